@@ -1,0 +1,137 @@
+// Brings a fresh machine to the point where everything runs: npm packages, then system packages by apt.
+// Only built-in modules, and nothing newer than Node 20: it runs before anything is installed.
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, readFileSync, readdirSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { performance } from "node:perf_hooks";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** The Node that the project brings along; the one on the machine may be too old for the tools. */
+export const node = join(root, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
+
+/** The environment in which `node` and every tool are those of node_modules. */
+export const env = { ...process.env, PATH: join(root, "node_modules", ".bin") + delimiter + process.env.PATH };
+
+/** System programs: how each is found, the apt package that brings it, and what needs it. */
+const programs = [
+  { name: "chromium", override: "CHROMIUM", package: "chromium", for: "the browser tests" },
+];
+
+export const seconds = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s`;
+
+const say = (what, text) => console.log(`setup  ${what.padEnd(8)}  ${text}`);
+
+const readJson = (file) => {
+  try {
+    return JSON.parse(readFileSync(join(root, file), "utf8"));
+  } catch {
+    return undefined;
+  }
+};
+
+/** True when node_modules holds what the lockfile asks for (npm leaves its own note of what it installed). */
+function isInstalled() {
+  const installed = readJson("node_modules/.package-lock.json")?.packages;
+  const wanted = readJson("package-lock.json")?.packages;
+  if (!installed || !wanted || !existsSync(node)) return false;
+  return Object.entries(wanted).every(
+    ([path, entry]) => path === "" || entry.optional || entry.peer || installed[path]?.version === entry.version,
+  );
+}
+
+function installPackages() {
+  const start = performance.now();
+  if (isInstalled()) {
+    say("npm", "node_modules is what package-lock.json asks for");
+    return true;
+  }
+  say("npm", "npm ci");
+  const { status, error } = spawnSync("npm", ["ci", "--loglevel=error"], {
+    cwd: root,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
+  if (status === 0 && existsSync(node)) {
+    say("npm", `installed (${seconds(start)})`);
+    return true;
+  }
+  say("npm", `npm ci failed (${error?.message ?? `exit code ${status}`}): see above`);
+  return false;
+}
+
+const isExecutable = (file) => {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const subfolders = (folder) => (existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name, "bin")) : []);
+
+/** Where a program is, or undefined. Debian keeps the servers of PostgreSQL outside PATH, one folder a version. */
+export function findProgram({ name, override }) {
+  const given = override && process.env[override];
+  if (given) return isExecutable(given) ? given : undefined;
+  return [...process.env.PATH.split(delimiter), "/usr/sbin", ...subfolders("/usr/lib/postgresql")]
+    .map((folder) => join(folder, name))
+    .find(isExecutable);
+}
+
+function apt(...args) {
+  const command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", ...args];
+  if (process.getuid?.() !== 0) {
+    if (!findProgram({ name: "sudo" })) return "neither root nor sudo";
+    command.unshift("sudo");
+  }
+  const { status, error, stderr } = spawnSync(command[0], command.slice(1), {
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    stdio: ["inherit", "ignore", "pipe"],
+    encoding: "utf8",
+  });
+  if (status === 0) return undefined;
+  return error?.message ?? stderr.trim().split("\n").at(-1) ?? `exit code ${status}`;
+}
+
+/** Installs what is missing, and returns the names of the programs that are missing even so. */
+function installPrograms() {
+  const missing = () => programs.filter((program) => !findProgram(program));
+  const wanted = missing().filter(({ override }) => !process.env[override]);
+  const found = programs.filter(findProgram).map(({ name }) => name);
+  if (found.length > 0) say("system", `${found.join(", ")} found`);
+  let reason;
+  if (wanted.length > 0 && findProgram({ name: "apt-get" })) {
+    const start = performance.now();
+    const packages = wanted.map((program) => program.package);
+    say("system", `apt-get install ${packages.join(" ")}`);
+    // A failed update is not the end: the lists on the machine may still do.
+    const updating = apt("update");
+    reason = apt("install", "-y", "--no-install-recommends", ...packages) ?? updating;
+    say("system", `${reason ? "failed" : "installed"} (${seconds(start)})`);
+  }
+  for (const { name, override, for: purpose } of missing()) {
+    const given = override && process.env[override];
+    const why = given ? `${override} is ${given}, which cannot be run` : (reason ?? "no apt-get here to install it");
+    const remedy = `install it${override ? ` or set ${override}` : ""}`;
+    say("system", `${name} is missing, and ${purpose} need it: ${remedy} (${why})`);
+  }
+  return missing().map(({ name }) => name);
+}
+
+/**
+ * Installs npm packages and system programs where they are missing, and says what it does.
+ * `ok` is false when the npm packages are not there; `missing` names the system programs that are not.
+ */
+export function setup({ system = true } = {}) {
+  const ok = installPackages();
+  return { ok, missing: ok && system ? installPrograms() : [] };
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const { ok, missing } = setup();
+  process.exitCode = ok && missing.length === 0 ? 0 : 1;
+}

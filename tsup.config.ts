@@ -1,0 +1,29 @@
+import { existsSync, readdirSync } from "node:fs";
+import { defineConfig } from "tsup";
+
+const source = (name: string): string => (existsSync(`src/${name}.ts`) ? `src/${name}.ts` : `src/${name}/index.ts`);
+const clients = readdirSync("src/clients").filter((file) => file.endsWith(".ts") && file !== "define.ts");
+
+const config: ReturnType<typeof defineConfig> = defineConfig({
+  entry: {
+    index: "src/index.ts",
+    codec: source("codec"),
+    conformance: source("conformance"),
+    ...Object.fromEntries(clients.map((file) => [`clients/${file.slice(0, -3)}`, `src/clients/${file}`])),
+  },
+  format: "esm",
+  platform: "neutral",
+  target: "es2022",
+  splitting: true,
+  dts: true,
+  clean: true,
+  outDir: "dist",
+  // tsup would turn "node:sqlite" into "sqlite", which does not exist.
+  removeNodeProtocol: false,
+  external: [/^node:/, /^bun:/],
+  // Everything in node_modules stays an import, so that a forgotten dependency shows in the package check.
+  skipNodeModulesBundle: true,
+  noExternal: ["devalue"],
+});
+
+export default config;

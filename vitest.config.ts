@@ -1,0 +1,70 @@
+import { fileURLToPath } from "node:url";
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+
+const chromiumFlags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const dist = fileURLToPath(new URL("./dist/", import.meta.url));
+
+const config: ViteUserConfig = defineConfig({
+  // `import "anykv"` in a test is the built package, as a user meets it; "../../src/…" is the source.
+  resolve: {
+    alias: [
+      { find: /^anykv$/, replacement: `${dist}index.js` },
+      { find: /^anykv\/(.*)$/, replacement: `${dist}$1.js` },
+    ],
+  },
+  test: {
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    coverage: { provider: "v8", include: ["src/**/*.ts"] },
+    projects: [
+      { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "node",
+          include: ["test/clients/**/*.test.ts"],
+          pool: "forks",
+          // Relative on purpose: the set-up file opens it in a folder of its own, one for each test file.
+          execArgv: [
+            "--experimental-webstorage",
+            "--localstorage-file=localstorage.db",
+            "--disable-warning=ExperimentalWarning",
+          ],
+          setupFiles: ["test/setup/web-storage.ts"],
+        },
+      },
+      { extends: true, test: { name: "docs", include: ["test/docs/**/*.test.ts"] } },
+      {
+        extends: true,
+        // Known beforehand, so that the page is not reloaded in the middle of a run.
+        optimizeDeps: { include: ["nanoid", "fast-check", "localforage", "devalue"] },
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: chromiumFlags },
+            }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
+      },
+    ],
+  },
+});
+
+export default config;
