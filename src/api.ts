@@ -1,0 +1,322 @@
+import type { CommitResult, Expires, Json, Supports } from "./types.ts";
+
+/** What a plain JSON store takes for a value of type `T`: `T` itself, with `never` where JSON cannot keep a part of it. */
+export type Storable<T> = [T] extends [Json | undefined]
+  ? T
+  : T extends bigint | symbol | ((...args: never[]) => unknown)
+    ? never
+    : { [K in keyof T]: K extends symbol ? never : Storable<T[K]> };
+
+/** The values that a store of `V` takes: any JSON-like type for an untyped store, exactly `V` for a typed one. */
+export type Input<V, T> = [Json] extends [V] ? ([V] extends [Json] ? T & Storable<T> : V) : V;
+
+/** Turns values that JSON cannot keep into JSON and back. `anykv/codec` ships one. */
+export interface Codec<V = unknown> {
+  /** The JSON for a value. What it throws becomes KV_INVALID_VALUE. */
+  encode(value: V): Json;
+  /** The value for the JSON. What it throws becomes KV_CORRUPT. */
+  decode(json: Json): V;
+}
+
+/** Options of `kv()`. */
+export interface KvOptions<V = unknown> {
+  /** A literal text before every key. Default `""`. */
+  prefix?: string;
+  /** The expiry of every write that names none. Default `null`: never. */
+  expires?: Expires;
+  /** Widens what can be stored beyond JSON. */
+  codec?: Codec<V>;
+}
+
+/** Options of a write. */
+export interface SetOptions {
+  /** When the value expires; `null` for never. Default: the store's. */
+  expires?: Expires | undefined;
+  /** JSON to keep beside the value; `entry()` and `list()` show it. Default `null`. */
+  metadata?: unknown;
+  /** A literal text between the store's own prefix and the key. Default `""`. */
+  prefix?: string | undefined;
+}
+
+/** A value and what is known about it. */
+export interface Entry<V = Json> {
+  /** The key without the store's prefix. */
+  key: string;
+  value: V;
+  /** 20 hexadecimal digits that change with each write and grow; `null` for clients that keep bare values. */
+  version: string | null;
+  /** The deadline in milliseconds since 1970; `null` for never, or where the client does not tell. */
+  expires: number | null;
+  metadata: Json;
+}
+
+/** Options of `list()`. */
+export interface ListOptions {
+  /** Only keys that start with this literal text, which stays part of them. Default `""`. */
+  prefix?: string;
+  /** The most entries of a page: a whole number from 1. Default 100. */
+  limit?: number;
+  /** The `cursor` of the page before. Default `null`: from the start. */
+  cursor?: string | null;
+  /** From the last key to the first. Default `false`. */
+  reverse?: boolean;
+}
+
+/** A page of entries in key order; `cursor` is `null` on the last. */
+export interface EntryPage<V = Json> {
+  entries: Entry<V>[];
+  cursor: string | null;
+}
+
+/** A condition of `commit()`: the key has this version; `null` means absent. */
+export interface CommitCheck {
+  key: string;
+  version: string | null;
+}
+
+/** A change of `commit()`: like `set(key, value, options)`. */
+export interface CommitWrite extends SetOptions {
+  key: string;
+  /** `null` deletes. */
+  value: unknown;
+}
+
+/**
+ * One key-value store over any client: the same keys, values, expiry and errors on each of them.
+ *
+ * Every method but `prefix()` and `expires()` returns a promise. Methods work detached (`keys.map(store.del)`) and ignore
+ * surplus arguments. All of them reject with a {@link KvError}: KV_INVALID_KEY and KV_TOO_LARGE for keys and prefixes, KV_CONNECTION when the client fails,
+ * KV_CLOSED after `close()`.
+ *
+ * @typeParam V the type of the values. Default: JSON.
+ */
+export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> {
+  /** The kind of client, e.g. `"SQLITE"`; `"PENDING"` while a promise of a client is not settled. */
+  readonly type: string;
+  /** What the client can do; the defaults while a promise of a client is not settled. */
+  readonly supports: Supports;
+
+  /**
+   * Reads a value.
+   *
+   * @returns `null` when the key is absent or expired.
+   * @throws {KvError} KV_FOREIGN for an item that this library did not write, KV_CORRUPT for a damaged one.
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * await store.set("key3", { name: "Francisco" });
+   * console.log(await store.get("key3")); // { name: "Francisco" }
+   * console.log(await store.get("missing")); // null
+   */
+  get<T = V>(key: string): Promise<T | null>;
+
+  /**
+   * Creates or replaces a value, its deadline and its metadata. `null` and `undefined` as the value, and an `expires` of zero or below, delete.
+   *
+   * @returns the key.
+   * @throws {KvError} KV_INVALID_VALUE, KV_INVALID_EXPIRES, KV_TOO_LARGE or KV_QUOTA; what was stored before is still there.
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * await store.set("key1", "Hello World");
+   * await store.set("key2", ["my", "grocery", "list"], { expires: "1h" });
+   * await store.set("key3", { name: "Francisco" }, { expires: 60 * 60, metadata: { by: "ann" } });
+   * console.log((await store.entry("key3")).metadata); // { by: "ann" }
+   */
+  set<T>(key: string, value: Input<V, T>, options?: SetOptions): Promise<string>;
+
+  /**
+   * Keeps a value under a new key of 24 random alphanumeric characters (142 bits from the platform's cryptography).
+   *
+   * @returns the key, without the store's prefix.
+   * @throws {KvError} as `set()`; KV_INVALID_VALUE for `null` too, since there is nothing to keep.
+   * @example
+   * import kv from "anykv";
+   *
+   * const session = kv().prefix("session:");
+   * const key = await session.add("value1");
+   * console.log(/^[A-Za-z0-9]{24}$/.test(key)); // true
+   * console.log((await session.keys()).length); // 1
+   */
+  add<T>(value: Input<V, T>, options?: SetOptions): Promise<string>;
+
+  /**
+   * Whether a key is present and not expired. An item that this library did not write is not.
+   *
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * await store.set("cookie-consent", false);
+   * console.log(await store.has("cookie-consent")); // true
+   */
+  has(key: string): Promise<boolean>;
+
+  /**
+   * Deletes a key; a missing one is no error.
+   *
+   * @returns the key.
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * console.log(await Promise.all(["key1", "key2"].map(store.del))); // ["key1", "key2"]
+   */
+  del(key: string): Promise<string>;
+
+  /** Reads many values, in the order of the keys, with `null` for each that is absent. */
+  getMany<T = V>(keys: Iterable<string>): Promise<(T | null)[]>;
+
+  /**
+   * Writes many values with the same options. All are checked before the first is written; it is no transaction (see `commit()`).
+   *
+   * @returns the keys, in order.
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * await store.setMany([["a", 1], ["b", 2]], { expires: "1h" });
+   * console.log(await store.getMany(["b", "a", "c"])); // [2, 1, null]
+   * await store.delMany(["a", "b"]);
+   */
+  setMany<T extends readonly unknown[]>(
+    entries: readonly [...{ [I in keyof T]: readonly [key: string, value: Input<V, T[I]>] }],
+    options?: SetOptions,
+  ): Promise<string[]>;
+  setMany<T>(entries: Iterable<readonly [key: string, value: Input<V, T>]>, options?: SetOptions): Promise<string[]>;
+
+  /** Deletes many keys. Resolves to them, in order. */
+  delMany(keys: Iterable<string>): Promise<string[]>;
+
+  /**
+   * The value with its version, deadline and metadata; `null` when the key is absent or expired.
+   *
+   * @throws {KvError} as `get()`.
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * await store.set("a", 1);
+   * const { key, value, expires, version } = await store.entry("a");
+   * console.log([key, value, expires]); // ["a", 1, null]
+   * console.log(version.length); // 20
+   */
+  entry<T = V>(key: string): Promise<Entry<T> | null>;
+
+  /**
+   * Moves the deadline of a present key and keeps the value; zero or below deletes. Resolves to whether the key was present.
+   *
+   * @throws {KvError} KV_INVALID_EXPIRES.
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * await store.set("session", "ann", { expires: "10m" });
+   * console.log(await store.touch("session", "1h")); // true
+   * console.log(await store.touch("other", "1h")); // false
+   */
+  touch(key: string, expires: Expires): Promise<boolean>;
+
+  /** All keys, without the store's prefix. */
+  keys(): Promise<string[]>;
+  /** All values. */
+  values<T = V>(): Promise<T[]>;
+  /** All pairs of key and value, like `Object.entries()`. */
+  entries<T = V>(): Promise<[key: string, value: T][]>;
+
+  /**
+   * All values by key, as an object. With a filter only the keys that start with it; they keep it.
+   *
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * await store.setMany([["user:ann", 1], ["user:bob", 2], ["team:x", 3]]);
+   * console.log(await store.all("user:")); // { "user:ann": 1, "user:bob": 2 }
+   * console.log(await store.prefix("user:").all()); // { ann: 1, bob: 2 }
+   */
+  all<T = V>(filter?: string): Promise<{ [key: string]: T }>;
+
+  /**
+   * One page of entries, ordered by the UTF-8 bytes of their keys. Costs one page where `supports.order`; elsewhere one pass over the prefix.
+   *
+   * @throws {KvError} KV_INVALID_CURSOR for a cursor of another listing, KV_INVALID_VALUE for a limit below 1, KV_NOT_SUPPORTED where the
+   * client cannot list.
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * await store.setMany([["a", 1], ["b", 2], ["c", 3]]);
+   * const first = await store.list({ limit: 2 });
+   * console.log(first.entries.map((entry) => entry.key)); // ["a", "b"]
+   * const last = await store.list({ limit: 2, cursor: first.cursor });
+   * console.log(last.entries.map((entry) => entry.key), last.cursor); // ["c"] null
+   */
+  list<T = V>(options?: ListOptions): Promise<EntryPage<T>>;
+
+  /**
+   * Streams all pairs, a bounded page at a time; the same as `for await (const [key, value] of store)`. Keys that are present
+   * throughout come exactly once, whatever is written meanwhile.
+   *
+   * @throws {KvError} KV_NOT_SUPPORTED where the client cannot list.
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * await store.set("a", 1);
+   * for await (const [key, value] of store) console.log(key, value); // a 1
+   */
+  iterate<T = V>(): AsyncGenerator<[key: string, value: T], void, undefined>;
+
+  /** Deletes all keys of this store and nothing else. */
+  clear(): Promise<void>;
+  /** Removes the expired records of this store from the client now. Resolves to how many. */
+  prune(): Promise<number>;
+  /** Ends the connection, for every store over this client. A second call does nothing. */
+  close(): Promise<void>;
+
+  /**
+   * Writes all or nothing, if every checked key still has its version. Not offered where `supports.atomic` is `"no"`.
+   *
+   * @returns `{ ok: true, version }`, or `{ ok: false, failed }` with the keys whose checks failed.
+   * @throws {KvError} KV_NOT_SUPPORTED, and as `set()`.
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * await store.set("stock", 5);
+   * const { value, version } = await store.entry("stock");
+   * const result = await store.commit([{ key: "stock", version }], [{ key: "stock", value: value - 1 }]);
+   * console.log(result.ok, await store.get("stock")); // true 4
+   */
+  commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult>;
+
+  /**
+   * A store over the same client whose keys all start with this literal text, behind this store's own prefix.
+   *
+   * @throws {KvError} KV_INVALID_KEY at once, for anything but a well-formed string.
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * const session = store.prefix("session:");
+   * await session.set("key1", "Hello");
+   * console.log(await store.get("session:key1")); // "Hello"
+   */
+  prefix(prefix?: string): Store<V>;
+
+  /**
+   * A store over the same client whose writes expire after this, unless they say otherwise.
+   *
+   * @throws {KvError} KV_INVALID_EXPIRES at once.
+   * @example
+   * import kv from "anykv";
+   *
+   * const cache = kv().expires("10m");
+   * await cache.set("a", 1);
+   * console.log((await cache.entry("a")).expires > Date.now()); // true
+   */
+  expires(expires: Expires): Store<V>;
+}

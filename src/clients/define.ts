@@ -1,0 +1,50 @@
+import { KvError } from "../errors.ts";
+import type { Adapter, MaybePromise, Supports } from "../types.ts";
+import type { Manifest } from "../manifest.ts";
+
+const SOURCE = Symbol.for("anykv.source");
+
+/** A client that knows its adapter: what a client's factory returns, and what `kv()` turns every client into. */
+export interface Source {
+  readonly type: string;
+  readonly supports: Supports;
+  /** Opens the adapter. Called once, by the first operation; again only when it failed. */
+  open(): MaybePromise<Adapter>;
+}
+
+/** What one kind of client is: its manifest, and how a client becomes an adapter. */
+export interface ClientDefinition<Client, Options> extends Omit<Manifest, "supports"> {
+  readonly supports: Supports | ((client: Client) => Supports);
+  /** @throws {KvError} KV_INVALID_CLIENT, KV_CORRUPT or KV_CONNECTION when the client cannot be used. */
+  open(client: Client, options: Options): MaybePromise<Adapter>;
+}
+
+/** A client's factory: `kv(factory(client, options))`. */
+export type ClientFactory<Client, Options> = (client: Client, options?: Options) => Source;
+
+/**
+ * Makes the factory of one kind of client.
+ *
+ * @throws {KvError} (the factory) KV_INVALID_CLIENT for something of another kind.
+ */
+export function defineClient<Client, Options extends object = Record<never, never>>(
+  definition: ClientDefinition<Client, Options>,
+): ClientFactory<Client, Options> {
+  const { type, supports } = definition;
+  return (client, options) => {
+    if (!definition.test(client)) {
+      throw new KvError("KV_INVALID_CLIENT", `this is no client for ${type}: let kv() tell what it is, or see "Clients" in the readme`, { client: type });
+    }
+    return {
+      [SOURCE]: true,
+      type,
+      supports: typeof supports === "function" ? supports(client) : supports,
+      open: () => definition.open(client, options ?? ({} as Options)),
+    } as Source;
+  };
+}
+
+/** Whether something came from a client's factory. */
+export function isSource(input: unknown): input is Source {
+  return typeof input === "object" && input !== null && (input as { [SOURCE]?: unknown })[SOURCE] === true;
+}

@@ -1,0 +1,29 @@
+import { atomicity } from "./atomicity.ts";
+import { expiry } from "./expiry.ts";
+import { keys } from "./keys.ts";
+import { listing } from "./listing.ts";
+import { model } from "./model.ts";
+import { members } from "./members.ts";
+import { type ConformanceTest, type Subject, testsOf } from "./subject.ts";
+import { values } from "./values.ts";
+
+export { ConformanceError } from "./check.ts";
+export type { ConformanceTest, Subject } from "./subject.ts";
+
+/**
+ * The numbered contract of a store as tests: values (V), keys (K), expiry (E), prefixes and listing (P), connection (N), atomicity (A), and
+ * random sequences of operations against a model (needs `fast-check`).
+ *
+ * It knows no test runner: it returns named functions. What a client cannot do is told by its `supports`, and then its
+ * refusal is what is tested.
+ *
+ * @example
+ * import test from "node:test";
+ * import kv from "anykv";
+ * import { conformance } from "anykv/conformance";
+ *
+ * for (const { name, run } of conformance({ open: () => kv(new Map()), runs: 5 })) test(name, run);
+ */
+export function conformance(subject: Subject): ConformanceTest[] {
+  return testsOf(subject, [...values, ...keys, ...expiry, ...listing, ...members, ...atomicity, ...model]);
+}

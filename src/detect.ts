@@ -1,0 +1,65 @@
+import { cookie } from "./clients/cookie.ts";
+import { custom } from "./clients/custom.ts";
+import { isSource, type Source } from "./clients/define.ts";
+import { memory } from "./clients/memory.ts";
+import { storage } from "./clients/storage.ts";
+import { KvError } from "./errors.ts";
+import * as manifest from "./manifest.ts";
+
+type Factory = (client: never) => Source;
+
+// Small clients that need nothing else are part of the entry; the others are loaded by the first operation.
+const LOADED: readonly [manifest.Manifest, Factory][] = [
+  [manifest.MEMORY, memory],
+  [manifest.STORAGE, storage],
+  [manifest.COOKIE, cookie],
+];
+
+const LAZY: readonly [manifest.Manifest, () => Promise<Factory>][] = [
+  [manifest.FORAGE, async () => (await import("./clients/forage.ts")).forage],
+  [manifest.INDEXEDDB, async () => (await import("./clients/indexeddb.ts")).indexeddb],
+  [manifest.FILE, async () => (await import("./clients/file.ts")).file],
+  [manifest.FOLDER, async () => (await import("./clients/folder.ts")).folder],
+  [manifest.LEVEL, async () => (await import("./clients/level.ts")).level],
+  [manifest.SQLITE, async () => (await import("./clients/sqlite.ts")).sqlite],
+];
+
+const ACCEPTED =
+  'nothing (memory), a Map, localStorage, sessionStorage, "cookie", localForage, indexedDB, "indexeddb://database/store", a file: URL (a folder with a slash at its end), a Level or SQLite database, an object or class with get(), set() and iterate(), another store, or a promise of one of these';
+
+/** What was passed, without any of its content. */
+function described(input: unknown): string {
+  if (input === null) return "null";
+  if (typeof input === "string") return /^[a-z][a-z0-9+.-]*:/i.test(input) ? `a URL of the scheme ${JSON.stringify(/^[^:]+/.exec(input)![0])}` : "a string";
+  if (typeof input === "function") return `the function or class ${JSON.stringify(input.name)}`;
+  if (typeof input !== "object") return `a ${typeof input}`;
+  const name: unknown = (input as object).constructor?.name;
+  const methods = Object.keys(input).filter((key) => typeof (input as { [key: string]: unknown })[key] === "function");
+  return `an object of the class ${JSON.stringify(name ?? null)}${methods.length > 0 ? ` with ${methods.slice(0, 8).join(", ")}` : ""}`;
+}
+
+/**
+ * Tells what kind of client something is, by its shape.
+ *
+ * @throws {KvError} KV_UNKNOWN_CLIENT with what was passed and what is accepted.
+ */
+export function detect(input: unknown): Source {
+  if (isSource(input)) return input;
+  if (typeof input === "function" && manifest.hasMethods(input.prototype, "get", "set")) return detect(instanceOf(input as new () => unknown));
+  // A client of one's own says what it is: nothing else it has may make it look like another kind.
+  if (manifest.hasMethods(input, "get", "set", "iterate")) return custom(input as never);
+  for (const [{ test }, factory] of LOADED) if (test(input)) return factory(input as never);
+  for (const [{ test, type, supports }, load] of LAZY) {
+    if (test(input)) return { type, supports, open: async () => (await load())(input as never).open() };
+  }
+  if (manifest.CUSTOM.test(input)) return custom(input as never);
+  throw new KvError("KV_UNKNOWN_CLIENT", `kv() was given ${described(input)}, which is no client that it knows. It accepts ${ACCEPTED}`);
+}
+
+function instanceOf(Class: new () => unknown): unknown {
+  try {
+    return new Class();
+  } catch (cause) {
+    throw new KvError("KV_INVALID_CLIENT", `the class ${JSON.stringify(Class.name)} cannot be made without arguments: pass an instance`, { client: "CUSTOM", cause });
+  }
+}

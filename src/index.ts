@@ -1,0 +1,48 @@
+import type { Codec, KvOptions, Store } from "./api.ts";
+import { Connection } from "./connection.ts";
+import { detect } from "./detect.ts";
+import { supports } from "./manifest.ts";
+import { contextOf, derived, overConnection } from "./store.ts";
+import type { Json } from "./types.ts";
+
+export type * from "./api.ts";
+export type { CustomClient, CustomSetOptions } from "./clients/custom.ts";
+export { isKvError, KvError, type KvErrorCode, type KvErrorDetails } from "./errors.ts";
+export type * from "./types.ts";
+
+/**
+ * Puts one store over any key-value client.
+ *
+ * Needs no `new` and no `await`. Nothing is opened before the first operation; a client that cannot be opened, or a promise that
+ * rejects, rejects every operation with KV_CONNECTION.
+ *
+ * @typeParam V the type of the values. Default: JSON, or what the codec takes.
+ * @param client a client, a promise of one, a client's factory, another store (its prefix and expiry are kept), a class, or nothing for memory.
+ * @throws {KvError} KV_UNKNOWN_CLIENT when it is no client, KV_INVALID_KEY or KV_INVALID_EXPIRES for the options: at once.
+ * @example
+ * import kv from "anykv";
+ *
+ * const store = kv(new Map());
+ * const key = await store.add("Hello");
+ * console.log(await store.get(key)); // "Hello"
+ * await store.set("session", { user: "ann" }, { expires: "1h" });
+ * console.log(await store.has("session")); // true
+ */
+export function kv<V = Json>(client: unknown, options: KvOptions<V> & { codec: Codec<V> }): Store<V>;
+export function kv<V = Json>(client?: unknown, options?: Omit<KvOptions, "codec">): Store<V>;
+export function kv<V = Json>(client?: unknown, options: KvOptions<V> = {}): Store<V> {
+  const context = contextOf(client);
+  if (context !== undefined) return derived<V>(context, options);
+  const isPromise = typeof (client as PromiseLike<unknown> | undefined)?.then === "function";
+  return isPromise ? overPromise(client as PromiseLike<unknown>, options) : overConnection(new Connection(detect(client)), options);
+}
+
+function overPromise<V>(client: PromiseLike<unknown>, options: KvOptions<V>): Store<V> {
+  const found = Promise.resolve(client).then(detect);
+  // Whoever uses the store is told; until then it must not count as unhandled.
+  found.catch(() => {});
+  const pending = { type: "PENDING", supports: supports({}), open: () => found.then((source) => source.open()) };
+  return overConnection(new Connection(pending, () => found), options);
+}
+
+export default kv;

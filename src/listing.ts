@@ -1,0 +1,95 @@
+import { KvError } from "./errors.ts";
+import { compareKeys } from "./key.ts";
+import { isFresh } from "./record.ts";
+import type { Adapter, KvRecord } from "./types.ts";
+
+/** A full key and its record. */
+export type Pair = readonly [key: string, record: KvRecord];
+
+/** How many records a listing asks the client for at once. */
+const PAGE = 500;
+
+/** What a listing looks for. */
+export interface Range {
+  /** Only full keys that start with this literal text. */
+  readonly prefix: string;
+  /** Start behind this full key, `null` for the start. */
+  readonly after: string | null;
+  readonly reverse: boolean;
+}
+
+/** Every record of the range in bounded batches, expired ones too; ordered where the client is. */
+export async function* batches(adapter: Adapter, range: Range, values: boolean, size: number = PAGE): AsyncGenerator<readonly Pair[], void, undefined> {
+  if (adapter.page !== undefined) {
+    let { after } = range;
+    do {
+      const page = await adapter.page({ ...range, after, limit: size, values });
+      yield page.entries;
+      after = page.next;
+    } while (after !== null);
+    return;
+  }
+  if (adapter.iterate === undefined) throw new KvError("KV_NOT_SUPPORTED", "this client cannot list its keys: give it an iterate(prefix) method");
+  let batch: Pair[] = [];
+  const source = adapter.iterate(range.prefix, values);
+  // Waiting for each item of a synchronous iterable would cost more than the item.
+  if (Symbol.iterator in source) {
+    for (const pair of source) if (batch.push(pair) === size) yield batch.splice(0);
+  } else {
+    for await (const pair of source) if (batch.push(pair) === size) yield batch.splice(0);
+  }
+  yield batch;
+}
+
+/** Up to `limit` fresh records of the range in key order. Without an order in the client it keeps no more than those in memory. */
+export async function ordered(adapter: Adapter, range: Range, limit: number): Promise<Pair[]> {
+  const found: Pair[] = [];
+  const sign = range.reverse ? -1 : 1;
+  const isOrdered = adapter.page !== undefined;
+  for await (const batch of batches(adapter, range, true, isOrdered ? Math.min(limit, PAGE) : PAGE)) {
+    const now = Date.now();
+    for (const pair of batch) {
+      if (!isFresh(pair[1], now)) continue;
+      if (isOrdered) found.push(pair);
+      else if (range.after === null || sign * compareKeys(pair[0], range.after) > 0) insert(found, pair, sign, limit);
+    }
+    if (isOrdered && found.length >= limit) break;
+  }
+  return found.slice(0, limit);
+}
+
+function insert(found: Pair[], pair: Pair, sign: number, limit: number): void {
+  let low = 0;
+  let high = found.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sign * compareKeys(found[middle]![0], pair[0]) < 0) low = middle + 1;
+    else high = middle;
+  }
+  if (low >= limit) return;
+  found.splice(low, 0, pair);
+  if (found.length > limit) found.pop();
+}
+
+// A cursor is base64url of this mark, the direction and the full key that the page ended on.
+const MARK = "kv1";
+
+export function encodeCursor(key: string, reverse: boolean): string {
+  const bytes = new TextEncoder().encode(MARK + (reverse ? "<" : ">") + key);
+  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+}
+
+/** @throws {KvError} KV_INVALID_CURSOR unless it was made by a listing with this prefix and direction. */
+export function decodeCursor(cursor: unknown, { prefix, reverse }: Omit<Range, "after">): string {
+  try {
+    const binary = atob(String(cursor).replace(/-/g, "+").replace(/_/g, "/"));
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
+    const start = MARK + (reverse ? "<" : ">");
+    const key = text.slice(start.length);
+    // Making it again catches what a lenient decoder lets pass.
+    if (text.startsWith(start + prefix) && encodeCursor(key, reverse) === cursor) return key;
+  } catch {
+    // Not base64 or not UTF-8: refused below like any other text.
+  }
+  throw new KvError("KV_INVALID_CURSOR", "this cursor was not made by a listing with this prefix and direction: start without a cursor");
+}

@@ -1,0 +1,99 @@
+import { KvError } from "./errors.ts";
+import type { Check, Json, KvRecord } from "./types.ts";
+
+/**
+ * A record as this library makes it. It is never changed after it was made; the class is how the memory client tells records
+ * from what somebody else put into its Map.
+ */
+export class StoredRecord implements KvRecord {
+  readonly value: Json;
+  readonly expires: number | null;
+  readonly version: string | number | null;
+  readonly metadata: Json;
+
+  constructor(value: Json, expires: number | null, version: string | number | null, metadata: Json) {
+    this.value = value;
+    this.expires = expires;
+    this.version = version;
+    this.metadata = metadata;
+  }
+}
+
+// A stamp is a whole number that fits a double until the year 2109: milliseconds, and 2,048 counts in each.
+const COUNTS_PER_MS = 2048;
+const suffix = (): string => (processId ??= crypto.getRandomValues(new Uint32Array(1))[0]!.toString(16).padStart(8, "0").slice(2));
+let processId: string | undefined;
+let lastStamp = 0;
+
+/** The next stamp: larger than all before in this process, and time-ordered across processes. */
+export function timedStamp(): number {
+  return (lastStamp = Math.max(lastStamp + 1, Date.now() * COUNTS_PER_MS));
+}
+
+/** The next stamp, without a look at the clock: for clients that do not outlive the process. */
+export function nextStamp(): number {
+  return lastStamp === 0 ? timedStamp() : ++lastStamp;
+}
+
+/** The 20 lower-case hexadecimal digits of a stamp: 14 for the stamp, 6 that tell this process from others. */
+export function formatVersion(stamp: number): string {
+  return stamp.toString(16).padStart(14, "0") + suffix();
+}
+
+/** The version of a record as users see it; `null` for clients that keep none. */
+export function versionOf(record: KvRecord): string | null {
+  return typeof record.version === "number" ? formatVersion(record.version) : record.version;
+}
+
+/** Whether a record is there at the moment `now`: present, and its deadline not reached. */
+export function isFresh(record: KvRecord | null, now: number): record is KvRecord {
+  return record !== null && (record.expires === null || record.expires > now);
+}
+
+/** Whether what is stored is what the check expects: the same version, or nothing for `null`. Expired counts as nothing. */
+export function holds(check: Check, record: KvRecord | null, now: number): boolean {
+  return (isFresh(record, now) ? versionOf(record) : null) === check.version;
+}
+
+/** The keys of the checks that do not hold; `read` answers with what is stored now. */
+export function failedChecks(checks: readonly Check[], read: (key: string) => KvRecord | null, now: number): string[] {
+  return checks.filter((check) => !holds(check, read(check.key), now)).map((check) => check.key);
+}
+
+/**
+ * The error for an item that this library did not write.
+ * See {@link KvError}, code KV_FOREIGN.
+ */
+export function foreign(key: string): KvError {
+  return new KvError("KV_FOREIGN", `the item under ${JSON.stringify(key)} was not written by this library: set() replaces it, del() removes it`, { key });
+}
+
+// The text form, documented in docs/format.md. The value comes last, so that the head is read without parsing it.
+const HEAD = /^\{"kv":1,"version":"([0-9a-f]{20})","expires":(null|-?\d+),"(?:metadata|value)":/;
+
+/** A record as one JSON text: the form that clients of texts keep. */
+export function encodeRecord(record: KvRecord): string {
+  const metadata = record.metadata === null ? "" : `,"metadata":${JSON.stringify(record.metadata)}`;
+  return `{"kv":1,"version":"${versionOf(record)}","expires":${record.expires}${metadata},"value":${JSON.stringify(record.value)}}`;
+}
+
+/**
+ * The record in a text; `null` when the text is not one of ours.
+ * With `values` false only the head is read: value and metadata are `null`.
+ *
+ * @throws {KvError} KV_CORRUPT when the text starts like one of ours and cannot be read.
+ */
+export function decodeRecord(text: string, key: string, values = true): StoredRecord | null {
+  const head = HEAD.exec(text);
+  if (head === null) return null;
+  const version = head[1]!;
+  const expires = head[2] === "null" ? null : Number(head[2]);
+  if (!values) return new StoredRecord(null, expires, version, null);
+  try {
+    const { value, metadata = null } = JSON.parse(text) as { value: Json; metadata?: Json };
+    if (value === undefined) throw new SyntaxError("no value");
+    return new StoredRecord(value, expires, version, metadata);
+  } catch (cause) {
+    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key, cause });
+  }
+}

@@ -1,0 +1,138 @@
+/** A value that every client can keep: the JSON data model (RFC 8259). */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+/** Either a value or a promise of it: adapters may answer at once. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/**
+ * When a value expires: a number of **seconds** (`0.1` is 100 ms), a text such as `"10s"`, `"2 minutes"` or `"5d"`
+ * (a bare number in a text is seconds), a `Date` as the moment itself, or `null` for never.
+ *
+ * Zero, a negative number and a moment that has passed mean "expired already", which deletes.
+ */
+export type Expires = number | string | Date | null;
+
+/**
+ * What an adapter keeps for one key.
+ *
+ * `version` is 20 lower-case hexadecimal digits, a compact stamp that `versionOf()` turns into those digits (only in clients that do not outlive
+ * the process), or `null` where the client keeps bare values.
+ */
+export interface KvRecord {
+  readonly value: Json;
+  /** The deadline in milliseconds since 1970, or `null` for never. */
+  readonly expires: number | null;
+  readonly version: string | number | null;
+  readonly metadata: Json;
+}
+
+/** One change: the record to keep under a full key, or `null` to delete it. */
+export interface Write {
+  readonly key: string;
+  readonly record: KvRecord | null;
+}
+
+/** A condition: the key still has this version; `null` means that it is absent or expired. */
+export interface Check {
+  readonly key: string;
+  readonly version: string | null;
+}
+
+/** A failed check is a result, not an exception: `failed` names the keys. `version` is that of the records written. */
+export type CommitResult = { ok: true; version: string } | { ok: false; failed: string[] };
+
+/** One page of an ordered client. */
+export interface PageQuery {
+  /** Only keys that start with this literal text. */
+  readonly prefix: string;
+  /** Start behind this key (before it when `reverse`); `null` starts at the end of the range. */
+  readonly after: string | null;
+  /** Look at no more than this many records. */
+  readonly limit: number;
+  readonly reverse: boolean;
+  /** `false`: the values are not needed, and may be left `null`. */
+  readonly values: boolean;
+}
+
+/** Records in key order (UTF-8 bytes), and where the next page starts (`after`), or `null` on the last one. */
+export interface Page {
+  readonly entries: (readonly [key: string, record: KvRecord])[];
+  readonly next: string | null;
+}
+
+/** How a bounded sweep is asked for. */
+export interface PruneQuery {
+  /** Only keys that start with this literal text. */
+  readonly prefix: string;
+  /** Records with a deadline at or before this moment (epoch milliseconds) go. */
+  readonly now: number;
+  /** Look at (or remove) no more than this many records and go on from there next time; `Infinity` for all. */
+  readonly limit: number;
+}
+
+/** What a client can do. Every store shows it as `store.supports`. */
+export interface Supports {
+  /** Who drops expired records: the client itself (`"native"`), or this library (`"layered"`). Default `"layered"`. */
+  readonly expires: "native" | "layered";
+  /** Whether the client lists its keys in order by itself, so that `list()` costs one page. Default `false`. */
+  readonly order: boolean;
+  /**
+   * How far `commit()` holds: across processes (`"yes"`), among the stores of this process (`"process"`), or not
+   * offered (`"no"`). Default `"no"`.
+   */
+  readonly atomic: "yes" | "process" | "no";
+  /** The longest key, prefix included, in UTF-8 bytes. Default `Infinity`; never below 512. */
+  readonly keyBytes: number;
+  /** The largest record in bytes, where the client has a limit of its own. Default `Infinity`. */
+  readonly valueBytes: number;
+  /** Whether the data is still there in the next process. Default `true`. */
+  readonly persistent: boolean;
+  /** Whether the keys can be listed at all. Default `true`. */
+  readonly iterate: boolean;
+}
+
+/**
+ * One kind of client behind the contract that every store is built on. An adapter receives full keys, checked
+ * records and absolute deadlines; it never parses durations, adds prefixes, judges freshness or validates values.
+ *
+ * Each method may answer at once or with a native promise. A record that it returns belongs to the caller:
+ * changing its value must not change the client.
+ */
+export interface Adapter {
+  /**
+   * The record as it stands, also when its deadline has passed; `null` when there is none.
+   *
+   * @throws {KvError} KV_FOREIGN for an item that is not a record of ours, KV_CORRUPT for a damaged one.
+   */
+  get(key: string): MaybePromise<KvRecord | null>;
+  set(key: string, record: KvRecord): MaybePromise<void>;
+  /** Deletes; a missing key is no error. */
+  del(key: string): MaybePromise<void>;
+
+  /** Ordered clients: one page. Foreign items are left out. Either this or `iterate` is needed to list. */
+  page?(query: PageQuery): MaybePromise<Page>;
+  /** Clients without an order: every record once, also those that have expired. Foreign items are left out. */
+  iterate?(prefix: string, values: boolean): Iterable<readonly [string, KvRecord]> | AsyncIterable<readonly [string, KvRecord]>;
+
+  // Optional, where the client can do better than the methods above.
+  has?(key: string, now: number): MaybePromise<boolean>;
+  getMany?(keys: readonly string[]): MaybePromise<(KvRecord | null)[]>;
+  setMany?(writes: readonly Write[]): MaybePromise<void>;
+  /** Removes every record of ours under the prefix, expired ones too, and nothing else. */
+  clear?(prefix: string): MaybePromise<void>;
+  /** Removes expired records and says how many. */
+  prune?(query: PruneQuery): MaybePromise<number>;
+  /** All writes or none; `now` decides which records count as expired, hence absent. */
+  commit?(checks: readonly Check[], writes: readonly Write[], now: number): MaybePromise<CommitResult>;
+  close?(): MaybePromise<void>;
+
+  // Only clients that judge freshness themselves (`expires: "native"`) offer the following.
+  /** Moves the deadline; `false` when the key is absent. */
+  touch?(key: string, expires: number | null): MaybePromise<boolean>;
+  /** Chooses a key under the prefix itself and says what the caller of `store.add()` gets. */
+  add?(prefix: string, record: KvRecord): MaybePromise<string>;
+  /** The full keys, the values and the pairs that are present under a prefix. */
+  keys?(prefix: string): MaybePromise<string[]>;
+  values?(prefix: string): MaybePromise<Json[]>;
+  entries?(prefix: string): MaybePromise<(readonly [string, KvRecord])[]>;
+}

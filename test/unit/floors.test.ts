@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, it } from "vitest";
+
+const root = path.join(import.meta.dirname, "../../src");
+
+// Imports only go down: from a higher number to a lower one. Files of floor 1 and 3 may use each other, without a cycle.
+const FLOORS: readonly [pattern: RegExp, floor: number][] = [
+  [/^(types|errors|api)\.ts$/, 0],
+  [/^clients\/define\.ts$/, 1.5],
+  [/^clients\//, 2],
+  [/^(connection|listing|sweep|store)\.ts$/, 3],
+  [/^(detect|index)\.ts$/, 4],
+  [/^(codec\.ts|conformance\/)/, 5],
+  [/^[^/]+\.ts$/, 1],
+];
+
+const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+const floorOf = (file: string): number => FLOORS.find(([pattern]) => pattern.test(file))![1];
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(path.join(root, file), "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
+  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map((match) => match[1]!);
+  return specifiers.map((specifier) => path.join(path.dirname(file), specifier));
+}
+
+const graph = new Map(files.map((file) => [file, importsOf(file)]));
+
+it("knows every file and every import", () => {
+  expect(files.length).toBeGreaterThan(20);
+  expect([...graph.values()].flat().filter((target) => !files.includes(target))).toEqual([]);
+  expect(graph.get("detect.ts")).toContain(path.join("clients", "level.ts"));
+});
+
+it("imports go down", () => {
+  const wrong: string[] = [];
+  for (const [file, targets] of graph) {
+    for (const target of targets) {
+      const [from, to] = [floorOf(file), floorOf(target)];
+      const beside = from === to && (Math.floor(from) !== 2 || from === 1.5);
+      // Faces of floor 5 are folders that do not know each other.
+      const otherFace = from === 5 && to === 5 && path.dirname(file) !== path.dirname(target);
+      if (from < to || (from === to && !beside) || otherFace) wrong.push(`${file} (F${from}) imports ${target} (F${to})`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+it("faces import neither detection nor clients", () => {
+  const wrong = [...graph].filter(([file, targets]) => floorOf(file) === 5 && targets.some((target) => /^(detect|index)\.ts$|^clients\//.test(target)));
+  expect(wrong).toEqual([]);
+});
+
+it("has no cycle", () => {
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) cycles.push([...way.slice(way.indexOf(file)), file].join(" → "));
+    if (done.has(file) || way.includes(file)) return;
+    for (const target of graph.get(file) ?? []) visit(target, [...way, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  expect(cycles).toEqual([]);
+});

@@ -1,0 +1,173 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import kv, { isKvError, KvError } from "../../src/index.ts";
+
+const unhandled: unknown[] = [];
+const note = (reason: unknown): void => void unhandled.push(reason);
+beforeEach(() => {
+  unhandled.length = 0;
+  process.on("unhandledRejection", note);
+});
+afterEach(async () => {
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("unhandledRejection", note);
+  expect(unhandled).toEqual([]);
+});
+
+const thrown = (work: () => unknown): unknown => {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+};
+
+it("says what it was given and what it accepts", () => {
+  const given: [unknown, string][] = [
+    [null, "null"],
+    [42, "a number"],
+    [true, "a boolean"],
+    ["", "a string"],
+    ["cookies", "a string"],
+    ["redis://user:secret@host/0", 'a URL of the scheme "redis"'],
+    [new URL("ftp://user:secret@host/"), 'an object of the class "URL"'],
+    [{}, 'an object of the class "Object"'],
+    [{ fetch() {}, send() {} }, 'an object of the class "Object" with fetch, send'],
+    [Object.create(null), "an object of the class null"],
+    [new Date(), 'an object of the class "Date"'],
+    [class Nothing {}, 'the function or class "Nothing"'],
+    [Symbol("s"), "a symbol"],
+  ];
+  for (const [input, what] of given) {
+    const error = thrown(() => kv(input)) as KvError;
+    expect(error, what).toBeInstanceOf(KvError);
+    expect(error.code).toBe("KV_UNKNOWN_CLIENT");
+    expect(error.message).toContain(`kv() was given ${what}`);
+    expect(error.message).toContain("It accepts nothing (memory), a Map, localStorage");
+    expect(error.message).not.toContain("secret");
+  }
+});
+
+it("refuses a class that needs arguments, and takes Map itself for memory", () => {
+  class Needy {
+    constructor(options: { url: string }) {
+      options.url.trim();
+    }
+    get(): void {}
+    set(): void {}
+  }
+  expect(thrown(() => kv(Needy))).toMatchObject({ code: "KV_INVALID_CLIENT", client: "CUSTOM" });
+  expect(kv(Map).type).toBe("MEMORY");
+});
+
+it("knows type and capabilities at once, and of a promise once it is settled", async () => {
+  expect(kv().type).toBe("MEMORY");
+  expect(kv(new Map()).supports).toEqual({ expires: "layered", order: false, atomic: "process", keyBytes: Infinity, valueBytes: Infinity, persistent: false, iterate: true });
+  const store = kv(Promise.resolve(new Map()));
+  expect(store.type).toBe("PENDING");
+  await store.set("a", 1);
+  expect(store.type).toBe("MEMORY");
+  expect(store.supports.atomic).toBe("process");
+  expect(Object.isFrozen(store.supports)).toBe(true);
+});
+
+it("awaits a promise of a client, without a warning", async () => {
+  const map = new Map();
+  const store = kv(new Promise((resolve) => setImmediate(resolve, map)));
+  const writes = Array.from({ length: 5 }, (_, i) => store.set(`k${i}`, i));
+  expect(await Promise.all(writes)).toEqual(["k0", "k1", "k2", "k3", "k4"]);
+  expect(map.size).toBe(5);
+});
+
+it("rejects every operation when the promise rejects, and nothing goes unhandled", async () => {
+  const cause = new Error("refused");
+  const store = kv(Promise.reject(cause));
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const call of [() => store.get("a"), () => store.set("a", 1), () => store.keys(), () => store.prefix("p").list(), () => store.iterate().next()]) {
+    await expect(call()).rejects.toMatchObject({ code: "KV_CONNECTION", cause });
+  }
+  await store.close();
+  await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CLOSED" });
+});
+
+it("rejects when the promise turns out to be no client", async () => {
+  await expect(kv(Promise.resolve(42)).get("a")).rejects.toMatchObject({ code: "KV_UNKNOWN_CLIENT" });
+});
+
+it("goes on with a client that could not be opened at first", async () => {
+  let attempts = 0;
+  const client = { get: () => null, set() {}, get EXPIRES() { if (++attempts === 2) throw new Error("not yet"); return true; } };
+  const store = kv(client);
+  await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CONNECTION" });
+  expect(await store.get("a")).toBe(null);
+});
+
+it("keeps the prefix, the expiry and the connection of a store that it is given", async () => {
+  const map = new Map();
+  const store = kv(kv(kv(map, { prefix: "a:", expires: "1h" })), { prefix: "b:" });
+  await store.set("k", 1);
+  expect([...map.keys()]).toEqual(["a:b:k"]);
+  expect((await store.entry("k"))!.expires).toBeGreaterThan(Date.now());
+  expect((await kv(store, { expires: null }).set("k", 1).then(() => store.entry("k")))!.expires).toBe(null);
+  await kv(store).close();
+  await expect(store.get("k")).rejects.toMatchObject({ code: "KV_CLOSED" });
+});
+
+it("refuses options that cannot be meant, at once", () => {
+  expect(thrown(() => kv(new Map(), { expires: "soon" }))).toMatchObject({ code: "KV_INVALID_EXPIRES" });
+  expect(thrown(() => kv(new Map(), { prefix: "\ud800" }))).toMatchObject({ code: "KV_INVALID_KEY" });
+  expect(thrown(() => kv().prefix(5 as never))).toMatchObject({ code: "KV_INVALID_KEY" });
+  expect(thrown(() => kv().expires("5 potatoes"))).toMatchObject({ code: "KV_INVALID_EXPIRES" });
+});
+
+it("takes a default expiry of 0 at its word", async () => {
+  const store = kv(new Map(), { expires: 0 });
+  await store.set("a", 1);
+  expect(await store.has("a")).toBe(false);
+});
+
+it("applies a codec to values in every method, and says when it fails", async () => {
+  const codec = {
+    encode: (value: unknown) => ({ date: (value as Date).toISOString() }),
+    decode: (json: unknown) => new Date((json as { date: string }).date),
+  };
+  const map = new Map();
+  const store = kv<Date>(map, { codec });
+  const date = new Date(5);
+  await store.set("a", date);
+  expect(await store.get("a")).toEqual(date);
+  expect(await store.getMany(["a"])).toEqual([date]);
+  expect(await store.entries()).toEqual([["a", date]]);
+  expect(await store.values()).toEqual([date]);
+  expect((await store.entry("a"))!.value).toEqual(date);
+  expect((await store.list()).entries[0]!.value).toEqual(date);
+  for await (const [, value] of store.prefix("")) expect(value).toEqual(date);
+  await expect(store.set("b", new Date(NaN))).rejects.toMatchObject({ code: "KV_INVALID_VALUE", cause: expect.any(RangeError) });
+  await kv(map).set("c", null);
+  await kv(map).set("c", "no date");
+  await kv(map, { codec: { encode: String, decode: () => { throw new Error("no"); } } }).get("c").then(
+    () => expect.unreachable(),
+    (error: unknown) => expect(error).toMatchObject({ code: "KV_CORRUPT", key: "c", client: "MEMORY" }),
+  );
+});
+
+it("tells its errors from others, across bundles", () => {
+  const error = new KvError("KV_CLOSED", "closed", { client: "X", key: "k" });
+  expect(isKvError(error)).toBe(true);
+  expect(isKvError(error, "KV_CLOSED")).toBe(true);
+  expect(isKvError(error, "KV_QUOTA")).toBe(false);
+  expect(isKvError({ name: "KvError", code: "KV_QUOTA", message: "" }, "KV_QUOTA")).toBe(true);
+  for (const other of [null, undefined, "KvError", new Error("KvError"), { name: "KvError" }, { code: "KV_QUOTA" }]) expect(isKvError(other)).toBe(false);
+  expect("cause" in error).toBe(false);
+  expect(new KvError("KV_QUOTA", "full", { cause: undefined })).toHaveProperty("cause", undefined);
+});
+
+it("uses all 62 characters for keys, evenly", async () => {
+  const counts = new Map<string, number>();
+  const store = kv();
+  for (let i = 0; i < 2000; i++) for (const char of await store.add(i)) counts.set(char, (counts.get(char) ?? 0) + 1);
+  expect(counts.size).toBe(62);
+  const mean = (2000 * 24) / 62;
+  // Five standard deviations: fails once in a million runs when the draw is even, always when a character is twice as likely.
+  for (const count of counts.values()) expect(Math.abs(count - mean)).toBeLessThan(5.5 * Math.sqrt(mean));
+});

@@ -1,0 +1,50 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { decodeRecord, encodeRecord, formatVersion, nextStamp, StoredRecord, timedStamp, versionOf } from "../../src/record.ts";
+
+afterEach(() => void vi.restoreAllMocks());
+
+it("stamps versions that grow, also when the clock stands still or jumps back", () => {
+  const now = Date.now();
+  const clock = vi.spyOn(Date, "now");
+  let last = "";
+  for (let i = 0; i < 10_000; i++) {
+    clock.mockReturnValue(i % 3 === 0 ? now - 1_000_000 : now);
+    const version = formatVersion(i % 2 === 0 ? timedStamp() : nextStamp());
+    expect(version).toMatch(/^[0-9a-f]{20}$/);
+    expect(version > last).toBe(true);
+    last = version;
+  }
+});
+
+it("orders versions of different processes by time", () => {
+  const now = Date.now();
+  const clock = vi.spyOn(Date, "now").mockReturnValue(now + 60_000);
+  const here = formatVersion(timedStamp()).slice(0, 14);
+  clock.mockReturnValue(now + 60_001);
+  // Another process knows of no stamp before: it starts from the clock alone.
+  const there = ((now + 60_001) * 2048).toString(16).padStart(14, "0");
+  expect(there > here).toBe(true);
+});
+
+it("writes the value last, so that the head can be read without it", () => {
+  const record = new StoredRecord({ big: "x" }, 5, "0".repeat(20), { m: 1 });
+  const text = encodeRecord(record);
+  expect(text).toBe('{"kv":1,"version":"00000000000000000000","expires":5,"metadata":{"m":1},"value":{"big":"x"}}');
+  expect(decodeRecord(text, "k")).toEqual(record);
+  const head = decodeRecord(text.slice(0, 66), "k", false);
+  expect(head).toEqual(new StoredRecord(null, 5, "0".repeat(20), null));
+});
+
+it("tells the texts of others from damaged ones of ours", () => {
+  for (const other of ["", "x", "null", "{}", '{"kv":2,"version":"x"}', '{"value":1,"expires":null}', '"{\\"kv\\":1}"']) expect(decodeRecord(other, "k")).toBe(null);
+  const text = encodeRecord(new StoredRecord([1, 2], null, "a".repeat(20), null));
+  for (let cut = text.indexOf("["); cut < text.length; cut++) {
+    expect(() => decodeRecord(text.slice(0, cut), "k"), text.slice(0, cut)).toThrow('the record under "k" is damaged');
+  }
+});
+
+it("formats a compact stamp only when asked, and always the same", () => {
+  const record = new StoredRecord(1, null, nextStamp(), null);
+  expect(versionOf(record)).toBe(versionOf(record));
+  expect(versionOf(new StoredRecord(1, null, null, null))).toBe(null);
+});
