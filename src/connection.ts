@@ -2,36 +2,17 @@ import type { Source } from "./clients/define.ts";
 import { blame, KvError } from "./errors.ts";
 import type { Adapter } from "./types.ts";
 
-/** Every method of an adapter, and the words for it in a message. `iterate` is missing: its failures come while it runs. */
-const ACTIONS: { readonly [name in Exclude<keyof Adapter, "iterate">]: string } = {
-  get: "read",
-  set: "write",
-  del: "delete",
-  page: "list",
-  has: "look up",
-  getMany: "read many",
-  setMany: "write many",
-  clear: "clear",
-  prune: "prune",
-  commit: "commit",
-  close: "close",
-  touch: "touch",
-  add: "add",
-  keys: "list",
-  values: "list",
-  entries: "list",
-};
+/** A sweep rides on every so many writes, and looks at as many records: a full round costs one look a write. */
+export const SWEEP = 128;
 
 type Method = (this: Adapter, ...args: unknown[]) => unknown;
 
-/** The same adapter, whose failures are all of our class. */
+/** The same adapter, whose failures are all of our class. Failures of `iterate` come while it runs, and are caught there. */
 function guarded(adapter: Adapter, type: string): Adapter {
-  const guard: { [name: string]: unknown } = { ...adapter };
-  for (const [name, action] of Object.entries(ACTIONS)) {
-    const method = adapter[name as keyof Adapter] as Method | undefined;
-    if (method === undefined) continue;
+  const guard: { [name: string]: unknown } = {};
+  for (const [name, method] of Object.entries(adapter) as [string, Method][]) {
     const fail = (error: unknown, key: unknown): never => {
-      throw blame(error, type, action, typeof key === "string" && key !== "" ? key : undefined);
+      throw blame(error, type, name, typeof key === "string" && key !== "" ? key : undefined);
     };
     // No method takes more than three; a rest parameter would cost each read an array.
     guard[name] = (a: unknown, b: unknown, c: unknown) => {
@@ -52,6 +33,7 @@ export class Connection {
   source: Source;
   /** The adapter while the connection is open: lets operations go on without waiting. */
   adapter: Adapter | null = null;
+  #writes = 0;
   readonly #start: () => Source | Promise<Source>;
   #opening: Promise<Adapter> | null = null;
   #closing: Promise<void> | null = null;
@@ -77,6 +59,14 @@ export class Connection {
       this.#opening = null;
       throw blame(error, this.source.type, "connect");
     }
+  }
+
+  /** Counts writes; says when enough have passed for a sweep. */
+  isSweepDue(writes: number): boolean {
+    this.#writes += writes;
+    if (this.#writes < SWEEP) return false;
+    this.#writes = 0;
+    return true;
   }
 
   /** Ends the connection; a second call waits for the first. */

@@ -1,27 +1,22 @@
-import { cookie } from "./clients/cookie.ts";
-import { custom } from "./clients/custom.ts";
 import { isSource, type Source } from "./clients/define.ts";
-import { memory } from "./clients/memory.ts";
 import { storage } from "./clients/storage.ts";
 import { KvError } from "./errors.ts";
-import * as manifest from "./manifest.ts";
+import * as kinds from "./manifest.ts";
 
 type Factory = (client: never) => Source;
 
-// Small clients that need nothing else are part of the entry; the others are loaded by the first operation.
-const LOADED: readonly [manifest.Manifest, Factory][] = [
-  [manifest.MEMORY, memory],
-  [manifest.STORAGE, storage],
-  [manifest.COOKIE, cookie],
-];
-
-const LAZY: readonly [manifest.Manifest, () => Promise<Factory>][] = [
-  [manifest.FORAGE, async () => (await import("./clients/forage.ts")).forage],
-  [manifest.INDEXEDDB, async () => (await import("./clients/indexeddb.ts")).indexeddb],
-  [manifest.FILE, async () => (await import("./clients/file.ts")).file],
-  [manifest.FOLDER, async () => (await import("./clients/folder.ts")).folder],
-  [manifest.LEVEL, async () => (await import("./clients/level.ts")).level],
-  [manifest.SQLITE, async () => (await import("./clients/sqlite.ts")).sqlite],
+// Web Storage needs nothing else and is part of the entry; every other client is loaded by the first operation on one.
+const CLIENTS: readonly [kinds.Manifest, () => Factory | Promise<Factory>][] = [
+  [kinds.MEMORY, async () => (await import("./clients/memory.ts")).memory],
+  [kinds.STORAGE, () => storage],
+  [kinds.COOKIE, async () => (await import("./clients/cookie.ts")).cookie],
+  [kinds.FORAGE, async () => (await import("./clients/forage.ts")).forage],
+  [kinds.INDEXEDDB, async () => (await import("./clients/indexeddb.ts")).indexeddb],
+  [kinds.FILE, async () => (await import("./clients/file.ts")).file],
+  [kinds.FOLDER, async () => (await import("./clients/folder.ts")).folder],
+  [kinds.LEVEL, async () => (await import("./clients/level.ts")).level],
+  [kinds.SQLITE, async () => (await import("./clients/sqlite.ts")).sqlite],
+  [kinds.CUSTOM, async () => (await import("./clients/custom.ts")).custom],
 ];
 
 const ACCEPTED =
@@ -45,14 +40,17 @@ function described(input: unknown): string {
  */
 export function detect(input: unknown): Source {
   if (isSource(input)) return input;
-  if (typeof input === "function" && manifest.hasMethods(input.prototype, "get", "set")) return detect(instanceOf(input as new () => unknown));
-  // A client of one's own says what it is: nothing else it has may make it look like another kind.
-  if (manifest.hasMethods(input, "get", "set", "iterate")) return custom(input as never);
-  for (const [{ test }, factory] of LOADED) if (test(input)) return factory(input as never);
-  for (const [{ test, type, supports }, load] of LAZY) {
-    if (test(input)) return { type, supports, open: async () => (await load())(input as never).open() };
+  if (typeof input === "function" && kinds.hasMethods(input.prototype, "get", "set")) return detect(instanceOf(input as new () => unknown));
+  // A client of one's own says what it is: nothing else that it has may make it look like another kind.
+  const own = kinds.hasMethods(input, "get", "set", "iterate");
+  for (const [{ type, supports, test }, load] of CLIENTS) {
+    if (own ? type !== "CUSTOM" : !test(input)) continue;
+    return {
+      type,
+      supports: typeof supports === "function" ? supports(input) : supports,
+      open: async () => (await load())(input as never).open(),
+    };
   }
-  if (manifest.CUSTOM.test(input)) return custom(input as never);
   throw new KvError("KV_UNKNOWN_CLIENT", `kv() was given ${described(input)}, which is no client that it knows. It accepts ${ACCEPTED}`);
 }
 

@@ -2,7 +2,7 @@ import type { Codec, KvOptions, Store } from "./api.ts";
 import { Connection } from "./connection.ts";
 import { detect } from "./detect.ts";
 import { supports } from "./manifest.ts";
-import { contextOf, derived, overConnection } from "./store.ts";
+import { contextOf, createStore } from "./store.ts";
 import type { Json } from "./types.ts";
 
 export type * from "./api.ts";
@@ -32,9 +32,13 @@ export function kv<V = Json>(client: unknown, options: KvOptions<V> & { codec: C
 export function kv<V = Json>(client?: unknown, options?: Omit<KvOptions, "codec">): Store<V>;
 export function kv<V = Json>(client?: unknown, options: KvOptions<V> = {}): Store<V> {
   const context = contextOf(client);
-  if (context !== undefined) return derived<V>(context, options);
+  if (context !== undefined) return createStore<V>(context, options);
   const isPromise = typeof (client as PromiseLike<unknown> | undefined)?.then === "function";
-  return isPromise ? overPromise(client as PromiseLike<unknown>, options) : overConnection(new Connection(detect(client)), options);
+  return isPromise ? overPromise(client as PromiseLike<unknown>, options) : over(new Connection(detect(client)), options);
+}
+
+function over<V>(connection: Connection, options: KvOptions<V>): Store<V> {
+  return createStore<V>({ connection, prefix: "", expires: null, codec: undefined }, options);
 }
 
 function overPromise<V>(client: PromiseLike<unknown>, options: KvOptions<V>): Store<V> {
@@ -42,7 +46,7 @@ function overPromise<V>(client: PromiseLike<unknown>, options: KvOptions<V>): St
   // Whoever uses the store is told; until then it must not count as unhandled.
   found.catch(() => {});
   const pending = { type: "PENDING", supports: supports({}), open: () => found.then((source) => source.open()) };
-  return overConnection(new Connection(pending, () => found), options);
+  return over(new Connection(pending, () => found), options);
 }
 
 export default kv;

@@ -4,7 +4,8 @@ import type { Supports } from "./types.ts";
 export interface Manifest {
   /** The name that `store.type` shows. */
   readonly type: string;
-  readonly supports: Supports;
+  /** What it can do; a function where that depends on the client. */
+  readonly supports: Supports | ((client: unknown) => Supports);
   /** Whether something is a client of this kind: told by its shape alone, so that it works across realms. */
   test(input: unknown): boolean;
 }
@@ -53,8 +54,11 @@ export const COOKIE: Manifest = {
 
 export const CUSTOM: Manifest = {
   type: "CUSTOM",
-  supports: supports({ atomic: "process" }),
-  test: (input) => hasMethods(input, "get", "set") || (typeof input === "function" && hasMethods(input.prototype, "get", "set")),
+  supports: (client) => {
+    const iterate = hasMethods(client, "iterate") || hasMethods(client, "entries");
+    return supports((client as { EXPIRES?: boolean }).EXPIRES ? { expires: "native", iterate } : { atomic: "process", iterate });
+  },
+  test: (input) => hasMethods(input, "get", "set"),
 };
 
 export const FORAGE: Manifest = {

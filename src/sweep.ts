@@ -1,9 +1,8 @@
-import type { Adapter, KvRecord } from "./types.ts";
+import { SWEEP } from "./connection.ts";
 import { batches, type Pair } from "./listing.ts";
 import { isFresh, versionOf } from "./record.ts";
+import type { Adapter, KvRecord } from "./types.ts";
 
-/** A sweep rides on every so many writes, and looks at as many records: a full round costs one look a write. */
-const EVERY = 128;
 
 /**
  * Deletes an expired record, unless somebody wrote the key in between. Resolves to whether it did.
@@ -32,37 +31,24 @@ async function evictExpired(adapter: Adapter, batch: readonly Pair[], now: numbe
   return done.filter(Boolean).length;
 }
 
-/** Counts writes, and removes some expired records now and then: so data that nobody reads is freed without a timer. */
-export class Sweeper {
-  #writes = 0;
-  #running = false;
-  // Where the round stands, for clients without a sweep of their own.
-  #round: AsyncGenerator<readonly Pair[], void, undefined> | null = null;
+// Where the round over a client stands, for clients without a sweep of their own.
+const rounds = new WeakMap<Adapter, AsyncGenerator<readonly Pair[], void, undefined>>();
 
-  /** To be called after each write; answers with a promise only when a sweep is due. */
-  wrote(adapter: Adapter, count = 1): Promise<void> | undefined {
-    this.#writes += count;
-    return this.#writes < EVERY || this.#running ? undefined : this.#sweep(adapter);
-  }
-
-  async #sweep(adapter: Adapter): Promise<void> {
-    this.#writes = 0;
-    this.#running = true;
-    try {
-      const now = Date.now();
-      if (adapter.prune !== undefined) {
-        await adapter.prune({ prefix: "", now, limit: EVERY });
-        return;
-      }
-      this.#round ??= batches(adapter, { prefix: "", after: null, reverse: false }, false, EVERY);
-      const { done, value } = await this.#round.next();
-      if (done) this.#round = null;
-      else await evictExpired(adapter, value, now);
-    } catch {
-      // The write that this rode on has succeeded, and must say so. The next sweep tries again, and prune() tells.
-      this.#round = null;
-    } finally {
-      this.#running = false;
+/** Removes some expired records: rides on every so many writes, so that data that nobody reads is freed without a timer. */
+export async function sweep(adapter: Adapter): Promise<void> {
+  try {
+    const now = Date.now();
+    if (adapter.prune !== undefined) {
+      await adapter.prune({ prefix: "", now, limit: SWEEP });
+      return;
     }
+    const round = rounds.get(adapter) ?? batches(adapter, { prefix: "", after: null, reverse: false }, false, SWEEP);
+    rounds.set(adapter, round);
+    const { done, value } = await round.next();
+    if (done) rounds.delete(adapter);
+    else await evictExpired(adapter, value, now);
+  } catch {
+    // The write that this rode on has succeeded, and must say so. The next sweep tries again, and prune() tells.
+    rounds.delete(adapter);
   }
 }

@@ -4,8 +4,6 @@ import type { Json } from "./types.ts";
 /** How deep a value may nest. Engines overflow their stacks a little deeper, each at another depth. */
 const MAX_DEPTH = 1000;
 
-const INVALID = Symbol("invalid");
-
 /** Whether an object's class is `Object` or `Array` of any realm, told by how long its prototype chain is. */
 function isPlain(object: object, isArray: boolean): boolean {
   const proto: unknown = Object.getPrototypeOf(object);
@@ -15,40 +13,65 @@ function isPlain(object: object, isArray: boolean): boolean {
   return isArray ? above !== null && Object.getPrototypeOf(above) === null : above === null;
 }
 
-/** A checked copy, or INVALID. */
-function normalize(value: unknown, depth: number): Json | typeof INVALID {
+/** Why a value is refused, and where: the way there is put together on the way back, so that what is fine pays nothing for it. */
+class Fault {
+  readonly reason: string;
+  readonly keys: (string | number)[] = [];
+  readonly containers: object[] = [];
+
+  constructor(reason: string) {
+    this.reason = reason;
+  }
+
+  within(container: object, key: string | number): this {
+    this.keys.unshift(key);
+    this.containers.unshift(container);
+    return this;
+  }
+}
+
+const segment = (key: string | number): string =>
+  typeof key === "string" && /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+
+function className(object: object): string {
+  const { constructor } = Object.getPrototypeOf(object) as { constructor?: unknown };
+  return (typeof constructor === "function" && constructor.name) || "class instance";
+}
+
+/** A checked copy, or what is wrong. */
+function normalize(value: unknown, depth: number): Json | Fault {
   switch (typeof value) {
     case "string":
     case "boolean":
       return value;
     case "number":
-      return Number.isFinite(value) ? value + 0 : INVALID; // -0 + 0 is 0
+      return Number.isFinite(value) ? value + 0 : new Fault(`is ${value}`); // -0 + 0 is 0
     case "undefined":
       return null;
     case "object": {
       if (value === null) return null;
       const isArray = Array.isArray(value);
-      if (depth === MAX_DEPTH || !isPlain(value, isArray)) return INVALID;
-      if (isArray) return normalizeArray(value, depth + 1);
-      return normalizeObject(value as { [key: string]: unknown }, depth + 1);
+      if (!isPlain(value, isArray)) return new Fault(`is a ${className(value)}`);
+      if (depth === MAX_DEPTH) return new Fault("");
+      return isArray ? normalizeArray(value, depth + 1) : normalizeObject(value as { [key: string]: unknown }, depth + 1);
     }
     default:
-      return INVALID;
+      return new Fault(`is a ${typeof value}`);
   }
 }
 
-function normalizeArray(array: readonly unknown[], depth: number): Json[] | typeof INVALID {
+function normalizeArray(array: readonly unknown[], depth: number): Json[] | Fault {
   const copy: Json[] = [];
   for (let i = 0; i < array.length; i++) {
     const item = normalize(array[i], depth);
-    if (item === INVALID) return INVALID;
+    if (item instanceof Fault) return item.within(array, i);
     copy.push(item);
   }
   return copy;
 }
 
-function normalizeObject(object: { [key: string]: unknown }, depth: number): { [key: string]: Json } | typeof INVALID {
-  if (Object.getOwnPropertySymbols(object).length > 0) return INVALID;
+function normalizeObject(object: { [key: string]: unknown }, depth: number): { [key: string]: Json } | Fault {
+  if (Object.getOwnPropertySymbols(object).length > 0) return new Fault("has a key that is a symbol");
   // A spread makes own properties of any name, `__proto__` too: the assignments below then never meet a setter.
   const copy = { ...object };
   for (const key in copy) {
@@ -59,7 +82,7 @@ function normalizeObject(object: { [key: string]: unknown }, depth: number): { [
       continue;
     }
     const checked = normalize(item, depth);
-    if (checked === INVALID) return INVALID;
+    if (checked instanceof Fault) return checked.within(object, key);
     if (checked !== item || checked === 0) copy[key] = checked;
   }
   return copy as { [key: string]: Json };
@@ -74,33 +97,13 @@ function normalizeObject(object: { [key: string]: unknown }, depth: number): { [
  */
 export function checkedCopy(value: unknown, name = "value"): Json {
   const copy = normalize(value, 0);
-  if (copy !== INVALID) return copy;
-  const { path, reason } = fault(value, name, []) ?? { path: name, reason: "changes while it is read" };
-  throw new KvError("KV_INVALID_VALUE", `${path} ${reason}: only JSON values can be stored (a codec widens that)`);
-}
-
-/** Where a refused value is wrong, and how. Only runs when something is: `normalize` keeps no paths. */
-function fault(value: unknown, path: string, ancestors: readonly object[]): { path: string; reason: string } | null {
-  if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function") return { path, reason: `is a ${typeof value}` };
-  if (typeof value === "number" && !Number.isFinite(value)) return { path, reason: `is ${value}` };
-  if (typeof value !== "object" || value === null) return null;
-  if (ancestors.includes(value)) return { path, reason: "is a cycle" };
-  if (ancestors.length === MAX_DEPTH) return { path: path.slice(0, 100), reason: `nests deeper than ${MAX_DEPTH} levels` };
-  if (!isPlain(value, Array.isArray(value))) return { path, reason: `is a ${className(value)}` };
-  const [symbol] = Object.getOwnPropertySymbols(value);
-  if (symbol !== undefined && !Array.isArray(value)) return { path, reason: `has a key that is a symbol (${String(symbol)})` };
-  const inside = [...ancestors, value];
-  for (const [key, item] of Object.entries(value)) {
-    const at = Array.isArray(value) ? `[${key}]` : /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
-    const found = fault(item, path + at, inside);
-    if (found !== null) return found;
-  }
-  return null;
-}
-
-function className(value: object): string {
-  const { constructor } = Object.getPrototypeOf(value) as { constructor?: unknown };
-  return (typeof constructor === "function" && constructor.name) || Object.prototype.toString.call(value).slice(8, -1);
+  if (!(copy instanceof Fault)) return copy;
+  const { keys, containers, reason } = copy;
+  // What is too deep for a cycle comes round to a container again: the first time tells enough.
+  const end = reason ? -1 : containers.findIndex((container, i) => containers.indexOf(container) < i);
+  const path = keys.slice(0, reason ? keys.length : end < 0 ? 20 : end).map(segment).join("");
+  const fault = reason || (end < 0 ? `nests deeper than ${MAX_DEPTH} levels` : "is a cycle");
+  throw new KvError("KV_INVALID_VALUE", `${name}${path} ${fault}: only JSON values can be stored (a codec widens that)`);
 }
 
 /** A copy of a value that is known to be of the JSON data model. */

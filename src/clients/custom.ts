@@ -1,7 +1,7 @@
 import { keyedLock, type KeyedLock } from "../lock.ts";
-import { CUSTOM, supports } from "../manifest.ts";
+import { CUSTOM } from "../manifest.ts";
 import { failedChecks, foreign, StoredRecord, versionOf } from "../record.ts";
-import type { Adapter, Json, KvRecord, MaybePromise, Supports, Write } from "../types.ts";
+import type { Adapter, Json, KvRecord, MaybePromise, Write } from "../types.ts";
 import { copyOf } from "../value.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 
@@ -53,11 +53,6 @@ function bare(item: unknown): StoredRecord | null {
 
 const secondsLeft = (expires: number | null): CustomSetOptions => ({ expires: expires === null ? null : Math.max(0, expires - Date.now()) / 1000 });
 
-function capabilities(client: CustomClient): Supports {
-  const iterate = typeof (client.iterate ?? client.entries) === "function";
-  return client.EXPIRES ? supports({ expires: "native", iterate }) : supports({ atomic: "process", iterate });
-}
-
 /**
  * Puts a store over your own client. A missing key is `null` or `undefined` from its `get`. Without `EXPIRES` it is handed whole records and this
  * library judges their deadlines; with `EXPIRES` it is handed bare values and answers for expiry itself.
@@ -80,7 +75,6 @@ function capabilities(client: CustomClient): Supports {
  */
 export const custom: ClientFactory<CustomClient, Record<never, never>> = defineClient({
   ...CUSTOM,
-  supports: capabilities,
   open(client: CustomClient): Adapter {
     const native = client.EXPIRES === true;
     const read = (key: string, item: unknown): StoredRecord | null => (native ? bare(item) : unwrap(key, item));

@@ -13,8 +13,7 @@ export interface Source {
 }
 
 /** What one kind of client is: its manifest, and how a client becomes an adapter. */
-export interface ClientDefinition<Client, Options> extends Omit<Manifest, "supports"> {
-  readonly supports: Supports | ((client: Client) => Supports);
+export interface ClientDefinition<Client, Options> extends Manifest {
   /** @throws {KvError} KV_INVALID_CLIENT, KV_CORRUPT or KV_CONNECTION when the client cannot be used. */
   open(client: Client, options: Options): MaybePromise<Adapter>;
 }

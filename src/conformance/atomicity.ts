@@ -42,7 +42,7 @@ export const atomicity: readonly Statement[] = [
       equal(await part.commit([{ key: "a", version: null }], [{ key: "a", value: 2 }]), { ok: false, failed: ["a"] }, "the failed key");
       ok((await part.commit([{ key: "a", version: await versionOf(part, "a") }], [{ key: "a", value: 2 }, { key: "q", value: 3, prefix: "r:" }])).ok, "commit");
       equal(await store.getMany(["p:a", "p:r:q"]), [2, 3], "what is stored");
-      await refused("KV_INVALID_VALUE", () => store.commit([], [{ key: "x", value: 1 }, { key: "y", value: 1n }]), "commit with a value that is refused");
+      await refused("KV_INVALID_VALUE", () => store.commit([], [{ key: "x", value: 1 }, { key: "y", value: () => 1 }]), "commit with a value that is refused");
       await refused("KV_INVALID_EXPIRES", () => store.commit([], [{ key: "x", value: 1 }, { key: "y", value: 1, expires: "soon" }]), "commit with an expiry that is refused");
       await refused("KV_INVALID_KEY", () => store.commit([], [{ key: "x", value: 1 }, { key: "", value: 1 }]), "commit with a key that is refused");
       equal(await store.has("x"), false, "a key of a refused commit");

@@ -14,6 +14,8 @@ export interface Subject {
     put(store: Store, key: string): unknown;
     has(store: Store, key: string): boolean | Promise<boolean>;
   };
+  /** The store has a codec, which may keep more than JSON: what only holds for JSON is left out. Default `false`. */
+  codec?: boolean;
   /** `"real"` waits for time to pass, for servers that go by their own clock. Default `"fake"`. */
   clock?: "fake" | "real";
   /** How many random sequences the model-based statement runs. Default 40. */

@@ -1,7 +1,7 @@
 import type { Json } from "../types.ts";
 import { equal, ok, refused } from "./check.ts";
 import { VALUES } from "./samples.ts";
-import type { Statement } from "./subject.ts";
+import type { Statement, Subject } from "./subject.ts";
 
 const cycle: { self?: unknown; list: unknown[] } = { list: [] };
 cycle.self = cycle;
@@ -31,6 +31,8 @@ const REFUSED: readonly [what: string, value: unknown, path: string][] = [
   ["a key that is a symbol", { a: { [Symbol("k")]: 1 } }, "value.a has a key that is a symbol"],
   ["an inherited toJSON", { a: Object.create({ toJSON: () => 1 }) }, "value.a is a"],
 ];
+
+const plain = (subject: Subject): boolean => subject.codec !== true;
 
 /** Statements V1 to V5. */
 export const values: readonly Statement[] = [
@@ -67,6 +69,7 @@ export const values: readonly Statement[] = [
       await store.set("key", -0);
       equal(await store.get("key"), 0, "get");
     },
+    plain,
   ],
   [
     "V2",
@@ -81,6 +84,7 @@ export const values: readonly Statement[] = [
       await store.set("key", undefined);
       equal(await store.has("key"), false, "has after undefined");
     },
+    plain,
   ],
   [
     "V2",
@@ -98,6 +102,7 @@ export const values: readonly Statement[] = [
       equal(await store.get("key"), "before", "what was stored");
       equal(await store.has("new"), false, "has of the refused key");
     },
+    plain,
   ],
   [
     "V2",
@@ -114,6 +119,7 @@ export const values: readonly Statement[] = [
       await store.set("key", nested(1000));
       equal(JSON.stringify(await store.get("key")), JSON.stringify(nested(1000)), "1,000 levels");
     },
+    plain,
   ],
   [
     "V2",

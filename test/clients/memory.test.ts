@@ -16,6 +16,7 @@ certify("MEMORY", {
 
 certify("MEMORY with the rich codec", {
   open: () => kv(new Map(), { codec: rich }) as never,
+  codec: true,
   runs: 100,
 });
 

@@ -9,7 +9,7 @@ const FLOORS: readonly [pattern: RegExp, floor: number][] = [
   [/^(types|errors|api)\.ts$/, 0],
   [/^clients\/define\.ts$/, 1.5],
   [/^clients\//, 2],
-  [/^(connection|listing|sweep|store)\.ts$/, 3],
+  [/^(connection|core|listing|operations|store|sweep)\.ts$/, 3],
   [/^(detect|index)\.ts$/, 4],
   [/^(codec\.ts|conformance\/)/, 5],
   [/^[^/]+\.ts$/, 1],

@@ -38,7 +38,7 @@ it("takes plain objects and arrays of another realm, and objects without a proto
   expect(() => checkedCopy(vm.runInNewContext("new Date()"))).toThrow("value is a Date");
 });
 
-it("reads getters once, and refuses what only they show to be wrong", () => {
+it("reads getters once", () => {
   let reads = 0;
   const value = {
     get a() {
@@ -46,12 +46,7 @@ it("reads getters once, and refuses what only they show to be wrong", () => {
     },
   };
   expect(checkedCopy(value)).toEqual({ a: 1 });
-  const flaky = {
-    get a() {
-      return reads++ === 1 ? 1n : 1;
-    },
-  };
-  expect(() => checkedCopy(flaky)).toThrow("value changes while it is read");
+  expect(reads).toBe(1);
 });
 
 it("refuses arrays and objects of a class", () => {
@@ -59,7 +54,7 @@ it("refuses arrays and objects of a class", () => {
   class Empty {}
   expect(() => checkedCopy({ a: new List() })).toThrow("value.a is a List: only JSON values can be stored");
   expect(() => checkedCopy([new Empty()])).toThrow("value[0] is a Empty");
-  expect(() => checkedCopy(Object.create(Object.create(Object.create(null))))).toThrow("value is a Object");
+  expect(() => checkedCopy(Object.create(Object.create(Object.create(null))))).toThrow("value is a class instance");
 });
 
 it("finds cycles and deep nesting without overflowing", () => {

@@ -1,0 +1,51 @@
+import type { Codec, CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
+import type { Connection } from "./connection.ts";
+import type { StoredRecord } from "./record.ts";
+import type { Adapter, CommitResult, Expires, Json, KvRecord } from "./types.ts";
+
+/** What a store is made of. */
+export interface StoreContext {
+  readonly connection: Connection;
+  readonly prefix: string;
+  readonly expires: Expires;
+  readonly codec: Codec | undefined;
+}
+
+/** What all operations of a store share: its checks, and the ways to its client. */
+export interface StoreCore extends StoreContext {
+  open(): Adapter | Promise<Adapter>;
+  /** The full key. `inner` is the prefix that came as an option. */
+  locate(key: unknown, inner?: string): string;
+  /** A fresh version for a write. */
+  stamp(): string | number;
+  /** The record to write, `null` to delete. Its value is a copy of the caller's. */
+  recordOf(value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null;
+  decode<T>(value: Json, key: string): T;
+  /** Removes a record that a reader found expired, and answers for it. */
+  expired(adapter: Adapter, key: string, record: KvRecord): Promise<null>;
+  /** The record if it is present and fresh. */
+  read(key: string): Promise<KvRecord | null>;
+  /** Counts writes; answers with a promise when a sweep is due. */
+  wrote(adapter: Adapter, count: number): Promise<void> | undefined;
+  /** Throws the error as users get it. */
+  refuse(error: unknown, key?: unknown): never;
+}
+
+/** The operations of a store beyond reading and writing a single value. */
+export interface Operations {
+  add(value: unknown, options?: SetOptions): Promise<string>;
+  getMany(keys: Iterable<string>): Promise<unknown[]>;
+  setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]>;
+  delMany(keys: Iterable<string>): Promise<string[]>;
+  entry(key: string): Promise<Entry<unknown> | null>;
+  touch(key: string, expires: Expires): Promise<boolean>;
+  keys(): Promise<string[]>;
+  values(): Promise<unknown[]>;
+  entries(): Promise<[string, unknown][]>;
+  all(filter?: string): Promise<{ [key: string]: unknown }>;
+  list(options?: ListOptions): Promise<EntryPage<unknown>>;
+  iterate(): AsyncGenerator<[string, never], void, undefined>;
+  commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult>;
+  clear(): Promise<void>;
+  prune(): Promise<number>;
+}

@@ -1,0 +1,201 @@
+import { customAlphabet } from "nanoid";
+import type { CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
+import type { Operations, StoreCore } from "./core.ts";
+import { KvError } from "./errors.ts";
+import { checkPrefix } from "./key.ts";
+import { batches, decodeCursor, encodeCursor, ordered, type Pair } from "./listing.ts";
+import { isFresh, StoredRecord, versionOf } from "./record.ts";
+import { pruneAll } from "./sweep.ts";
+import type { CommitResult, Expires, Write } from "./types.ts";
+
+const newKey = customAlphabet("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 24);
+
+/** The operations of one store. */
+export function operations(core: StoreCore): Operations {
+  const { prefix, open, refuse, locate, recordOf, decode, stamp, expired, wrote, read } = core;
+  const strip = (key: string): string => key.slice(prefix.length);
+
+  const toEntry = ([key, record]: Pair): Entry<unknown> => ({
+    key: strip(key),
+    value: decode(record.value, key),
+    version: versionOf(record),
+    expires: record.expires,
+    metadata: record.metadata,
+  });
+
+  async function entry(key: string): Promise<Entry<unknown> | null> {
+    const full = locate(key);
+    const record = await read(full);
+    return record && toEntry([full, record]);
+  }
+
+  async function getMany(keys: Iterable<string>): Promise<unknown[]> {
+    const full = Array.from(keys, (key) => locate(key));
+    const adapter = await open();
+    const records = await (adapter.getMany?.(full) ?? Promise.all(full.map((key) => adapter.get(key))));
+    const now = Date.now();
+    return Promise.all(
+      records.map((record, i) => {
+        if (record === null) return null;
+        return isFresh(record, now) ? decode(record.value, full[i]!) : expired(adapter, full[i]!, record);
+      }),
+    );
+  }
+
+  async function writeAll(writes: readonly Write[]): Promise<void> {
+    const adapter = await open();
+    await (adapter.setMany?.(writes) ?? Promise.all(writes.map(({ key, record }) => (record === null ? adapter.del(key) : adapter.set(key, record)))));
+    await wrote(adapter, writes.length);
+  }
+
+  async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
+    const pairs = [...entries];
+    const writes = pairs.map(([key, value]) => ({ key: locate(key, options?.prefix), record: recordOf(value, options, stamp()) }));
+    // Of one key only the last write counts, whatever order the client writes in.
+    await writeAll([...new Map(writes.map((write) => [write.key, write])).values()]);
+    return pairs.map(([key]) => key);
+  }
+
+  async function delMany(keys: Iterable<string>): Promise<string[]> {
+    const list = [...keys];
+    await writeAll(list.map((key) => ({ key: locate(key), record: null })));
+    return list;
+  }
+
+  async function add(value: unknown, options?: SetOptions): Promise<string> {
+    if (value === null || value === undefined) refuse(new KvError("KV_INVALID_VALUE", `add() cannot keep ${value}: only set() takes it, to delete`));
+    const key = newKey();
+    const inner = options?.prefix ?? "";
+    const write = { key: locate(key, inner), record: recordOf(value, options, stamp()) };
+    const adapter = await open();
+    if (adapter.add !== undefined && write.record !== null) return adapter.add(prefix + inner, write.record);
+    await writeAll([write]);
+    return key;
+  }
+
+  async function commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult> {
+    const version = stamp();
+    const checked = Array.from(checks, (check) => ({ key: locate(check.key), version: check.version }));
+    const written = Array.from(writes, ({ key, value, ...options }) => ({ key: locate(key, options.prefix), record: recordOf(value, options, version) }));
+    const adapter = await open();
+    if (adapter.commit === undefined) return refuse(new KvError("KV_NOT_SUPPORTED", 'this client offers no compare-and-set (supports.atomic is "no")'));
+    const result = await adapter.commit(checked, written, Date.now());
+    if (!result.ok) return { ok: false, failed: result.failed.map(strip) };
+    await wrote(adapter, written.length);
+    return result;
+  }
+
+  async function touch(key: string, expires: Expires): Promise<boolean> {
+    const full = locate(key);
+    for (;;) {
+      // The deadline of a value that is not known yet.
+      const target = recordOf(0, { expires }, stamp());
+      const adapter = await open();
+      if (target !== null && adapter.touch !== undefined) return adapter.touch(full, target.expires);
+      const record = await read(full);
+      if (record === null) return false;
+      const moved = target && new StoredRecord(record.value, target.expires, target.version, record.metadata);
+      const write = { key: full, record: moved };
+      if (adapter.commit === undefined) {
+        await writeAll([write]);
+        return true;
+      }
+      const { ok } = await adapter.commit([{ key: full, version: versionOf(record) }], [write], Date.now());
+      if (ok) return true;
+    }
+  }
+
+  /** The fresh records in bounded batches; expired ones are removed in passing. */
+  async function* fresh(values: boolean, within = prefix): AsyncGenerator<readonly Pair[], void, undefined> {
+    try {
+      const adapter = await open();
+      for await (const batch of batches(adapter, { prefix: within, after: null, reverse: false }, values)) {
+        const now = Date.now();
+        const present = batch.filter(([, record]) => isFresh(record, now));
+        yield present;
+        if (present.length === batch.length) continue;
+        if (adapter.prune !== undefined) await adapter.prune({ prefix: within, now, limit: Infinity });
+        else for (const [key, record] of batch) if (!isFresh(record, now)) await expired(adapter, key, record);
+      }
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  async function* iterate(): AsyncGenerator<[string, never], void, undefined> {
+    for await (const batch of fresh(true)) {
+      // The consumer may have taken its time since the batch was read.
+      for (const [key, record] of batch) if (isFresh(record, Date.now())) yield [strip(key), decode(record.value, key)];
+    }
+  }
+
+  async function collect<R>(values: boolean, take: (pair: Pair) => R, within = prefix): Promise<R[]> {
+    const found: R[] = [];
+    for await (const batch of fresh(values, within)) for (const pair of batch) found.push(take(pair));
+    return found;
+  }
+
+  /** The pairs whose keys start with the filter, which they keep. */
+  async function entries(filter: string): Promise<[string, unknown][]> {
+    const take = ([key, record]: Pair): [string, unknown] => [strip(key), decode(record.value, key)];
+    const within = prefix + checkPrefix(filter);
+    const adapter = await open();
+    if (adapter.entries === undefined) return collect(true, take, within);
+    const now = Date.now();
+    return (await adapter.entries(within)).filter(([, record]) => isFresh(record, now)).map(take);
+  }
+
+  async function list({ prefix: inner = "", limit = 100, cursor = null, reverse = false }: ListOptions = {}): Promise<EntryPage<unknown>> {
+    try {
+      if (!Number.isSafeInteger(limit) || limit < 1) throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
+      const range = { prefix: prefix + checkPrefix(inner), reverse };
+      const after = cursor === null ? null : decodeCursor(cursor, range);
+      // One more than asked for tells whether there is another page.
+      const found = await ordered(await open(), { ...range, after }, limit + 1);
+      const page = found.slice(0, limit);
+      return { entries: page.map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], reverse) : null };
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  async function clear(): Promise<void> {
+    const adapter = await open();
+    if (adapter.clear !== undefined) return adapter.clear(prefix);
+    // Deleting while listing may hide keys from some clients: listed again until nothing is left of what was there.
+    for (let found = true; found; ) {
+      found = false;
+      for await (const batch of batches(adapter, { prefix, after: null, reverse: false }, false)) {
+        found ||= batch.length > 0;
+        await writeAll(batch.map(([key]) => ({ key, record: null })));
+      }
+    }
+  }
+
+  return {
+    add,
+    getMany,
+    setMany,
+    delMany,
+    entry,
+    touch,
+    async keys() {
+      const adapter = await open();
+      return adapter.keys === undefined ? collect(false, ([key]) => strip(key)) : (await adapter.keys(prefix)).map(strip);
+    },
+    async values() {
+      const adapter = await open();
+      return adapter.values === undefined ? collect(true, ([key, record]) => decode(record.value, key)) : (await adapter.values(prefix)).map((value) => decode(value, prefix));
+    },
+    entries: () => entries(""),
+    async all(filter = "") {
+      // fromEntries makes own properties, so that a key such as "__proto__" is one like any other.
+      return Object.fromEntries(await entries(filter));
+    },
+    list,
+    iterate,
+    commit,
+    clear,
+    prune: async () => pruneAll(await open(), prefix),
+  };
+}

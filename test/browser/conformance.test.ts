@@ -1,0 +1,12 @@
+import kv from "../../src/index.ts";
+import { certify } from "../helpers/certify.ts";
+import { subjects } from "../helpers/browser-clients.ts";
+
+for (const { name, create, cleanup, putForeign, hasForeign } of subjects) {
+  certify(name, {
+    open: async () => kv(await create()),
+    cleanup,
+    foreign: { put: (_store, key) => putForeign(key), has: (_store, key) => hasForeign(key) },
+    runs: 15,
+  });
+}

@@ -1,0 +1,27 @@
+import { Level } from "level";
+import { MemoryLevel } from "memory-level";
+import kv from "../../src/index.ts";
+import { certify } from "../helpers/certify.ts";
+import { temporaryFolder } from "../helpers/folders.ts";
+
+let folder = temporaryFolder();
+const open = (): Level<string, unknown> => new Level(`${folder.path}/db`, { valueEncoding: "json" });
+let db: Level<string, unknown>;
+
+certify("LEVEL", {
+  open: () => {
+    folder.remove();
+    folder = temporaryFolder();
+    return kv((db = open()));
+  },
+  reopen: () => kv(open()),
+  cleanup: () => folder.remove(),
+  foreign: {
+    put: (_store, key) => db.put(key, { anything: 1 }),
+    has: async (_store, key) => (await db.get(key)) !== undefined,
+  },
+  runs: 40,
+});
+
+certify("LEVEL in memory", { open: () => kv(new MemoryLevel({ keyEncoding: "buffer", valueEncoding: "buffer" })) });
+certify("LEVEL as a sublevel", { open: () => kv(new MemoryLevel().sublevel("!odd~name!", { valueEncoding: "json" })), runs: 20 });
