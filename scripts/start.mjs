@@ -8,13 +8,13 @@ import { env, node, root, seconds, setup } from "./setup.mjs";
 const run = (command, args) => spawnSync(command, args, { cwd: root, stdio: "inherit", env }).status ?? 1;
 
 const start = performance.now();
-process.exitCode = setup({ system: false }).ok ? 0 : 1;
+process.exitCode = setup().ok ? 0 : 1;
 if (process.exitCode === 0) {
   process.exitCode = run("tsup", ["--silent"]);
   console.log(`build  ${process.exitCode === 0 ? "done" : "failed"} (${seconds(start)})`);
 }
 if (process.exitCode === 0) {
-  const example = ["--disable-warning=ExperimentalWarning", "examples/packages.ts"];
+  const example = ["--disable-warning=ExperimentalWarning", "--experimental-webstorage", "--localstorage-file=localstorage.db", "examples/packages.ts"];
   process.exitCode = run(node, [...example, ...process.argv.slice(2)]);
 }
 console.log(`\nAll of it took ${seconds(start)}.`);

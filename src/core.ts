@@ -1,7 +1,7 @@
 import type { Codec, CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
 import type { Connection } from "./connection.ts";
 import type { StoredRecord } from "./record.ts";
-import type { Adapter, CommitResult, Expires, Json, KvRecord } from "./types.ts";
+import type { Adapter, CommitResult, Expires, Json, KvRecord, MaybePromise } from "./types.ts";
 
 /** What a store is made of. */
 export interface StoreContext {
@@ -24,7 +24,7 @@ export interface StoreCore extends StoreContext {
   /** Removes a record that a reader found expired, and answers for it. */
   expired(adapter: Adapter, key: string, record: KvRecord): Promise<null>;
   /** The record if it is present and fresh. */
-  read(key: string): Promise<KvRecord | null>;
+  read(key: string): MaybePromise<KvRecord | null>;
   /** Counts writes; answers with a promise when a sweep is due. */
   wrote(adapter: Adapter, count: number): Promise<void> | undefined;
   /** Throws the error as users get it. */

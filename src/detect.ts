@@ -20,17 +20,15 @@ const CLIENTS: readonly [kinds.Manifest, () => Factory | Promise<Factory>][] = [
 ];
 
 const ACCEPTED =
-  'nothing (memory), a Map, localStorage, sessionStorage, "cookie", localForage, indexedDB, "indexeddb://database/store", a file: URL (a folder with a slash at its end), a Level or SQLite database, an object or class with get(), set() and iterate(), another store, or a promise of one of these';
+  'nothing (memory), a Map, localStorage, sessionStorage, "cookie", localForage, indexedDB, "indexeddb://database/store", a file: URL (a folder when it ends with a slash), a Level or SQLite database, an object or class with get(), set() and iterate(), another store, or a promise of one of these';
 
 /** What was passed, without any of its content. */
 function described(input: unknown): string {
-  if (input === null) return "null";
-  if (typeof input === "string") return /^[a-z][a-z0-9+.-]*:/i.test(input) ? `a URL of the scheme ${JSON.stringify(/^[^:]+/.exec(input)![0])}` : "a string";
-  if (typeof input === "function") return `the function or class ${JSON.stringify(input.name)}`;
-  if (typeof input !== "object") return `a ${typeof input}`;
-  const name: unknown = (input as object).constructor?.name;
-  const methods = Object.keys(input).filter((key) => typeof (input as { [key: string]: unknown })[key] === "function");
-  return `an object of the class ${JSON.stringify(name ?? null)}${methods.length > 0 ? ` with ${methods.slice(0, 8).join(", ")}` : ""}`;
+  if (typeof input === "string") return `the text ${JSON.stringify(/^[\w+.-]*:|/.exec(input)![0])}…`;
+  if (typeof input === "function") return `the class ${input.name}`;
+  if (typeof input !== "object" || input === null) return String(input === null ? null : typeof input);
+  const methods = Object.keys(input).filter((key) => kinds.hasMethods(input, key));
+  return `an object of the class ${input.constructor?.name} with the methods ${methods.slice(0, 8).join(", ") || "of its class alone"}`;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Json } from "./types.ts";
 
 export type * from "./api.ts";
 export type { CustomClient, CustomSetOptions } from "./clients/custom.ts";
+export type { ClientFactory, Source } from "./clients/define.ts";
 export { isKvError, KvError, type KvErrorCode, type KvErrorDetails } from "./errors.ts";
 export type * from "./types.ts";
 

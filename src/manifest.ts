@@ -31,68 +31,46 @@ export function hasMethods(input: unknown, ...names: string[]): boolean {
   return object === input && names.every((name) => typeof object[name] === "function");
 }
 
-const url = (input: unknown): string | undefined =>
-  typeof input === "string" ? input : hasMethods(input, "toJSON") && typeof (input as URL).href === "string" ? (input as URL).href : undefined;
+/** The text of a string or of a URL object. */
+const url = (input: unknown): string => (typeof input === "string" ? input : String((input as Partial<URL> | null)?.href));
 
-export const MEMORY: Manifest = {
-  type: "MEMORY",
-  supports: supports({ atomic: "process", persistent: false }),
-  test: (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]",
-};
+/** A kind of client, told by its methods or by a test of its own. */
+const kind = (type: string, test: string | Manifest["test"], declared: Partial<Supports>): Manifest => ({
+  type,
+  supports: supports(declared),
+  test: typeof test === "string" ? (input) => hasMethods(input, ...test.split(" ")) : test,
+});
 
-export const STORAGE: Manifest = {
-  type: "STORAGE",
-  supports: supports({ atomic: "process" }),
-  test: (input) => hasMethods(input, "getItem", "setItem", "removeItem", "key") && typeof (input as Storage).length === "number",
-};
+export const MEMORY: Manifest = kind("MEMORY", (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]", {
+  atomic: "process",
+  persistent: false,
+});
 
-export const COOKIE: Manifest = {
-  type: "COOKIE",
-  supports: supports({ expires: "native", atomic: "process", keyBytes: 512, valueBytes: 4096 }),
-  test: (input) => input === "cookie",
-};
+export const STORAGE: Manifest = kind("STORAGE", (input) => hasMethods(input, "getItem", "setItem", "removeItem") && typeof (input as Storage).length === "number", {
+  atomic: "process",
+});
+
+export const COOKIE: Manifest = kind("COOKIE", (input) => input === "cookie", { expires: "native", atomic: "process", keyBytes: 512, valueBytes: 4096 });
+
+export const FORAGE: Manifest = kind("FORAGE", "getItem setItem ready driver", { atomic: "process" });
+
+export const INDEXEDDB: Manifest = kind("INDEXEDDB", (input) => hasMethods(input, "deleteDatabase", "cmp") || /^indexeddb:\/\//.test(url(input)), {
+  order: true,
+  atomic: "yes",
+});
+
+export const FILE: Manifest = kind("FILE", (input) => /^file:.*[^/]$/.test(url(input)), { order: true, atomic: "yes" });
+
+export const FOLDER: Manifest = kind("FOLDER", (input) => /^file:.*\/$/.test(url(input)), { atomic: "yes" });
+
+export const LEVEL: Manifest = kind("LEVEL", "put batch iterator sublevel", { order: true, atomic: "process" });
+
+export const SQLITE: Manifest = kind("SQLITE", "prepare exec close", { order: true, atomic: "yes" });
 
 export const CUSTOM: Manifest = {
-  type: "CUSTOM",
+  ...kind("CUSTOM", "get set", {}),
   supports: (client) => {
     const iterate = hasMethods(client, "iterate") || hasMethods(client, "entries");
     return supports((client as { EXPIRES?: boolean }).EXPIRES ? { expires: "native", iterate } : { atomic: "process", iterate });
   },
-  test: (input) => hasMethods(input, "get", "set"),
-};
-
-export const FORAGE: Manifest = {
-  type: "FORAGE",
-  supports: supports({ atomic: "process" }),
-  test: (input) => hasMethods(input, "getItem", "setItem", "removeItem", "keys", "ready", "driver"),
-};
-
-export const INDEXEDDB: Manifest = {
-  type: "INDEXEDDB",
-  supports: supports({ order: true, atomic: "yes" }),
-  test: (input) => hasMethods(input, "open", "deleteDatabase", "cmp") || /^indexeddb:\/\//.test(url(input) ?? ""),
-};
-
-export const FILE: Manifest = {
-  type: "FILE",
-  supports: supports({ order: true, atomic: "yes" }),
-  test: (input) => /^file:.*[^/]$/.test(url(input) ?? ""),
-};
-
-export const FOLDER: Manifest = {
-  type: "FOLDER",
-  supports: supports({ atomic: "yes" }),
-  test: (input) => /^file:.*\/$/.test(url(input) ?? ""),
-};
-
-export const LEVEL: Manifest = {
-  type: "LEVEL",
-  supports: supports({ order: true, atomic: "process" }),
-  test: (input) => hasMethods(input, "get", "put", "batch", "iterator", "open", "sublevel"),
-};
-
-export const SQLITE: Manifest = {
-  type: "SQLITE",
-  supports: supports({ order: true, atomic: "yes" }),
-  test: (input) => hasMethods(input, "prepare", "exec", "close"),
 };

@@ -19,25 +19,32 @@ export class StoredRecord implements KvRecord {
   }
 }
 
-// A stamp is a whole number that fits a double until the year 2109: milliseconds, and 2,048 counts in each.
+// A stamp counts from the first one of this process: 2,048 a millisecond, so that both it and the version fit a double until
+// the year 2109, and stamps made without the clock stay small integers, which cost nothing to keep.
 const COUNTS_PER_MS = 2048;
-const suffix = (): string => (processId ??= crypto.getRandomValues(new Uint32Array(1))[0]!.toString(16).padStart(8, "0").slice(2));
-let processId: string | undefined;
+let origin: { at: number; id: string } | undefined;
 let lastStamp = 0;
+
+// Not before it is needed: edge workers have neither a clock nor random numbers while they load.
+function start(): { at: number; id: string } {
+  const [random] = crypto.getRandomValues(new Uint32Array(1));
+  return (origin ??= { at: Date.now() * COUNTS_PER_MS, id: random!.toString(16).padStart(8, "0").slice(2) });
+}
 
 /** The next stamp: larger than all before in this process, and time-ordered across processes. */
 export function timedStamp(): number {
-  return (lastStamp = Math.max(lastStamp + 1, Date.now() * COUNTS_PER_MS));
+  return (lastStamp = Math.max(lastStamp + 1, Date.now() * COUNTS_PER_MS - start().at));
 }
 
 /** The next stamp, without a look at the clock: for clients that do not outlive the process. */
 export function nextStamp(): number {
-  return lastStamp === 0 ? timedStamp() : ++lastStamp;
+  return ++lastStamp;
 }
 
 /** The 20 lower-case hexadecimal digits of a stamp: 14 for the stamp, 6 that tell this process from others. */
 export function formatVersion(stamp: number): string {
-  return stamp.toString(16).padStart(14, "0") + suffix();
+  const { at, id } = origin ?? start();
+  return (at + stamp).toString(16).padStart(14, "0") + id;
 }
 
 /** The version of a record as users see it; `null` for clients that keep none. */

@@ -3,8 +3,8 @@ import type { Operations, StoreContext, StoreCore } from "./core.ts";
 import { blame, KvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
 import { checkPrefix, fullKey } from "./key.ts";
-import { formatVersion, isFresh, nextStamp, StoredRecord, timedStamp } from "./record.ts";
-import type { Adapter, Json, KvRecord } from "./types.ts";
+import { formatVersion, nextStamp, StoredRecord, timedStamp } from "./record.ts";
+import type { Adapter, Json, KvRecord, MaybePromise } from "./types.ts";
 import { checkedCopy } from "./value.ts";
 
 const CONTEXT: unique symbol = Symbol.for("anykv.store") as never;
@@ -20,7 +20,8 @@ export function createStore<V>(context: StoreContext, { prefix = "", expires = c
   return storeOf<V>({ connection: context.connection, prefix: context.prefix + checkPrefix(prefix), expires, codec: codec as Codec | undefined });
 }
 
-const sweeping = (): Promise<typeof import("./sweep.ts")> => import("./sweep.ts");
+let sweepModule: typeof import("./sweep.ts") | undefined;
+const sweeping = async (): Promise<typeof import("./sweep.ts")> => (sweepModule ??= await import("./sweep.ts"));
 
 function storeOf<V>(context: StoreContext): Store<V> {
   const { connection, prefix, codec } = context;
@@ -74,18 +75,23 @@ function storeOf<V>(context: StoreContext): Store<V> {
   const wrote = (adapter: Adapter, count: number): Promise<void> | undefined =>
     connection.isSweepDue(count) ? sweeping().then(({ sweep }) => sweep(adapter)) : undefined;
 
-  async function read(key: string): Promise<KvRecord | null> {
-    const adapter = connection.adapter ?? (await open());
+  // Both answer with a promise only for what takes time, so that a client that answers at once costs a single one.
+
+  function read(key: string): MaybePromise<KvRecord | null> {
+    const adapter = connection.adapter;
+    if (adapter === null) return connection.open().then(() => read(key));
     const found = adapter.get(key);
-    // Waits only for what takes time: a client that answers at once costs a single promise.
-    const record = found instanceof Promise ? await found : found;
-    if (record === null || record.expires === null || isFresh(record, Date.now())) return record;
-    return expired(adapter, key, record);
+    return found instanceof Promise ? found.then((record) => judge(adapter, key, record)) : judge(adapter, key, found);
+  }
+
+  function judge(adapter: Adapter, key: string, record: KvRecord | null): MaybePromise<KvRecord | null> {
+    return record === null || record.expires === null || record.expires > Date.now() ? record : expired(adapter, key, record);
   }
 
   async function get<T = V>(key: string): Promise<T | null> {
     const full = locate(key);
-    const record = await read(full);
+    const found = read(full);
+    const record = found instanceof Promise ? await found : found;
     return record && decode<T>(record.value, full);
   }
 
@@ -93,7 +99,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     const full = locate(key);
     try {
       const adapter = await open();
-      return await (adapter.has?.(full, Date.now()) ?? read(full).then((record) => record !== null));
+      return adapter.has === undefined ? (await read(full)) !== null : await adapter.has(full, Date.now());
     } catch (error) {
       if ((error as KvError).code === "KV_FOREIGN") return false;
       throw error;

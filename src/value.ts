@@ -96,6 +96,7 @@ function normalizeObject(object: { [key: string]: unknown }, depth: number): { [
  * @throws {KvError} KV_INVALID_VALUE for anything else, naming its path.
  */
 export function checkedCopy(value: unknown, name = "value"): Json {
+  if (typeof value === "string") return value;
   const copy = normalize(value, 0);
   if (!(copy instanceof Fault)) return copy;
   const { keys, containers, reason } = copy;

