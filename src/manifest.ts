@@ -54,7 +54,7 @@ export const COOKIE: Manifest = kind("COOKIE", (input) => input === "cookie", { 
 
 export const FORAGE: Manifest = kind("FORAGE", "getItem setItem ready driver", { atomic: "process" });
 
-export const INDEXEDDB: Manifest = kind("INDEXEDDB", (input) => hasMethods(input, "deleteDatabase", "cmp") || /^indexeddb:\/\//.test(url(input)), {
+export const INDEXEDDB: Manifest = kind("INDEXEDDB", (input) => hasMethods(input, "deleteDatabase", "cmp") || url(input).startsWith("indexeddb://"), {
   order: true,
   atomic: "yes",
 });

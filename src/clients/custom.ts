@@ -20,9 +20,9 @@ export interface CustomClient {
   /** `true`: the client drops expired values itself and is handed bare values. Default `false`. */
   EXPIRES?: boolean;
   get(key: string): unknown;
-  set(key: string, value: any, options: CustomSetOptions): unknown;
+  set(key: string, value: unknown, options: CustomSetOptions): unknown;
   iterate?(prefix: string): Pairs;
-  add?(prefix: string, value: any, options: CustomSetOptions): MaybePromise<string>;
+  add?(prefix: string, value: unknown, options: CustomSetOptions): MaybePromise<string>;
   has?(key: string): MaybePromise<boolean>;
   del?(key: string): unknown;
   entries?(prefix: string): MaybePromise<Iterable<readonly [string, unknown]>>;

@@ -18,11 +18,13 @@ export type { ConformanceTest, Subject } from "./subject.ts";
  * refusal is what is tested.
  *
  * @example
+ * ```js test
  * import test from "node:test";
  * import kv from "anykv";
  * import { conformance } from "anykv/conformance";
  *
  * for (const { name, run } of conformance({ open: () => kv(new Map()), runs: 5 })) test(name, run);
+ * ```
  */
 export function conformance(subject: Subject): ConformanceTest[] {
   return testsOf(subject, [...values, ...keys, ...expiry, ...listing, ...members, ...atomicity, ...model]);

@@ -21,7 +21,7 @@ const examples: Example[] = [
 const project = mkdtempSync(path.join(tmpdir(), "anykv-docs-"));
 mkdirSync(path.join(project, "node_modules"));
 symlinkSync(root, path.join(project, "node_modules/anykv"), "dir");
-for (const name of ["level", "better-sqlite3", "fast-check", "nanoid"]) {
+for (const name of ["level", "memory-level", "better-sqlite3", "fast-check", "nanoid"]) {
   symlinkSync(path.join(root, "node_modules", name), path.join(project, "node_modules", name), "dir");
 }
 // Reports each console.log with the line that it stands on.
@@ -29,7 +29,7 @@ writeFileSync(
   path.join(project, "record.mjs"),
   `console.log = (...args) => {
     const line = Number(/example\\.mjs:(\\d+)/.exec(new Error().stack)?.[1]);
-    process.stdout.write(JSON.stringify({ line, args: args.map((arg) => arg === undefined ? null : arg) }) + "\\n");
+    process.stdout.write(JSON.stringify({ line, args: args.map((arg) => arg === undefined ? null : arg) }, (_, value) => typeof value === "bigint" ? value + "n" : value) + "\\n");
   };`,
 );
 afterAll(() => rmSync(project, { recursive: true, force: true }));

@@ -34,9 +34,9 @@ export function agrees(args: readonly unknown[], comment: string): boolean {
 
 /** The fenced `js` blocks of a Markdown text. */
 export function ofMarkdown(text: string, file: string): Example[] {
-  return [...text.matchAll(/^```js ?(\w*)\n([\s\S]*?)^```$/gm)].map(({ index, 1: kind, 2: code }) => ({
+  return [...text.matchAll(/^```js(?: (\w+))?\n([\s\S]*?)^```$/gm)].map(({ index, 1: kind, 2: code }) => ({
     where: `${file}:${text.slice(0, index).split("\n").length}`,
-    kind: kind!,
+    kind: kind ?? "",
     code: code!,
   }));
 }
