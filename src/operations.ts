@@ -5,7 +5,7 @@ import { KvError } from "./errors.ts";
 import { checkPrefix } from "./key.ts";
 import { batches, decodeCursor, encodeCursor, ordered, type Pair } from "./listing.ts";
 import { isFresh, StoredRecord, versionOf } from "./record.ts";
-import { pruneAll } from "./sweep.ts";
+import { dropExpired, pruneAll } from "./sweep.ts";
 import type { CommitResult, Expires, Write } from "./types.ts";
 
 const newKey = customAlphabet("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 24);
@@ -113,9 +113,7 @@ export function operations(core: StoreCore): Operations {
         const now = Date.now();
         const present = batch.filter(([, record]) => isFresh(record, now));
         yield present;
-        if (present.length === batch.length) continue;
-        if (adapter.prune !== undefined) await adapter.prune({ prefix: within, now, limit: Infinity });
-        else for (const [key, record] of batch) if (!isFresh(record, now)) await expired(adapter, key, record);
+        if (present.length < batch.length) await dropExpired(adapter, within, batch, now);
       }
     } catch (error) {
       refuse(error);

@@ -100,7 +100,8 @@ export function decodeRecord(text: string, key: string, values = true): StoredRe
     const { value, metadata = null } = JSON.parse(text) as { value: Json; metadata?: Json };
     if (value === undefined) throw new SyntaxError("no value");
     return new StoredRecord(value, expires, version, metadata);
-  } catch (cause) {
-    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key, cause });
+  } catch {
+    // Without the engine's own message, which shows some of the content.
+    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key });
   }
 }

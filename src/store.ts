@@ -20,6 +20,8 @@ export function createStore<V>(context: StoreContext, { prefix = "", expires = c
   return storeOf<V>({ connection: context.connection, prefix: context.prefix + checkPrefix(prefix), expires, codec: codec as Codec | undefined });
 }
 
+let operationsModule: typeof import("./operations.ts") | undefined;
+const loading = async (): Promise<typeof import("./operations.ts")> => (operationsModule ??= await import("./operations.ts"));
 let sweepModule: typeof import("./sweep.ts") | undefined;
 const sweeping = async (): Promise<typeof import("./sweep.ts")> => (sweepModule ??= await import("./sweep.ts"));
 
@@ -127,12 +129,17 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   // Everything else is loaded by its first use, so that a page that reads and writes single keys stays small.
   const core: StoreCore = { ...context, open, refuse, locate, recordOf, decode, stamp, expired, wrote, read };
-  let loaded: Promise<Operations> | undefined;
-  const operations = (): Promise<Operations> => (loaded ??= import("./operations.ts").then((module) => module.operations(core)));
+  let own: Operations | undefined;
+  const operations = (): MaybePromise<Operations> => {
+    if (operationsModule === undefined) return loading().then((module) => (own ??= module.operations(core)));
+    return (own ??= operationsModule.operations(core));
+  };
   const later =
     <Name extends Exclude<keyof Operations, "iterate">>(name: Name) =>
-    async (...args: unknown[]) =>
-      ((await operations())[name] as (...args: unknown[]) => never)(...args);
+    async (...args: unknown[]) => {
+      const found = operations();
+      return ((found instanceof Promise ? await found : found)[name] as (...args: unknown[]) => never)(...args);
+    };
 
   async function* iterate(): AsyncGenerator<[key: string, value: never], void, undefined> {
     yield* (await operations()).iterate();

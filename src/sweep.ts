@@ -31,6 +31,16 @@ async function evictExpired(adapter: Adapter, batch: readonly Pair[], now: numbe
   return done.filter(Boolean).length;
 }
 
+/** Removes what a listing found expired. A client that refuses is asked again by the next reader. */
+export async function dropExpired(adapter: Adapter, prefix: string, batch: readonly Pair[], now: number): Promise<void> {
+  try {
+    if (adapter.prune === undefined) await evictExpired(adapter, batch, now);
+    else await adapter.prune({ prefix, now, limit: Infinity });
+  } catch {
+    // The reader gets what is there: that much is true whether or not the rest can be deleted.
+  }
+}
+
 // Where the round over a client stands, for clients without a sweep of their own.
 const rounds = new WeakMap<Adapter, AsyncGenerator<readonly Pair[], void, undefined>>();
 

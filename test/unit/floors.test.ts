@@ -12,7 +12,7 @@ const FLOORS: readonly [pattern: RegExp, floor: number][] = [
   [/^(connection|core|listing|operations|store|sweep)\.ts$/, 3],
   [/^(detect|index)\.ts$/, 4],
   [/^(codec\.ts|conformance\/)/, 5],
-  [/^[^/]+\.ts$/, 1],
+  [/^(disk\/|browser\/|database\/|[^/]+\.ts$)/, 1],
 ];
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));

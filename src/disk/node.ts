@@ -1,0 +1,18 @@
+interface Builtins {
+  "node:crypto": typeof import("node:crypto");
+  "node:fs": typeof import("node:fs");
+  "node:fs/promises": typeof import("node:fs/promises");
+  "node:os": typeof import("node:os");
+  "node:path": typeof import("node:path");
+  "node:timers/promises": typeof import("node:timers/promises");
+  "node:url": typeof import("node:url");
+}
+
+/**
+ * A built-in module of the runtime, without an import: bundlers for browsers refuse those, also where they never run.
+ * In a browser that was handed everything in one file it is empty, and nobody uses it.
+ */
+export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
+  const runtime = globalThis.process as Partial<NodeJS.Process> | undefined;
+  return (runtime?.getBuiltinModule?.(name) ?? {}) as Builtins[Name];
+}

@@ -1,0 +1,22 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll } from "vitest";
+
+const places: string[] = [];
+
+afterAll(() => {
+  for (const place of places) rmSync(place, { recursive: true, force: true });
+});
+
+/** A new empty folder, removed when the test file is done. */
+export function place(): string {
+  const path = mkdtempSync(join(tmpdir(), "anykv-test-"));
+  places.push(path);
+  return path;
+}
+
+export const textOf = (path: string): string => readFileSync(path, "utf8");
+
+/** Every path below a folder, in order. */
+export const tree = (path: string): string[] => readdirSync(path, { recursive: true, encoding: "utf8" }).sort();
