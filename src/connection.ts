@@ -1,47 +1,33 @@
 import type { Source } from "./clients/define.ts";
 import { blame, KvError } from "./errors.ts";
-import type { Adapter, KvRecord } from "./types.ts";
+import type { Adapter } from "./types.ts";
 
 /** A sweep rides on every so many writes, and looks at as many records: a full round costs one look a write. */
 export const SWEEP = 128;
 
 type Method = (this: Adapter, ...args: unknown[]) => unknown;
 
-/** The same adapter, whose failures are all of our class. Failures of `iterate` come while it runs, and are caught there. */
+/**
+ * The same adapter, whose failures are all of our class. Two kinds of failures are caught elsewhere: those of `iterate` come while it
+ * runs, and single reads and writes go through the store's `read` and `put`, where a function between would cost as much as the work.
+ */
 function guarded(adapter: Adapter, type: string): Adapter {
-  const fail = (error: unknown, action: string, key: unknown): never => {
-    throw blame(error, type, action, typeof key === "string" && key !== "" ? key : undefined);
-  };
-  const guard: { [name: string]: unknown } = {};
+  const guard: { [name: string]: unknown } = { ...adapter };
   for (const [action, method] of Object.entries(adapter) as [string, Method][]) {
-    guard[action] = (a: unknown, b: unknown, c: unknown) => {
+    if (["get", "set", "del", "iterate"].includes(action)) continue;
+    const fail = (error: unknown): never => {
+      throw blame(error, type, action);
+    };
+    guard[action] = (...args: unknown[]) => {
       try {
-        const result = method.call(adapter, a, b, c);
-        return result instanceof Promise ? result.catch((error) => fail(error, action, a)) : result;
+        const result = method.apply(adapter, args);
+        return result instanceof Promise ? result.catch(fail) : result;
       } catch (error) {
-        return fail(error, action, a);
+        return fail(error);
       }
     };
   }
-  // The two that every program waits for have code of their own: engines cannot inline what one function calls for all.
-  return Object.assign(guard as unknown as Adapter, {
-    get(key: string) {
-      try {
-        const result = adapter.get(key);
-        return result instanceof Promise ? result.catch((error) => fail(error, "get", key)) : result;
-      } catch (error) {
-        return fail(error, "get", key);
-      }
-    },
-    set(key: string, record: KvRecord) {
-      try {
-        const result = adapter.set(key, record);
-        return result instanceof Promise ? result.catch((error) => fail(error, "set", key)) : result;
-      } catch (error) {
-        return fail(error, "set", key);
-      }
-    },
-  });
+  return guard as unknown as Adapter;
 }
 
 /** One client and its adapter, shared by all stores over it: opened by the first operation, closed once. */

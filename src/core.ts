@@ -25,6 +25,8 @@ export interface StoreCore extends StoreContext {
   expired(adapter: Adapter, key: string, record: KvRecord): Promise<null>;
   /** The record if it is present and fresh. */
   read(key: string): MaybePromise<KvRecord | null>;
+  /** Writes, or deletes for `null`; answers with a promise when that takes time. */
+  put(adapter: Adapter, key: string, record: KvRecord | null): Promise<void> | undefined;
   /** Counts writes; answers with a promise when a sweep is due. */
   wrote(adapter: Adapter, count: number): Promise<void> | undefined;
   /** Throws the error as users get it. */

@@ -12,7 +12,7 @@ const newKey = customAlphabet("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklm
 
 /** The operations of one store. */
 export function operations(core: StoreCore): Operations {
-  const { prefix, open, refuse, locate, recordOf, decode, stamp, expired, wrote, read } = core;
+  const { prefix, open, refuse, locate, recordOf, decode, stamp, expired, wrote, read, put } = core;
   const strip = (key: string): string => key.slice(prefix.length);
 
   const toEntry = ([key, record]: Pair): Entry<unknown> => ({
@@ -32,7 +32,7 @@ export function operations(core: StoreCore): Operations {
   async function getMany(keys: Iterable<string>): Promise<unknown[]> {
     const full = Array.from(keys, (key) => locate(key));
     const adapter = await open();
-    const records = await (adapter.getMany?.(full) ?? Promise.all(full.map((key) => adapter.get(key))));
+    const records = await (adapter.getMany?.(full) ?? Promise.all(full.map(read)));
     const now = Date.now();
     return Promise.all(
       records.map((record, i) => {
@@ -44,7 +44,8 @@ export function operations(core: StoreCore): Operations {
 
   async function writeAll(writes: readonly Write[]): Promise<void> {
     const adapter = await open();
-    await (adapter.setMany?.(writes) ?? Promise.all(writes.map(({ key, record }) => (record === null ? adapter.del(key) : adapter.set(key, record)))));
+    if (adapter.setMany === undefined) return void (await Promise.all(writes.map(({ key, record }) => put(adapter, key, record))));
+    await adapter.setMany(writes);
     await wrote(adapter, writes.length);
   }
 

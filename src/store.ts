@@ -30,7 +30,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   const open = (): Adapter | Promise<Adapter> => connection.adapter ?? connection.open();
   const refuse = (error: unknown, key?: unknown): never => {
-    throw blame(error, connection.source.type, "the operation", typeof key === "string" ? key : undefined);
+    throw blame(error, connection.source.type, "an operation", typeof key === "string" ? key : undefined);
   };
 
   // The checks that need no client: all of them are made before a client is touched.
@@ -47,7 +47,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     try {
       const expires = options?.expires === undefined ? context.expires : options.expires;
       const now = expires === null ? 0 : Date.now();
-      const at = deadline(expires, now);
+      const at = expires === null ? null : deadline(expires, now);
       const metadata = options?.metadata === undefined ? null : checkedCopy(options.metadata, "metadata");
       if (value === null || value === undefined || (at !== null && at <= now)) return null;
       return new StoredRecord(codec === undefined ? checkedCopy(value) : encode(codec, value), at, version, metadata);
@@ -82,8 +82,16 @@ function storeOf<V>(context: StoreContext): Store<V> {
   function read(key: string): MaybePromise<KvRecord | null> {
     const adapter = connection.adapter;
     if (adapter === null) return connection.open().then(() => read(key));
-    const found = adapter.get(key);
-    return found instanceof Promise ? found.then((record) => judge(adapter, key, record)) : judge(adapter, key, found);
+    try {
+      const found = adapter.get(key);
+      if (!(found instanceof Promise)) return judge(adapter, key, found);
+      return found.then(
+        (record) => judge(adapter, key, record),
+        (error) => refuse(error, key),
+      );
+    } catch (error) {
+      return refuse(error, key);
+    }
   }
 
   function judge(adapter: Adapter, key: string, record: KvRecord | null): MaybePromise<KvRecord | null> {
@@ -108,9 +116,17 @@ function storeOf<V>(context: StoreContext): Store<V> {
     }
   }
 
-  function put(adapter: Adapter, key: string, record: StoredRecord | null): Promise<void> | undefined {
-    const done = record === null ? adapter.del(key) : adapter.set(key, record);
-    return done instanceof Promise ? done.then(() => wrote(adapter, 1)) : wrote(adapter, 1);
+  function put(adapter: Adapter, key: string, record: KvRecord | null): Promise<void> | undefined {
+    try {
+      const done = record === null ? adapter.del(key) : adapter.set(key, record);
+      if (!(done instanceof Promise)) return wrote(adapter, 1);
+      return done.then(
+        () => wrote(adapter, 1),
+        (error) => refuse(error, key),
+      );
+    } catch (error) {
+      return refuse(error, key);
+    }
   }
 
   async function set(key: string, value: unknown, options?: SetOptions): Promise<string> {
@@ -128,7 +144,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
   }
 
   // Everything else is loaded by its first use, so that a page that reads and writes single keys stays small.
-  const core: StoreCore = { ...context, open, refuse, locate, recordOf, decode, stamp, expired, wrote, read };
+  const core: StoreCore = { ...context, open, refuse, locate, recordOf, decode, stamp, expired, wrote, read, put };
   let own: Operations | undefined;
   const operations = (): MaybePromise<Operations> => {
     if (operationsModule === undefined) return loading().then((module) => (own ??= module.operations(core)));
