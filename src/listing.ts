@@ -41,15 +41,15 @@ export async function* batches(adapter: Adapter, range: Range, values: boolean, 
   yield batch;
 }
 
-/** Up to `limit` fresh records of the range in key order. Without an order in the client it keeps no more than those in memory. */
-export async function ordered(adapter: Adapter, range: Range, limit: number): Promise<Pair[]> {
+/** Up to `limit` fresh records of the range in key order, but for one key. Without an order in the client it keeps no more than those in memory. */
+export async function ordered(adapter: Adapter, range: Range, limit: number, except: string): Promise<Pair[]> {
   const found: Pair[] = [];
   const sign = range.reverse ? -1 : 1;
   const isOrdered = adapter.page !== undefined;
   for await (const batch of batches(adapter, range, true, isOrdered ? Math.min(limit, PAGE) : PAGE)) {
     const now = Date.now();
     for (const pair of batch) {
-      if (!isFresh(pair[1], now)) continue;
+      if (pair[0] === except || !isFresh(pair[1], now)) continue;
       if (isOrdered) found.push(pair);
       else if (range.after === null || sign * compareKeys(pair[0], range.after) > 0) insert(found, pair, sign, limit);
     }

@@ -4,11 +4,14 @@ import type { Operations, StoreCore } from "./core.ts";
 import { KvError } from "./errors.ts";
 import { checkPrefix } from "./key.ts";
 import { batches, decodeCursor, encodeCursor, ordered, type Pair } from "./listing.ts";
-import { isFresh, StoredRecord, versionOf } from "./record.ts";
+import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
 import { dropExpired, pruneAll } from "./sweep.ts";
 import type { CommitResult, Expires, Write } from "./types.ts";
 
 const newKey = customAlphabet("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 24);
+
+/** Of one key only the last write counts, whatever order the client writes in. */
+const lastOfEach = (writes: readonly Write[]): Write[] => [...new Map(writes.map((write) => [write.key, write])).values()];
 
 /** The operations of one store. */
 export function operations(core: StoreCore): Operations {
@@ -52,8 +55,7 @@ export function operations(core: StoreCore): Operations {
   async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
     const pairs = [...entries];
     const writes = pairs.map(([key, value]) => ({ key: locate(key, options?.prefix), record: recordOf(value, options, stamp()) }));
-    // Of one key only the last write counts, whatever order the client writes in.
-    await writeAll([...new Map(writes.map((write) => [write.key, write])).values()]);
+    await writeAll(lastOfEach(writes));
     return pairs.map(([key]) => key);
   }
 
@@ -80,10 +82,11 @@ export function operations(core: StoreCore): Operations {
     const written = Array.from(writes, ({ key, value, ...options }) => ({ key: locate(key, options.prefix), record: recordOf(value, options, version) }));
     const adapter = await open();
     if (adapter.commit === undefined) return refuse(new KvError("KV_NOT_SUPPORTED", 'this client offers no compare-and-set (supports.atomic is "no")'));
-    const result = await adapter.commit(checked, written, Date.now());
+    const result = await adapter.commit(checked, lastOfEach(written), Date.now());
     if (!result.ok) return { ok: false, failed: result.failed.map(strip) };
     await wrote(adapter, written.length);
-    return result;
+    // Deletions alone leave no record to read a version from.
+    return { ok: true, version: result.version || (typeof version === "number" ? formatVersion(version) : version) };
   }
 
   async function touch(key: string, expires: Expires): Promise<boolean> {
@@ -106,15 +109,18 @@ export function operations(core: StoreCore): Operations {
     }
   }
 
-  /** The fresh records in bounded batches; expired ones are removed in passing. */
+  /**
+   * The fresh records in bounded batches; expired ones are removed in passing. The key that is the prefix itself belongs to
+   * the store around this one: here it would be empty.
+   */
   async function* fresh(values: boolean, within = prefix): AsyncGenerator<readonly Pair[], void, undefined> {
     try {
       const adapter = await open();
       for await (const batch of batches(adapter, { prefix: within, after: null, reverse: false }, values)) {
         const now = Date.now();
-        const present = batch.filter(([, record]) => isFresh(record, now));
+        const present = batch.filter(([key, record]) => key !== prefix && isFresh(record, now));
         yield present;
-        if (present.length < batch.length) await dropExpired(adapter, within, batch, now);
+        if (batch.some(([, record]) => !isFresh(record, now))) await dropExpired(adapter, within, batch, now);
       }
     } catch (error) {
       refuse(error);
@@ -141,7 +147,7 @@ export function operations(core: StoreCore): Operations {
     const adapter = await open();
     if (adapter.entries === undefined) return collect(true, take, within);
     const now = Date.now();
-    return (await adapter.entries(within)).filter(([, record]) => isFresh(record, now)).map(take);
+    return (await adapter.entries(within)).filter(([key, record]) => key !== prefix && isFresh(record, now)).map(take);
   }
 
   async function list({ prefix: inner = "", limit = 100, cursor = null, reverse = false }: ListOptions = {}): Promise<EntryPage<unknown>> {
@@ -150,7 +156,7 @@ export function operations(core: StoreCore): Operations {
       const range = { prefix: prefix + checkPrefix(inner), reverse };
       const after = cursor === null ? null : decodeCursor(cursor, range);
       // One more than asked for tells whether there is another page.
-      const found = await ordered(await open(), { ...range, after }, limit + 1);
+      const found = await ordered(await open(), { ...range, after }, limit + 1, prefix);
       const page = found.slice(0, limit);
       return { entries: page.map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], reverse) : null };
     } catch (error) {
@@ -165,8 +171,9 @@ export function operations(core: StoreCore): Operations {
     for (let found = true; found; ) {
       found = false;
       for await (const batch of batches(adapter, { prefix, after: null, reverse: false }, false)) {
-        found ||= batch.length > 0;
-        await writeAll(batch.map(([key]) => ({ key, record: null })));
+        const keys = batch.map(([key]) => key).filter((key) => key !== prefix);
+        found ||= keys.length > 0;
+        await writeAll(keys.map((key) => ({ key, record: null })));
       }
     }
   }
@@ -180,7 +187,7 @@ export function operations(core: StoreCore): Operations {
     touch,
     async keys() {
       const adapter = await open();
-      return adapter.keys === undefined ? collect(false, ([key]) => strip(key)) : (await adapter.keys(prefix)).map(strip);
+      return adapter.keys === undefined ? collect(false, ([key]) => strip(key)) : (await adapter.keys(prefix)).map(strip).filter(Boolean);
     },
     async values() {
       const adapter = await open();

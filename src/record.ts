@@ -28,12 +28,12 @@ let lastStamp = 0;
 // Not before it is needed: edge workers have neither a clock nor random numbers while they load.
 function start(): { at: number; id: string } {
   const [random] = crypto.getRandomValues(new Uint32Array(1));
-  return (origin ??= { at: Date.now() * COUNTS_PER_MS, id: random!.toString(16).padStart(8, "0").slice(2) });
+  return (origin = { at: Date.now() * COUNTS_PER_MS, id: random!.toString(16).padStart(8, "0").slice(2) });
 }
 
 /** The next stamp: larger than all before in this process, and time-ordered across processes. */
 export function timedStamp(): number {
-  return (lastStamp = Math.max(lastStamp + 1, Date.now() * COUNTS_PER_MS - start().at));
+  return (lastStamp = Math.max(lastStamp + 1, Date.now() * COUNTS_PER_MS - (origin ?? start()).at));
 }
 
 /** The next stamp, without a look at the clock: for clients that do not outlive the process. */

@@ -1,13 +1,14 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
-import { blame, KvError } from "./errors.ts";
+import { blame, isKvError, KvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
 import { checkPrefix, fullKey } from "./key.ts";
 import { formatVersion, nextStamp, StoredRecord, timedStamp } from "./record.ts";
 import type { Adapter, Json, KvRecord, MaybePromise } from "./types.ts";
 import { checkedCopy } from "./value.ts";
 
-const CONTEXT: unique symbol = Symbol.for("anykv.store") as never;
+// Numbered: a store of another bundle is only taken apart where its parts are the same.
+const CONTEXT: unique symbol = Symbol.for("anykv.store.1") as never;
 
 /** The context of a store of this library (another bundle's too); `undefined` for anything else. */
 export function contextOf(input: unknown): StoreContext | undefined {
@@ -200,7 +201,7 @@ function encode(codec: Codec, value: unknown): Json {
   try {
     value = codec.encode(value);
   } catch (cause) {
-    throw new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause });
+    throw isKvError(cause) ? cause : new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause });
   }
   return checkedCopy(value, "the encoded value");
 }

@@ -118,7 +118,7 @@ export interface Adapter {
   has?(key: string, now: number): MaybePromise<boolean>;
   getMany?(keys: readonly string[]): MaybePromise<(KvRecord | null)[]>;
   setMany?(writes: readonly Write[]): MaybePromise<void>;
-  /** Removes every record of ours under the prefix, expired ones too, and nothing else. */
+  /** Removes every record of ours whose key is longer than the prefix and starts with it, expired ones too, and nothing else. */
   clear?(prefix: string): MaybePromise<void>;
   /** Removes expired records and says how many. */
   prune?(query: PruneQuery): MaybePromise<number>;

@@ -70,9 +70,10 @@ function adapterOf(path: string): Adapter {
     },
     clear: (prefix) =>
       add(({ changes }) => {
-        for (const key of changes.keys()) if (key.startsWith(prefix)) changes.set(key, null);
+        const isUnder = (key: string): boolean => key !== prefix && key.startsWith(prefix);
+        for (const key of changes.keys()) if (isUnder(key)) changes.set(key, null);
         for (const [key, text] of file.members()) {
-          if (key.startsWith(prefix) && decodeRecord(text, key, false) !== null) changes.set(key, null);
+          if (isUnder(key) && decodeRecord(text, key, false) !== null) changes.set(key, null);
         }
       }),
     prune(query) {

@@ -29,6 +29,10 @@ export const atomicity: readonly Statement[] = [
       ok((await store.entry("c"))!.expires !== null, "the deadline of a write");
       ok((await store.commit([], [{ key: "d", value: 1 }])).ok, "commit without checks");
       ok((await store.commit([{ key: "d", version: await versionOf(store, "d") }], [])).ok, "commit without writes");
+      const twice = await store.commit([], [{ key: "e", value: 1 }, { key: "d", value: null }, { key: "e", value: 2 }]);
+      equal([await store.get("e"), await versionOf(store, "e")], [2, twice.ok && twice.version], "the last of two writes of a key");
+      const removed = await store.commit([], [{ key: "e", value: null }]);
+      ok(removed.ok && /^[0-9a-f]{20}$/.test(removed.version), "the version of a commit that only deletes");
     },
   ],
   [

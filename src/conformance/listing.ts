@@ -38,12 +38,18 @@ export const listing: readonly Statement[] = [
       await store.setMany(cases.map((key) => [key, key]));
       for (const prefix of [...PREFIXES, "user", "user:", "USER", "user_", "user%", "user*", "[vip]:", "a:b:"]) {
         const expected = cases.filter((key) => key.startsWith(prefix));
+        // The key that is the prefix itself would be empty in the substore.
+        const inside = expected.filter((key) => key !== prefix);
         const part = store.prefix(prefix);
         const what = `prefix ${JSON.stringify(prefix)}`;
-        equal(sorted(await part.keys()), sorted(expected.map((key) => key.slice(prefix.length))), `keys with ${what}`);
+        const stripped = sorted(inside.map((key) => key.slice(prefix.length)));
+        equal(sorted(await part.keys()), stripped, `keys with ${what}`);
+        equal(sorted((await part.list({ limit: 100 })).entries.map(({ key }) => key)), stripped, `list of a substore with ${what}`);
+        equal(sorted((await part.list({ limit: 100, reverse: true })).entries.map(({ key }) => key)), stripped, `list backwards with ${what}`);
         equal(sorted(Object.keys(await store.all(prefix))), sorted(expected), `all with ${what}`);
         equal(sorted((await store.list({ prefix, limit: 100 })).entries.map(({ key }) => key)), sorted(expected), `list with ${what}`);
-        equal(sorted((await part.values()) as string[]), sorted(expected), `values with ${what}`);
+        equal(sorted((await part.values()) as string[]), sorted(inside), `values with ${what}`);
+        equal(sorted((await part.entries()).map(([key]) => key)), stripped, `entries with ${what}`);
       }
     },
   ],
@@ -75,7 +81,7 @@ export const listing: readonly Statement[] = [
     async ({ store, clock }) => {
       if (!store.supports.iterate) return;
       for (const prefix of ["user:", "user_", "a%", "*", "[a]", "é"]) {
-        const others = [...new Set(["USER:1", "user-1", "userX", "aX", "x", "a", "e\u0301", prefix.slice(0, -1) || "y"])].filter((key) => !key.startsWith(prefix));
+        const others = [...new Set([prefix, "USER:1", "user-1", "userX", "aX", "x", "a", "e\u0301", prefix.slice(0, -1) || "y"])].filter((key) => key === prefix || !key.startsWith(prefix));
         await store.clear();
         await store.setMany(others.map((key) => [key, key]));
         const part = store.prefix(prefix);

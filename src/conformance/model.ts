@@ -19,7 +19,7 @@ class Oracle {
   }
 
   under(prefix: string): [string, Json][] {
-    return [...this.records].filter(([key]) => key.startsWith(prefix)).map(([key, { value }]) => [key.slice(prefix.length), value]);
+    return [...this.records].filter(([key]) => key !== prefix && key.startsWith(prefix)).map(([key, { value }]) => [key.slice(prefix.length), value]);
   }
 }
 

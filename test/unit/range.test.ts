@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { compareKeys } from "../../src/key.ts";
-import { prefixEnd } from "../../src/range.ts";
+import { prefixEnd } from "../../src/database/range.ts";
 
 it("is the next text at the last place that has one", () => {
   expect(prefixEnd("a")).toBe("b");

@@ -1,0 +1,74 @@
+import { absent, type LevelClient, type LevelOperation, lockOf, opened, page, UTF8 } from "../database/level-database.ts";
+import { LEVEL } from "../manifest.ts";
+import { encodeRecord, failedChecks, isFresh } from "../record.ts";
+import { committed, recordIn } from "../text.ts";
+import type { Adapter, Check, CommitResult, KvRecord, Write } from "../types.ts";
+import { type ClientFactory, defineClient } from "./define.ts";
+
+export type { LevelClient } from "../database/level-database.ts";
+
+/**
+ * Keeps records in a Level database, as texts, whatever encodings the database was made with. A missing key is `null`; expired records are
+ * removed by the store. Items of others are skipped by listings and survive `clear()`.
+ *
+ * A write is in the hands of the operating system before it resolves: it survives the end of the process, not always that of the machine.
+ * `commit` holds among all stores of this process, and only one process at a time can open a Level database. The
+ * keys of a sublevel belong to its database too: a store over the database lists and clears what a store over its sublevel wrote.
+ *
+ * @throws {KvError} KV_INVALID_CLIENT for a memory-level database with `storeEncoding: "utf8"`, whose order is another.
+ * @example
+ * import { MemoryLevel } from "memory-level";
+ * import kv from "anykv";
+ * import { level } from "anykv/clients/level";
+ *
+ * const store = kv(level(new MemoryLevel()));
+ * await store.set("key1", { hello: "world" }, { expires: "1h" });
+ * console.log(await store.get("key1")); // { hello: "world" }
+ */
+export const level: ClientFactory<LevelClient, Record<never, never>> = defineClient({
+  ...LEVEL,
+  async open(db: LevelClient): Promise<Adapter> {
+    await opened(db);
+    const lock = lockOf(db);
+    const pending = new Set<Promise<unknown>>();
+
+    const locked = <T>(keys: readonly string[], task: () => Promise<T>): Promise<T> => {
+      const done = lock(keys, task);
+      const forget = (): void => void pending.delete(done);
+      pending.add(done);
+      done.then(forget, forget);
+      return done;
+    };
+    const write = (writes: readonly Write[]): Promise<void> => {
+      const operations = writes.map(({ key, record }): LevelOperation => (record === null ? { type: "del", key } : { type: "put", key, value: encodeRecord(record) }));
+      return db.batch(operations, UTF8);
+    };
+    async function getMany(keys: readonly string[]): Promise<(KvRecord | null)[]> {
+      const texts = keys.length === 0 ? [] : await db.getMany([...keys], UTF8);
+      return texts.map((text, i) => recordIn(text, keys[i]!));
+    }
+    async function commit(checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> {
+      const keys = checks.map(({ key }) => key);
+      const records = await getMany(keys);
+      const failed = failedChecks(checks, (key) => records[keys.indexOf(key)]!, now);
+      if (failed.length > 0) return { ok: false, failed };
+      await write(writes);
+      return committed(writes);
+    }
+
+    return {
+      has: async (key, now) => isFresh(recordIn(await db.get(key, UTF8).catch(absent), key, false), now),
+      get: async (key) => recordIn(await db.get(key, UTF8).catch(absent), key),
+      getMany,
+      set: (key, record) => locked([key], () => db.put(key, encodeRecord(record), UTF8)),
+      del: (key) => locked([key], () => db.del(key, UTF8)),
+      setMany: (writes) => locked(writes.map(({ key }) => key), () => write(writes)),
+      page: (query) => page(db, query),
+      commit: (checks, writes, now) => locked([...new Set([...checks, ...writes].map(({ key }) => key))], () => commit(checks, writes, now)),
+      async close() {
+        await Promise.allSettled(pending);
+        await db.close();
+      },
+    };
+  },
+});

@@ -1,0 +1,15 @@
+/**
+ * A process beside the tests: `node sqlite-process.ts <driver> <path> <times>` raises "count" so many times, each by a
+ * commit that checks the version it read.
+ */
+import kv from "../../src/index.ts";
+import { DRIVERS } from "./sqlite-drivers.ts";
+
+const [driver = "", path = "", times = ""] = process.argv.slice(2);
+const store = kv(DRIVERS[driver]!(path));
+for (let done = 0; done < Number(times); ) {
+  const entry = await store.entry<number>("count");
+  const { ok } = await store.commit([{ key: "count", version: entry?.version ?? null }], [{ key: "count", value: (entry?.value ?? 0) + 1 }]);
+  if (ok) done++;
+}
+await store.close();
