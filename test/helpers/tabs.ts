@@ -1,0 +1,81 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { build } from "esbuild";
+import { type BrowserContext, chromium, type Page } from "playwright";
+
+/** Real tabs of one browser on one origin, in which `kv`, `indexeddb` and `localforage` are global. */
+export interface Tabs {
+  readonly context: BrowserContext;
+  readonly origin: string;
+  /** A new tab at a path of the origin, or at any URL. */
+  open(url?: string): Promise<Page>;
+  close(): Promise<void>;
+}
+
+const root = path.join(import.meta.dirname, "../..");
+
+async function bundle(): Promise<Map<string, string>> {
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `
+        import kv from "./src/index.ts";
+        import { indexeddb } from "./src/clients/indexeddb.ts";
+        import localforage from "localforage";
+        Object.assign(globalThis, { kv, indexeddb, localforage });`,
+      resolveDir: root,
+    },
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "browser",
+    external: ["node:*"],
+    outdir: "/",
+    write: false,
+    logLevel: "error",
+  });
+  return new Map(outputFiles.map((file) => [`/${path.basename(file.path)}`, file.text]));
+}
+
+/** Starts a server and a browser. `/hidden?n=3` sets three cookies that scripts do not see; a host of https is served by interception. */
+export async function openTabs(): Promise<Tabs> {
+  const files = await bundle();
+  const answer = (url: URL): { headers: { [name: string]: string | string[] }; body: string } => {
+    const script = files.get(url.pathname);
+    if (script !== undefined) return { headers: { "content-type": "text/javascript" }, body: script };
+    const headers = { "content-type": "text/html" };
+    const hidden = Number(url.pathname === "/hidden" ? url.searchParams.get("n") : 0);
+    const cookies = Array.from({ length: hidden }, (_, i) => `hidden${i}=secret; HttpOnly; Path=/; Max-Age=10000`);
+    return {
+      headers: hidden > 0 ? { ...headers, "set-cookie": cookies } : headers,
+      body: '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/stdin.js"></script>',
+    };
+  };
+  const server = createServer((request, response) => {
+    const { headers, body } = answer(new URL(request.url!, "http://localhost"));
+    response.writeHead(200, headers).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
+  const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: flags });
+  const context = await browser.newContext();
+  await context.route(/^https:/, (route) => {
+    const { headers, body } = answer(new URL(route.request().url()));
+    return route.fulfill({ headers: headers as { [name: string]: string }, body });
+  });
+  return {
+    context,
+    origin,
+    async open(url = "/") {
+      const page = await context.newPage();
+      await page.goto(new URL(url, origin).href);
+      await page.waitForFunction("globalThis.kv !== undefined");
+      return page;
+    },
+    async close() {
+      await browser.close();
+      server.close();
+    },
+  };
+}
