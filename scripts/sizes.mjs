@@ -9,7 +9,14 @@ import { brotliCompressSync } from "node:zlib";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const budget = { initial: 5600, listings: 2300, client: 3200, all: 21_000 };
+// The clients of servers are never loaded by a page: theirs only keep them from growing unnoticed.
+const budget = {
+  initial: 5600,
+  operations: 2450,
+  all: 21_500,
+  codec: 4700,
+  clients: { memory: 600, cookie: 1050, custom: 950, forage: 950, indexeddb: 1950, level: 1150, sqlite: 2500, file: 4100, folder: 4300 },
+};
 
 if (!existsSync(join(root, "dist/index.js"))) {
   console.log("dist/ is missing: npm run build");
@@ -53,12 +60,13 @@ const further = async (path) => (await bundle(`${page} import * as further from 
 
 const rows = [["`kv(localStorage)`", initial, budget.initial]];
 const pathOf = (name) => [...later].find((path) => basename(path).startsWith(name)).replace("./", "");
-rows.push(["+ everything but `get` `set` `has` `del`", await further(pathOf("operations")), budget.listings]);
+rows.push(["+ everything but `get` `set` `has` `del`", await further(pathOf("operations")), budget.operations]);
 for (const path of [...later].filter((path) => path.includes("clients/"))) {
-  rows.push([`+ ${basename(path, ".js")}`, await further(path.replace("./", "")), budget.client]);
+  const name = basename(path, ".js");
+  rows.push([`+ ${name}`, await further(path.replace("./", "")), budget.clients[name] ?? 1500]);
 }
 rows.push(["all of it", (await bundle(page, true)).bytes, budget.all]);
-rows.push(["`anykv/codec`", (await bundle('export * from "./dist/codec.js";', true)).bytes, 5000]);
+rows.push(["`anykv/codec`", (await bundle('export * from "./dist/codec.js";', true)).bytes, budget.codec]);
 
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
 for (const [what, bytes, limit] of rows) console.log(`  ${what.padEnd(42)}${String(bytes).padStart(6)} B  of ${limit}${bytes > limit ? "  OVER" : ""}`);

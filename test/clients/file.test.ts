@@ -267,12 +267,12 @@ describe("writing", () => {
       adapter.commit!([absent], [write("a", 1)], 1),
       adapter.commit!([absent], [write("a", 2)], 1),
       adapter.del("a"),
-      adapter.commit!([absent], [write("a", 3), write("b", 3)], 1),
+      adapter.commit!([absent], [write("a", 3), write("bc", 3)], 1),
       adapter.set("a", write("a", 4).record),
       adapter.clear!("b"),
     ]);
     expect(results.map((result) => Object(result).ok)).toEqual([true, false, undefined, true, undefined, undefined]);
-    expect(await adapter.getMany!(["a", "b"])).toEqual([write("a", 4).record, null]);
+    expect(await adapter.getMany!(["a", "bc"])).toEqual([write("a", 4).record, null]);
   });
 
   it("lets only the commit fail that meets an item of somebody else", async () => {
