@@ -101,6 +101,19 @@ describe("INDEXEDDB over a polyfill", () => {
     expect((await requested(open("anykv"))).version).toBe(10);
   });
 
+  it("opens again what was cut off while it opened", async () => {
+    const { factory } = watched();
+    const { open } = factory;
+    let cuts = 0;
+    factory.open = (...args) => {
+      const request = open(...args);
+      request.addEventListener("upgradeneeded", () => void (cuts++ < 3 && request.transaction!.abort()));
+      return request;
+    };
+    await kv(factory).set("a", 1);
+    expect(cuts).toBe(4);
+  });
+
   it("keeps no connection to an object store that it refuses", async () => {
     const { factory, connections } = watched();
     const request = factory.open("anykv", 1);
