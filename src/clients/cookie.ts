@@ -1,4 +1,4 @@
-import { bake, decodeName, decodeText, encodeName, expiresOf, jar, putCookie } from "../cookie-jar.ts";
+import { bake, decodeName, decodeText, encodeName, expiresOf, jar, putCookie } from "../browser/cookie-jar.ts";
 import { KvError } from "../errors.ts";
 import { COOKIE } from "../manifest.ts";
 import { decodeRecord, failedChecks } from "../record.ts";

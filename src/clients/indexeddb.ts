@@ -1,6 +1,6 @@
 import { KvError } from "../errors.ts";
-import { idbConnection, INDEX } from "../idb-connection.ts";
-import { page, prepared, prune, put, read } from "../idb-records.ts";
+import { idbConnection, INDEX } from "../browser/idb-connection.ts";
+import { page, prepared, prune, put, read } from "../browser/idb-records.ts";
 import { INDEXEDDB } from "../manifest.ts";
 import { failedChecks } from "../record.ts";
 import { asQuota, committed } from "../text.ts";

@@ -1,4 +1,4 @@
-import { keyedLock } from "./lock.ts";
+import { keyedLock } from "../lock.ts";
 
 /**
  * Runs a task among others of the same name: with keys, beside those of other keys, and after those of the same keys that

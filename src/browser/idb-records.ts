@@ -1,7 +1,7 @@
-import { KvError } from "./errors.ts";
+import { KvError } from "../errors.ts";
 import { INDEX, result } from "./idb-connection.ts";
-import { decodeRecord, encodeRecord, foreign, StoredRecord } from "./record.ts";
-import type { KvRecord, Page, PageQuery, PruneQuery, Write } from "./types.ts";
+import { decodeRecord, encodeRecord, foreign, StoredRecord } from "../record.ts";
+import type { KvRecord, Page, PageQuery, PruneQuery, Write } from "../types.ts";
 
 /** What is kept under a key: the same text as elsewhere, and the deadline once more for the index. */
 export interface Item {

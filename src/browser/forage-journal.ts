@@ -1,6 +1,6 @@
-import { encodeRecord } from "./record.ts";
-import { asQuota } from "./text.ts";
-import type { Write } from "./types.ts";
+import { encodeRecord } from "../record.ts";
+import { asQuota } from "../text.ts";
+import type { Write } from "../types.ts";
 
 /** The part of localForage that reads and writes items. */
 export interface Items {

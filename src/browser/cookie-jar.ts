@@ -1,6 +1,6 @@
-import { KvError } from "./errors.ts";
-import { decodeRecord, encodeRecord } from "./record.ts";
-import type { KvRecord } from "./types.ts";
+import { KvError } from "../errors.ts";
+import { decodeRecord, encodeRecord } from "../record.ts";
+import type { KvRecord } from "../types.ts";
 
 // What browsers keep: bytes of a name and its value together, cookies of a site, seconds of a life (RFC 6265bis).
 const MAX_BYTES = 4096;
