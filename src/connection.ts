@@ -36,7 +36,8 @@ export class Connection {
   source: Source;
   /** The adapter while the connection is open: lets operations go on without waiting. */
   adapter: Adapter | null = null;
-  #writes = 0;
+  /** Writes since the last sweep, by all stores over this connection. */
+  writes = 0;
   readonly #start: () => Source | Promise<Source>;
   #opening: Promise<Adapter> | null = null;
   #closing: Promise<void> | null = null;
@@ -62,14 +63,6 @@ export class Connection {
       this.#opening = null;
       throw blame(error, this.source.type, "connect");
     }
-  }
-
-  /** Counts writes; says when enough have passed for a sweep. */
-  isSweepDue(writes: number): boolean {
-    this.#writes += writes;
-    if (this.#writes < SWEEP) return false;
-    this.#writes = 0;
-    return true;
   }
 
   /** Ends the connection; a second call waits for the first. */

@@ -1,4 +1,5 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
+import { SWEEP } from "./connection.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
 import { blame, isKvError, KvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
@@ -75,8 +76,16 @@ function storeOf<V>(context: StoreContext): Store<V> {
     return null;
   }
 
-  const wrote = (adapter: Adapter, count: number): Promise<void> | undefined =>
-    connection.isSweepDue(count) ? sweeping().then(({ sweep }) => sweep(adapter)) : undefined;
+  function wrote(adapter: Adapter, count: number): Promise<void> | undefined {
+    connection.writes += count;
+    return connection.writes < SWEEP ? undefined : sweepNow(adapter);
+  }
+
+  async function sweepNow(adapter: Adapter): Promise<void> {
+    connection.writes = 0;
+    const { sweep } = await sweeping();
+    await sweep(adapter);
+  }
 
   // Both answer with a promise only for what takes time, so that a client that answers at once costs a single one.
 
