@@ -61,7 +61,7 @@ export class Connection {
       return adapter;
     } catch (error) {
       this.#opening = null;
-      throw blame(error, this.source.type, "connect");
+      throw blame(error, this.source.type, "connecting");
     }
   }
 

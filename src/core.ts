@@ -30,7 +30,7 @@ export interface StoreCore extends StoreContext {
   /** Counts writes; answers with a promise when a sweep is due. */
   wrote(adapter: Adapter, count: number): Promise<void> | undefined;
   /** Throws the error as users get it. */
-  refuse(error: unknown, key?: unknown): never;
+  refuse(error: unknown, key?: unknown, action?: string): never;
 }
 
 /** The operations of a store beyond reading and writing a single value. */

@@ -109,5 +109,5 @@ export function blame(error: unknown, client: string, action: string, key?: stri
     return new KvError(code, message, { client, key: error.key ?? key, ...(cause === undefined ? {} : { cause }) });
   }
   const reason = error instanceof Error ? error.message : String(error);
-  return new KvError("KV_CONNECTION", `${action}${key === undefined ? "" : ` of ${JSON.stringify(key)}`} failed on ${client}: ${reason}`, { client, key, cause: error });
+  return new KvError("KV_CONNECTION", `${client}: ${action}${key === undefined ? "" : ` ${JSON.stringify(key)}`} failed: ${reason}`, { client, key, cause: error });
 }

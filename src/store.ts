@@ -31,8 +31,8 @@ function storeOf<V>(context: StoreContext): Store<V> {
   const { connection, prefix, codec } = context;
 
   const open = (): Adapter | Promise<Adapter> => connection.adapter ?? connection.open();
-  const refuse = (error: unknown, key?: unknown): never => {
-    throw blame(error, connection.source.type, "an operation", typeof key === "string" ? key : undefined);
+  const refuse = (error: unknown, key?: unknown, action = "listing"): never => {
+    throw blame(error, connection.source.type, action, typeof key === "string" ? key : undefined);
   };
 
   // The checks that need no client: all of them are made before a client is touched.
@@ -97,10 +97,10 @@ function storeOf<V>(context: StoreContext): Store<V> {
       if (!(found instanceof Promise)) return judge(adapter, key, found);
       return found.then(
         (record) => judge(adapter, key, record),
-        (error) => refuse(error, key),
+        (error) => refuse(error, key, "reading"),
       );
     } catch (error) {
-      return refuse(error, key);
+      return refuse(error, key, "reading");
     }
   }
 
@@ -132,10 +132,10 @@ function storeOf<V>(context: StoreContext): Store<V> {
       if (!(done instanceof Promise)) return wrote(adapter, 1);
       return done.then(
         () => wrote(adapter, 1),
-        (error) => refuse(error, key),
+        (error) => refuse(error, key, "writing"),
       );
     } catch (error) {
-      return refuse(error, key);
+      return refuse(error, key, "writing");
     }
   }
 
