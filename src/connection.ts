@@ -37,7 +37,9 @@ export class Connection {
   /** The adapter while the connection is open: lets operations go on without waiting. */
   adapter: Adapter | null = null;
   /** Writes since the last sweep, by all stores over this connection. */
-  writes = 0;
+  writes: number = 0;
+  /** How many writes are due to the next one. */
+  sweepAt: number = SWEEP;
   readonly #start: () => Source | Promise<Source>;
   #opening: Promise<Adapter> | null = null;
   #closing: Promise<void> | null = null;

@@ -19,7 +19,7 @@ export interface StoreCore extends StoreContext {
   /** A fresh version for a write. */
   stamp(): string | number;
   /** The record to write, `null` to delete. Its value is a copy of the caller's. */
-  recordOf(value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null;
+  recordOf(key: string, value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null;
   decode<T>(value: Json, key: string): T;
   /** Removes a record that a reader found expired, and answers for it. */
   expired(adapter: Adapter, key: string, record: KvRecord): Promise<null>;

@@ -108,6 +108,8 @@ export function blame(error: unknown, client: string, action: string, key?: stri
     if (error.client !== undefined && error instanceof KvError) return error;
     return new KvError(code, message, { client, key: error.key ?? key, ...(cause === undefined ? {} : { cause }) });
   }
-  const reason = error instanceof Error ? error.message : String(error);
-  return new KvError("KV_CONNECTION", `${client}: ${action}${key === undefined ? "" : ` ${JSON.stringify(key)}`} failed: ${reason}`, { client, key, cause: error });
+  // The client's own message may show values: it stays with the cause.
+  const { code, name = typeof error } = Object(error) as { code?: unknown; name?: string };
+  const reason = typeof code === "string" ? code : name;
+  return new KvError("KV_CONNECTION", `${client}: ${action}${key === undefined ? "" : ` ${JSON.stringify(key)}`} failed (${reason}): see the cause`, { client, key, cause: error });
 }

@@ -25,6 +25,15 @@ const DURATION = /^((?:\d+(?:_\d+)*|\d{1,3}(?:,\d{3})+)(?:\.\d+)?|\.\d+) ?([a-z]
 /** 9999-12-31T23:59:59.999Z */
 const LATEST = 253_402_300_799_999;
 
+/** The moment of a Date, of any realm; `NaN` for any other object. */
+function momentOf(date: object): number {
+  try {
+    return Date.prototype.getTime.call(date);
+  } catch {
+    return NaN;
+  }
+}
+
 function milliseconds(expires: unknown): number {
   if (typeof expires === "number") return expires * SECOND;
   if (typeof expires !== "string") return NaN;
@@ -44,11 +53,11 @@ function milliseconds(expires: unknown): number {
  */
 export function deadline(expires: Expires | undefined, now: number): number | null {
   if (expires === null || expires === undefined) return null;
-  const at = expires instanceof Date ? expires.getTime() : Math.ceil(now + milliseconds(expires));
+  const at = typeof expires === "object" ? momentOf(expires) : Math.ceil(now + milliseconds(expires));
   if (!(at <= LATEST) || at === -Infinity) {
     throw new KvError(
       "KV_INVALID_EXPIRES",
-      `expires cannot be ${typeof expires === "string" ? JSON.stringify(expires) : String(expires)}: pass seconds, a text like "10s", "2 minutes" or "5d", a Date up to the year 9999, or null for never`,
+      `expires cannot be ${/^[sn]/.test(typeof expires) && typeof expires !== "symbol" ? JSON.stringify(expires) : `this ${typeof expires}`}: pass seconds, a text like "10s", "2 minutes" or "5d", a Date up to the year 9999, or null for never`,
     );
   }
   return at;

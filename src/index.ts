@@ -1,6 +1,7 @@
 import type { Codec, KvOptions, Store } from "./api.ts";
 import { Connection } from "./connection.ts";
 import { detect } from "./detect.ts";
+import { KvError } from "./errors.ts";
 import { supports } from "./manifest.ts";
 import { contextOf, createStore } from "./store.ts";
 import type { Json } from "./types.ts";
@@ -43,7 +44,11 @@ function over<V>(connection: Connection, options: KvOptions<V>): Store<V> {
 }
 
 function overPromise<V>(client: PromiseLike<unknown>, options: KvOptions<V>): Store<V> {
-  const found = Promise.resolve(client).then(detect);
+  const found = Promise.resolve(client).then((settled) => {
+    if (contextOf(settled) !== undefined) throw new KvError("KV_INVALID_CLIENT", "a promise of a store is no client: await it, and pass the store");
+    // What opens a connection often resolves to nothing: that must not end in memory.
+    return detect(settled === undefined ? null : settled);
+  });
   // Whoever uses the store is told; until then it must not count as unhandled.
   found.catch(() => {});
   const pending = { type: "PENDING", supports: supports({}), open: () => found.then((source) => source.open()) };

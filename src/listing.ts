@@ -71,23 +71,25 @@ function insert(found: Pair[], pair: Pair, sign: number, limit: number): void {
   if (found.length > limit) found.pop();
 }
 
-// A cursor is base64url of this mark, the direction and the full key that the page ended on.
-const MARK = "kv1";
+// A cursor is base64url of this mark, the direction, the length of the prefixes, and the full key that the page ended on.
+const start = ({ prefix, reverse }: Omit<Range, "after">, inner: string): string => `kv1${reverse ? "<" : ">"}${prefix.length - inner.length}.${inner.length}:`;
 
-export function encodeCursor(key: string, reverse: boolean): string {
-  const bytes = new TextEncoder().encode(MARK + (reverse ? "<" : ">") + key);
-  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+/** The cursor behind a key. `range` is what was listed, `inner` the part of its prefix that came as an option. */
+export function encodeCursor(key: string, range: Omit<Range, "after">, inner: string): string {
+  const bytes = new TextEncoder().encode(start(range, inner) + key);
+  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  return btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
 
 /** @throws {KvError} KV_INVALID_CURSOR unless it was made by a listing with this prefix and direction. */
-export function decodeCursor(cursor: unknown, { prefix, reverse }: Omit<Range, "after">): string {
+export function decodeCursor(cursor: unknown, range: Omit<Range, "after">, inner: string): string {
   try {
     const binary = atob(String(cursor).replace(/-/g, "+").replace(/_/g, "/"));
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
-    const start = MARK + (reverse ? "<" : ">");
-    const key = text.slice(start.length);
+    const before = start(range, inner);
+    const key = text.slice(before.length);
     // Making it again catches what a lenient decoder lets pass.
-    if (text.startsWith(start + prefix) && encodeCursor(key, reverse) === cursor) return key;
+    if (text.startsWith(before + range.prefix) && encodeCursor(key, range, inner) === cursor) return key;
   } catch {
     // Not base64 or not UTF-8: refused below like any other text.
   }

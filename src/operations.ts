@@ -6,12 +6,22 @@ import { checkPrefix } from "./key.ts";
 import { batches, decodeCursor, encodeCursor, ordered, type Pair } from "./listing.ts";
 import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
 import { dropExpired, pruneAll } from "./sweep.ts";
-import type { CommitResult, Expires, Write } from "./types.ts";
+import type { CommitResult, Expires, MaybePromise, Write } from "./types.ts";
+
+/** How many single operations a client without a way to do many is asked for at once. */
+const ABREAST = 200;
 
 const newKey = customAlphabet("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 24);
 
 /** Of one key only the last write counts, whatever order the client writes in. */
 const lastOfEach = (writes: readonly Write[]): Write[] => [...new Map(writes.map((write) => [write.key, write])).values()];
+
+/** Does something with each item, a bounded number at a time. */
+async function abreast<T, R>(items: readonly T[], work: (item: T) => MaybePromise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let i = 0; i < items.length; i += ABREAST) results.push(...(await Promise.all(items.slice(i, i + ABREAST).map(work))));
+  return results;
+}
 
 /** The operations of one store. */
 export function operations(core: StoreCore): Operations {
@@ -35,7 +45,7 @@ export function operations(core: StoreCore): Operations {
   async function getMany(keys: Iterable<string>): Promise<unknown[]> {
     const full = Array.from(keys, (key) => locate(key));
     const adapter = await open();
-    const records = await (adapter.getMany?.(full) ?? Promise.all(full.map(read)));
+    const records = await (adapter.getMany?.(full) ?? abreast(full, read));
     const now = Date.now();
     return Promise.all(
       records.map((record, i) => {
@@ -47,14 +57,14 @@ export function operations(core: StoreCore): Operations {
 
   async function writeAll(writes: readonly Write[]): Promise<void> {
     const adapter = await open();
-    if (adapter.setMany === undefined) return void (await Promise.all(writes.map(({ key, record }) => put(adapter, key, record))));
+    if (adapter.setMany === undefined) return void (await abreast(writes, ({ key, record }) => put(adapter, key, record)));
     await adapter.setMany(writes);
     await wrote(adapter, writes.length);
   }
 
   async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
     const pairs = [...entries];
-    const writes = pairs.map(([key, value]) => ({ key: locate(key, options?.prefix), record: recordOf(value, options, stamp()) }));
+    const writes = pairs.map(([key, value]) => ({ key: locate(key, options?.prefix), record: recordOf(key, value, options, stamp()) }));
     await writeAll(lastOfEach(writes));
     return pairs.map(([key]) => key);
   }
@@ -69,7 +79,7 @@ export function operations(core: StoreCore): Operations {
     if (value === null || value === undefined) refuse(new KvError("KV_INVALID_VALUE", `add() cannot keep ${value}: only set() takes it, to delete`));
     const key = newKey();
     const inner = options?.prefix ?? "";
-    const write = { key: locate(key, inner), record: recordOf(value, options, stamp()) };
+    const write = { key: locate(key, inner), record: recordOf(key, value, options, stamp()) };
     const adapter = await open();
     if (adapter.add !== undefined && write.record !== null) return adapter.add(prefix + inner, write.record);
     await writeAll([write]);
@@ -79,7 +89,7 @@ export function operations(core: StoreCore): Operations {
   async function commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult> {
     const version = stamp();
     const checked = Array.from(checks, (check) => ({ key: locate(check.key), version: check.version }));
-    const written = Array.from(writes, ({ key, value, ...options }) => ({ key: locate(key, options.prefix), record: recordOf(value, options, version) }));
+    const written = Array.from(writes, ({ key, value, ...options }) => ({ key: locate(key, options.prefix), record: recordOf(key, value, options, version) }));
     const adapter = await open();
     if (adapter.commit === undefined) return refuse(new KvError("KV_NOT_SUPPORTED", 'this client offers no compare-and-set (supports.atomic is "no")'));
     const result = await adapter.commit(checked, lastOfEach(written), Date.now());
@@ -93,7 +103,7 @@ export function operations(core: StoreCore): Operations {
     const full = locate(key);
     for (;;) {
       // The deadline of a value that is not known yet.
-      const target = recordOf(0, { expires }, stamp());
+      const target = recordOf(key, 0, { expires }, stamp());
       const adapter = await open();
       if (target !== null && adapter.touch !== undefined) return adapter.touch(full, target.expires);
       const record = await read(full);
@@ -121,6 +131,8 @@ export function operations(core: StoreCore): Operations {
         const present = batch.filter(([key, record]) => key !== prefix && isFresh(record, now));
         yield present;
         if (batch.some(([, record]) => !isFresh(record, now))) await dropExpired(adapter, within, batch, now);
+        // Whoever closes the store ends what still runs.
+        await open();
       }
     } catch (error) {
       refuse(error);
@@ -146,19 +158,21 @@ export function operations(core: StoreCore): Operations {
     const within = prefix + checkPrefix(filter);
     const adapter = await open();
     if (adapter.entries === undefined) return collect(true, take, within);
+    const found = await adapter.entries(within);
     const now = Date.now();
-    return (await adapter.entries(within)).filter(([key, record]) => key !== prefix && isFresh(record, now)).map(take);
+    await dropExpired(adapter, within, found, now);
+    return found.filter(([key, record]) => key !== prefix && isFresh(record, now)).map(take);
   }
 
   async function list({ prefix: inner = "", limit = 100, cursor = null, reverse = false }: ListOptions = {}): Promise<EntryPage<unknown>> {
     try {
       if (!Number.isSafeInteger(limit) || limit < 1) throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
       const range = { prefix: prefix + checkPrefix(inner), reverse };
-      const after = cursor === null ? null : decodeCursor(cursor, range);
+      const after = cursor === null ? null : decodeCursor(cursor, range, inner);
       // One more than asked for tells whether there is another page.
       const found = await ordered(await open(), { ...range, after }, limit + 1, prefix);
       const page = found.slice(0, limit);
-      return { entries: page.map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], reverse) : null };
+      return { entries: page.map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], range, inner) : null };
     } catch (error) {
       return refuse(error);
     }
@@ -167,14 +181,27 @@ export function operations(core: StoreCore): Operations {
   async function clear(): Promise<void> {
     const adapter = await open();
     if (adapter.clear !== undefined) return adapter.clear(prefix);
-    // Deleting while listing may hide keys from some clients: listed again until nothing is left of what was there.
-    for (let found = true; found; ) {
-      found = false;
-      for await (const batch of batches(adapter, { prefix, after: null, reverse: false }, false)) {
-        const keys = batch.map(([key]) => key).filter((key) => key !== prefix);
-        found ||= keys.length > 0;
-        await writeAll(keys.map((key) => ({ key, record: null })));
+    try {
+      // Deleting while listing may hide keys from some clients: listed again for as long as that leaves fewer.
+      for (let before = Infinity, found = 0; ; before = found) {
+        found = 0;
+        for await (const batch of batches(adapter, { prefix, after: null, reverse: false }, false)) {
+          const keys = batch.map(([key]) => key).filter((key) => key !== prefix);
+          found += keys.length;
+          await writeAll(keys.map((key) => ({ key, record: null })));
+        }
+        if (found === 0 || found >= before) return;
       }
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  async function prune(): Promise<number> {
+    try {
+      return await pruneAll(await open(), prefix);
+    } catch (error) {
+      return refuse(error);
     }
   }
 
@@ -202,6 +229,6 @@ export function operations(core: StoreCore): Operations {
     iterate,
     commit,
     clear,
-    prune: async () => pruneAll(await open(), prefix),
+    prune,
   };
 }

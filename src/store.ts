@@ -1,5 +1,4 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
-import { SWEEP } from "./connection.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
 import { blame, isKvError, KvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
@@ -45,7 +44,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     }
   }
 
-  function recordOf(value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null {
+  function recordOf(key: string, value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null {
     try {
       const expires = options?.expires === undefined ? context.expires : options.expires;
       const now = expires === null ? 0 : Date.now();
@@ -54,7 +53,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
       if (value === null || value === undefined || (at !== null && at <= now)) return null;
       return new StoredRecord(codec === undefined ? checkedCopy(value) : encode(codec, value), at, version, metadata);
     } catch (error) {
-      return refuse(error);
+      return refuse(error, prefix + key);
     }
   }
 
@@ -78,13 +77,14 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   function wrote(adapter: Adapter, count: number): Promise<void> | undefined {
     connection.writes += count;
-    return connection.writes < SWEEP ? undefined : sweepNow(adapter);
+    return connection.writes < connection.sweepAt ? undefined : sweepNow(adapter);
   }
 
   async function sweepNow(adapter: Adapter): Promise<void> {
     connection.writes = 0;
+    if (connection.source.supports.expires === "native") return;
     const { sweep } = await sweeping();
-    await sweep(adapter);
+    connection.sweepAt = await sweep(adapter);
   }
 
   // Both answer with a promise only for what takes time, so that a client that answers at once costs a single one.
@@ -141,7 +141,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   async function set(key: string, value: unknown, options?: SetOptions): Promise<string> {
     const full = locate(key, options?.prefix);
-    const record = recordOf(value, options, stamp());
+    const record = recordOf(key, value, options, stamp());
     const pending = put(connection.adapter ?? (await open()), full, record);
     if (pending !== undefined) await pending;
     return key;
@@ -164,7 +164,13 @@ function storeOf<V>(context: StoreContext): Store<V> {
     <Name extends Exclude<keyof Operations, "iterate">>(name: Name) =>
     async (...args: unknown[]) => {
       const found = operations();
-      return ((found instanceof Promise ? await found : found)[name] as (...args: unknown[]) => never)(...args);
+      const all = found instanceof Promise ? await found : found;
+      try {
+        return await (all[name] as (...args: unknown[]) => never)(...args);
+      } catch (error) {
+        // Failures of the client are errors of ours by now: what is left comes of arguments that are none.
+        return refuse(isKvError(error) ? error : new KvError("KV_INVALID_VALUE", `the arguments of ${name}() cannot be used: see its documentation`, { cause: error }));
+      }
     };
 
   async function* iterate(): AsyncGenerator<[key: string, value: never], void, undefined> {
@@ -212,5 +218,6 @@ function encode(codec: Codec, value: unknown): Json {
   } catch (cause) {
     throw isKvError(cause) ? cause : new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause });
   }
+  if (value === null || value === undefined) throw new KvError("KV_INVALID_VALUE", `the codec encodes this value as ${value}, which stands for nothing`);
   return checkedCopy(value, "the encoded value");
 }

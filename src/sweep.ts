@@ -41,17 +41,21 @@ export async function dropExpired(adapter: Adapter, prefix: string, batch: reado
   }
 }
 
-// Where the round over a client stands, for clients without a sweep of their own.
+// Where the round over an ordered client stands; nothing is held open between two sweeps.
 const rounds = new WeakMap<Adapter, AsyncGenerator<readonly Pair[], void, undefined>>();
 
-/** Removes some expired records: rides on every so many writes, so that data that nobody reads is freed without a timer. */
-export async function sweep(adapter: Adapter): Promise<void> {
+/**
+ * Removes some expired records: rides on every so many writes, so that data that nobody reads is freed without a timer.
+ * Resolves to how many writes may pass until the next sweep.
+ */
+export async function sweep(adapter: Adapter): Promise<number> {
+  const now = Date.now();
   try {
-    const now = Date.now();
     if (adapter.prune !== undefined) {
       await adapter.prune({ prefix: "", now, limit: SWEEP });
-      return;
+      return SWEEP;
     }
+    if (adapter.page === undefined) return await sweepAll(adapter, now);
     const round = rounds.get(adapter) ?? batches(adapter, { prefix: "", after: null, reverse: false }, false, SWEEP);
     rounds.set(adapter, round);
     const { done, value } = await round.next();
@@ -61,4 +65,15 @@ export async function sweep(adapter: Adapter): Promise<void> {
     // The write that this rode on has succeeded, and must say so. The next sweep tries again, and prune() tells.
     rounds.delete(adapter);
   }
+  return SWEEP;
+}
+
+/** A client that can only be listed as a whole is swept as a whole, but no more often than it takes writes to pay for that. */
+async function sweepAll(adapter: Adapter, now: number): Promise<number> {
+  let seen = 0;
+  for await (const batch of batches(adapter, { prefix: "", after: null, reverse: false }, false)) {
+    seen += batch.length;
+    await evictExpired(adapter, batch, now);
+  }
+  return Math.max(SWEEP, seen);
 }

@@ -64,15 +64,15 @@ function normalize(value: unknown, depth: number): Json | Fault {
 const isSimple = (value: unknown): boolean => typeof value === "string" || typeof value === "boolean" || value === null;
 
 function normalizeArray(array: readonly unknown[], depth: number): Json[] | Fault {
-  const copy = array.slice();
-  for (let i = 0; i < copy.length; i++) {
-    const item = copy[i];
-    if (isSimple(item)) continue;
-    const checked = normalize(item, depth);
+  // Item by item: what methods an array has may be its own.
+  const copy: Json[] = [];
+  for (let i = 0; i < array.length; i++) {
+    const item = array[i];
+    const checked = isSimple(item) ? (item as Json) : normalize(item, depth);
     if (checked instanceof Fault) return checked.within(array, i);
-    copy[i] = checked;
+    copy.push(checked);
   }
-  return copy as Json[];
+  return copy;
 }
 
 function normalizeObject(object: { [key: string]: unknown }, depth: number): { [key: string]: Json } | Fault {
@@ -81,7 +81,8 @@ function normalizeObject(object: { [key: string]: unknown }, depth: number): { [
   const copy = { ...object };
   for (const key in copy) {
     const item = copy[key];
-    if (isSimple(item)) continue;
+    // What somebody has put on Object.prototype is enumerated too.
+    if (isSimple(item) || !Object.hasOwn(copy, key)) continue;
     if (item === undefined) {
       delete copy[key];
       continue;
@@ -102,7 +103,12 @@ function normalizeObject(object: { [key: string]: unknown }, depth: number): { [
  */
 export function checkedCopy(value: unknown, name = "value"): Json {
   if (typeof value === "string") return value;
-  const copy = normalize(value, 0);
+  let copy: Json | Fault;
+  try {
+    copy = normalize(value, 0);
+  } catch (cause) {
+    throw new KvError("KV_INVALID_VALUE", `${name} cannot be read: one of its members throws`, { cause });
+  }
   if (!(copy instanceof Fault)) return copy;
   const { keys, containers, reason } = copy;
   // What is too deep for a cycle comes round to a container again: the first time tells enough.
@@ -119,7 +125,7 @@ export function copyOf(value: Json): Json {
   const copy = { ...value };
   for (const key in copy) {
     const item = copy[key]!;
-    if (typeof item === "object" && item !== null) copy[key] = copyOf(item);
+    if (typeof item === "object" && item !== null && Object.hasOwn(copy, key)) copy[key] = copyOf(item);
   }
   return copy;
 }

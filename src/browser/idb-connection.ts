@@ -1,10 +1,13 @@
+import { KvError } from "../errors.ts";
+import { asQuota } from "../text.ts";
+
 /** A task inside one transaction: it may wait for requests on the object store, for nothing else. */
 export type Task<T> = (store: IDBObjectStore) => Promise<T>;
 
 /** One object store of one database, over a connection that is made again whenever it was lost. */
 export interface IdbConnection {
   /** Runs a task in a transaction of its own: once more when the connection turns out to be dead. */
-  run<T>(mode: "readonly" | "readwrite", task: Task<T>): Promise<T>;
+  run<T>(task: Task<T>, mode?: IDBTransactionMode): Promise<T>;
   /** Waits for what was begun, then closes. */
   close(): Promise<void>;
 }
@@ -15,121 +18,110 @@ export const INDEX = "anykv";
 /** How long an opening waits for connections that are in its way, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** The result of a request as a promise. */
-export function result<T>(request: IDBRequest<T>): Promise<T> {
+/** What requests and transactions have in common. */
+interface Work<T> extends EventTarget {
+  readonly result?: T;
+  readonly error: DOMException | null;
+  onsuccess?: Handler;
+  oncomplete?: Handler;
+  onerror: Handler;
+  onabort?: Handler;
+}
+type Handler = ((this: never, event: Event) => unknown) | null;
+
+/** The result of a request, or the end of a transaction, as a promise. */
+export function ended<T>(work: Work<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
+    work.onsuccess = work.oncomplete = () => resolve(work.result as T);
+    work.onerror = work.onabort = ({ target }) => {
+      // Errors of requests pass by their transaction, which then says itself why it was aborted. Not every browser does.
+      if (target === work) reject(work.error ?? new Error("the transaction was aborted"));
+    };
   });
 }
 
-/** Opens a database at a version, or at the one that it has; makes the object store on the way where it can. */
-function open(factory: IDBFactory, database: string, store: string, version?: number): Promise<IDBDatabase> {
-  return new Promise((resolve, reject) => {
+/** Connects with the first task. An error of the database itself is thrown as it is. */
+export function idbConnection(factory: IDBFactory, database: string, store: string): IdbConnection {
+  let opening: Promise<IDBDatabase> | undefined;
+  let idle: Promise<unknown> | undefined;
+
+  /** Opens the database at a version, or at the one that it has; makes the object store on the way where it can. */
+  function open(version?: number): Promise<IDBDatabase> {
     const request = factory.open(database, version);
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      reject(new Error(`the database ${JSON.stringify(database)} did not open within ${PATIENCE / 1000} s: close the other tabs that use it`));
-    }, PATIENCE);
     request.onupgradeneeded = () => {
       if (!request.result.objectStoreNames.contains(store)) request.result.createObjectStore(store).createIndex(INDEX, ["kv", "expires"]);
     };
-    request.onerror = () => {
-      clearTimeout(timer);
-      reject(request.error);
-    };
-    request.onsuccess = () => {
-      clearTimeout(timer);
-      const db = request.result;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        // What is opened too late is not kept.
+        request.onsuccess = () => request.result.close();
+        reject(new Error(`the database ${JSON.stringify(database)} did not open within 10 s: close the other tabs that use it`));
+      }, PATIENCE);
+      ended(request)
+        .finally(() => clearTimeout(timer))
+        .then(resolve, reject);
+    });
+  }
+
+  /** A connection to the database with the object store: it is added, with the next version, where it is missing. */
+  async function connect(version?: number, tries = 100): Promise<IDBDatabase> {
+    try {
+      const db = await open(version);
       // Whoever wants to change or delete the database must not wait for us: the next operation opens it again.
       db.onversionchange = () => db.close();
-      if (late) db.close();
-      else resolve(db);
-    };
-  });
-}
-
-/** A connection to a database that has the object store: it is added, with the next version, where it is missing. */
-async function connect(factory: IDBFactory, database: string, store: string): Promise<IDBDatabase> {
-  for (let version: number | undefined, tries = 0; ; tries++) {
-    try {
-      const db = await open(factory, database, store, version);
       if (db.objectStoreNames.contains(store)) return db;
       db.close();
       version = db.version + 1;
     } catch (error) {
       // Somebody else took this version first, or deletes the database right now: once more from what it is then.
-      if (!["VersionError", "AbortError"].includes((error as DOMException).name) || tries === 100) throw error;
+      if (tries === 0 || !/Version|Abort/.test((error as Error).name)) throw error;
       version = undefined;
     }
+    return connect(version, tries - 1);
   }
-}
 
-async function attempt<T>(db: IDBDatabase, store: string, mode: "readonly" | "readwrite", task: Task<T>): Promise<T> {
-  // Relaxed, the default of browsers: survives the end of the browser, while a power cut may cost the last writes.
-  const transaction = db.transaction(store, mode, { durability: "relaxed" });
-  const ended =
-    mode === "readonly"
-      ? undefined
-      : new Promise<void>((resolve, reject) => {
-          transaction.oncomplete = () => resolve();
-          transaction.onabort = () => reject(transaction.error ?? new DOMException("The transaction was aborted", "AbortError"));
-        });
-  try {
-    const [value] = await Promise.all([task(transaction.objectStore(store)), ended]);
-    return value;
-  } catch (error) {
+  const connected = (): Promise<IDBDatabase> =>
+    (opening ??= connect().catch((error) => {
+      opening = undefined;
+      throw error;
+    }));
+
+  async function perform<T>(task: Task<T>, mode: IDBTransactionMode, isLast = false): Promise<T> {
+    const used = connected();
+    const db = await used;
+    let transaction: IDBTransaction | undefined;
     try {
-      transaction.abort();
-    } catch {
-      // It has ended by itself.
-    }
-    throw error;
-  }
-}
-
-// A connection that was closed, by us or by the browser, fails like this. Nothing of an aborted transaction was written.
-const DEAD = ["InvalidStateError", "AbortError", "UnknownError"];
-
-/** Connects with the first task. An error of the database itself is thrown as it is. */
-export function idbConnection(factory: IDBFactory, database: string, store: string): IdbConnection {
-  let opening: Promise<IDBDatabase> | null = null;
-  const pending = new Set<Promise<unknown>>();
-
-  const forget = (used: Promise<IDBDatabase>): void => {
-    if (opening === used) opening = null;
-    used.then(
-      (db) => db.close(),
-      () => {},
-    );
-  };
-  async function perform<T>(mode: "readonly" | "readwrite", task: Task<T>): Promise<T> {
-    for (let retried = false; ; retried = true) {
-      const used = (opening ??= connect(factory, database, store));
-      const db = await used.catch((error) => {
-        forget(used);
-        throw error;
-      });
+      // Relaxed, the default of browsers: survives the end of the browser, while a power cut may cost the last writes.
+      transaction = db.transaction(store, mode, { durability: "relaxed" });
+      const value = await task(transaction.objectStore(store));
+      if (mode === "readwrite") await ended(transaction);
+      return value;
+    } catch (cause) {
       try {
-        return await attempt(db, store, mode, task);
-      } catch (error) {
-        if (!DEAD.includes((error as Error).name)) throw error;
-        forget(used);
-        if (retried) throw error;
+        transaction?.abort();
+      } catch {
+        // It has ended by itself.
       }
+      if (/too large/.test((cause as Error).message)) throw new KvError("KV_TOO_LARGE", "the value is too large for the browser to move: nothing was written", { cause });
+      const error = asQuota(cause);
+      if (isLast || error instanceof KvError) throw error;
     }
+    // The connection is dead: closed by us, or by the browser. Nothing of an aborted transaction was written.
+    db.close();
+    if (opening === used) opening = undefined;
+    return perform(task, mode, true);
   }
 
   return {
-    run(mode, task) {
-      const running = perform(mode, task).finally(() => pending.delete(running));
-      pending.add(running);
+    run(task, mode = "readonly") {
+      const before = idle;
+      const running = perform(task, mode);
+      idle = running.then(() => before, () => before);
       return running;
     },
     async close() {
-      await Promise.allSettled(pending);
-      if (opening !== null) forget(opening);
+      await idle;
+      (await opening)?.close();
     },
   };
 }

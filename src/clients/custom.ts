@@ -1,6 +1,7 @@
 import { keyedLock, type KeyedLock } from "../lock.ts";
 import { CUSTOM } from "../manifest.ts";
-import { failedChecks, foreign, StoredRecord, versionOf } from "../record.ts";
+import { failedChecks, foreign, StoredRecord } from "../record.ts";
+import { committed } from "../text.ts";
 import type { Adapter, Json, KvRecord, MaybePromise, Write } from "../types.ts";
 import { copyOf } from "../value.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
@@ -77,42 +78,57 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
   ...CUSTOM,
   open(client: CustomClient): Adapter {
     const native = client.EXPIRES === true;
+    const can = (name: keyof CustomClient): boolean => typeof client[name] === "function";
     const read = (key: string, item: unknown): StoredRecord | null => (native ? bare(item) : unwrap(key, item));
     const give = (record: KvRecord): Json => (native ? record.value : wrap(record));
     const lock = locks.get(client) ?? keyedLock();
     locks.set(client, lock);
 
     const get = async (key: string): Promise<KvRecord | null> => read(key, await client.get(key));
-    const write = async ({ key, record }: Write): Promise<void> => {
-      if (record !== null) await client.set(key, give(record), secondsLeft(record.expires));
-      else if (client.del === undefined) await client.set(key, null, { expires: 0 });
-      else await client.del(key);
+    const put = async (key: string, item: unknown, options: CustomSetOptions): Promise<void> => {
+      // A deadline that has passed by now is no "0 seconds": many clients take that for ever.
+      if (item !== null && item !== undefined && options.expires !== 0) await client.set(key, item, options);
+      else if (can("del")) await client.del!(key);
+      else await client.set(key, null, { expires: 0 });
     };
-    const pairs = (prefix: string): Pairs | Promise<Pairs> => (client.iterate === undefined ? client.entries!(prefix) : client.iterate(prefix));
-    async function* iterate(prefix: string, from: MaybePromise<Pairs> = pairs(prefix)): AsyncGenerator<readonly [string, KvRecord]> {
+    const write = ({ key, record }: Write): Promise<void> => put(key, record && give(record), secondsLeft(record?.expires ?? null));
+
+    /** Writes one after the other; when one fails, those before it are taken back. */
+    async function writeTogether(writes: readonly Write[]): Promise<void> {
+      const done: [key: string, before: unknown][] = [];
+      try {
+        for (const change of writes) {
+          const before = await client.get(change.key);
+          await write(change);
+          done.unshift([change.key, before]);
+        }
+      } catch (error) {
+        for (const [key, before] of done) await put(key, before, secondsLeft((before as Partial<KvRecord> | null)?.expires ?? null));
+        throw error;
+      }
+    }
+
+    async function* pairs(from: MaybePromise<Pairs>, prefix: string): AsyncGenerator<readonly [string, KvRecord]> {
       for await (const [key, item] of await from) {
-        const record = key.startsWith(prefix) ? ours(key, item) : null;
+        const isOurs = typeof key === "string" && key.startsWith(prefix) && (native || Object(item).kv === 1);
+        const record = isOurs ? read(key, item) : null;
         if (record !== null) yield [key, record];
       }
     }
-    const ours = (key: string, item: unknown): KvRecord | null => {
-      if (!native && (item as { kv?: unknown } | null)?.kv !== 1) return null;
-      return read(key, item);
-    };
 
     const adapter: Adapter = {
       get,
       set: (key, record) => lock([key], () => write({ key, record })),
       del: (key) => lock([key], () => write({ key, record: null })),
     };
-    if (client.iterate !== undefined || client.entries !== undefined) adapter.iterate = (prefix) => iterate(prefix);
-    if (client.clear !== undefined) adapter.clear = async (prefix) => void (await client.clear!(prefix));
-    if (client.close !== undefined) adapter.close = async () => void (await client.close!());
-    if (client.add !== undefined) adapter.add = async (prefix, record) => client.add!(prefix, give(record), secondsLeft(record.expires));
-    if (client.entries !== undefined) {
+    if (can("iterate") || can("entries")) adapter.iterate = (prefix) => pairs(can("iterate") ? client.iterate!(prefix) : client.entries!(prefix), prefix);
+    if (can("clear")) adapter.clear = async (prefix) => void (await client.clear!(prefix));
+    if (can("close")) adapter.close = async () => void (await client.close!());
+    if (can("add")) adapter.add = async (prefix, record) => client.add!(prefix, give(record), secondsLeft(record.expires));
+    if (can("entries")) {
       adapter.entries = async (prefix) => {
         const all: (readonly [string, KvRecord])[] = [];
-        for await (const pair of iterate(prefix, client.entries!(prefix))) all.push(pair);
+        for await (const pair of pairs(client.entries!(prefix), prefix)) all.push(pair);
         return all;
       };
     }
@@ -123,15 +139,15 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
           for (const { key } of checks) found.set(key, await get(key));
           const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);
           if (failed.length > 0) return { ok: false, failed };
-          for (const change of writes) await write(change);
-          return { ok: true, version: writes.reduce((version, { record }) => (record === null ? version : (versionOf(record) ?? "")), "") };
+          await writeTogether(writes);
+          return committed(writes);
         });
       return adapter;
     }
     // Only a client that drops expired values itself can list its keys without showing us each record.
-    if (client.has !== undefined) adapter.has = async (key) => Boolean(await client.has!(key));
-    if (client.keys !== undefined) adapter.keys = async (prefix) => [...(await client.keys!(prefix))];
-    if (client.values !== undefined) adapter.values = async (prefix) => [...(await client.values!(prefix))] as Json[];
+    if (can("has")) adapter.has = async (key) => Boolean(await client.has!(key));
+    if (can("keys")) adapter.keys = async (prefix) => [...(await client.keys!(prefix))].filter((key) => key.startsWith(prefix));
+    if (can("values")) adapter.values = async (prefix) => Array.from(await client.values!(prefix), (value) => copyOf(value as Json));
     return adapter;
   },
 });

@@ -1,10 +1,10 @@
 import { KvError } from "../errors.ts";
 import { idbConnection, INDEX } from "../browser/idb-connection.ts";
-import { page, prepared, prune, put, read } from "../browser/idb-records.ts";
+import { page, prune, put, read } from "../browser/idb-records.ts";
 import { INDEXEDDB } from "../manifest.ts";
-import { failedChecks } from "../record.ts";
-import { asQuota, committed } from "../text.ts";
-import type { Adapter, Write } from "../types.ts";
+import { holds } from "../record.ts";
+import { committed } from "../text.ts";
+import type { Adapter, Check, CommitResult, PruneQuery, Write } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 
 /** `indexedDB`, or anything of its shape. */
@@ -22,33 +22,13 @@ export interface IndexedDbOptions {
   store?: string;
 }
 
-/** @throws {KvError} what a failed write means to users. */
-function refuse(error: unknown, writes: readonly Write[]): never {
-  const key = writes.length === 1 ? writes[0]!.key : undefined;
-  if (!/too large/.test((error as Error).message)) throw asQuota(error, key);
-  throw new KvError("KV_TOO_LARGE", "the value is too large for the browser to move: nothing was written", { key, cause: error });
-}
-
-/** @throws {KvError} KV_INVALID_CLIENT for an object store whose keys are part of its items. */
-async function inspect(store: IDBObjectStore): Promise<boolean> {
-  if (store.keyPath === null) return store.indexNames.contains(INDEX);
-  throw new KvError("KV_INVALID_CLIENT", `the object store ${JSON.stringify(store.name)} keeps its keys inside its items: name another one`);
-}
-
-/** The factory and the names of database and object store. */
-function target(client: IndexedDbLike | string | URL, options: IndexedDbOptions): [factory: IDBFactory, database: string, store: string] {
-  const isUrl = typeof client === "string" || "href" in client;
-  const factory = (isUrl ? globalThis.indexedDB : client) as IDBFactory | undefined;
-  if (factory === undefined || globalThis.IDBKeyRange === undefined) {
-    throw new KvError("KV_INVALID_CLIENT", 'there is no IndexedDB here: it needs `indexedDB` and `IDBKeyRange` (in Node: import "fake-indexeddb/auto")');
-  }
-  const { database = "anykv", store = "kv" } = options;
-  if (!isUrl) return [factory, database, store];
+/** The names of database and object store in a URL. */
+function namesIn(url: string | URL): [database: string, store: string] {
   try {
-    const [, host, path] = /^indexeddb:\/\/([^/?#]+)(?:\/([^/?#]*))?$/.exec(String(client))!;
-    return [factory, decodeURIComponent(host!), decodeURIComponent(path || "kv")];
+    const [, database, store] = /^indexeddb:\/\/([^/?#]+)\/?([^/?#]*)$/.exec(`${url}`)!;
+    return [decodeURIComponent(database!), decodeURIComponent(store || "kv")];
   } catch (cause) {
-    throw new KvError("KV_INVALID_CLIENT", `${JSON.stringify(String(client))} is no "indexeddb://database/store" (with both names percent-encoded)`, { cause });
+    throw new KvError("KV_INVALID_CLIENT", `${url} is no "indexeddb://database/store" (with both names percent-encoded)`, { cause });
   }
 }
 
@@ -75,39 +55,42 @@ function target(client: IndexedDbLike | string | URL, options: IndexedDbOptions)
  */
 export const indexeddb: ClientFactory<IndexedDbLike | string | URL, IndexedDbOptions> = defineClient({
   ...INDEXEDDB,
-  async open(client: IndexedDbLike | string | URL, options: IndexedDbOptions): Promise<Adapter> {
-    const connection = idbConnection(...target(client, options));
-    const isIndexed = await connection.run("readonly", inspect).catch(async (error: unknown) => {
-      await connection.close();
+  async open(client: IndexedDbLike | string | URL, { database = "anykv", store = "kv" }: IndexedDbOptions): Promise<Adapter> {
+    const isUrl = typeof client === "string" || "href" in client;
+    const factory = (isUrl ? globalThis.indexedDB : client) as IDBFactory | undefined;
+    if (!factory || !globalThis.IDBKeyRange) throw new KvError("KV_INVALID_CLIENT", 'there is no `indexedDB` or no `IDBKeyRange` here (in Node: import "fake-indexeddb/auto")');
+    if (isUrl) [database, store] = namesIn(client);
+    const { run, close } = idbConnection(factory, database, store);
+    const isIndexed = await run(async ({ name, keyPath, indexNames }) => {
+      if (keyPath === null) return indexNames.contains(INDEX);
+      throw new KvError("KV_INVALID_CLIENT", `the object store ${JSON.stringify(name)} keeps its keys inside its items: name another one`);
+    }).catch(async (error) => {
+      await close();
       throw error;
     });
 
+    const commit = (checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> =>
+      run(async (store) => {
+        const failed: string[] = [];
+        for (const check of checks) if (!holds(check, await read(store, check.key, false), now)) failed.push(check.key);
+        if (failed.length > 0) return { ok: false, failed };
+        put(store, writes);
+        return committed(writes);
+      }, "readwrite");
     const write = async (writes: readonly Write[]): Promise<void> => {
-      const changes = writes.map(prepared);
-      await connection.run("readwrite", async (store) => put(store, changes)).catch((error) => refuse(error, writes));
+      await commit([], writes, 0);
     };
-    const adapter: Adapter = {
-      get: (key) => connection.run("readonly", (store) => read(store, key)),
-      getMany: (keys) => connection.run("readonly", (store) => Promise.all(keys.map((key) => read(store, key)))),
+    return {
+      get: (key) => run((store) => read(store, key)),
+      getMany: (keys) => run((store) => Promise.all(keys.map((key) => read(store, key)))),
       set: (key, record) => write([{ key, record }]),
       del: (key) => write([{ key, record: null }]),
       setMany: write,
-      page: (query) => connection.run("readonly", (store) => page(store, query)),
-      async commit(checks, writes, now) {
-        const changes = writes.map(prepared);
-        const failed = await connection
-          .run("readwrite", async (store) => {
-            const found = new Map(await Promise.all(checks.map(async ({ key }) => [key, await read(store, key, false)] as const)));
-            const keys = failedChecks(checks, (key) => found.get(key)!, now);
-            if (keys.length === 0) put(store, changes);
-            return keys;
-          })
-          .catch((error) => refuse(error, writes));
-        return failed.length > 0 ? { ok: false, failed } : committed(writes);
-      },
-      close: connection.close,
+      page: (query) => run((store) => page(store, query)),
+      commit,
+      close,
+      // Object stores of others have no index.
+      ...(isIndexed && { prune: (query: PruneQuery) => run((store) => prune(store, query), "readwrite") }),
     };
-    if (isIndexed) adapter.prune = (query) => connection.run("readwrite", (store) => prune(store, query));
-    return adapter;
   },
 });
