@@ -1,14 +1,33 @@
 import type { CommitResult, Expires, Json, Supports } from "./types.ts";
 
-/** What a plain JSON store takes for a value of type `T`: `T` itself, with `never` where JSON cannot keep a part of it. */
-export type Storable<T> = [T] extends [Json | undefined]
+/** What the type-checker says of a value that JSON cannot keep. */
+export interface NotJson {
+  "only JSON values can be stored: convert it, or use a codec": never;
+}
+
+type Method = (...args: never[]) => unknown;
+type MethodsOf<T> = { [K in keyof T]-?: T[K] extends Method ? K : never }[keyof T];
+
+/**
+ * `T` itself, with {@link NotJson} in place of whatever JSON cannot keep: functions, symbols, bigints, and objects with methods. What is
+ * `unknown` to the type-checker is checked when it is stored.
+ */
+export type Storable<T> = unknown extends T
   ? T
-  : T extends bigint | symbol | ((...args: never[]) => unknown)
-    ? never
-    : { [K in keyof T]: K extends symbol ? never : Storable<T[K]> };
+  : [T] extends [Json | undefined]
+    ? T
+    : T extends bigint | symbol | Method
+      ? NotJson
+      : T extends readonly unknown[]
+        ? { [K in keyof T]: Storable<T[K]> }
+        : T extends object
+          ? [MethodsOf<T>] extends [never]
+            ? { [K in keyof T]: K extends symbol ? NotJson : Storable<T[K]> }
+            : NotJson
+          : T;
 
 /** The values that a store of `V` takes: any JSON-like type for an untyped store, exactly `V` for a typed one. */
-export type Input<V, T> = [Json] extends [V] ? ([V] extends [Json] ? T & Storable<T> : V) : V;
+export type Input<V, T> = V | ([Json] extends [V] ? ([V] extends [Json] ? T & Storable<T> : V) : V) | null | undefined;
 
 /** Turns values that JSON cannot keep into JSON and back. `anykv/codec` ships one. */
 export interface Codec<V = unknown> {
@@ -185,7 +204,7 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
     entries: readonly [...{ [I in keyof T]: readonly [key: string, value: Input<V, T[I]>] }],
     options?: SetOptions,
   ): Promise<string[]>;
-  setMany<T>(entries: Iterable<readonly [key: string, value: Input<V, T>]>, options?: SetOptions): Promise<string[]>;
+  setMany<T>(entries: Iterable<readonly [key: string, value: T & Input<V, NoInfer<T>>]>, options?: SetOptions): Promise<string[]>;
 
   /** Deletes many keys. Resolves to them, in order. */
   delMany(keys: Iterable<string>): Promise<string[]>;

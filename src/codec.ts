@@ -2,6 +2,9 @@ import { stringify, unflatten } from "devalue";
 import { KvError } from "./errors.ts";
 import type { Json } from "./types.ts";
 
+/** A class of the platform, where its types are known: without those of the DOM or of Node there is nothing to name. */
+type Global<Name extends string> = typeof globalThis extends { readonly [key in Name]: { readonly prototype: infer Instance } } ? Instance : never;
+
 /** What {@link rich} keeps. */
 export type Rich =
   | string
@@ -12,8 +15,8 @@ export type Rich =
   | undefined
   | Date
   | RegExp
-  | URL
-  | URLSearchParams
+  | Global<"URL">
+  | Global<"URLSearchParams">
   | ArrayBuffer
   | ArrayBufferView
   | Map<Rich, Rich>

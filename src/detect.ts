@@ -24,8 +24,8 @@ const ACCEPTED =
 
 /** What was passed, without any of its content. */
 function described(input: unknown): string {
-  if (typeof input === "string") return `the text ${JSON.stringify(/^[\w+.-]*:|/.exec(input)![0])}…`;
-  if (typeof input === "function") return `the class ${input.name}`;
+  if (typeof input === "string") return `a text ${/^[\w+.-]+:/.test(input) ? `that begins with ${JSON.stringify(/^[\w+.-]+:/.exec(input)![0])}` : "without a scheme"}`;
+  if (typeof input === "function") return `the function or class ${JSON.stringify(input.name)}`;
   if (typeof input !== "object" || input === null) return String(input === null ? null : typeof input);
   const methods = Object.keys(input).filter((key) => kinds.hasMethods(input, key));
   return `an object of the class ${input.constructor?.name} with the methods ${methods.slice(0, 8).join(", ") || "of its class alone"}`;

@@ -12,7 +12,7 @@ export function utf8Length(text: string): number {
 }
 
 function described(what: unknown): string {
-  return what === "" ? "empty" : typeof what === "string" ? "a text with a lone surrogate" : what === null ? "null" : `a ${typeof what}`;
+  return what === "" ? "empty" : typeof what === "string" ? "a text with a lone surrogate" : what === null || what === undefined ? String(what) : `of the type ${typeof what}`;
 }
 
 /** @throws {KvError} KV_INVALID_KEY unless the prefix is a well-formed string (it may be empty). */

@@ -13,6 +13,12 @@ const ABREAST = 200;
 
 const newKey = customAlphabet("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 24);
 
+/** The items of something iterable. A text is one item to everybody but JavaScript, and taken for a mistake. */
+function many<T>(items: Iterable<T>): T[] {
+  if (typeof items === "string") throw new TypeError("a text is no list");
+  return [...items];
+}
+
 /** Of one key only the last write counts, whatever order the client writes in. */
 const lastOfEach = (writes: readonly Write[]): Write[] => [...new Map(writes.map((write) => [write.key, write])).values()];
 
@@ -43,7 +49,7 @@ export function operations(core: StoreCore): Operations {
   }
 
   async function getMany(keys: Iterable<string>): Promise<unknown[]> {
-    const full = Array.from(keys, (key) => locate(key));
+    const full = many(keys).map((key) => locate(key));
     const adapter = await open();
     const records = await (adapter.getMany?.(full) ?? abreast(full, read));
     const now = Date.now();
@@ -63,14 +69,15 @@ export function operations(core: StoreCore): Operations {
   }
 
   async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
-    const pairs = [...entries];
+    const pairs = many(entries);
+    if (!pairs.every(Array.isArray)) throw new TypeError("an entry is a pair of key and value");
     const writes = pairs.map(([key, value]) => ({ key: locate(key, options?.prefix), record: recordOf(key, value, options, stamp()) }));
     await writeAll(lastOfEach(writes));
     return pairs.map(([key]) => key);
   }
 
   async function delMany(keys: Iterable<string>): Promise<string[]> {
-    const list = [...keys];
+    const list = many(keys);
     await writeAll(list.map((key) => ({ key: locate(key), record: null })));
     return list;
   }
@@ -88,8 +95,8 @@ export function operations(core: StoreCore): Operations {
 
   async function commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult> {
     const version = stamp();
-    const checked = Array.from(checks, (check) => ({ key: locate(check.key), version: check.version }));
-    const written = Array.from(writes, ({ key, value, ...options }) => ({ key: locate(key, options.prefix), record: recordOf(key, value, options, version) }));
+    const checked = many(checks).map((check) => ({ key: locate(check.key), version: check.version }));
+    const written = many(writes).map(({ key, value, ...options }) => ({ key: locate(key, options.prefix), record: recordOf(key, value, options, version) }));
     const adapter = await open();
     if (adapter.commit === undefined) return refuse(new KvError("KV_NOT_SUPPORTED", 'this client offers no compare-and-set (supports.atomic is "no")'));
     const result = await adapter.commit(checked, lastOfEach(written), Date.now());
@@ -101,6 +108,8 @@ export function operations(core: StoreCore): Operations {
 
   async function touch(key: string, expires: Expires): Promise<boolean> {
     const full = locate(key);
+    // Not "never" by mistake: that is said with null.
+    if (expires === undefined) refuse(new KvError("KV_INVALID_EXPIRES", "touch() needs an expiry: null for never", { key: full }));
     for (;;) {
       // The deadline of a value that is not known yet.
       const target = recordOf(key, 0, { expires }, stamp());

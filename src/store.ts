@@ -141,6 +141,8 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   async function set(key: string, value: unknown, options?: SetOptions): Promise<string> {
     const full = locate(key, options?.prefix);
+    // A bare duration in its place would mean "never" by mistake.
+    if (options !== undefined && Object(options) !== options) refuse(new KvError("KV_INVALID_EXPIRES", 'the options of set() are an object: { expires: "1h" }'), full);
     const record = recordOf(key, value, options, stamp());
     const pending = put(connection.adapter ?? (await open()), full, record);
     if (pending !== undefined) await pending;

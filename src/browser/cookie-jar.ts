@@ -58,7 +58,7 @@ export function jar(): Map<string, string> {
  */
 export function bake(name: string, value: string, expires: number | null): void {
   const age = value === "" ? 0 : expires === null ? MAX_AGE : Math.min(MAX_AGE, Math.ceil((expires - Date.now()) / 1000));
-  document.cookie = `${name}=${value}; path=/; max-age=${age}; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+  document.cookie = `${name}=${value}; path=/; max-age=${age}${age === 0 ? "; expires=Thu, 01 Jan 1970 00:00:00 GMT" : ""}; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 }
 
 /** The deadline of the record in a value; `null` for never, and for values of others. */
@@ -95,6 +95,6 @@ export function putCookie(key: string, record: KvRecord | null): string {
   const kept = after.get(name) ?? "";
   // A deletion may bring to light what somebody else keeps under this name at another path.
   const done = value === "" ? kept === "" || kept !== old : kept === value || (record?.expires ?? Infinity) <= Date.now();
-  if (!done) throw new Error("the browser did not keep the cookie: cookies may be blocked, or one with this name is out of reach for scripts");
+  if (!done) throw new KvError("KV_CONNECTION", "the browser did not keep the cookie: cookies may be blocked, or one with this name is out of reach for scripts");
   return old;
 }

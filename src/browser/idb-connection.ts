@@ -55,7 +55,7 @@ export function idbConnection(factory: IDBFactory, database: string, store: stri
       const timer = setTimeout(() => {
         // What is opened too late is not kept.
         request.onsuccess = () => request.result.close();
-        reject(new Error(`the database ${JSON.stringify(database)} did not open within 10 s: close the other tabs that use it`));
+        reject(new KvError("KV_CONNECTION", `the database ${JSON.stringify(database)} did not open within 10 s: close the other tabs that use it`));
       }, PATIENCE);
       ended(request)
         .finally(() => clearTimeout(timer))

@@ -1,3 +1,4 @@
+import { KvError } from "../errors.ts";
 import { keyedLock, type KeyedLock } from "../lock.ts";
 import { CUSTOM } from "../manifest.ts";
 import { failedChecks, foreign, StoredRecord } from "../record.ts";
@@ -85,9 +86,21 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
     locks.set(client, lock);
 
     const get = async (key: string): Promise<KvRecord | null> => read(key, await client.get(key));
+    // A client that makes texts of what it is given would lose every record: the first one shows.
+    let proven = native;
+    const prove = async (key: string): Promise<void> => {
+      const kept = await client.get(key);
+      if (typeof kept === "string") {
+        throw new KvError("KV_INVALID_CLIENT", "this client keeps texts: let its set() stringify the value, and its get() parse it", { client: CUSTOM.type, key });
+      }
+      proven = true;
+    };
     const put = async (key: string, item: unknown, options: CustomSetOptions): Promise<void> => {
       // A deadline that has passed by now is no "0 seconds": many clients take that for ever.
-      if (item !== null && item !== undefined && options.expires !== 0) await client.set(key, item, options);
+      if (item !== null && item !== undefined && options.expires !== 0) {
+        await client.set(key, item, options);
+        if (!proven) await prove(key);
+      }
       else if (can("del")) await client.del!(key);
       else await client.set(key, null, { expires: 0 });
     };

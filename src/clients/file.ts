@@ -1,6 +1,6 @@
 import { KvError } from "../errors.ts";
 import { fileLock } from "../disk/file-lock.ts";
-import { onePerPath, pathOf } from "../disk/file-url.ts";
+import { type FileUrl, onePerPath, pathOf } from "../disk/file-url.ts";
 import { JsonFile } from "../disk/json-file.ts";
 import { FILE } from "../manifest.ts";
 import { decodeRecord, encodeRecord, isFresh, type StoredRecord, versionOf } from "../record.ts";
@@ -110,9 +110,9 @@ const adapterAt = onePerPath(adapterOf);
  * console.log(await users.get("ada")); // { born: 1815 }
  * console.log(Object.keys(JSON.parse(readFileSync(url, "utf8")))); // ["ada"]
  */
-export const file: ClientFactory<URL | string, Record<never, never>> = defineClient({
+export const file: ClientFactory<FileUrl | string, Record<never, never>> = defineClient({
   ...FILE,
-  open(client: URL | string) {
+  open(client: FileUrl | string) {
     const path = pathOf(client, FILE.type);
     if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
       throw new KvError("KV_INVALID_CLIENT", `${path} is a folder: end the URL with a slash`, { client: FILE.type });

@@ -1,6 +1,6 @@
 import { KvError } from "../errors.ts";
 import { fileLock } from "../disk/file-lock.ts";
-import { onePerPath, pathOf } from "../disk/file-url.ts";
+import { type FileUrl, onePerPath, pathOf } from "../disk/file-url.ts";
 import { FolderFiles } from "../disk/folder-files.ts";
 import { prepareFiles } from "../disk/folder-writes.ts";
 import { Journal } from "../disk/journal.ts";
@@ -82,9 +82,9 @@ const adapterAt = onePerPath(adapterOf);
  * console.log(await users.get("ada")); // { born: 1815 }
  * console.log(readdirSync(url)); // ["ada.json"]
  */
-export const folder: ClientFactory<URL | string, Record<never, never>> = defineClient({
+export const folder: ClientFactory<FileUrl | string, Record<never, never>> = defineClient({
   ...FOLDER,
-  open(client: URL | string) {
+  open(client: FileUrl | string) {
     const root = pathOf(client, FOLDER.type);
     if (fs.statSync(root, { throwIfNoEntry: false })?.isDirectory() === false) {
       throw new KvError("KV_INVALID_CLIENT", `${root} is a file: end the URL without a slash`, { client: FOLDER.type });

@@ -23,7 +23,7 @@ export interface IndexedDbOptions {
 }
 
 /** The names of database and object store in a URL. */
-function namesIn(url: string | URL): [database: string, store: string] {
+function namesIn(url: string | { readonly href: string }): [database: string, store: string] {
   try {
     const [, database, store] = /^indexeddb:\/\/([^/?#]+)\/?([^/?#]*)$/.exec(`${url}`)!;
     return [decodeURIComponent(database!), decodeURIComponent(store || "kv")];
@@ -53,9 +53,9 @@ function namesIn(url: string | URL): [database: string, store: string] {
  * console.log(await store.get("key1")); // "Hello world"
  * ```
  */
-export const indexeddb: ClientFactory<IndexedDbLike | string | URL, IndexedDbOptions> = defineClient({
+export const indexeddb: ClientFactory<IndexedDbLike | string | { readonly href: string }, IndexedDbOptions> = defineClient({
   ...INDEXEDDB,
-  async open(client: IndexedDbLike | string | URL, { database = "anykv", store = "kv" }: IndexedDbOptions): Promise<Adapter> {
+  async open(client: IndexedDbLike | string | { readonly href: string }, { database = "anykv", store = "kv" }: IndexedDbOptions): Promise<Adapter> {
     const isUrl = typeof client === "string" || "href" in client;
     const factory = (isUrl ? globalThis.indexedDB : client) as IDBFactory | undefined;
     if (!factory || !globalThis.IDBKeyRange) throw new KvError("KV_INVALID_CLIENT", 'there is no `indexedDB` or no `IDBKeyRange` here (in Node: import "fake-indexeddb/auto")');

@@ -1,3 +1,4 @@
+import { KvError } from "../errors.ts";
 import { builtin } from "./node.ts";
 
 const { createHash, randomBytes } = builtin("node:crypto");
@@ -51,7 +52,7 @@ function lookAt(pid: number | "self"): { state: string; start: string } {
 // Process numbers mean something only on one machine, in one container, until the next boot.
 const machineName = (): string =>
   createHash("sha256")
-    .update(`${hostname()} ${quietly(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1"))} ${quietly(() => fs.readlinkSync("/proc/self/ns/pid"))}`)
+    .update(`${quietly(hostname)} ${quietly(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1"))} ${quietly(() => fs.readlinkSync("/proc/self/ns/pid"))}`)
     .digest("hex")
     .slice(0, 8);
 let machine: string | undefined;
@@ -146,9 +147,14 @@ export function fileLock(work: string, patience = 30_000): FileLock {
       }
       let seen = "";
       let since = performance.now();
+      let vain = 0;
       for (let tries = 0; !enter(token); tries++) {
         const [holder] = quietly(() => fs.readdirSync(held)) ?? [];
-        if (holder === undefined) quietly(() => fs.rmdirSync(held));
+        if (holder === undefined) {
+          // Nobody is in, and yet nobody gets in: not a file system that locks can be made of.
+          if (++vain > 200) throw new KvError("KV_CONNECTION", `no lock can be made in ${work}`);
+          quietly(() => fs.rmdirSync(held));
+        }
         else {
           // Each file that the holder makes moves the time of its directory.
           const sight = `${holder} ${quietly(() => fs.statSync(join(held, holder)).mtimeMs)}`;

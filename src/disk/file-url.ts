@@ -5,6 +5,11 @@ const fs = builtin("node:fs");
 const { basename, dirname, join, resolve } = builtin("node:path");
 const { fileURLToPath } = builtin("node:url");
 
+/** A `URL`, as far as it is used. */
+export interface FileUrl {
+  readonly href: string;
+}
+
 /** The path behind every symbolic link, whether or not something is there yet. */
 function realPath(path: string, links = 0): string {
   try {
@@ -27,15 +32,18 @@ function realPath(path: string, links = 0): string {
  *
  * @throws {KvError} KV_INVALID_CLIENT when the URL names no path of this machine.
  */
-export function pathOf(client: URL | string, type: string): string {
+export function pathOf(client: FileUrl | string, type: string): string {
   const href = typeof client === "string" ? client : client.href;
   try {
     if (!href.startsWith("file://")) throw new TypeError("the path is relative");
     const { search, hash, pathname } = new URL(href);
     // A raw "?" or "#" cuts the path short, and the data would go elsewhere.
     if (search !== "" || hash !== "") throw new TypeError(`the path ends at ${pathname}`);
+    if (fileURLToPath === undefined) throw new KvError("KV_INVALID_CLIENT", "there is no file system here: files and folders need Node 22.3 or later, Bun or Deno", { client: type });
     return realPath(fileURLToPath(href));
   } catch (cause) {
+    // Only what is wrong with the URL itself: the file system speaks for itself.
+    if (!(cause instanceof TypeError)) throw cause;
     throw new KvError("KV_INVALID_CLIENT", `${href} names no path: make the URL with pathToFileURL() of "node:url"`, { client: type, cause });
   }
 }

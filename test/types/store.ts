@@ -47,7 +47,7 @@ export async function untyped(): Promise<void> {
   // @ts-expect-error a Map is no JSON
   await store.set("a", new Map());
   // @ts-expect-error a class with methods is no JSON
-  await store.set("a", new KvError("KV_CLOSED", ""));
+  await store.set("a", new (class { name = "x"; greet(): void {} })());
   // @ts-expect-error among many
   await store.setMany([["a", 1], ["b", date]]);
   // @ts-expect-error or in a Map
@@ -110,6 +110,16 @@ export async function coded(codec: Codec<Date>): Promise<void> {
   await dates.set("a", "2020-01-01");
   // @ts-expect-error a typed store of what JSON cannot keep needs a codec for it
   kv<User>(new Map(), { codec });
+}
+
+export async function generic<T, U extends Json>(store: Store<T>, plain: Store, value: T, json: U): Promise<void> {
+  await store.set("a", value);
+  await store.add(value);
+  await store.set("a", null);
+  await plain.set("a", json);
+  const unknowns: { data: unknown; record: Record<string, unknown> } = { data: 1, record: {} };
+  await plain.set("a", unknowns);
+  await plain.set("a", unknowns.data);
 }
 
 export async function results(store: Store): Promise<void> {

@@ -27,15 +27,15 @@ it("says what it was given and what it accepts", () => {
     [null, "null"],
     [42, "number"],
     [true, "boolean"],
-    ["", 'the text ""…'],
-    ["cookies", 'the text ""…'],
-    ["redis://user:secret@host/0", 'the text "redis:"…'],
+    ["", "a text without a scheme"],
+    ["cookies", "a text without a scheme"],
+    ["redis://user:secret@host/0", 'a text that begins with "redis:"'],
     [new URL("ftp://user:secret@host/"), "an object of the class URL with the methods of its class alone"],
     [{}, "an object of the class Object with the methods of its class alone"],
     [{ fetch() {}, send() {} }, "an object of the class Object with the methods fetch, send"],
     [Object.create(null), "an object of the class undefined"],
     [new Date(), "an object of the class Date"],
-    [class Nothing {}, "the class Nothing"],
+    [class Nothing {}, 'the function or class "Nothing"'],
     [Symbol("s"), "symbol"],
   ];
   for (const [input, what] of given) {
@@ -170,4 +170,34 @@ it("uses all 62 characters for keys, evenly", async () => {
   const mean = (2000 * 24) / 62;
   // Five standard deviations: fails once in a million runs when the draw is even, always when a character is twice as likely.
   for (const count of counts.values()) expect(Math.abs(count - mean)).toBeLessThan(5.5 * Math.sqrt(mean));
+});
+
+it("never takes a mistake for \"never\"", async () => {
+  const store = kv();
+  await store.set("a", 1, { expires: "1h" });
+  for (const options of [60, "1h", true]) await expect(store.set("a", 2, options as never)).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES", key: "a" });
+  await expect(store.touch("a", undefined as never)).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES", key: "a" });
+  expect(await store.get("a")).toBe(1);
+  expect((await store.entry("a"))!.expires).not.toBe(null);
+});
+
+it("takes a text where a list belongs for a mistake", async () => {
+  const store = kv();
+  for (const call of [() => store.getMany("abc"), () => store.delMany("abc"), () => store.setMany(["ab"] as never), () => store.commit(5 as never, [])]) {
+    await expect(call()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", client: "MEMORY" });
+  }
+  expect(await store.keys()).toEqual([]);
+});
+
+it("tells a client that makes texts of records, before anything depends on it", async () => {
+  const data = new Map<string, string>();
+  const store = kv({ get: (key: string) => data.get(key), set: (key: string, value: unknown) => void data.set(key, String(value)) });
+  await expect(store.set("a", { b: 1 })).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "CUSTOM" });
+  const late = kv({ get: () => null, set() {} });
+  expect(await late.set("a", 1)).toBe("a");
+});
+
+it("refuses a promise of a store, whose prefix it would lose", async () => {
+  const base = kv(new Map());
+  await expect(kv(Promise.resolve(base)).get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
 });
