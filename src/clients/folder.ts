@@ -11,6 +11,8 @@ import { writeRounds } from "../disk/write-rounds.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 import { builtin } from "../disk/node.ts";
 
+export type { FileUrl } from "../disk/file-url.ts";
+
 const fs = builtin("node:fs");
 const { join } = builtin("node:path");
 

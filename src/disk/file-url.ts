@@ -34,16 +34,19 @@ function realPath(path: string, links = 0): string {
  */
 export function pathOf(client: FileUrl | string, type: string): string {
   const href = typeof client === "string" ? client : client.href;
+  if (fileURLToPath === undefined) {
+    throw new KvError("KV_INVALID_CLIENT", "there is no file system here: files and folders need Node 22.3 or later, Bun or Deno", { client: type });
+  }
   try {
     if (!href.startsWith("file://")) throw new TypeError("the path is relative");
     const { search, hash, pathname } = new URL(href);
     // A raw "?" or "#" cuts the path short, and the data would go elsewhere.
     if (search !== "" || hash !== "") throw new TypeError(`the path ends at ${pathname}`);
-    if (fileURLToPath === undefined) throw new KvError("KV_INVALID_CLIENT", "there is no file system here: files and folders need Node 22.3 or later, Bun or Deno", { client: type });
     return realPath(fileURLToPath(href));
   } catch (cause) {
-    // Only what is wrong with the URL itself: the file system speaks for itself.
-    if (!(cause instanceof TypeError)) throw cause;
+    // Only what is wrong with the path itself: of all else the file system speaks for itself.
+    const { syscall, code } = cause as NodeJS.ErrnoException;
+    if (syscall !== undefined && code !== "ENOTDIR") throw cause;
     throw new KvError("KV_INVALID_CLIENT", `${href} names no path: make the URL with pathToFileURL() of "node:url"`, { client: type, cause });
   }
 }
