@@ -293,7 +293,10 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
   clear(): Promise<void>;
   /** Removes the expired records of this store from the client now. Resolves to how many. */
   prune(): Promise<number>;
-  /** Ends the connection, for every store over this client. A second call does nothing. */
+  /**
+   * Ends the connection, for this store and all that were made from it. A second call does nothing. An operation that is still under way is done,
+   * or rejects with KV_CLOSED.
+   */
   close(): Promise<void>;
 
   /**

@@ -57,7 +57,7 @@ export function deadline(expires: Expires | undefined, now: number): number | nu
   if (!(at <= LATEST) || at === -Infinity) {
     throw new KvError(
       "KV_INVALID_EXPIRES",
-      `expires cannot be ${/^[sn]/.test(typeof expires) && typeof expires !== "symbol" ? JSON.stringify(expires) : `this ${typeof expires}`}: pass seconds, a text like "10s", "2 minutes" or "5d", a Date up to the year 9999, or null for never`,
+      `expires cannot be ${typeof expires === "string" ? JSON.stringify(expires) : typeof expires === "number" ? expires : `this ${typeof expires}`}: pass seconds, a text like "10s", "2 minutes" or "5d", a Date up to the year 9999, or null for never`,
     );
   }
   return at;

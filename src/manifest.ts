@@ -71,6 +71,6 @@ export const CUSTOM: Manifest = {
   ...kind("CUSTOM", "get set", {}),
   supports: (client) => {
     const iterate = hasMethods(client, "iterate") || hasMethods(client, "entries");
-    return supports((client as { EXPIRES?: boolean }).EXPIRES ? { expires: "native", iterate } : { atomic: "process", iterate });
+    return supports((client as { EXPIRES?: boolean }).EXPIRES === true ? { expires: "native", iterate } : { atomic: "process", iterate });
   },
 };

@@ -71,7 +71,11 @@ export function operations(core: StoreCore): Operations {
   async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
     const pairs = many(entries);
     if (!pairs.every(Array.isArray)) throw new TypeError("an entry is a pair of key and value");
-    const writes = pairs.map(([key, value]) => ({ key: locate(key, options?.prefix), record: recordOf(key, value, options, stamp()) }));
+    if (options !== undefined && Object(options) !== options) refuse(new KvError("KV_INVALID_EXPIRES", 'the options of setMany() are an object: { expires: "1h" }'));
+    const writes = pairs.map(([key, value]) => {
+      const full = locate(key, options?.prefix);
+      return { key: full, record: recordOf(full, value, options, stamp()) };
+    });
     await writeAll(lastOfEach(writes));
     return pairs.map(([key]) => key);
   }
@@ -84,9 +88,12 @@ export function operations(core: StoreCore): Operations {
 
   async function add(value: unknown, options?: SetOptions): Promise<string> {
     if (value === null || value === undefined) refuse(new KvError("KV_INVALID_VALUE", `add() cannot keep ${value}: only set() takes it, to delete`));
+    // A number may be the index that map() passes: it is no duration, and no mistake.
+    if (typeof options === "string") refuse(new KvError("KV_INVALID_EXPIRES", 'the options of add() are an object: { expires: "1h" }'));
     const key = newKey();
     const inner = options?.prefix ?? "";
-    const write = { key: locate(key, inner), record: recordOf(key, value, options, stamp()) };
+    const full = locate(key, inner);
+    const write = { key: full, record: recordOf(full, value, options, stamp()) };
     const adapter = await open();
     if (adapter.add !== undefined && write.record !== null) return adapter.add(prefix + inner, write.record);
     await writeAll([write]);
@@ -96,7 +103,10 @@ export function operations(core: StoreCore): Operations {
   async function commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult> {
     const version = stamp();
     const checked = many(checks).map((check) => ({ key: locate(check.key), version: check.version }));
-    const written = many(writes).map(({ key, value, ...options }) => ({ key: locate(key, options.prefix), record: recordOf(key, value, options, version) }));
+    const written = many(writes).map(({ key, value, ...options }) => {
+      const full = locate(key, options.prefix);
+      return { key: full, record: recordOf(full, value, options, version) };
+    });
     const adapter = await open();
     if (adapter.commit === undefined) return refuse(new KvError("KV_NOT_SUPPORTED", 'this client offers no compare-and-set (supports.atomic is "no")'));
     const result = await adapter.commit(checked, lastOfEach(written), Date.now());
@@ -112,7 +122,7 @@ export function operations(core: StoreCore): Operations {
     if (expires === undefined) refuse(new KvError("KV_INVALID_EXPIRES", "touch() needs an expiry: null for never", { key: full }));
     for (;;) {
       // The deadline of a value that is not known yet.
-      const target = recordOf(key, 0, { expires }, stamp());
+      const target = recordOf(full, 0, { expires }, stamp());
       const adapter = await open();
       if (target !== null && adapter.touch !== undefined) return adapter.touch(full, target.expires);
       const record = await read(full);

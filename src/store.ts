@@ -1,4 +1,5 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
+import { SWEEP } from "./connection.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
 import { blame, isKvError, KvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
@@ -53,7 +54,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
       if (value === null || value === undefined || (at !== null && at <= now)) return null;
       return new StoredRecord(codec === undefined ? checkedCopy(value) : encode(codec, value), at, version, metadata);
     } catch (error) {
-      return refuse(error, prefix + key);
+      return refuse(error, key);
     }
   }
 
@@ -83,8 +84,10 @@ function storeOf<V>(context: StoreContext): Store<V> {
   async function sweepNow(adapter: Adapter): Promise<void> {
     connection.writes = 0;
     if (connection.source.supports.expires === "native") return;
-    const { sweep } = await sweeping();
-    connection.sweepAt = await sweep(adapter);
+    // One sweep at a time, however many writes come meanwhile.
+    connection.sweepAt = Infinity;
+    // The write that this rides on has succeeded: a sweep that cannot even be loaded must not take that back.
+    connection.sweepAt = await sweeping().then(({ sweep }) => sweep(adapter)).catch(() => SWEEP);
   }
 
   // Both answer with a promise only for what takes time, so that a client that answers at once costs a single one.
@@ -143,7 +146,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     const full = locate(key, options?.prefix);
     // A bare duration in its place would mean "never" by mistake.
     if (options !== undefined && Object(options) !== options) refuse(new KvError("KV_INVALID_EXPIRES", 'the options of set() are an object: { expires: "1h" }'), full);
-    const record = recordOf(key, value, options, stamp());
+    const record = recordOf(full, value, options, stamp());
     const pending = put(connection.adapter ?? (await open()), full, record);
     if (pending !== undefined) await pending;
     return key;

@@ -116,7 +116,9 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
           done.unshift([change.key, before]);
         }
       } catch (error) {
-        for (const [key, before] of done) await put(key, before, secondsLeft((before as Partial<KvRecord> | null)?.expires ?? null));
+        const left = (before: unknown): CustomSetOptions => secondsLeft((before as Partial<KvRecord> | null)?.expires ?? null);
+        // The first error is the one to tell; what cannot be restored must not keep the rest from it.
+        for (const [key, before] of done) await put(key, before, left(before)).catch(() => {});
         throw error;
       }
     }
@@ -135,7 +137,8 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
       del: (key) => lock([key], () => write({ key, record: null })),
     };
     if (can("iterate") || can("entries")) adapter.iterate = (prefix) => pairs(can("iterate") ? client.iterate!(prefix) : client.entries!(prefix), prefix);
-    if (can("clear")) adapter.clear = async (prefix) => void (await client.clear!(prefix));
+    // A clear() without a parameter knows of no prefix, and would clear what is others': it is only good for everything.
+    if (can("clear") && client.clear!.length > 0) adapter.clear = async (prefix) => void (await client.clear!(prefix));
     if (can("close")) adapter.close = async () => void (await client.close!());
     if (can("add")) adapter.add = async (prefix, record) => client.add!(prefix, give(record), secondsLeft(record.expires));
     if (can("entries")) {

@@ -113,7 +113,7 @@ it("runs the readme's client that makes its own ids, and hands out what its add(
 it("hands over full keys, prefixes that are texts, and always an object with the seconds", async () => {
   const calls: unknown[][] = [];
   const log = (name: string) => (...args: unknown[]) => void calls.push([name, ...args]);
-  const native = { EXPIRES: true, get: log("get"), set: log("set"), iterate: (prefix: string) => (log("iterate")(prefix), []), has: log("has"), del: log("del"), clear: log("clear"), close: log("close") };
+  const native = { EXPIRES: true, get: log("get"), set: log("set"), iterate: (prefix: string) => (log("iterate")(prefix), []), has: log("has"), del: log("del"), clear: (prefix: string) => log("clear")(prefix), close: log("close") };
   const now = vi.spyOn(Date, "now").mockReturnValue(1_000_000);
   const store = kv(native).prefix("hello:").prefix("world:");
   await store.get("a");
@@ -198,8 +198,8 @@ it("shares one lock between two stores over one client", async () => {
 
 it.each(["get", "set", "del", "iterate", "has", "keys", "values", "entries", "add", "clear", "close"] as const)("turns whatever %s throws or rejects with into KV_CONNECTION", async (broken) => {
   for (const fail of [() => { throw new Error("secret value?"); }, () => Promise.reject(new Error("boom")), () => { throw "text"; }]) {
-    const working: CustomClient = { EXPIRES: true, get: () => 1, set() {}, *iterate() {}, has: () => true, del() {}, keys: () => [], values: () => [], entries: () => [], add: () => "x", clear() {}, close() {} };
-    const store = kv({ ...working, [broken]: fail });
+    const working: CustomClient = { EXPIRES: true, get: () => 1, set() {}, *iterate() {}, has: () => true, del() {}, keys: () => [], values: () => [], entries: () => [], add: () => "x", clear(_prefix) {}, close() {} };
+    const store = kv({ ...working, [broken]: (_key: string) => fail() });
     const calls = {
       get: () => store.get("k"), set: () => store.set("k", 1), del: () => store.del("k"), iterate: () => store.list(), has: () => store.has("k"), keys: () => store.keys(),
       values: () => store.values(), entries: () => store.entries(), add: () => store.add(1), clear: () => store.clear(), close: () => store.close(),
