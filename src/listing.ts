@@ -18,6 +18,9 @@ export interface Range {
   readonly reverse: boolean;
 }
 
+/** Everything under a prefix, from the start. */
+export const whole = (prefix: string): Range => ({ prefix, after: null, reverse: false });
+
 /** Every record of the range in bounded batches, expired ones too; ordered where the client is. */
 export async function* batches(adapter: Adapter, range: Range, values: boolean, size: number = PAGE): AsyncGenerator<readonly Pair[], void, undefined> {
   if (adapter.page !== undefined) {

@@ -3,7 +3,7 @@ export type KeyedLock = <T>(keys: readonly string[], task: () => T | Promise<T>)
 
 /**
  * Makes a lock inside this process. All keys of a call are taken in one step, so that calls never wait for one
- * another in a circle.
+ * another in a circle. A key may be named twice.
  */
 export function keyedLock(): KeyedLock {
   const tails = new Map<string, Promise<void>>();

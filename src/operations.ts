@@ -3,7 +3,7 @@ import type { CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOption
 import type { Operations, StoreCore } from "./core.ts";
 import { KvError } from "./errors.ts";
 import { checkPrefix } from "./key.ts";
-import { batches, decodeCursor, encodeCursor, ordered, type Pair } from "./listing.ts";
+import { batches, decodeCursor, encodeCursor, ordered, type Pair, whole } from "./listing.ts";
 import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
 import { dropExpired, pruneAll } from "./sweep.ts";
 import type { CommitResult, Expires, MaybePromise, Write } from "./types.ts";
@@ -145,7 +145,7 @@ export function operations(core: StoreCore): Operations {
   async function* fresh(values: boolean, within = prefix): AsyncGenerator<readonly Pair[], void, undefined> {
     try {
       const adapter = await open();
-      for await (const batch of batches(adapter, { prefix: within, after: null, reverse: false }, values)) {
+      for await (const batch of batches(adapter, whole(within), values)) {
         const now = Date.now();
         const present = batch.filter(([key, record]) => key !== prefix && isFresh(record, now));
         yield present;
@@ -204,7 +204,7 @@ export function operations(core: StoreCore): Operations {
       // Deleting while listing may hide keys from some clients: listed again for as long as that leaves fewer.
       for (let before = Infinity, found = 0; ; before = found) {
         found = 0;
-        for await (const batch of batches(adapter, { prefix, after: null, reverse: false }, false)) {
+        for await (const batch of batches(adapter, whole(prefix), false)) {
           const keys = batch.map(([key]) => key).filter((key) => key !== prefix);
           found += keys.length;
           await writeAll(keys.map((key) => ({ key, record: null })));

@@ -1,8 +1,7 @@
 import { SWEEP } from "./connection.ts";
-import { batches, type Pair } from "./listing.ts";
+import { batches, type Pair, whole } from "./listing.ts";
 import { isFresh, versionOf } from "./record.ts";
 import type { Adapter, KvRecord } from "./types.ts";
-
 
 /**
  * Deletes an expired record, unless somebody wrote the key in between. Resolves to whether it did.
@@ -20,9 +19,17 @@ export async function evict(adapter: Adapter, key: string, record: KvRecord): Pr
 export async function pruneAll(adapter: Adapter, prefix: string): Promise<number> {
   const now = Date.now();
   if (adapter.prune !== undefined) return adapter.prune({ prefix, now, limit: Infinity });
-  let removed = 0;
-  for await (const batch of batches(adapter, { prefix, after: null, reverse: false }, false)) removed += await evictExpired(adapter, batch, now);
-  return removed;
+  return (await evictAll(adapter, prefix, now)).removed;
+}
+
+/** Looks at every record under a prefix, and removes the expired ones. */
+async function evictAll(adapter: Adapter, prefix: string, now: number): Promise<{ seen: number; removed: number }> {
+  let [seen, removed] = [0, 0];
+  for await (const batch of batches(adapter, whole(prefix), false)) {
+    seen += batch.length;
+    removed += await evictExpired(adapter, batch, now);
+  }
+  return { seen, removed };
 }
 
 async function evictExpired(adapter: Adapter, batch: readonly Pair[], now: number): Promise<number> {
@@ -55,8 +62,9 @@ export async function sweep(adapter: Adapter): Promise<number> {
       await adapter.prune({ prefix: "", now, limit: SWEEP });
       return SWEEP;
     }
-    if (adapter.page === undefined) return await sweepAll(adapter, now);
-    const round = rounds.get(adapter) ?? batches(adapter, { prefix: "", after: null, reverse: false }, false, SWEEP);
+    // A client that can only be listed as a whole is swept as a whole, but no more often than it takes writes to pay for that.
+    if (adapter.page === undefined) return Math.max(SWEEP, (await evictAll(adapter, "", now)).seen);
+    const round = rounds.get(adapter) ?? batches(adapter, whole(""), false, SWEEP);
     rounds.set(adapter, round);
     const { done, value } = await round.next();
     if (done) rounds.delete(adapter);
@@ -66,14 +74,4 @@ export async function sweep(adapter: Adapter): Promise<number> {
     rounds.delete(adapter);
   }
   return SWEEP;
-}
-
-/** A client that can only be listed as a whole is swept as a whole, but no more often than it takes writes to pay for that. */
-async function sweepAll(adapter: Adapter, now: number): Promise<number> {
-  let seen = 0;
-  for await (const batch of batches(adapter, { prefix: "", after: null, reverse: false }, false)) {
-    seen += batch.length;
-    await evictExpired(adapter, batch, now);
-  }
-  return Math.max(SWEEP, seen);
 }

@@ -100,8 +100,7 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
       if (item !== null && item !== undefined && options.expires !== 0) {
         await client.set(key, item, options);
         if (!proven) await prove(key);
-      }
-      else if (can("del")) await client.del!(key);
+      } else if (can("del")) await client.del!(key);
       else await client.set(key, null, { expires: 0 });
     };
     const write = ({ key, record }: Write): Promise<void> => put(key, record && give(record), secondsLeft(record?.expires ?? null));
@@ -150,7 +149,7 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
     }
     if (!native) {
       adapter.commit = (checks, writes, now) =>
-        lock([...new Set([...checks, ...writes].map(({ key }) => key))], async () => {
+        lock([...checks, ...writes].map(({ key }) => key), async () => {
           const found = new Map<string, KvRecord | null>();
           for (const { key } of checks) found.set(key, await get(key));
           const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);

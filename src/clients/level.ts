@@ -64,7 +64,7 @@ export const level: ClientFactory<LevelClient, Record<never, never>> = defineCli
       del: (key) => locked([key], () => db.del(key, UTF8)),
       setMany: (writes) => locked(writes.map(({ key }) => key), () => write(writes)),
       page: (query) => page(db, query),
-      commit: (checks, writes, now) => locked([...new Set([...checks, ...writes].map(({ key }) => key))], () => commit(checks, writes, now)),
+      commit: (checks, writes, now) => locked([...checks, ...writes].map(({ key }) => key), () => commit(checks, writes, now)),
       async close() {
         await Promise.allSettled(pending);
         await db.close();
