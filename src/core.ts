@@ -1,7 +1,7 @@
 import type { Codec, CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Guarded } from "./connection.ts";
 import type { StoredRecord } from "./record.ts";
-import type { Adapter, CommitResult, Expires, Json, KvRecord, MaybePromise } from "./types.ts";
+import type { CommitResult, Expires, Json, KvRecord, MaybePromise } from "./types.ts";
 
 /** What a store is made of. */
 export interface StoreContext {
@@ -9,11 +9,13 @@ export interface StoreContext {
   readonly prefix: string;
   readonly expires: Expires;
   readonly codec: Codec | undefined;
+  /** How many milliseconds each request to the client may take; `Infinity` for any time. */
+  readonly timeout: number;
 }
 
 /** What all operations of a store share: its checks, and the ways to its client. */
 export interface StoreCore extends StoreContext {
-  open(): Adapter | Promise<Adapter>;
+  open(): Guarded | Promise<Guarded>;
   /** The full key. `inner` is the prefix that came as an option. */
   locate(key: unknown, inner?: string): string;
   /** A fresh version for a write. */
@@ -22,13 +24,13 @@ export interface StoreCore extends StoreContext {
   recordOf(key: string, value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null;
   decode<T>(value: Json, key: string): T;
   /** Removes a record that a reader found expired, and answers for it. */
-  expired(adapter: Adapter, key: string, record: KvRecord): Promise<null>;
+  expired(key: string, record: KvRecord): Promise<null>;
   /** The record if it is present and fresh. */
   read(key: string): MaybePromise<KvRecord | null>;
   /** Writes, or deletes for `null`; answers with a promise when that takes time. */
-  put(adapter: Adapter, key: string, record: KvRecord | null): Promise<void> | undefined;
+  put(key: string, record: KvRecord | null): Promise<void> | undefined;
   /** Counts writes; answers with a promise when a sweep is due. */
-  wrote(adapter: Adapter, count: number): Promise<void> | undefined;
+  wrote(count: number): Promise<void> | undefined;
   /** Throws the error as users get it. */
   refuse(error: unknown, key?: unknown, action?: string): never;
 }

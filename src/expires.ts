@@ -34,7 +34,8 @@ function momentOf(date: object): number {
   }
 }
 
-function milliseconds(expires: unknown): number {
+/** How long a duration is; `NaN` for anything else. */
+export function milliseconds(expires: unknown): number {
   if (typeof expires === "number") return expires * SECOND;
   if (typeof expires !== "string") return NaN;
   const [, amount, unit] = DURATION.exec(expires.trim().toLowerCase()) ?? [];

@@ -1,3 +1,4 @@
+import type { Guarded } from "./connection.ts";
 import { KvError } from "./errors.ts";
 import { compareKeys } from "./key.ts";
 import { isFresh } from "./record.ts";
@@ -22,7 +23,7 @@ export interface Range {
 export const whole = (prefix: string): Range => ({ prefix, after: null, reverse: false });
 
 /** Every record of the range in bounded batches, expired ones too; ordered where the client is. */
-export async function* batches(adapter: Adapter, range: Range, values: boolean, size: number = PAGE): AsyncGenerator<readonly Pair[], void, undefined> {
+export async function* batches(adapter: Guarded, range: Range, values: boolean, size: number = PAGE): AsyncGenerator<readonly Pair[], void, undefined> {
   if (adapter.page !== undefined) {
     let { after } = range;
     do {
@@ -32,20 +33,48 @@ export async function* batches(adapter: Adapter, range: Range, values: boolean, 
     } while (after !== null);
     return;
   }
-  if (adapter.iterate === undefined) throw new KvError("KV_NOT_SUPPORTED", "this client cannot list its keys: give it an iterate(prefix) method");
-  let batch: Pair[] = [];
-  const source = adapter.iterate(range.prefix, values);
-  // Waiting for each item of a synchronous iterable would cost more than the item.
-  if (Symbol.iterator in source) {
-    for (const pair of source) if (batch.push(pair) === size) yield batch.splice(0);
-  } else {
-    for await (const pair of source) if (batch.push(pair) === size) yield batch.splice(0);
+  let items: Iterator<Pair> | AsyncIterator<Pair> | undefined;
+  let more = true;
+  const gather = async (): Promise<Pair[]> => {
+    items ??= iterator(adapter, range.prefix, values);
+    const batch: Pair[] = [];
+    while (batch.length < size) {
+      const next = items.next();
+      // Waiting for each item of a synchronous iterable would cost more than the item.
+      const { done, value } = "then" in next ? await next : next;
+      if (done) {
+        more = false;
+        break;
+      }
+      batch.push(value);
+    }
+    return batch;
+  };
+  let isWaiting = false;
+  try {
+    while (more) {
+      isWaiting = true;
+      const batch = await adapter.wait(gather());
+      isWaiting = false;
+      yield batch;
+    }
+  } finally {
+    const ended = more ? Promise.resolve(items?.return?.()) : undefined;
+    // What gave no answer gives none to this either.
+    if (isWaiting) ended?.catch(() => {});
+    else if (ended !== undefined) await adapter.wait(ended);
   }
-  yield batch;
+}
+
+/** @throws {KvError} KV_NOT_SUPPORTED for a client that cannot list. */
+function iterator({ iterate }: Adapter, prefix: string, values: boolean): Iterator<Pair> | AsyncIterator<Pair> {
+  if (iterate === undefined) throw new KvError("KV_NOT_SUPPORTED", "this client cannot list its keys: give it an iterate(prefix) method");
+  const source = iterate(prefix, values);
+  return Symbol.iterator in source ? source[Symbol.iterator]() : source[Symbol.asyncIterator]();
 }
 
 /** Up to `limit` fresh records of the range in key order, but for one key. Without an order in the client it keeps no more than those in memory. */
-export async function ordered(adapter: Adapter, range: Range, limit: number, except: string): Promise<Pair[]> {
+export async function ordered(adapter: Guarded, range: Range, limit: number, except: string): Promise<Pair[]> {
   const found: Pair[] = [];
   const sign = range.reverse ? -1 : 1;
   const isOrdered = adapter.page !== undefined;

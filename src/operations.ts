@@ -51,21 +51,21 @@ export function operations(core: StoreCore): Operations {
   async function getMany(keys: Iterable<string>): Promise<unknown[]> {
     const full = many(keys).map((key) => locate(key));
     const adapter = await open();
-    const records = await (adapter.getMany?.(full) ?? abreast(full, read));
+    const records = await (adapter.getMany?.(full) ?? abreast(full, (key) => read(key)));
     const now = Date.now();
     return Promise.all(
       records.map((record, i) => {
         if (record === null) return null;
-        return isFresh(record, now) ? decode(record.value, full[i]!) : expired(adapter, full[i]!, record);
+        return isFresh(record, now) ? decode(record.value, full[i]!) : expired(full[i]!, record);
       }),
     );
   }
 
   async function writeAll(writes: readonly Write[]): Promise<void> {
     const adapter = await open();
-    if (adapter.setMany === undefined) return void (await abreast(writes, ({ key, record }) => put(adapter, key, record)));
+    if (adapter.setMany === undefined) return void (await abreast(writes, ({ key, record }) => put(key, record)));
     await adapter.setMany(writes);
-    await wrote(adapter, writes.length);
+    await wrote(writes.length);
   }
 
   async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
@@ -111,7 +111,7 @@ export function operations(core: StoreCore): Operations {
     if (adapter.commit === undefined) return refuse(new KvError("KV_NOT_SUPPORTED", 'this client offers no compare-and-set (supports.atomic is "no")'));
     const result = await adapter.commit(checked, lastOfEach(written), Date.now());
     if (!result.ok) return { ok: false, failed: result.failed.map(strip) };
-    await wrote(adapter, written.length);
+    await wrote(written.length);
     // Deletions alone leave no record to read a version from.
     return { ok: true, version: result.version || (typeof version === "number" ? formatVersion(version) : version) };
   }
@@ -143,18 +143,14 @@ export function operations(core: StoreCore): Operations {
    * the store around this one: here it would be empty.
    */
   async function* fresh(values: boolean, within = prefix): AsyncGenerator<readonly Pair[], void, undefined> {
-    try {
-      const adapter = await open();
-      for await (const batch of batches(adapter, whole(within), values)) {
-        const now = Date.now();
-        const present = batch.filter(([key, record]) => key !== prefix && isFresh(record, now));
-        yield present;
-        if (batch.some(([, record]) => !isFresh(record, now))) await dropExpired(adapter, within, batch, now);
-        // Whoever closes the store ends what still runs.
-        await open();
-      }
-    } catch (error) {
-      refuse(error);
+    const adapter = await open();
+    for await (const batch of batches(adapter, whole(within), values)) {
+      const now = Date.now();
+      const present = batch.filter(([key, record]) => key !== prefix && isFresh(record, now));
+      yield present;
+      if (batch.some(([, record]) => !isFresh(record, now))) await dropExpired(adapter, within, batch, now);
+      // Whoever closes the store ends what still runs.
+      await open();
     }
   }
 
@@ -184,43 +180,27 @@ export function operations(core: StoreCore): Operations {
   }
 
   async function list({ prefix: inner = "", limit = 100, cursor = null, reverse = false }: ListOptions = {}): Promise<EntryPage<unknown>> {
-    try {
-      if (!Number.isSafeInteger(limit) || limit < 1) throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
-      const range = { prefix: prefix + checkPrefix(inner), reverse };
-      const after = cursor === null ? null : decodeCursor(cursor, range, inner);
-      // One more than asked for tells whether there is another page.
-      const found = await ordered(await open(), { ...range, after }, limit + 1, prefix);
-      const page = found.slice(0, limit);
-      return { entries: page.map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], range, inner) : null };
-    } catch (error) {
-      return refuse(error);
-    }
+    if (!Number.isSafeInteger(limit) || limit < 1) throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
+    const range = { prefix: prefix + checkPrefix(inner), reverse };
+    const after = cursor === null ? null : decodeCursor(cursor, range, inner);
+    // One more than asked for tells whether there is another page.
+    const found = await ordered(await open(), { ...range, after }, limit + 1, prefix);
+    const page = found.slice(0, limit);
+    return { entries: page.map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], range, inner) : null };
   }
 
   async function clear(): Promise<void> {
     const adapter = await open();
     if (adapter.clear !== undefined) return adapter.clear(prefix);
-    try {
-      // Deleting while listing may hide keys from some clients: listed again for as long as that leaves fewer.
-      for (let before = Infinity, found = 0; ; before = found) {
-        found = 0;
-        for await (const batch of batches(adapter, whole(prefix), false)) {
-          const keys = batch.map(([key]) => key).filter((key) => key !== prefix);
-          found += keys.length;
-          await writeAll(keys.map((key) => ({ key, record: null })));
-        }
-        if (found === 0 || found >= before) return;
+    // Deleting while listing may hide keys from some clients: listed again for as long as that leaves fewer.
+    for (let before = Infinity, found = 0; ; before = found) {
+      found = 0;
+      for await (const batch of batches(adapter, whole(prefix), false)) {
+        const keys = batch.map(([key]) => key).filter((key) => key !== prefix);
+        found += keys.length;
+        await writeAll(keys.map((key) => ({ key, record: null })));
       }
-    } catch (error) {
-      refuse(error);
-    }
-  }
-
-  async function prune(): Promise<number> {
-    try {
-      return await pruneAll(await open(), prefix);
-    } catch (error) {
-      return refuse(error);
+      if (found === 0 || found >= before) return;
     }
   }
 
@@ -248,6 +228,6 @@ export function operations(core: StoreCore): Operations {
     iterate,
     commit,
     clear,
-    prune,
+    prune: async () => pruneAll(await open(), prefix),
   };
 }

@@ -1,9 +1,10 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
-import { SWEEP } from "./connection.ts";
+import { type Guarded, SWEEP } from "./connection.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
 import { blame, isKvError, KvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
 import { checkPrefix, fullKey } from "./key.ts";
+import { timeoutOf, within } from "./patience.ts";
 import { formatVersion, nextStamp, StoredRecord, timedStamp } from "./record.ts";
 import type { Adapter, Json, KvRecord, MaybePromise } from "./types.ts";
 import { checkedCopy } from "./value.ts";
@@ -17,9 +18,15 @@ export function contextOf(input: unknown): StoreContext | undefined {
 }
 
 /** A store whose prefix goes on behind the context's, and whose default expiry and codec replace the context's. */
-export function createStore<V>(context: StoreContext, { prefix = "", expires = context.expires, codec = context.codec as Codec<V> | undefined }: KvOptions<V>): Store<V> {
+export function createStore<V>(context: StoreContext, { prefix = "", expires = context.expires, codec = context.codec as Codec<V> | undefined, timeout }: KvOptions<V>): Store<V> {
   deadline(expires, 0);
-  return storeOf<V>({ connection: context.connection, prefix: context.prefix + checkPrefix(prefix), expires, codec: codec as Codec | undefined });
+  return storeOf<V>({
+    connection: context.connection,
+    prefix: context.prefix + checkPrefix(prefix),
+    expires,
+    codec: codec as Codec | undefined,
+    timeout: timeout === undefined ? context.timeout : timeoutOf(timeout),
+  });
 }
 
 let operationsModule: typeof import("./operations.ts") | undefined;
@@ -28,9 +35,9 @@ let sweepModule: typeof import("./sweep.ts") | undefined;
 const sweeping = async (): Promise<typeof import("./sweep.ts")> => (sweepModule ??= await import("./sweep.ts"));
 
 function storeOf<V>(context: StoreContext): Store<V> {
-  const { connection, prefix, codec } = context;
+  const { connection, prefix, codec, timeout } = context;
 
-  const open = (): Adapter | Promise<Adapter> => connection.adapter ?? connection.open();
+  const open = (): Guarded | Promise<Guarded> => connection.guard(timeout);
   const refuse = (error: unknown, key?: unknown, action = "listing"): never => {
     throw blame(error, connection.source.type, action, typeof key === "string" ? key : undefined);
   };
@@ -70,36 +77,39 @@ function storeOf<V>(context: StoreContext): Store<V> {
   // Only data that outlives the process needs versions that are ordered across processes.
   const stamp = (): string | number => (connection.source.supports.persistent ? formatVersion(timedStamp()) : nextStamp());
 
-  async function expired(adapter: Adapter, key: string, record: KvRecord): Promise<null> {
-    // The reader is told the truth either way; a client that refuses to delete is asked again by the next reader.
-    await sweeping().then(({ evict }) => evict(adapter, key, record)).catch(() => false);
+  async function expired(key: string, record: KvRecord): Promise<null> {
+    try {
+      const [{ evict }, adapter] = [await sweeping(), await open()];
+      await evict(adapter, key, record);
+    } catch {
+      // The reader is told the truth either way; a client that refuses to delete is asked again by the next reader.
+    }
     return null;
   }
 
-  function wrote(adapter: Adapter, count: number): Promise<void> | undefined {
+  function wrote(count: number): Promise<void> | undefined {
     connection.writes += count;
-    return connection.writes < connection.sweepAt ? undefined : sweepNow(adapter);
+    return connection.writes < connection.sweepAt ? undefined : sweepNow();
   }
 
-  async function sweepNow(adapter: Adapter): Promise<void> {
+  async function sweepNow(): Promise<void> {
     connection.writes = 0;
     if (connection.source.supports.expires === "native") return;
     // One sweep at a time, however many writes come meanwhile.
     connection.sweepAt = Infinity;
     // The write that this rides on has succeeded: a sweep that cannot even be loaded must not take that back.
-    connection.sweepAt = await sweeping().then(({ sweep }) => sweep(adapter)).catch(() => SWEEP);
+    connection.sweepAt = await sweeping().then(async ({ sweep }) => sweep(await open())).catch(() => SWEEP);
   }
 
   // Both answer with a promise only for what takes time, so that a client that answers at once costs a single one.
 
-  function read(key: string): MaybePromise<KvRecord | null> {
-    const adapter = connection.adapter;
-    if (adapter === null) return connection.open().then(() => read(key));
+  function read(key: string, adapter: Adapter | null = connection.adapter): MaybePromise<KvRecord | null> {
+    if (adapter === null) return connection.opened(timeout).then((opened) => read(key, opened));
     try {
       const found = adapter.get(key);
-      if (!(found instanceof Promise)) return judge(adapter, key, found);
-      return found.then(
-        (record) => judge(adapter, key, record),
+      if (!(found instanceof Promise)) return judge(key, found);
+      return within(found, timeout).then(
+        (record) => judge(key, record),
         (error) => refuse(error, key, "reading"),
       );
     } catch (error) {
@@ -107,8 +117,8 @@ function storeOf<V>(context: StoreContext): Store<V> {
     }
   }
 
-  function judge(adapter: Adapter, key: string, record: KvRecord | null): MaybePromise<KvRecord | null> {
-    return record === null || record.expires === null || record.expires > Date.now() ? record : expired(adapter, key, record);
+  function judge(key: string, record: KvRecord | null): MaybePromise<KvRecord | null> {
+    return record === null || record.expires === null || record.expires > Date.now() ? record : expired(key, record);
   }
 
   async function get<T = V>(key: string): Promise<T | null> {
@@ -129,12 +139,13 @@ function storeOf<V>(context: StoreContext): Store<V> {
     }
   }
 
-  function put(adapter: Adapter, key: string, record: KvRecord | null): Promise<void> | undefined {
+  function put(key: string, record: KvRecord | null, adapter: Adapter | null = connection.adapter): Promise<void> | undefined {
+    if (adapter === null) return connection.opened(timeout).then((opened) => put(key, record, opened));
     try {
       const done = record === null ? adapter.del(key) : adapter.set(key, record);
-      if (!(done instanceof Promise)) return wrote(adapter, 1);
-      return done.then(
-        () => wrote(adapter, 1),
+      if (!(done instanceof Promise)) return wrote(1);
+      return within(done, timeout).then(
+        () => wrote(1),
         (error) => refuse(error, key, "writing"),
       );
     } catch (error) {
@@ -147,14 +158,14 @@ function storeOf<V>(context: StoreContext): Store<V> {
     // A bare duration in its place would mean "never" by mistake.
     if (options !== undefined && Object(options) !== options) refuse(new KvError("KV_INVALID_EXPIRES", 'the options of set() are an object: { expires: "1h" }'), full);
     const record = recordOf(full, value, options, stamp());
-    const pending = put(connection.adapter ?? (await open()), full, record);
+    const pending = put(full, record);
     if (pending !== undefined) await pending;
     return key;
   }
 
   async function del(key: string): Promise<string> {
     const full = locate(key);
-    await put(await open(), full, null);
+    await put(full, null);
     return key;
   }
 
@@ -210,7 +221,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     prune: later("prune"),
     iterate,
     [Symbol.asyncIterator]: iterate,
-    close: () => connection.close(),
+    close: () => connection.close(timeout),
     prefix: (inner = "") => createStore<V>(context, { prefix: inner }),
     expires: (expires) => createStore<V>(context, { expires }),
   };

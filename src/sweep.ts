@@ -1,13 +1,13 @@
-import { SWEEP } from "./connection.ts";
+import { type Guarded, SWEEP } from "./connection.ts";
 import { batches, type Pair, whole } from "./listing.ts";
 import { isFresh, versionOf } from "./record.ts";
-import type { Adapter, KvRecord } from "./types.ts";
+import type { KvRecord } from "./types.ts";
 
 /**
  * Deletes an expired record, unless somebody wrote the key in between. Resolves to whether it did.
  * Clients that drop expired records themselves need none of this.
  */
-export async function evict(adapter: Adapter, key: string, record: KvRecord): Promise<boolean> {
+export async function evict(adapter: Guarded, key: string, record: KvRecord): Promise<boolean> {
   const version = versionOf(record);
   if (adapter.commit === undefined || version === null) return false;
   // At moment 0 no record has expired yet, so that the version is compared.
@@ -16,14 +16,14 @@ export async function evict(adapter: Adapter, key: string, record: KvRecord): Pr
 }
 
 /** Removes every expired record under a prefix. Resolves to how many. */
-export async function pruneAll(adapter: Adapter, prefix: string): Promise<number> {
+export async function pruneAll(adapter: Guarded, prefix: string): Promise<number> {
   const now = Date.now();
   if (adapter.prune !== undefined) return adapter.prune({ prefix, now, limit: Infinity });
   return (await evictAll(adapter, prefix, now)).removed;
 }
 
 /** Looks at every record under a prefix, and removes the expired ones. */
-async function evictAll(adapter: Adapter, prefix: string, now: number): Promise<{ seen: number; removed: number }> {
+async function evictAll(adapter: Guarded, prefix: string, now: number): Promise<{ seen: number; removed: number }> {
   let [seen, removed] = [0, 0];
   for await (const batch of batches(adapter, whole(prefix), false)) {
     seen += batch.length;
@@ -32,14 +32,14 @@ async function evictAll(adapter: Adapter, prefix: string, now: number): Promise<
   return { seen, removed };
 }
 
-async function evictExpired(adapter: Adapter, batch: readonly Pair[], now: number): Promise<number> {
+async function evictExpired(adapter: Guarded, batch: readonly Pair[], now: number): Promise<number> {
   const expired = batch.filter(([, record]) => !isFresh(record, now));
   const done = await Promise.all(expired.map(([key, record]) => evict(adapter, key, record)));
   return done.filter(Boolean).length;
 }
 
 /** Removes what a listing found expired. A client that refuses is asked again by the next reader. */
-export async function dropExpired(adapter: Adapter, prefix: string, batch: readonly Pair[], now: number): Promise<void> {
+export async function dropExpired(adapter: Guarded, prefix: string, batch: readonly Pair[], now: number): Promise<void> {
   try {
     if (adapter.prune === undefined) await evictExpired(adapter, batch, now);
     else await adapter.prune({ prefix, now, limit: Infinity });
@@ -49,13 +49,13 @@ export async function dropExpired(adapter: Adapter, prefix: string, batch: reado
 }
 
 // Where the round over an ordered client stands; nothing is held open between two sweeps.
-const rounds = new WeakMap<Adapter, AsyncGenerator<readonly Pair[], void, undefined>>();
+const rounds = new WeakMap<Guarded, AsyncGenerator<readonly Pair[], void, undefined>>();
 
 /**
  * Removes some expired records: rides on every so many writes, so that data that nobody reads is freed without a timer.
  * Resolves to how many writes may pass until the next sweep.
  */
-export async function sweep(adapter: Adapter): Promise<number> {
+export async function sweep(adapter: Guarded): Promise<number> {
   const now = Date.now();
   try {
     if (adapter.prune !== undefined) {

@@ -113,13 +113,16 @@ export const expiry: readonly Statement[] = [
     "E2",
     "durations mean what they say",
     async ({ store, clock }) => {
-      if (!clock.frozen) return;
       for (const [expires, ms] of DURATIONS) {
+        const before = Date.now();
         await store.set("key", 1, { expires });
+        const after = Date.now();
         const at = await deadlineOf(store, "key");
-        if (at !== null && at !== undefined) equal(at - Date.now(), ms, `expires: ${JSON.stringify(expires)}`);
-        equal(await store.has("key"), true, `has with expires: ${JSON.stringify(expires)}`);
+        // What is short may be over by now while time passes by itself.
+        if (at !== null && at !== undefined) ok(at >= before + ms && at <= after + ms, `expires: ${JSON.stringify(expires)} ended ${at - before} ms later`);
+        if (clock.frozen || ms > 60_000) equal(await store.has("key"), true, `has with expires: ${JSON.stringify(expires)}`);
       }
+      if (!clock.frozen) return;
       const moment = new Date(Date.now() + 12_345);
       await store.set("key", 1, { expires: moment });
       await clock.advance(12_344);

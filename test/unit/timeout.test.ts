@@ -1,0 +1,196 @@
+import { describe, expect, it, vi } from "vitest";
+import { isKvError, type KvError } from "../../src/errors.ts";
+import kv, { type CustomClient, type Store } from "../../src/index.ts";
+
+/** A client whose answers can be withheld. */
+function silent(members: Partial<CustomClient> = {}): { client: CustomClient; data: Map<string, unknown>; hush(): void; answer(): void } {
+  const data = new Map<string, unknown>();
+  let open = Promise.resolve();
+  let answer = (): void => {};
+  const client: CustomClient = {
+    get: async (key) => (await open, data.get(key)),
+    set: async (key, value) => (await open, void data.set(key, value)),
+    del: async (key) => (await open, void data.delete(key)),
+    async *iterate(prefix) {
+      for (const [key, value] of [...data]) {
+        await open;
+        if (key.startsWith(prefix)) yield [key, value];
+      }
+    },
+    close: async () => open,
+    ...members,
+  };
+  return { client, data, hush: () => void (open = new Promise((resolve) => (answer = resolve))), answer: () => answer() };
+}
+
+const every = (store: Store): { [name: string]: () => Promise<unknown> } => ({
+  get: () => store.get("a"),
+  set: () => store.set("a", 1),
+  add: () => store.add(1),
+  del: () => store.del("a"),
+  has: () => store.has("a"),
+  entry: () => store.entry("a"),
+  touch: () => store.touch("a", "1h"),
+  getMany: () => store.getMany(["a", "b"]),
+  setMany: () => store.setMany([["a", 1]]),
+  delMany: () => store.delMany(["a"]),
+  keys: () => store.keys(),
+  values: () => store.values(),
+  entries: () => store.entries(),
+  all: () => store.all(),
+  list: () => store.list(),
+  iterate: () => store.iterate().next(),
+  commit: () => store.commit([{ key: "a", version: null }], []),
+  clear: () => store.clear(),
+  prune: () => store.prune(),
+});
+
+const late = (error: unknown): boolean => isKvError(error, "KV_CONNECTION") && (error.cause as Error).name === "TimeoutError";
+
+describe("a client that gives no answer", () => {
+  for (const name of Object.keys(every(kv()))) {
+    it(`${name} rejects after the timeout, and works when the client answers again`, async () => {
+      const { client, hush, answer } = silent();
+      const store = kv(client, { timeout: "20ms" });
+      await store.set("a", 1);
+      hush();
+      const error = await every(store)[name]!().then(() => "answered", (error: KvError) => error);
+      expect(error).toSatisfy(late);
+      answer();
+      expect(await every(store)[name]!()).not.toBe(error);
+      expect(await store.set("a", 2)).toBe("a");
+      expect(await store.get("a")).toBe(2);
+    });
+  }
+
+  it("is not waited for by close()", async () => {
+    const { client, hush } = silent();
+    const store = kv(client, { timeout: "20ms" });
+    await store.set("a", 1);
+    hush();
+    await expect(store.close()).rejects.toSatisfy(late);
+    await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CLOSED" });
+  });
+
+  it("may be a promise that never settles, for a while", async () => {
+    let settle!: (client: unknown) => void;
+    const store = kv(new Promise((resolve) => (settle = resolve)), { timeout: "20ms" });
+    for (const [name, operation] of Object.entries(every(store))) await expect(operation(), name).rejects.toSatisfy(late);
+    settle(new Map());
+    expect(await store.set("a", 1)).toBe("a");
+    expect(await store.keys()).toEqual(["a"]);
+  });
+
+  it("tells what was asked for, and not the value", async () => {
+    const { client, hush } = silent();
+    const store = kv(client, { timeout: "20ms", prefix: "p:" });
+    await store.set("a", 1);
+    hush();
+    const error: KvError = await store.set("a", "secret").catch((error) => error);
+    expect(error).toMatchObject({ client: "CUSTOM", key: "p:a", message: 'CUSTOM: writing "p:a" failed (TimeoutError): see the cause' });
+    expect((error.cause as Error).message).toBe('no answer within 20 ms, the "timeout" of kv(): a write may still be carried out');
+  });
+
+  it("that stops in the middle of a listing is released when it goes on", async () => {
+    let released = false;
+    const { client, hush, answer, data } = silent();
+    const iterate = client.iterate!;
+    client.iterate = async function* (prefix) {
+      try {
+        yield* iterate(prefix);
+      } finally {
+        released = true;
+      }
+    };
+    const store = kv(client, { timeout: "20ms" });
+    await store.setMany(Array.from({ length: 1200 }, (_, i) => [`key ${i}`, i]));
+    const iterator = store.iterate();
+    await iterator.next();
+    // Writes are followed by sweeps, which list as well.
+    released = false;
+    hush();
+    const rest = (async () => {
+      for await (const _ of iterator);
+    })();
+    await expect(rest).rejects.toSatisfy(late);
+    expect(released).toBe(false);
+    answer();
+    await vi.waitFor(() => expect(released).toBe(true));
+    expect(data.size).toBe(1200);
+  });
+});
+
+describe("the timeout", () => {
+  it("is 5 s unless it is named, and 0 or null waits for as long as it takes", async () => {
+    vi.useFakeTimers();
+    try {
+      const ended: string[] = [];
+      const start = async (name: string, timeout?: number | string | null): Promise<void> => {
+        const { client, hush } = silent();
+        const store = kv(client, timeout === undefined ? {} : { timeout });
+        await store.set("a", 1);
+        hush();
+        store.get("a").catch(() => ended.push(name));
+      };
+      await Promise.all([start("default"), start("2s", "2s"), start("3", 3), start("0", 0), start("null", null), start("30d", "30d")]);
+      await vi.advanceTimersByTimeAsync(1990);
+      expect(ended).toEqual([]);
+      await vi.advanceTimersByTimeAsync(20);
+      expect(ended).toEqual(["2s"]);
+      await vi.advanceTimersByTimeAsync(2980);
+      expect(ended).toEqual(["2s", "3"]);
+      await vi.advanceTimersByTimeAsync(20);
+      expect(ended).toEqual(["2s", "3", "default"]);
+      await vi.advanceTimersByTimeAsync(100 * 24 * 3600_000);
+      expect(ended).toEqual(["2s", "3", "default"]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("belongs to the store: one over another has its own, and substores keep it", async () => {
+    const { client, hush } = silent();
+    const patient = kv(client, { timeout: 0 });
+    const hasty = kv(patient.prefix("p:"), { timeout: "20ms" }).prefix("q:").expires("1h");
+    await patient.set("a", 1);
+    await hasty.set("a", 1);
+    hush();
+    await expect(hasty.get("a")).rejects.toSatisfy(late);
+    await expect(hasty.keys()).rejects.toSatisfy(late);
+    const slow = Promise.race([patient.get("a").then(() => "answered"), new Promise((resolve) => setTimeout(resolve, 50, "waiting"))]);
+    expect(await slow).toBe("waiting");
+  });
+
+  it.each(["soon", "-1s", -1, NaN, "", {}, new Date(), true])("cannot be %s", (timeout) => {
+    expect(() => kv(new Map(), { timeout: timeout as string })).toThrow(expect.objectContaining({ code: "KV_INVALID_EXPIRES" }));
+  });
+
+  it("spares an answer that came while this program was busy", async () => {
+    // The answer is due after 10 ms, and the program deaf from 5 ms to 60 ms: by then both timers are due, the timeout's first.
+    let isSlow = false;
+    const { client } = silent({ get: () => (isSlow ? new Promise((resolve) => setTimeout(resolve, 30, undefined)) : undefined) });
+    const store = kv(client, { timeout: "20ms" });
+    await store.get("a");
+    isSlow = true;
+    const found = store.get("a");
+    await Promise.resolve();
+    for (const end = performance.now() + 60; performance.now() < end; );
+    expect(await found).toBe(null);
+  });
+
+  it("leaves no timer behind that keeps a program alive", async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    const { client, hush, answer } = silent();
+    const store = kv(client);
+    await store.set("a", 1);
+    await store.keys();
+    expect(timers()).toBe(before);
+    hush();
+    const found = store.get("a");
+    await vi.waitFor(() => expect(timers()).toBeGreaterThan(before));
+    answer();
+    await found;
+    await vi.waitFor(() => expect(timers()).toBe(before));
+  });
+});
