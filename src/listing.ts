@@ -34,35 +34,30 @@ export async function* batches(adapter: Guarded, range: Range, values: boolean, 
     return;
   }
   let items: Iterator<Pair> | AsyncIterator<Pair> | undefined;
-  let more = true;
-  const gather = async (): Promise<Pair[]> => {
+  const gather = async (): Promise<{ batch: Pair[]; isLast: boolean }> => {
     items ??= iterator(adapter, range.prefix, values);
     const batch: Pair[] = [];
     while (batch.length < size) {
       const next = items.next();
       // Waiting for each item of a synchronous iterable would cost more than the item.
       const { done, value } = "then" in next ? await next : next;
-      if (done) {
-        more = false;
-        break;
-      }
+      if (done) return { batch, isLast: true };
       batch.push(value);
     }
-    return batch;
+    return { batch, isLast: false };
   };
-  let isWaiting = false;
+  let state: "reading" | "between" | "over" = "between";
   try {
-    while (more) {
-      isWaiting = true;
-      const batch = await adapter.wait(gather());
-      isWaiting = false;
+    while (state !== "over") {
+      state = "reading";
+      const { batch, isLast } = await adapter.wait(gather());
+      state = isLast ? "over" : "between";
       yield batch;
     }
   } finally {
-    const ended = more ? Promise.resolve(items?.return?.()) : undefined;
-    // What gave no answer gives none to this either.
-    if (isWaiting) ended?.catch(() => {});
-    else if (ended !== undefined) await adapter.wait(ended);
+    // What gave no answer gives none to this either, until it goes on.
+    if (state === "reading") Promise.resolve(items?.return?.()).catch(() => {});
+    if (state === "between") await adapter.wait(Promise.resolve(items?.return?.()));
   }
 }
 
