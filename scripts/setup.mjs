@@ -18,6 +18,9 @@ export const env = { ...process.env, PATH: join(root, "node_modules", ".bin") + 
 /** System programs: how each is found, the apt package that brings it, and what needs it. */
 const programs = [
   { name: "chromium", override: "CHROMIUM", package: "chromium", for: "the browser tests" },
+  { name: "redis-server", override: "REDIS_SERVER", package: "redis-server", for: "the tests of Redis" },
+  { name: "etcd", override: "ETCD", package: "etcd-server", for: "the tests of etcd" },
+  { name: "postgres", override: "POSTGRES", package: "postgresql", for: "the tests of Postgres" },
 ];
 
 export const seconds = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s`;
@@ -60,6 +63,23 @@ function installPackages() {
   }
   say("npm", `npm ci failed (${error?.message ?? `exit code ${status}`}): see above`);
   return false;
+}
+
+/**
+ * Installs the runtimes that the tests run on beside Node 24; they come with a package.json of their own, since they are large and for one platform.
+ * Returns why there are none, or undefined.
+ */
+export function installRuntimes() {
+  if (process.platform !== "linux" || process.arch !== "x64") return "the other runtimes are for Linux on x64";
+  const folder = "test/runtimes";
+  const installed = readJson(`${folder}/node_modules/.package-lock.json`)?.packages;
+  const wanted = readJson(`${folder}/package-lock.json`).packages;
+  if (installed && Object.entries(wanted).every(([path, { version }]) => path === "" || installed[path]?.version === version)) return undefined;
+  const start = performance.now();
+  const { status, error } = spawnSync("npm", ["ci", "--loglevel=error", "--ignore-scripts"], { cwd: join(root, folder), stdio: "inherit" });
+  if (status !== 0) return `npm ci failed in ${folder} (${error?.message ?? `exit code ${status}`})`;
+  say("npm", `the other runtimes are installed (${seconds(start)})`);
+  return undefined;
 }
 
 const isExecutable = (file) => {
@@ -128,6 +148,10 @@ function installPrograms() {
  */
 export function setup({ system = true } = {}) {
   const ok = installPackages();
+  if (ok && system) {
+    const reason = installRuntimes();
+    if (reason !== undefined) say("npm", `Bun, Deno, Node 22 and 26 are not tried: ${reason}`);
+  }
   return { ok, missing: ok && system ? installPrograms() : [] };
 }
 

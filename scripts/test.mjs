@@ -11,7 +11,7 @@ import process from "node:process";
 import { env, node, root, seconds, setup } from "./setup.mjs";
 
 const stepTimeout = 8 * 60_000;
-const projects = ["unit", "node", "docs", "browser"];
+const projects = ["unit", "node", "servers", "docs", "browser"];
 
 function run(command, args, extra = {}) {
   const { status, error } = spawnSync(command, args, {
@@ -28,40 +28,32 @@ const one = (ok) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
 
 const readJson = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {});
 
-function vitest({ missing }) {
-  // Without Chromium the other projects still run; the browser project then counts as one failure.
-  const able = projects.filter((name) => name !== "browser" || !missing.includes("chromium"));
+/** Runs a command that writes its counts by name into the file that ANYKV_COUNTS names. What it does not count did not run: one failure. */
+function counted(command, args, names) {
   const folder = mkdtempSync(join(tmpdir(), "anykv-counts-"));
   const file = join(folder, "counts.json");
-  const ok = run(
-    node,
-    [
-      "node_modules/vitest/vitest.mjs",
-      "run",
-      ...able.map((name) => `--project=${name}`),
-      "--reporter=default",
-      "--reporter=./scripts/counts.ts",
-    ],
-    { ANYKV_COUNTS: file },
-  );
+  const ok = run(command, args, { ANYKV_COUNTS: file });
   const counts = readJson(file);
   rmSync(folder, { recursive: true, force: true });
 
   const total = { passed: 0, failed: 0, skipped: 0 };
-  for (const [project, { passed, failed, skipped }] of Object.entries(counts)) {
-    console.log(`       ${project.padEnd(8)}  ${passed} passed, ${failed} failed, ${skipped} skipped`);
+  for (const name of names) {
+    const { passed, failed, skipped } = counts[name] ?? { passed: 0, failed: 1, skipped: 0 };
+    console.log(`       ${name.padEnd(8)}  ${counts[name] ? `${passed} passed, ${failed} failed, ${skipped} skipped` : "did not run: counts as one failure"}`);
     total.passed += passed;
     total.failed += failed;
     total.skipped += skipped;
   }
-  for (const project of projects) {
-    if (counts[project]) continue;
-    console.log(`       ${project.padEnd(8)}  did not run: counts as one failure`);
-    total.failed += 1;
-  }
-  // vitest can fail for reasons that are nobody's test, such as a worker that died.
+  // A command can fail for reasons that are nobody's test, such as a worker that died.
   if (!ok && total.failed === 0) total.failed = 1;
   return total;
+}
+
+function vitest({ missing }) {
+  // Without Chromium the other projects still run; the browser project then counts as one failure.
+  const able = projects.filter((name) => name !== "browser" || !missing.includes("chromium"));
+  const reporters = ["--reporter=default", "--reporter=./scripts/counts.ts"];
+  return counted(node, ["node_modules/vitest/vitest.mjs", "run", ...able.map((name) => `--project=${name}`), ...reporters], projects);
 }
 
 const steps = {
@@ -71,8 +63,9 @@ const steps = {
   vitest,
   package: () => one(run(node, ["scripts/check-package.mjs"])),
   sizes: () => one(run(node, ["scripts/sizes.mjs"])),
+  runtimes: () => counted(node, ["scripts/runtimes.mjs"], ["runtimes"]),
 };
-const needsBuild = new Set(["package", "sizes"]);
+const needsBuild = new Set(["package", "sizes", "runtimes"]);
 
 const start = performance.now();
 const chosen = process.argv.slice(2);
@@ -83,7 +76,7 @@ if (unknown.length > 0) {
 }
 
 const names = Object.keys(steps).filter((name) => chosen.length === 0 || chosen.includes(name));
-const state = setup({ system: names.includes("vitest") });
+const state = setup({ system: names.includes("vitest") || names.includes("runtimes") });
 const total = { passed: 0, failed: 0, skipped: 0 };
 let isBuilt = true;
 for (const name of names) {

@@ -1,5 +1,5 @@
 import type { Codec, CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
-import type { Connection, Guarded } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import type { StoredRecord } from "./record.ts";
 import type { CommitResult, Expires, Json, KvRecord, MaybePromise } from "./types.ts";
 
@@ -13,9 +13,8 @@ export interface StoreContext {
   readonly timeout: number;
 }
 
-/** What all operations of a store share: its checks, and the ways to its client. */
+/** What all operations of a store share: its checks, and the ways to single records. */
 export interface StoreCore extends StoreContext {
-  open(): Guarded | Promise<Guarded>;
   /** The full key. `inner` is the prefix that came as an option. */
   locate(key: unknown, inner?: string): string;
   /** A fresh version for a write. */

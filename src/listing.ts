@@ -1,5 +1,5 @@
-import type { Guarded } from "./connection.ts";
 import { KvError } from "./errors.ts";
+import type { Guarded } from "./guard.ts";
 import { compareKeys } from "./key.ts";
 import { isFresh } from "./record.ts";
 import type { Adapter, KvRecord } from "./types.ts";

@@ -2,6 +2,7 @@ import { customAlphabet } from "nanoid";
 import type { CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
 import type { Operations, StoreCore } from "./core.ts";
 import { KvError } from "./errors.ts";
+import { type Guarded, guardOf } from "./guard.ts";
 import { checkPrefix } from "./key.ts";
 import { batches, decodeCursor, encodeCursor, ordered, type Pair, whole } from "./listing.ts";
 import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
@@ -31,7 +32,8 @@ async function abreast<T, R>(items: readonly T[], work: (item: T) => MaybePromis
 
 /** The operations of one store. */
 export function operations(core: StoreCore): Operations {
-  const { prefix, open, refuse, locate, recordOf, decode, stamp, expired, wrote, read, put } = core;
+  const { connection, prefix, timeout, refuse, locate, recordOf, decode, stamp, expired, wrote, read, put } = core;
+  const open = (): Guarded | Promise<Guarded> => guardOf(connection, timeout);
   const strip = (key: string): string => key.slice(prefix.length);
 
   const toEntry = ([key, record]: Pair): Entry<unknown> => ({

@@ -1,5 +1,5 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
-import { type Guarded, SWEEP } from "./connection.ts";
+import { SWEEP } from "./connection.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
 import { blame, isKvError, KvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
@@ -37,7 +37,6 @@ const sweeping = async (): Promise<typeof import("./sweep.ts")> => (sweepModule 
 function storeOf<V>(context: StoreContext): Store<V> {
   const { connection, prefix, codec, timeout } = context;
 
-  const open = (): Guarded | Promise<Guarded> => connection.guard(timeout);
   const refuse = (error: unknown, key?: unknown, action = "listing"): never => {
     throw blame(error, connection.source.type, action, typeof key === "string" ? key : undefined);
   };
@@ -78,12 +77,8 @@ function storeOf<V>(context: StoreContext): Store<V> {
   const stamp = (): string | number => (connection.source.supports.persistent ? formatVersion(timedStamp()) : nextStamp());
 
   async function expired(key: string, record: KvRecord): Promise<null> {
-    try {
-      const [{ evict }, adapter] = [await sweeping(), await open()];
-      await evict(adapter, key, record);
-    } catch {
-      // The reader is told the truth either way; a client that refuses to delete is asked again by the next reader.
-    }
+    // The reader is told the truth either way; a client that refuses to delete is asked again by the next reader.
+    await sweeping().then(({ evictFrom }) => evictFrom(connection, timeout, key, record)).catch(() => {});
     return null;
   }
 
@@ -98,7 +93,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     // One sweep at a time, however many writes come meanwhile.
     connection.sweepAt = Infinity;
     // The write that this rides on has succeeded: a sweep that cannot even be loaded must not take that back.
-    connection.sweepAt = await sweeping().then(async ({ sweep }) => sweep(await open())).catch(() => SWEEP);
+    connection.sweepAt = await sweeping().then(({ sweep }) => sweep(connection, timeout)).catch(() => SWEEP);
   }
 
   // Both answer with a promise only for what takes time, so that a client that answers at once costs a single one.
@@ -131,11 +126,12 @@ function storeOf<V>(context: StoreContext): Store<V> {
   async function has(key: string): Promise<boolean> {
     const full = locate(key);
     try {
-      const adapter = await open();
-      return adapter.has === undefined ? (await read(full)) !== null : await adapter.has(full, Date.now());
+      const adapter = connection.adapter ?? (await connection.opened(timeout));
+      if (adapter.has === undefined) return (await read(full, adapter)) !== null;
+      const found = adapter.has(full, Date.now());
+      return found instanceof Promise ? await within(found, timeout) : found;
     } catch (error) {
-      if ((error as KvError).code === "KV_FOREIGN") return false;
-      throw error;
+      return isKvError(error, "KV_FOREIGN") ? false : refuse(error, full, "reading");
     }
   }
 
@@ -170,7 +166,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
   }
 
   // Everything else is loaded by its first use, so that a page that reads and writes single keys stays small.
-  const core: StoreCore = { ...context, open, refuse, locate, recordOf, decode, stamp, expired, wrote, read, put };
+  const core: StoreCore = { ...context, refuse, locate, recordOf, decode, stamp, expired, wrote, read, put };
   let own: Operations | undefined;
   const operations = (): MaybePromise<Operations> => {
     if (operationsModule === undefined) return loading().then((module) => (own ??= module.operations(core)));

@@ -1,4 +1,5 @@
-import { type Guarded, SWEEP } from "./connection.ts";
+import { type Connection, SWEEP } from "./connection.ts";
+import { type Guarded, guardOf } from "./guard.ts";
 import { batches, type Pair, whole } from "./listing.ts";
 import { isFresh, versionOf } from "./record.ts";
 import type { KvRecord } from "./types.ts";
@@ -13,6 +14,11 @@ export async function evict(adapter: Guarded, key: string, record: KvRecord): Pr
   // At moment 0 no record has expired yet, so that the version is compared.
   const result = await adapter.commit([{ key, version }], [{ key, record: null }], 0);
   return result.ok;
+}
+
+/** {@link evict} for a reader that has no guarded adapter yet. */
+export async function evictFrom(connection: Connection, timeout: number, key: string, record: KvRecord): Promise<boolean> {
+  return evict(await guardOf(connection, timeout), key, record);
 }
 
 /** Removes every expired record under a prefix. Resolves to how many. */
@@ -55,8 +61,9 @@ const rounds = new WeakMap<Guarded, AsyncGenerator<readonly Pair[], void, undefi
  * Removes some expired records: rides on every so many writes, so that data that nobody reads is freed without a timer.
  * Resolves to how many writes may pass until the next sweep.
  */
-export async function sweep(adapter: Guarded): Promise<number> {
+export async function sweep(connection: Connection, timeout: number): Promise<number> {
   const now = Date.now();
+  const adapter = await guardOf(connection, timeout);
   try {
     if (adapter.prune !== undefined) {
       await adapter.prune({ prefix: "", now, limit: SWEEP });

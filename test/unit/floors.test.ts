@@ -9,10 +9,10 @@ const FLOORS: readonly [pattern: RegExp, floor: number][] = [
   [/^(types|errors|api)\.ts$/, 0],
   [/^clients\/define\.ts$/, 1.5],
   [/^clients\//, 2],
-  [/^(connection|core|listing|operations|store|sweep)\.ts$/, 3],
+  [/^(connection|core|guard|listing|operations|store|sweep)\.ts$/, 3],
   [/^(detect|index)\.ts$/, 4],
-  [/^(codec\.ts|conformance\/)/, 5],
-  [/^(disk\/|browser\/|database\/|[^/]+\.ts$)/, 1],
+  [/^(codec\.ts|conformance\/|atomic\/)/, 5],
+  [/^(disk\/|browser\/|database\/|servers\/|[^/]+\.ts$)/, 1],
 ];
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));

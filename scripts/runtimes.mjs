@@ -1,0 +1,161 @@
+// Packs the package, installs the tarball in empty projects, and runs the same program on every runtime.
+//   node scripts/runtimes.mjs            a table; exit code 1 when something fails, or README.md shows another table
+//   node scripts/runtimes.mjs --write    the same, and writes the table into README.md
+//   node scripts/runtimes.mjs bun deno   these runtimes alone
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+import { startRedis } from "../test/helpers/one-redis.ts";
+import { env, installRuntimes, node, root } from "./setup.mjs";
+
+const sources = join(root, "test/runtimes");
+const pkg = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const folder = mkdtempSync(join(tmpdir(), "anykv-runtimes-"));
+const execute = promisify(execFile);
+const run = async (command, args, cwd, extra = {}) => (await execute(command, args, { cwd, env: { ...env, ...extra }, maxBuffer: 1e8, timeout: 240_000 })).stdout;
+
+/** Installs the package as a user does, with what the program needs beside it. */
+async function install() {
+  const project = join(folder, "project");
+  mkdirSync(project);
+  const [{ filename }] = Object.values(JSON.parse(await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], root)));
+  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "user", private: true, type: "module" }));
+  const others = ["fast-check", "redis"].map((name) => `${name}@${pkg.devDependencies[name]}`);
+  await run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", join(folder, filename), ...others], project);
+  const names = Object.keys(pkg.exports).filter((path) => path !== "./package.json").map((path) => pkg.name + path.slice(1));
+  writeFileSync(join(project, "entries.mjs"), `export const entries = {\n${names.map((name) => `  ${JSON.stringify(name)}: () => import(${JSON.stringify(name)}),\n`).join("")}};\n`);
+  for (const name of ["smoke", "in-process", "in-page", "in-worker"]) cpSync(join(sources, `${name}.mjs`), join(project, `${name}.mjs`));
+  return project;
+}
+
+let copies = 0;
+function copyOf(project) {
+  const copy = join(folder, `copy${++copies}`);
+  cpSync(project, copy, { recursive: true });
+  return copy;
+}
+
+const inProcess = (command, args) => async (project, redis) => JSON.parse(await run(command, [...args, "in-process.mjs"], copyOf(project), { REDIS_URL: redis, DENO_DIR: join(folder, "deno"), DENO_NO_UPDATE_CHECK: "1" }));
+
+/** The program in one file, as an app would bundle it. */
+async function bundled(project, entry, options) {
+  const { outputFiles } = await build({ entryPoints: [join(project, entry)], bundle: true, format: "esm", target: "es2022", write: false, logLevel: "error", ...options });
+  return outputFiles[0].text;
+}
+
+async function inChromium(project) {
+  const script = await bundled(project, "in-page.mjs", { platform: "browser" });
+  const server = createServer((request, response) => {
+    response.setHeader("content-type", request.url === "/page.js" ? "text/javascript" : "text/html");
+    response.end(request.url === "/page.js" ? script : '<!doctype html><script type="module" src="/page.js"></script>');
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { chromium } = await import("playwright");
+  const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: flags });
+  try {
+    const page = await browser.newPage();
+    await page.goto(`http://localhost:${server.address().port}/`);
+    await page.waitForFunction(() => "result" in globalThis);
+    return await page.evaluate(() => globalThis.result);
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}
+
+async function inWorkerd(project) {
+  const script = await bundled(project, "in-worker.mjs", { platform: "neutral", mainFields: ["module", "main"], conditions: ["workerd", "worker", "browser"] });
+  const { Miniflare } = await import("miniflare");
+  const worker = new Miniflare({ modules: true, script, kvNamespaces: ["KV"], compatibilityDate: "2026-07-01" });
+  try {
+    return await (await worker.dispatchFetch("http://localhost/")).json();
+  } finally {
+    await worker.dispose();
+  }
+}
+
+const at = (path) => join(sources, "node_modules", path);
+const storage = ["--disable-warning=ExperimentalWarning", "--localstorage-file=localstorage.db"];
+const runtimes = {
+  "Node 22": inProcess(at("node22/bin/node"), ["--experimental-webstorage", ...storage]),
+  "Node 24": inProcess(node, ["--experimental-webstorage", ...storage]),
+  "Node 26": inProcess(at("node26/bin/node"), storage),
+  Bun: inProcess(at("@oven/bun-linux-x64/bin/bun"), []),
+  Deno: inProcess(at("@deno/linux-x64-glibc/deno"), ["run", "--allow-all", "--no-lock"]),
+  workerd: inWorkerd,
+  Chromium: inChromium,
+};
+
+const isAskedFor = (name) => {
+  const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));
+  return wanted.length === 0 || wanted.some((text) => name.toLowerCase().includes(text.toLowerCase()));
+};
+
+/** The rows of each runtime; a text for one that could not be tried. */
+async function runAll() {
+  const missing = installRuntimes();
+  const redis = await startRedis();
+  const results = new Map(Object.keys(runtimes).filter(isAskedFor).map((name) => [name, undefined]));
+  try {
+    const project = await install();
+    const waiting = [...results.keys()];
+    const worker = async () => {
+      for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+        const isExtra = /22|26|Bun|Deno/.test(name);
+        if (isExtra && missing !== undefined) {
+          results.set(name, missing);
+          continue;
+        }
+        // Each has a database of its own.
+        const database = `${redis.url}/${Object.keys(runtimes).indexOf(name)}`;
+        results.set(name, await runtimes[name](project, database).catch((error) => [{ what: "run at all", passed: 0, failures: [`${error.stderr || error.message}`.trim().slice(-2000)] }]));
+      }
+    };
+    await Promise.all([worker(), worker()]);
+  } finally {
+    await redis.remove();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return results;
+}
+
+const results = await runAll();
+const done = [...results].filter(([, rows]) => Array.isArray(rows));
+const what = [...new Set(done.flatMap(([, rows]) => rows.map((row) => row.what)))];
+const cell = (rows, name) => {
+  const row = rows.find((each) => each.what === name);
+  return row === undefined ? "–" : row.failures.length > 0 ? `${row.failures.length} FAILED` : `${row.passed} ✓`;
+};
+const lines = [["", ...done.map(([name]) => name)], ["---", ...done.map(() => "---")], ...what.map((name) => [name, ...done.map(([, rows]) => cell(rows, name))])];
+const table = lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+console.log(`${table}\n`);
+
+let [passed, failed] = [0, 0];
+for (const [name, rows] of done) {
+  for (const row of rows) {
+    if (row.failures.length > 0) failed++;
+    else passed++;
+    for (const failure of row.failures) console.log(`${name}, ${row.what}: ${failure}`);
+  }
+}
+for (const [name, why] of results) if (!Array.isArray(why)) console.log(`${name} was not tried: ${why}`);
+
+// Only a whole table is held against the README.
+if (done.length === Object.keys(runtimes).length && failed === 0) {
+  const file = join(root, "README.md");
+  const readme = readFileSync(file, "utf8");
+  const written = readme.replace(/(<!-- runtimes -->\n)[\s\S]*?(<!-- \/runtimes -->)/, (_, before, after) => `${before}${table}\n${after}`);
+  if (process.argv.includes("--write")) writeFileSync(file, written);
+  else if (written !== readme) {
+    failed++;
+    console.log("README.md shows another table: node scripts/runtimes.mjs --write");
+  } else passed++;
+}
+if (process.env.ANYKV_COUNTS) writeFileSync(process.env.ANYKV_COUNTS, JSON.stringify({ runtimes: { passed, failed, skipped: 0 } }));
+process.exitCode = failed > 0 || !existsSync(join(root, "dist/index.js")) ? 1 : 0;

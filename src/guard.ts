@@ -1,0 +1,53 @@
+import type { Connection } from "./connection.ts";
+import { blame } from "./errors.ts";
+import { within } from "./patience.ts";
+import type { Adapter } from "./types.ts";
+
+/** An open adapter as operations see it: its failures are errors of ours, and its answers come in time or are failures. */
+export interface Guarded extends Adapter {
+  /** The same for work that takes several calls. */
+  wait<T>(work: Promise<T>): Promise<T>;
+}
+
+type Method = (this: Adapter, ...args: unknown[]) => unknown;
+
+/**
+ * The same adapter, whose failures are all of our class and whose answers come in time. Single reads and writes are left as they are: they go through
+ * the store's `read` and `put`, where a function between would cost as much as the work. What `iterate` yields is waited for where it is gathered.
+ */
+function guarded(adapter: Adapter, type: string, timeout: number): Guarded {
+  const failing = (action: string) => (error: unknown): never => {
+    throw blame(error, type, action);
+  };
+  const guard: { [name: string]: unknown } = { ...adapter, wait: (work: Promise<unknown>) => within(work, timeout).catch(failing("listing")) };
+  for (const [action, method] of Object.entries(adapter) as [string, Method][]) {
+    if (["get", "set", "del", "iterate"].includes(action)) continue;
+    const fail = failing(action);
+    guard[action] = (...args: unknown[]) => {
+      try {
+        const result = method.apply(adapter, args);
+        return result instanceof Promise ? within(result, timeout).catch(fail) : result;
+      } catch (error) {
+        return fail(error);
+      }
+    };
+  }
+  return guard as unknown as Guarded;
+}
+
+// By adapter and timeout: of the latter nearly every adapter has one.
+const guards = new WeakMap<Adapter, Map<number, Guarded>>();
+
+/**
+ * The guarded adapter of a connection, which is opened if it is not.
+ *
+ * @throws {KvError} KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened, or not in time.
+ */
+export function guardOf(connection: Connection, timeout: number): Guarded | Promise<Guarded> {
+  const { adapter } = connection;
+  if (adapter === null) return connection.opened(timeout).then((opened) => guarded(opened, connection.source.type, timeout));
+  const made = guards.get(adapter) ?? new Map<number, Guarded>();
+  const guard = made.get(timeout) ?? guarded(adapter, connection.source.type, timeout);
+  guards.set(adapter, made.set(timeout, guard));
+  return guard;
+}
