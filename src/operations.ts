@@ -4,6 +4,7 @@ import type { Operations, StoreCore } from "./core.ts";
 import { KvError } from "./errors.ts";
 import { type Guarded, guardOf } from "./guard.ts";
 import { checkPrefix } from "./key.ts";
+import { Iteration } from "./iteration.ts";
 import { batches, decodeCursor, encodeCursor, ordered, type Pair, whole } from "./listing.ts";
 import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
 import { dropExpired, pruneAll } from "./sweep.ts";
@@ -156,11 +157,9 @@ export function operations(core: StoreCore): Operations {
     }
   }
 
-  async function* iterate(): AsyncGenerator<[string, never], void, undefined> {
-    for await (const batch of fresh(true)) {
-      // The consumer may have taken its time since the batch was read.
-      for (const [key, record] of batch) if (isFresh(record, Date.now())) yield [strip(key), decode(record.value, key)];
-    }
+  function iterate(): AsyncGenerator<[string, never], void, undefined> {
+    // The consumer may have taken its time since the batch was read.
+    return new Iteration(fresh(true), ([key, record]: Pair) => (isFresh(record, record.expires === null ? 0 : Date.now()) ? [strip(key), decode(record.value, key)] : undefined));
   }
 
   async function collect<R>(values: boolean, take: (pair: Pair) => R, within = prefix): Promise<R[]> {

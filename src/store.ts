@@ -185,9 +185,11 @@ function storeOf<V>(context: StoreContext): Store<V> {
       }
     };
 
-  async function* iterate(): AsyncGenerator<[key: string, value: never], void, undefined> {
+  async function* firstIteration(): AsyncGenerator<[key: string, value: never], void, undefined> {
     yield* (await operations()).iterate();
   }
+  // A generator around it would cost more for each pair than the pair.
+  const iterate = (): ReturnType<typeof firstIteration> => (operationsModule === undefined ? firstIteration() : (operations() as Operations).iterate());
 
   const store: Store<V> & { readonly [CONTEXT]: StoreContext } = {
     [CONTEXT]: context,
