@@ -7,8 +7,7 @@ const clients = readdirSync("src/clients").filter((file) => file.endsWith(".ts")
 const config: ReturnType<typeof defineConfig> = defineConfig({
   entry: {
     index: "src/index.ts",
-    codec: source("codec"),
-    conformance: source("conformance"),
+    ...Object.fromEntries(["codec", "conformance"].map((name) => [name, source(name)])),
     ...Object.fromEntries(clients.map((file) => [`clients/${file.slice(0, -3)}`, `src/clients/${file}`])),
   },
   format: "esm",

@@ -44,6 +44,17 @@ const config: ViteUserConfig = defineConfig({
           setupFiles: ["test/setup/web-storage.ts"],
         },
       },
+      {
+        extends: true,
+        test: {
+          name: "servers",
+          include: ["test/servers/**/*.test.ts"],
+          pool: "forks",
+          // Servers come up, fail over and come back in seconds.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
       { extends: true, test: { name: "docs", include: ["test/docs/**/*.test.ts"] } },
       {
         extends: true,

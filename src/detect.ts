@@ -16,6 +16,14 @@ const CLIENTS: readonly [kinds.Manifest, () => Factory | Promise<Factory>][] = [
   [kinds.FOLDER, async () => (await import("./clients/folder.ts")).folder],
   [kinds.LEVEL, async () => (await import("./clients/level.ts")).level],
   [kinds.SQLITE, async () => (await import("./clients/sqlite.ts")).sqlite],
+  [kinds.POSTGRES, async () => (await import("./clients/postgres.ts")).postgres],
+  [kinds.REDIS, async () => (await import("./clients/redis.ts")).redis],
+  [kinds.ETCD, async () => (await import("./clients/etcd.ts")).etcd],
+  [kinds.CLOUDFLARE, async () => (await import("./clients/cloudflare.ts")).cloudflare],
+  [kinds.DENO, async () => (await import("./clients/deno.ts")).deno],
+  [kinds.LRU, async () => (await import("./clients/lru.ts")).lru],
+  [kinds.KEYV, async () => (await import("./clients/keyv.ts")).keyv],
+  [kinds.UNSTORAGE, async () => (await import("./clients/unstorage.ts")).unstorage],
   [kinds.CUSTOM, async () => (await import("./clients/custom.ts")).custom],
 ];
 

@@ -67,6 +67,50 @@ export const LEVEL: Manifest = kind("LEVEL", "put batch iterator sublevel", { or
 
 export const SQLITE: Manifest = kind("SQLITE", "prepare exec close", { order: true, atomic: "yes" });
 
+export const POSTGRES: Manifest = kind("POSTGRES", (input) => hasMethods(input, "query") && (hasMethods(input, "escapeLiteral") || hasMethods(input, "exec", "transaction", "listen") || (hasMethods(input, "connect", "end") && "idleCount" in (input as object))), {
+  order: true,
+  atomic: "yes",
+  // An index takes 2,704 bytes of a key; U+0000 and U+0001 take two each.
+  keyBytes: 1300,
+});
+
+export const REDIS: Manifest = kind("REDIS", (input) => hasMethods(input, "get", "set", "sendCommand") && (hasMethods(input, "mGet") || hasMethods(input, "mget")), {
+  expires: "native",
+  atomic: "yes",
+  valueBytes: 512 * 1024 * 1024,
+});
+
+export const ETCD: Manifest = kind("ETCD", "getAll put delete namespace", { expires: "native", order: true, atomic: "yes", valueBytes: 1.5 * 1024 * 1024 });
+
+// It lists in order, but goes on only from where it stopped by itself: a page of somebody else's costs a walk over the keys before it.
+export const CLOUDFLARE: Manifest = kind("CLOUDFLARE", "get put delete list getWithMetadata", { expires: "native", keyBytes: 512, valueBytes: 25 * 1024 * 1024 });
+
+export const DENO: Manifest = kind("DENO", "get getMany set delete list atomic", { expires: "native", order: true, atomic: "yes", keyBytes: 1000, valueBytes: 64 * 1024 });
+
+export const LRU: Manifest = {
+  ...kind("LRU", "get set delete peek purgeStale", {}),
+  supports: (client) => {
+    const { maxEntrySize, sizeCalculation } = client as { maxEntrySize?: number; sizeCalculation?: unknown };
+    // What a sizeCalculation counts is not known.
+    const valueBytes = sizeCalculation === undefined && maxEntrySize! > 0 ? maxEntrySize! : Infinity;
+    return supports({ atomic: "process", persistent: false, valueBytes });
+  },
+};
+
+export const UNSTORAGE: Manifest = kind("UNSTORAGE", "getItem setItem removeItem getKeys mount", { atomic: "process" });
+
+const isMap = (input: unknown): boolean => Object.prototype.toString.call(input) === "[object Map]";
+
+export const KEYV: Manifest = {
+  ...kind("KEYV", (input) => hasMethods(input, "get", "set", "delete", "clear", "disconnect") && typeof (input as { store?: unknown }).store === "object", {}),
+  supports: (client) => {
+    const { store } = client as { store: { store?: unknown } };
+    // Keyv 6 wraps what it was given.
+    const inner = hasMethods(store.store, "get", "set") ? store.store : store;
+    return supports({ atomic: "process", persistent: !isMap(inner), iterate: hasMethods(inner, "iterator") || hasMethods(inner, "entries") });
+  },
+};
+
 export const CUSTOM: Manifest = {
   ...kind("CUSTOM", "get set", {}),
   supports: (client) => {

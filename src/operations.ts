@@ -1,4 +1,4 @@
-import { customAlphabet } from "nanoid";
+import { customRandom } from "nanoid";
 import type { CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
 import type { Operations, StoreCore } from "./core.ts";
 import { KvError } from "./errors.ts";
@@ -13,7 +13,8 @@ import type { CommitResult, Expires, MaybePromise, Write } from "./types.ts";
 /** How many single operations a client without a way to do many is asked for at once. */
 const ABREAST = 200;
 
-const newKey = customAlphabet("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 24);
+// With the platform's own random bytes: those of nanoid want Node's Buffer, which a bundle for a worker may not have.
+const newKey = customRandom("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 24, (size) => crypto.getRandomValues(new Uint8Array(size)));
 
 /** The items of something iterable. A text is one item to everybody but JavaScript, and taken for a mistake. */
 function many<T>(items: Iterable<T>): T[] {
@@ -56,12 +57,12 @@ export function operations(core: StoreCore): Operations {
     const adapter = await open();
     const records = await (adapter.getMany?.(full) ?? abreast(full, (key) => read(key)));
     const now = Date.now();
-    return Promise.all(
-      records.map((record, i) => {
-        if (record === null) return null;
-        return isFresh(record, now) ? decode(record.value, full[i]!) : expired(full[i]!, record);
-      }),
-    );
+    const values: unknown[] = [];
+    for (const [i, record] of records.entries()) {
+      if (record !== null && !isFresh(record, now)) values.push(await expired(full[i]!, record));
+      else values.push(record && decode(record.value, full[i]!));
+    }
+    return values;
   }
 
   async function writeAll(writes: readonly Write[]): Promise<void> {
@@ -111,7 +112,7 @@ export function operations(core: StoreCore): Operations {
       return { key: full, record: recordOf(full, value, options, version) };
     });
     const adapter = await open();
-    if (adapter.commit === undefined) return refuse(new KvError("KV_NOT_SUPPORTED", 'this client offers no compare-and-set (supports.atomic is "no")'));
+    if (adapter.commit === undefined) return refuse(new KvError("KV_NOT_SUPPORTED", `${connection.source.type} offers no compare-and-set, so it cannot commit (supports.atomic is "no")`));
     const result = await adapter.commit(checked, lastOfEach(written), Date.now());
     if (!result.ok) return { ok: false, failed: result.failed.map(strip) };
     await wrote(written.length);

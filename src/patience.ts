@@ -15,21 +15,41 @@ export function timeoutOf(timeout: number | string | null | undefined): number {
   return ms > 0 && ms <= LONGEST ? Math.ceil(ms) : Infinity;
 }
 
+/** Work that began in the same turn, and waits by the same timer: a thousand writes at once do not make a thousand timers. */
+interface Wait {
+  readonly ms: number;
+  readonly rejects: ((error: unknown) => void)[];
+  left: number;
+  timer: ReturnType<typeof setTimeout>;
+}
+
+// Of this turn alone: a worker ends its timers with the request that they began in.
+let current: Wait | null = null;
+
+function begin(ms: number): Wait {
+  const late = (): void => {
+    const error = new Error(`no answer within ${ms} ms, the "timeout" of kv(): a write may still be carried out`);
+    error.name = "TimeoutError";
+    // Those who have their answer do not hear it.
+    for (const reject of wait.rejects) reject(error);
+  };
+  // When this program itself was busy, the answer may be there already: it is heard before the second timer.
+  const wait: Wait = { ms, rejects: [], left: 0, timer: setTimeout(() => (wait.timer = setTimeout(late, 1)), ms) };
+  queueMicrotask(() => (current = null));
+  return (current = wait);
+}
+
 /** What the work answers, if it does so within so many milliseconds. */
 export function within<T>(work: Promise<T>, ms: number): Promise<T> {
   if (ms === Infinity) return work;
+  const wait = current?.ms === ms ? current : begin(ms);
+  wait.left++;
   return new Promise((resolve, reject) => {
-    const late = (): void => {
-      const error = new Error(`no answer within ${ms} ms, the "timeout" of kv(): a write may still be carried out`);
-      error.name = "TimeoutError";
-      reject(error);
-    };
-    // When this program itself was busy, the answer may be there already: it is heard before the second timer.
-    let timer = setTimeout(() => (timer = setTimeout(late, 1)), ms);
+    wait.rejects.push(reject);
     const settle =
       <A>(as: (answer: A) => void) =>
       (answer: A): void => {
-        clearTimeout(timer);
+        if (--wait.left === 0) clearTimeout(wait.timer);
         as(answer);
       };
     work.then(settle(resolve), settle(reject));

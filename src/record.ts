@@ -76,12 +76,12 @@ export function foreign(key: string): KvError {
 }
 
 // The text form, documented in docs/format.md. The value comes last, so that the head is read without parsing it.
-const HEAD = /^\{"kv":1,"version":"([0-9a-f]{20})","expires":(null|-?\d+),"(?:metadata|value)":/;
+const HEAD = /^\{"kv":1,"version":"([0-9a-f]{20})","expires":(null|-?\d+) *,"(?:metadata|value)":/;
 
-/** A record as one JSON text: the form that clients of texts keep. */
-export function encodeRecord(record: KvRecord): string {
+/** A record as one JSON text: the form that clients of texts keep. The deadline is padded with spaces to a width, for clients that change it in place. */
+export function encodeRecord(record: KvRecord, width = 0): string {
   const metadata = record.metadata === null ? "" : `,"metadata":${JSON.stringify(record.metadata)}`;
-  return `{"kv":1,"version":"${versionOf(record)}","expires":${record.expires}${metadata},"value":${JSON.stringify(record.value)}}`;
+  return `{"kv":1,"version":"${versionOf(record)}","expires":${String(record.expires).padEnd(width)}${metadata},"value":${JSON.stringify(record.value)}}`;
 }
 
 /**

@@ -1,18 +1,11 @@
+import { isolated } from "../isolated.ts";
 import { MEMORY } from "../manifest.ts";
 import { failedChecks, foreign, StoredRecord, versionOf } from "../record.ts";
 import type { Adapter, KvRecord } from "../types.ts";
-import { copyOf } from "../value.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 
 /** Any Map: its own keys that are no strings, and values that this library did not write, are left alone. */
 type MapLike = Map<unknown, unknown>;
-
-/** What is kept is never handed out: the caller may change its copy. Texts and numbers need none. */
-function isolated(record: StoredRecord): StoredRecord {
-  const { value, metadata } = record;
-  if (typeof value !== "object" && metadata === null) return record;
-  return new StoredRecord(copyOf(value), record.expires, record.version, copyOf(metadata));
-}
 
 /**
  * Keeps records in a Map of yours, or in one of its own. A missing key costs one look-up; reading, writing and `commit` each happen in one

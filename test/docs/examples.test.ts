@@ -1,9 +1,14 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { build } from "esbuild";
+import { Miniflare } from "miniflare";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { etcdServer } from "../helpers/etcd-server.ts";
 import { agrees, complete, type Example, expectations, ofMarkdown, ofSource } from "../helpers/examples.ts";
+import { postgresServer } from "../helpers/postgres-server.ts";
+import { redisServer } from "../helpers/redis-server.ts";
 
 const root = path.join(import.meta.dirname, "../..");
 const read = (file: string): string => readFileSync(path.join(root, file), "utf8");
@@ -21,9 +26,10 @@ const examples: Example[] = [
 const project = mkdtempSync(path.join(tmpdir(), "anykv-docs-"));
 mkdirSync(path.join(project, "node_modules"));
 symlinkSync(root, path.join(project, "node_modules/anykv"), "dir");
-for (const name of ["level", "memory-level", "better-sqlite3", "fast-check", "nanoid"]) {
-  symlinkSync(path.join(root, "node_modules", name), path.join(project, "node_modules", name), "dir");
-}
+mkdirSync(path.join(project, "node_modules/@electric-sql"));
+const libraries = ["level", "memory-level", "better-sqlite3", "fast-check", "nanoid", "redis", "ioredis", "etcd3", "pg", "@electric-sql/pglite", "lru-cache", "keyv", "unstorage"];
+for (const name of libraries) symlinkSync(path.join(root, "node_modules", name), path.join(project, "node_modules", name), "dir");
+writeFileSync(path.join(project, "package.json"), JSON.stringify({ type: "module" }));
 // Reports each console.log with the line that it stands on.
 writeFileSync(
   path.join(project, "record.mjs"),
@@ -32,15 +38,27 @@ writeFileSync(
     process.stdout.write(JSON.stringify({ line, args: args.map((arg) => arg === undefined ? null : arg) }, (_, value) => typeof value === "bigint" ? value + "n" : value) + "\\n");
   };`,
 );
-afterAll(() => rmSync(project, { recursive: true, force: true }));
+// The servers that examples are pointed at by these variables.
+const servers: { remove(): Promise<unknown> }[] = [];
+const urls: { [name: string]: string } = {};
+beforeAll(async () => {
+  const [redis, etcd, postgres] = await Promise.all([redisServer(), etcdServer(), postgresServer()]);
+  servers.push(redis, etcd, postgres);
+  await Promise.all([redis.start(), etcd.start(), postgres.start()]);
+  Object.assign(urls, { REDIS_URL: redis.url, ETCD_URL: etcd.url, DATABASE_URL: postgres.url });
+});
+afterAll(async () => {
+  await Promise.all(servers.map((server) => server.remove()));
+  rmSync(project, { recursive: true, force: true });
+});
 
 let count = 0;
 
-async function run(code: string, flags: string[]): Promise<{ status: number | null; out: string; errors: string }> {
+async function run(code: string, flags: string[], command = process.execPath, warnings = ["--disable-warning=ExperimentalWarning"]): Promise<{ status: number | null; out: string; errors: string }> {
   const folder = path.join(project, `run${++count}`);
   mkdirSync(folder);
   writeFileSync(path.join(folder, "example.mjs"), code);
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...flags, "example.mjs"], { cwd: folder });
+  const child = spawn(command, [...warnings, ...flags, "example.mjs"], { cwd: folder, env: { ...process.env, ...urls, DENO_DIR: path.join(project, "deno"), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" } });
   let out = "";
   let errors = "";
   child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
@@ -49,19 +67,53 @@ async function run(code: string, flags: string[]): Promise<{ status: number | nu
   return { status, out, errors };
 }
 
+/** What a program printed is what its comments say. */
+function checkPrinted(code: string, out: string): void {
+  const printed = out.split("\n").filter(Boolean).map((line) => JSON.parse(line) as { line: number; args: unknown[] });
+  for (const [line, comment] of expectations(code)) {
+    const calls = printed.filter((call) => call.line === line);
+    expect(calls.length, `line ${line} was reached`).toBeGreaterThan(0);
+    for (const { args } of calls) expect(agrees(args, comment), `${JSON.stringify(args)} is ${comment}`).toBe(true);
+  }
+}
+
+const installed = path.join(root, "test/runtimes/node_modules/@deno/linux-x64-glibc/deno");
+const deno = existsSync(installed) ? installed : "deno";
+
+/** What a worker answers. */
+async function answerOf(code: string): Promise<string> {
+  const { outputFiles } = await build({ stdin: { contents: code, resolveDir: project }, bundle: true, format: "esm", target: "es2022", conditions: ["workerd", "worker", "browser"], write: false, logLevel: "error" });
+  const worker = new Miniflare({ modules: true, script: outputFiles[0]!.text, kvNamespaces: ["KV", "YOUR_KV_NAMESPACE"], compatibilityDate: "2026-07-01" });
+  try {
+    return await (await worker.dispatchFetch("http://localhost/")).text();
+  } finally {
+    await worker.dispose();
+  }
+}
+
 describe.concurrent("examples", () => {
-  for (const { where, kind, code } of examples.filter((example) => example.kind === "")) {
+  for (const { where, code } of examples.filter((example) => example.kind === "")) {
     it(`${where} prints what it says`, async () => {
       const { status, out, errors } = await run(complete(code), ["--import", "../record.mjs"]);
       expect(errors).toBe("");
       expect(status).toBe(0);
-      const printed = out.split("\n").filter(Boolean).map((line) => JSON.parse(line) as { line: number; args: unknown[] });
-      const expected = expectations(complete(code));
-      for (const [line, comment] of expected) {
-        const calls = printed.filter((call) => call.line === line);
-        expect(calls.length, `line ${line} of ${kind} was reached`).toBeGreaterThan(0);
-        for (const { args } of calls) expect(agrees(args, comment), `${JSON.stringify(args)} is ${comment}`).toBe(true);
-      }
+      checkPrinted(complete(code), out);
+    });
+  }
+
+  for (const { where, code } of examples.filter((example) => example.kind === "deno")) {
+    it(`${where} prints what it says in Deno`, async () => {
+      const { status, out, errors } = await run(code, ["run", "--allow-all", "--unstable-kv", "--no-lock", "--quiet", "--import", "../record.mjs"], deno, []);
+      expect(errors).toBe("");
+      expect(status).toBe(0);
+      checkPrinted(code, out);
+    });
+  }
+
+  for (const { where, code } of examples.filter((example) => example.kind === "workerd")) {
+    it(`${where} answers what it says in workerd`, async () => {
+      const comment = /new Response\(.*\); \/\/ (.*)$/m.exec(code)![1]!;
+      expect(agrees([await answerOf(code)], comment)).toBe(true);
     });
   }
 
@@ -76,8 +128,8 @@ describe.concurrent("examples", () => {
 });
 
 it("finds the examples, and every kind of them is run somewhere", () => {
-  expect(examples.length).toBeGreaterThan(45);
-  expect(examples.filter(({ kind }) => !["", "browser", "test"].includes(kind))).toEqual([]);
+  expect(examples.length).toBeGreaterThan(55);
+  expect(examples.filter(({ kind }) => !["", "browser", "test", "deno", "workerd"].includes(kind))).toEqual([]);
   const unchecked = examples.filter(({ code }) => /console\.log/.test(code) && expectations(code).size === 0).map(({ where }) => where);
   expect(unchecked).toEqual([]);
 });

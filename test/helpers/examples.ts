@@ -2,7 +2,7 @@
 export interface Example {
   /** Where it stands: file and line. */
   readonly where: string;
-  /** The word behind `js` on its fence: "" runs in Node, "browser" in Chromium, "test" under node --test. */
+  /** The word behind `js` on its fence: "" runs in Node, "browser" in Chromium, "deno" in Deno, "workerd" in a worker, "test" under node --test. */
   readonly kind: string;
   readonly code: string;
 }

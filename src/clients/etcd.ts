@@ -1,0 +1,85 @@
+import { ETCD } from "../manifest.ts";
+import { encodeRecord } from "../record.ts";
+import { commit } from "../servers/etcd-commit.ts";
+import { EtcdCalls, type EtcdClient, type EtcdOperation, isLeaseLost } from "../servers/etcd-calls.ts";
+import { bytesOf, EtcdKeys } from "../servers/etcd-keys.ts";
+import { EtcdLeases } from "../servers/etcd-leases.ts";
+import { EtcdPages } from "../servers/etcd-pages.ts";
+import { forgetting } from "../servers/read-ahead.ts";
+import { ownRecord, parts, readMany, transaction } from "../servers/etcd-transactions.ts";
+import type { Adapter, KvRecord, Write } from "../types.ts";
+import { type ClientFactory, defineClient } from "./define.ts";
+
+export type { EtcdClient } from "../servers/etcd-calls.ts";
+
+/**
+ * Keeps records in etcd, as texts, through an `Etcd3` client or one of its namespaces. A missing key is `null`. Records with a deadline hang on a lease that
+ * etcd ends within about one percent of the remaining time behind it; records whose deadlines are close together share one. The record's own deadline decides.
+ *
+ * Versions are the revisions of etcd. `commit` is one transaction: up to 100 checks and 1,000 writes fit a server with default limits; larger ones are
+ * KV_TOO_LARGE. When the answer of a commit is lost, the history of a key tells whether it was made. Every key under a prefix counts as the store's: `keys()` lists items
+ * of others and `clear()` removes them; `get` refuses them, and `values()` and the like skip them. Listing backwards makes the server read the whole prefix for each page.
+ *
+ * Faults are handled as the client is told to: by default etcd3 tries three times more, and refuses everything for 5 seconds after three failures.
+ * `close()` closes an `Etcd3`, and leaves the client of a namespace as it is.
+ *
+ * @throws {KvError} KV_TOO_LARGE for more than the server takes (1.5 MiB a request by default), KV_QUOTA when its database is full.
+ * @example
+ * import { Etcd3 } from "etcd3";
+ * import kv from "anykv";
+ *
+ * const store = kv(new Etcd3({ hosts: process.env.ETCD_URL }), { prefix: "docs:" });
+ * await store.set("key1", { hello: "world" }, { expires: "1h" });
+ * console.log(await store.get("key1")); // { hello: "world" }
+ * await store.close();
+ */
+export const etcd: ClientFactory<EtcdClient, Record<never, never>> = defineClient({
+  ...ETCD,
+  open(client: EtcdClient): Adapter {
+    const calls = new EtcdCalls(client);
+    const keys = new EtcdKeys(client.prefix);
+    const leases = new EtcdLeases(client, calls);
+    const pages = new EtcdPages(calls, keys);
+
+    const operation = async ({ key, record }: Write): Promise<EtcdOperation> => {
+      const bytes = keys.bytes(key);
+      if (record === null) return { request_delete_range: { key: bytes } };
+      return { request_put: { key: bytes, value: bytesOf(encodeRecord(record)), lease: await leases.for(record.expires) } };
+    };
+    /** Makes writes of the operations; once more with leases anew when the server does not know those that were remembered. */
+    async function leased<T>(writes: readonly Write[], work: (operations: readonly EtcdOperation[]) => Promise<T>): Promise<T> {
+      const operations = await Promise.all(writes.map(operation));
+      try {
+        return await work(operations);
+      } catch (error) {
+        if (!isLeaseLost(error)) throw error;
+        leases.forget(operations.map(({ request_put }) => request_put?.lease));
+        return work(await Promise.all(writes.map(operation)));
+      }
+    }
+    async function getMany(names: readonly string[]): Promise<(KvRecord | null)[]> {
+      const found = await readMany(calls, names.map((key) => keys.bytes(key)));
+      return found.map((each, i) => ownRecord(each, names[i]!));
+    }
+
+    const adapter: Adapter = {
+      async get(key) {
+        const { kvs } = await calls.call("range", { key: keys.bytes(key) });
+        return ownRecord(kvs[0] ?? null, key);
+      },
+      getMany,
+      set: (key, record) => leased([{ key, record }], async ([operation]) => void (await calls.call("put", operation!.request_put!))),
+      async del(key) {
+        await calls.call("deleteRange", { key: keys.bytes(key) });
+      },
+      setMany: (writes) =>
+        leased(writes, async (operations) => {
+          for (const part of parts(operations)) await calls.call("txn", transaction([], part));
+        }),
+      page: (query) => pages.page(query),
+      commit: (checks, writes, now) => commit(calls, keys, leased, checks, writes, now),
+      close: () => client.close?.(),
+    };
+    return forgetting(adapter, () => pages.forget());
+  },
+});

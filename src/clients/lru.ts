@@ -1,0 +1,103 @@
+import { KvError } from "../errors.ts";
+import { isolated } from "../isolated.ts";
+import { utf8Length } from "../key.ts";
+import { LRU } from "../manifest.ts";
+import { failedChecks, foreign, isFresh, StoredRecord } from "../record.ts";
+import { committed } from "../text.ts";
+import type { Adapter, KvRecord, Write } from "../types.ts";
+import { type ClientFactory, defineClient } from "./define.ts";
+
+/** The part of an `LRUCache` that is used. */
+export interface LruLike {
+  get(key: string): unknown;
+  peek(key: string): unknown;
+  set(key: string, value: unknown, options?: { ttl?: number; size?: number; noUpdateTTL?: boolean }): unknown;
+  delete(key: string): unknown;
+  keys(): Iterable<unknown>;
+  readonly maxSize: number;
+  readonly maxEntrySize: number;
+  readonly sizeCalculation?: unknown;
+}
+
+// The cache counts by a clock of its own that nobody sets: a second more never makes it the earlier one.
+const SLACK = 1000;
+// A timer of the cache (`ttlAutopurge`) holds no longer time.
+const LONGEST = 2 ** 31 - 2;
+
+/**
+ * Keeps records in an `lru-cache` of yours: bounded memory, with all that a store does. What the cache evicts is absent; a missing key is `null`.
+ * Reading a value counts as a use; `has()`, listings and checks do not.
+ *
+ * The bounds of the cache hold. Where it counts sizes, a record has the size that your `sizeCalculation(value, key)` gives for its bare value, or else as many bytes
+ * as key and value have in JSON. Its other options change nothing: the deadline is the record's (a `ttl` of the cache is no default here), and what is expired is absent,
+ * also with `allowStale`. Items of yours in the same cache are left alone. Nothing outlives the process.
+ *
+ * @throws {KvError} KV_TOO_LARGE for a record larger than `maxEntrySize` (or `maxSize`): the old value is still there.
+ * @example
+ * import { LRUCache } from "lru-cache";
+ * import kv from "anykv";
+ *
+ * const store = kv(new LRUCache({ max: 1000 }));
+ * await store.set("key1", { hello: "world" }, { expires: "1h" });
+ * console.log(await store.get("key1")); // { hello: "world" }
+ */
+export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
+  ...LRU,
+  open(cache: LruLike): Adapter {
+    const recordIn = (item: unknown, key: string): StoredRecord | null => {
+      if (item instanceof StoredRecord) return item;
+      if (item === undefined) return null;
+      throw foreign(key);
+    };
+    const peek = (key: string): StoredRecord | null => recordIn(cache.peek(key), key);
+
+    /** The size of a record where the cache counts sizes. It would delete the old value for one that is too large. */
+    function sizeOf(key: string, { value }: KvRecord): number | undefined {
+      if (!(cache.maxSize > 0 || cache.maxEntrySize > 0)) return undefined;
+      const calculated = typeof cache.sizeCalculation === "function" ? Math.ceil(Number(cache.sizeCalculation(value, key))) : NaN;
+      const size = Number.isFinite(calculated) ? Math.max(1, calculated) : utf8Length(key) + utf8Length(JSON.stringify(value));
+      if (!(cache.maxEntrySize > 0) || size <= cache.maxEntrySize) return size;
+      throw new KvError("KV_TOO_LARGE", `the record has a size of ${size}: this cache takes entries of up to ${cache.maxEntrySize}`, { key });
+    }
+    function writeAll(writes: readonly Write[]): void {
+      // All of them first, so that all are written or none.
+      const sizes = writes.map(({ key, record }) => record && sizeOf(key, record));
+      for (const [i, { key, record }] of writes.entries()) {
+        const size = sizes[i];
+        if (record === null) cache.delete(key);
+        else cache.set(key, record, { ttl: ttlOf(record), noUpdateTTL: false, ...(typeof size === "number" && { size }) });
+      }
+    }
+
+    return {
+      get(key) {
+        const record = recordIn(cache.get(key), key);
+        return record === null ? null : isolated(record);
+      },
+      has: (key, now) => isFresh(peek(key), now),
+      set: (key, record) => writeAll([{ key, record }]),
+      del: (key) => void cache.delete(key),
+      setMany: writeAll,
+      *iterate(prefix, values) {
+        // The keys first: every write and every use changes their order.
+        for (const key of [...cache.keys()]) {
+          if (typeof key !== "string" || !key.startsWith(prefix)) continue;
+          const item = cache.peek(key);
+          if (item instanceof StoredRecord) yield [key, values ? isolated(item) : item];
+        }
+      },
+      commit(checks, writes, now) {
+        const failed = failedChecks(checks, peek, now);
+        if (failed.length > 0) return { ok: false, failed };
+        writeAll(writes);
+        return committed(writes);
+      },
+    };
+  },
+});
+
+/** The native deadline, so that the cache frees what nobody reads; 0 is none, whatever the default of the cache. */
+function ttlOf({ expires }: KvRecord): number {
+  const ttl = expires === null ? 0 : Math.max(1, expires - Date.now()) + SLACK;
+  return ttl > LONGEST ? 0 : ttl;
+}

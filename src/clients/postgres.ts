@@ -1,0 +1,106 @@
+import { POSTGRES } from "../manifest.ts";
+import { attempts } from "../servers/postgres-attempts.ts";
+import { columnsOfAll, commit, inOrder, REPLACE } from "../servers/postgres-commit.ts";
+import { linkTo, type PostgresClient, type PostgresLink } from "../servers/postgres-link.ts";
+import { pagesOf } from "../servers/postgres-pages.ts";
+import { forgetting } from "../servers/read-ahead.ts";
+import { arrayOf, columnsOf, encodeKey, makeTable, OURS, ownRecord, tableName, within } from "../servers/postgres-table.ts";
+import type { Adapter, KvRecord, PruneQuery, Write } from "../types.ts";
+import { type ClientFactory, defineClient } from "./define.ts";
+
+export type { PgClient, PgliteClient, PgliteOptions, PgQuery, PostgresClient, PostgresResult } from "../servers/postgres-link.ts";
+
+/** Options of {@link postgres}. */
+export interface PostgresOptions {
+  /** The table that holds the records; any name of up to 63 bytes. Default `"kv"`. */
+  table?: string;
+  /** The schema that the table is in; it has to exist. Default: as the `search_path` says. */
+  schema?: string;
+}
+
+/**
+ * Keeps records in a table of a Postgres database, through a Pool or Client of `pg` or a PGlite database. The table is made by the first operation. A missing key is
+ * `null`; expired records are removed through an index. Rows that this library did not write are left alone. Keys, deadlines (epoch milliseconds) and values (JSON) are
+ * readable columns; U+0000 and U+0001 stand in keys as U+0001 with U+0001 or U+0002 behind it.
+ *
+ * Every operation is one statement or one block of statements; a commit holds across processes. On a Client with an open transaction all of it becomes a part of that one.
+ * A Pool recovers from outages; a Client cannot connect again, and refuses everything once its connection has ended. `close()` ends the Pool, Client or database.
+ *
+ * @throws {KvError} KV_INVALID_CLIENT for a table of somebody else, an impossible name or a database that is not in UTF-8, KV_QUOTA when the disk is full,
+ * KV_TOO_LARGE beyond what Postgres holds (1 GB).
+ * @example
+ * import { Pool } from "pg";
+ * import kv from "anykv";
+ * import { postgres } from "anykv/clients/postgres";
+ *
+ * const store = kv(postgres(new Pool({ connectionString: process.env.DATABASE_URL }), { table: "sessions" }));
+ * await store.set("key1", { hello: "world" }, { expires: "1h" });
+ * console.log(await store.get("key1")); // { hello: "world" }
+ * await store.close();
+ */
+export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineClient({
+  ...POSTGRES,
+  async open(client: PostgresClient, { table = "kv", schema }: PostgresOptions) {
+    const name = tableName(table, schema);
+    const link = await linkTo(client);
+    const again = attempts(() => makeTable(link, name));
+    await again(() => makeTable(link, name));
+    return adapterOf({ ...link, run: (...args) => again(() => link.run(...args)), script: (text) => again(() => link.script(text)) }, name);
+  },
+});
+
+function adapterOf(link: PostgresLink, table: string): Adapter {
+  const columns = `${link.key}, version, expires::text, metadata, value`;
+  const upsert = `INSERT INTO ${table} (key, version, expires, metadata, value)`;
+  const replace = `ON CONFLICT (key) DO UPDATE SET ${REPLACE}`;
+  // Rows that are there are locked first, in the order of their keys: nobody who does the same waits in a circle.
+  const inLine = (keys: string): string => `WITH locked AS (SELECT 1 FROM ${table} WHERE key = ANY(${keys}) ORDER BY key FOR UPDATE)`;
+  const then = "(SELECT count(*) FROM locked) >= 0";
+  const removeAll = `DELETE FROM ${table} WHERE key = ANY($1::text::text[]) AND ${then}`;
+  const putAll = `${upsert} SELECT k, v, e::bigint, m, j FROM unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::text[]) AS w (k, v, e, m, j) WHERE ${then} ${replace}`;
+
+  async function setMany(writes: readonly Write[]): Promise<void> {
+    const records = inOrder(writes.filter(({ record }) => record !== null));
+    const gone = arrayOf(writes.filter(({ record }) => record === null).map(({ key }) => encodeKey(key)));
+    if (records.length === 0) await link.run(`${inLine("$1::text::text[]")} ${removeAll}`, [gone]);
+    else await link.run(`${inLine("$1::text::text[] || $2::text::text[]")}, gone AS (${removeAll}) ${putAll}`, [gone, ...columnsOfAll(records)]);
+  }
+  async function getMany(keys: readonly string[]): Promise<(KvRecord | null)[]> {
+    const rows = await link.run(`SELECT ${columns} FROM ${table} WHERE key = ANY($1::text::text[])`, [arrayOf(keys.map(encodeKey))]);
+    const found = new Map(rows.map((row) => [row[0]!.slice(link.guard), row]));
+    return keys.map((key) => {
+      const row = found.get(encodeKey(key));
+      return row === undefined ? null : ownRecord(key, row);
+    });
+  }
+  async function prune({ prefix, now, limit }: PruneQuery): Promise<number> {
+    const [range, parameters] = within(prefix, null, false);
+    const expired = `expires <= ${now}`;
+    // Rows that somebody writes at this moment are no longer those that have expired.
+    const keys = `SELECT key FROM ${table} WHERE ${expired} AND ${range} AND ${OURS} ${limit === Infinity ? "" : `LIMIT ${limit}`} FOR UPDATE SKIP LOCKED`;
+    const [row] = await link.run(`WITH gone AS (DELETE FROM ${table} WHERE key = ANY(ARRAY(${keys})) AND ${expired} RETURNING 1) SELECT count(*)::text FROM gone`, parameters, true);
+    return Number(row![0]);
+  }
+
+  const pages = pagesOf(link, table);
+  const adapter: Adapter = {
+    async get(key) {
+      const [row] = await link.run(`SELECT ${columns} FROM ${table} WHERE key = $1`, [encodeKey(key)]);
+      return row === undefined ? null : ownRecord(key, row);
+    },
+    has: async (key, now) => (await link.run(`SELECT 1::text FROM ${table} WHERE key = $1 AND (expires IS NULL OR expires > ${now}) AND ${OURS}`, [encodeKey(key)])).length > 0,
+    getMany,
+    page: pages.page,
+    set: async (key, record) => void (await link.run(`${upsert} VALUES ($1, $2, $3::text::bigint, $4, $5) ${replace}`, [encodeKey(key), ...columnsOf(record)])),
+    del: async (key) => void (await link.run(`DELETE FROM ${table} WHERE key = $1`, [encodeKey(key)])),
+    setMany,
+    async clear(prefix) {
+      const [range, parameters] = within(prefix, prefix, false);
+      await link.run(`DELETE FROM ${table} WHERE ${range} AND ${OURS}`, parameters, true);
+    },
+    prune,
+    commit: (checks, writes, now) => commit(link, table, checks, writes, now),
+    close: () => link.close(),
+  };
+  return forgetting(adapter, pages.forget);
+}

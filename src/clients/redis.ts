@@ -1,0 +1,101 @@
+import { KvError } from "../errors.ts";
+import { REDIS } from "../manifest.ts";
+import { decodeRecord, foreign, formatVersion, isFresh, timedStamp } from "../record.ts";
+import { translated } from "../servers/redis-errors.ts";
+import { EXPIRES_WIDTH, HEAD_END, listed, recordIn, textOf } from "../servers/redis-record.ts";
+import { headsOf, textsOf, unlinking } from "../servers/redis-many.ts";
+import { scan } from "../servers/redis-scan.ts";
+import { runScript } from "../servers/redis-scripts.ts";
+import { slotOf } from "../servers/redis-slot.ts";
+import { type RedisClient, type RedisCommand, wireOf } from "../servers/redis-wire.ts";
+import { committed } from "../text.ts";
+import type { Adapter, Check, CommitResult, KvRecord, Write } from "../types.ts";
+import { type ClientFactory, defineClient } from "./define.ts";
+
+export type { RedisClient } from "../servers/redis-wire.ts";
+
+/**
+ * Keeps records in Redis 6.2 or later (Valkey too), as texts: over a client, pool, cluster or sentinel of node-redis 4 to 6, or a client or cluster of ioredis 5 or 6. One that is not connected
+ * yet is connected by the first operation. A missing key is `null`; a record is absent from its deadline on, and Redis drops it then, to the millisecond by its own clock. A `keyPrefix` of the
+ * client is kept.
+ *
+ * Redis lists keys without their values: every string under the store's prefix counts as the store's, and `clear()` deletes it. Other types are never touched; `get` refuses them with KV_FOREIGN. A
+ * write that was refused with KV_CONNECTION may have been carried out, or may still be: clients send again what had no answer when they find their server again, in its order.
+ *
+ * `commit` is one script. On a cluster all its keys have to be in one slot, which a hash tag sees to: `store.prefix("{user:1}:")`.
+ *
+ * @throws {KvError} KV_CROSS_SLOT for a commit over several slots, KV_QUOTA when `maxmemory` is reached, KV_TOO_LARGE beyond 512 MB.
+ * @example
+ * import { createClient } from "redis";
+ * import kv from "anykv";
+ *
+ * const store = kv(createClient({ url: process.env.REDIS_URL }), { prefix: "app:" });
+ * await store.set("key1", { hello: "world" }, { expires: "1h" });
+ * console.log(await store.get("key1")); // { hello: "world" }
+ * await store.close();
+ */
+export const redis: ClientFactory<RedisClient, Record<never, never>> = defineClient({
+  ...REDIS,
+  open(client: RedisClient): Adapter {
+    const wire = wireOf(client);
+    const at = (key: string): string => wire.before + key;
+    const failing = (key?: string) => (error: unknown): never => {
+      throw translated(error, key);
+    };
+
+    function setting(key: string, record: KvRecord): RedisCommand {
+      const text = textOf(record, key);
+      return record.expires === null ? ["SET", at(key), text] : ["SET", at(key), text, "PXAT", String(record.expires)];
+    }
+    async function setMany(writes: readonly Write[]): Promise<void> {
+      const commands = writes.flatMap(({ key, record }): [string, RedisCommand][] => (record === null ? [] : [[at(key), setting(key, record)]]));
+      const gone = writes.filter(({ record }) => record === null).map(({ key }) => key);
+      await wire.sendAll([...commands, ...unlinking(wire, gone)]).catch(failing());
+    }
+    const iterate = (prefix: string, values: boolean): AsyncIterable<readonly [string, KvRecord]> =>
+      scan(wire, prefix, {
+        read: (keys) => (values ? textsOf(wire, keys) : headsOf(wire, keys)) as Promise<(string | null)[]>,
+        decode: (text, key) => listed(text, key, values),
+      });
+    async function touch(key: string, expires: number | null): Promise<boolean> {
+      const args = [String(Date.now()), formatVersion(timedStamp()), String(expires).padEnd(EXPIRES_WIDTH), String(expires ?? "")];
+      const reply = Number(await runScript(wire, "touch", [at(key)], args).catch(failing(key)));
+      if (reply === -1) throw foreign(key);
+      return reply === 1;
+    }
+    async function commit(checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> {
+      const result = committed(writes) as CommitResult & { ok: true };
+      const keys = [...checks, ...writes].map(({ key }) => key);
+      if (keys.length === 0) return result;
+      const slots = wire.isCluster ? new Set(keys.map((key) => slotOf(wire.prefix + key))).size : 1;
+      if (slots > 1) {
+        const remedy = 'give its keys a hash tag in common, for example by the prefix "{user:1}:"';
+        throw new KvError("KV_CROSS_SLOT", `the keys of this commit are in ${slots} slots of the cluster, and it holds in one alone: ${remedy}`, { key: keys[0] });
+      }
+      const args = [String(now), String(checks.length), result.version, ...checks.map(({ version }) => version ?? "")];
+      for (const { key, record } of writes) args.push(record === null ? "" : textOf(record, key), String(record?.expires ?? ""));
+      const failed = ((await runScript(wire, "commit", keys.map(at), args).catch(failing())) as unknown[]).map(Number);
+      if (failed[0] === 0) throw foreign(keys[failed[1]! - 1]!);
+      return failed.length > 0 ? { ok: false, failed: failed.map((place) => keys[place - 1]!) } : result;
+    }
+
+    const nothing = (): void => undefined;
+
+    // Single reads and writes go on with what the client promises, without a promise between.
+    return {
+      get: (key) => wire.send(at(key), ["GET", at(key)]).then((text) => recordIn(text, key), failing(key)),
+      async has(key, now) {
+        const head = await wire.send(at(key), ["GETRANGE", at(key), "0", String(HEAD_END)]).catch(failing(key));
+        return head !== "" && isFresh(decodeRecord(String(head), key, false), now);
+      },
+      getMany: async (keys) => (await textsOf(wire, keys)).map((text, i) => recordIn(text, keys[i]!)),
+      set: (key, record) => wire.send(at(key), setting(key, record)).then(nothing, failing(key)),
+      del: (key) => wire.send(at(key), ["UNLINK", at(key)]).then(nothing, failing(key)),
+      setMany,
+      iterate,
+      touch,
+      commit,
+      close: () => wire.close(),
+    };
+  },
+});

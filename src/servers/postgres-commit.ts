@@ -1,0 +1,96 @@
+import { KvError } from "../errors.ts";
+import { foreign, holds } from "../record.ts";
+import { committed } from "../text.ts";
+import type { Check, CommitResult, KvRecord, Write } from "../types.ts";
+import type { PostgresLink } from "./postgres-link.ts";
+import { arrayOf, block, columnsOf, decodeKey, encodeKey, isOurs, literal, OURS, ownRecord } from "./postgres-table.ts";
+
+/** How often a commit starts again when others write its absent keys in between. */
+const TRIES = 50;
+
+/** What replaces the columns of a row that is there already. */
+export const REPLACE = "version = excluded.version, expires = excluded.expires, metadata = excluded.metadata, value = excluded.value";
+
+// Nothing that a caller makes up may end a statement: U+0000 would.
+const versionIn = (version: string): string => (isOurs(version) ? version : "-");
+
+/** The columns of all writes of records, each as one parameter: keys, versions, deadlines, metadata, values. */
+export function columnsOfAll(writes: readonly Write[]): string[] {
+  const rows = writes.map(({ key, record }) => [encodeKey(key), ...columnsOf(record!)]);
+  return [0, 1, 2, 3, 4].map((column) => arrayOf(rows.map((row) => row[column]!)));
+}
+
+/** The same keys in the same order everywhere: two who write them wait for one another in a line, not in a circle. */
+export const inOrder = (writes: readonly Write[]): Write[] => [...writes].sort((a, b) => (a.key < b.key ? -1 : 1));
+
+/** The commit of one key: one statement, which Postgres applies to the row as it is at that moment. */
+async function commitOne(link: PostgresLink, table: string, { key, version }: Check, record: KvRecord | null, now: number): Promise<boolean> {
+  const columns = record === null ? [] : columnsOf(record);
+  const given = [encodeKey(key), String(now), ...columns];
+  const fresh = "version = $3 AND (expires IS NULL OR expires > $2::text::bigint)";
+  let statement: string;
+  if (version !== null) {
+    given.splice(2, 0, versionIn(version));
+    statement = record === null ? `DELETE FROM ${table} WHERE key = $1 AND ${fresh}` : `UPDATE ${table} SET (version, expires, metadata, value) = ROW($4, $5::text::bigint, $6, $7) WHERE key = $1 AND ${fresh}`;
+  } else {
+    statement = `INSERT INTO ${table} AS old (key, version, expires, metadata, value) VALUES ($1, $3, $4::text::bigint, $5, $6)
+      ON CONFLICT (key) DO UPDATE SET ${REPLACE} WHERE old.expires <= $2::text::bigint AND old.${OURS}`;
+  }
+  const [[count, found]] = (await link.run(`WITH done AS (${statement} RETURNING 1) SELECT (SELECT count(*) FROM done)::text, (SELECT version FROM ${table} WHERE key = $1)`, given)) as [[string, string | null]];
+  if (count === "0" && found !== null && !isOurs(found)) throw foreign(key);
+  return count !== "0";
+}
+
+/**
+ * The commit of several keys, as one block of statements. Commits that share a key wait for one another, by locks on the names of keys, which absent ones have
+ * too; those who write single keys are kept out by locks on their rows, and noticed where there is no row to lock.
+ */
+function script(table: string, checks: readonly Check[], writes: readonly Write[], now: number): string {
+  const texts = (items: readonly (string | null)[]): string => `${literal(arrayOf(items))}::text[]`;
+  const records = inOrder(writes.filter(({ record }) => record !== null));
+  const [absent, gone] = [checks.filter(({ version }) => version === null), writes.filter(({ record }) => record === null)].map((some) => some.map(({ key }) => key)) as [string[], string[]];
+  const guarded = records.filter(({ key }) => absent.includes(key));
+  const insert = (some: readonly Write[]): string =>
+    `INSERT INTO ${table} AS old (key, version, expires, metadata, value) SELECT k, v, e::bigint, m, j FROM unnest(${columnsOfAll(some).map((column) => `${literal(column)}::text[]`).join()}) AS w (k, v, e, m, j) ON CONFLICT (key) DO UPDATE SET ${REPLACE}`;
+  const all = texts([...new Set([...checks, ...writes].map(({ key }) => encodeKey(key)))]);
+  const body = `DECLARE kv_failed text[]; kv_foreign text; kv_made bigint;
+  BEGIN
+    PERFORM pg_advisory_xact_lock(h) FROM (SELECT DISTINCT hashtextextended('anykv ' || k, 0) AS h FROM unnest(${all}) AS k ORDER BY h) AS locks;
+    PERFORM 1 FROM ${table} WHERE key = ANY(${all}) ORDER BY key FOR UPDATE;
+    SELECT array_agg(k ORDER BY n) FILTER (WHERE v IS DISTINCT FROM CASE WHEN t.expires <= ${now} THEN NULL ELSE t.version END), min(k) FILTER (WHERE NOT t.${OURS}) INTO kv_failed, kv_foreign
+      FROM unnest(${texts(checks.map(({ key }) => encodeKey(key)))}, ${texts(checks.map(({ version }) => (version === null ? null : versionIn(version))))}) WITH ORDINALITY AS c (k, v, n) LEFT JOIN ${table} AS t ON t.key = k;
+    IF kv_failed IS NULL AND kv_foreign IS NULL THEN
+      ${insert(guarded)} WHERE old.expires <= ${now};
+      GET DIAGNOSTICS kv_made = ROW_COUNT;
+      IF kv_made <> ${guarded.length} THEN RAISE EXCEPTION USING ERRCODE = 'KV001'; END IF;
+      ${insert(records.filter((write) => !guarded.includes(write)))};
+      DELETE FROM ${table} WHERE key = ANY(${texts(gone.map(encodeKey))});
+    END IF;
+    PERFORM set_config('anykv.result', json_build_object('failed', coalesce(kv_failed, '{}'), 'foreign', kv_foreign)::text, true);
+  EXCEPTION WHEN SQLSTATE 'KV001' THEN PERFORM set_config('anykv.result', 'null', true);
+  END`;
+  return `${block(body)}; SELECT current_setting('anykv.result')`;
+}
+
+/** All writes or none, if all checks hold. Becomes a part of a transaction that is open on the client. */
+export async function commit(link: PostgresLink, table: string, checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> {
+  const [check, write] = [checks[0], writes[0]];
+  if (checks.length === 1 && check !== undefined && (write === undefined || (writes.length === 1 && write.key === check.key))) {
+    if (write !== undefined && (write.record !== null || check.version !== null)) {
+      const done = await commitOne(link, table, check, write.record, now);
+      return done ? committed(writes) : { ok: false, failed: [check.key] };
+    }
+    const [row] = await link.run(`SELECT NULL::text, version, expires::text FROM ${table} WHERE key = $1`, [encodeKey(check.key)]);
+    const found = row === undefined ? null : ownRecord(check.key, row);
+    return holds(check, found, now) ? committed(writes) : { ok: false, failed: [check.key] };
+  }
+  for (let tries = 0; tries < TRIES; tries++) {
+    const [[text]] = (await link.script(script(table, checks, writes, now))) as [[string]];
+    const result = JSON.parse(text) as { failed: string[]; foreign: string | null } | null;
+    if (result === null) continue;
+    if (result.foreign !== null) throw foreign(decodeKey(result.foreign) ?? result.foreign);
+    const failed = result.failed.map((key) => decodeKey(key)!);
+    return failed.length > 0 ? { ok: false, failed } : committed(writes);
+  }
+  throw new KvError("KV_CONNECTION", `others wrote keys of this commit ${TRIES} times in between: nothing was written; try again`);
+}

@@ -1,0 +1,127 @@
+/** How long an operation waits for a client that has lost its server, in milliseconds. */
+const PATIENCE = 4000;
+/** How often a client that is waited for is looked at, in milliseconds. */
+const LOOK = 10;
+
+/** How it stands with a client: it can be used, it is connecting by itself, or nothing will happen unless somebody calls `connect()`. */
+export type LinkState = "ready" | "down" | "closed";
+
+/** What has to be known of a client to wait for it. */
+export interface LinkedClient {
+  state(): LinkState;
+  connect(): Promise<unknown>;
+  /** Adds a listener for its `error` events. */
+  listen(hear: (error: unknown) => void): void;
+  /** Whether every `error` event before it was ever ready says that it cannot be reached; clusters try their other nodes. */
+  readonly failsAtOnce: boolean;
+}
+
+interface Waiter {
+  resolve(): void;
+  reject(error: unknown): void;
+  readonly until: number;
+}
+
+/** What a server says that trying again does not mend: a wrong password, no permission. */
+const isRefusal = (error: unknown): boolean => /^(WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|ERR)\b/.test(String((error as Partial<Error> | null)?.message));
+
+/**
+ * The state of one client. Operations wait here while it has no server, so that they do not pile up in its own queue, from where it would send them long after they
+ * were refused.
+ */
+export class Link {
+  /** How many `error` events there were: node-redis has one for each connection that it loses. */
+  errors: number = 0;
+  readonly #client: LinkedClient;
+  readonly #waiters: Set<Waiter> = new Set();
+  #wasReady = false;
+  #isConnecting = false;
+  #isLooking = false;
+  #lastError: unknown;
+  #closing: Promise<void> | null = null;
+
+  constructor(client: LinkedClient) {
+    this.#client = client;
+    client.listen((error) => {
+      this.errors++;
+      this.#lastError = error;
+      if (isRefusal(error) || (client.failsAtOnce && !this.#wasReady)) this.#end(error);
+    });
+  }
+
+  /** A new store begins: a client that was closed is connected again. */
+  begin(): void {
+    if (this.#client.state() !== "closed") return;
+    this.#wasReady = false;
+    this.#closing = null;
+  }
+
+  /** `null` when an operation can go on at once, otherwise when it can. Rejects when the client cannot be connected. */
+  wait(): Promise<void> | null {
+    // Nobody overtakes those who wait.
+    if (this.#waiters.size === 0 && this.#isPassable()) return null;
+    return new Promise((resolve, reject) => {
+      this.#waiters.add({ resolve, reject, until: performance.now() + PATIENCE });
+      this.#look();
+    });
+  }
+
+  /** Ends all waiting, and the connection: once, however many stores over it are closed. */
+  close(end: () => Promise<void>): Promise<void> {
+    this.#end(new Error("the store was closed"));
+    return (this.#closing ??= end());
+  }
+
+  #isPassable(): boolean {
+    const state = this.#client.state();
+    if (state === "ready") {
+      this.#lastError = undefined;
+      return (this.#wasReady = true);
+    }
+    // Its owner has closed it, or it has given up: it says so itself.
+    return state === "closed" && this.#wasReady;
+  }
+
+  #look(): void {
+    this.#connect();
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const again = (): void => {
+      this.#check();
+      this.#isLooking = false;
+      if (this.#waiters.size > 0) this.#look();
+    };
+    setTimeout(again, LOOK);
+  }
+
+  #connect(): void {
+    if (this.#isConnecting || this.#client.state() !== "closed") return;
+    this.#isConnecting = true;
+    const connecting = this.#client.connect().finally(() => (this.#isConnecting = false));
+    // ioredis rejects with no more than "Connection is closed", clusters without what each node said.
+    connecting.then(
+      () => this.#check(),
+      (error) => this.#end(this.#lastError ?? error),
+    );
+  }
+
+  #check(): void {
+    if (this.#waiters.size === 0) return;
+    if (this.#isPassable()) {
+      for (const { resolve } of this.#waiters) resolve();
+      this.#waiters.clear();
+      return;
+    }
+    const now = performance.now();
+    for (const waiter of this.#waiters) {
+      if (waiter.until > now) break;
+      this.#waiters.delete(waiter);
+      waiter.reject(this.#lastError ?? new Error("the client is not connected"));
+    }
+  }
+
+  #end(error: unknown): void {
+    for (const { reject } of this.#waiters) reject(error);
+    this.#waiters.clear();
+  }
+}

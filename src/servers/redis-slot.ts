@@ -1,0 +1,36 @@
+/** How many slots a Redis Cluster has. */
+const SLOTS = 16384;
+
+// CRC16-CCITT (XMODEM), as the specification of Redis Cluster has it.
+const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  return crc;
+});
+const encoder = new TextEncoder();
+
+/** The part of a key that chooses its slot: what stands in the first braces, unless that is nothing, else the whole key. */
+function hashed(key: string): string {
+  const open = key.indexOf("{");
+  const close = open === -1 ? -1 : key.indexOf("}", open + 1);
+  return close > open + 1 ? key.slice(open + 1, close) : key;
+}
+
+/** The slot of a key in a Redis Cluster. */
+export function slotOf(key: string): number {
+  let crc = 0;
+  for (const byte of encoder.encode(hashed(key))) crc = (crc << 8) ^ TABLE[((crc >> 8) ^ byte) & 0xff]!;
+  return (crc & 0xffff) % SLOTS;
+}
+
+/** The places of keys in a list, by slot. */
+export function bySlot(keys: readonly string[]): number[][] {
+  const groups = new Map<number, number[]>();
+  keys.forEach((key, i) => {
+    const slot = slotOf(key);
+    const group = groups.get(slot);
+    if (group === undefined) groups.set(slot, [i]);
+    else group.push(i);
+  });
+  return [...groups.values()];
+}

@@ -1,0 +1,248 @@
+import { KvError } from "../errors.ts";
+import { within } from "../patience.ts";
+import { Link, type LinkedClient, type LinkState } from "./redis-link.ts";
+
+/** The part of a client that every kind has: node-redis clients, pools, clusters and sentinels, and clients and clusters of ioredis. */
+export interface RedisClient {
+  get(...args: never[]): unknown;
+  set(...args: never[]): unknown;
+  sendCommand(...args: never[]): unknown;
+  connect(...args: never[]): Promise<unknown>;
+}
+
+/** A command as Redis gets it: its name and its arguments. */
+export type RedisCommand = readonly [name: string, ...args: string[]];
+
+/** One server that holds keys. */
+export interface RedisNode {
+  send(command: RedisCommand): Promise<unknown>;
+  /** Another one as soon as the server may be another one, or have started anew. */
+  epoch(): unknown;
+}
+
+/** What the adapter asks of a client, the same for every kind. */
+export interface RedisWire {
+  readonly isCluster: boolean;
+  /** What the client puts in front of every key by itself (`keyPrefix`): keys stand so on the server. */
+  readonly prefix: string;
+  /** What has to be put in front of the keys of a command so that they stand there: nothing where the client does so for raw commands too. */
+  readonly before: string;
+  /** Sends one command; the key says where to, on a cluster. */
+  send(key: string, command: RedisCommand): Promise<unknown>;
+  /** Sends several commands without waiting in between. */
+  sendAll(commands: readonly (readonly [key: string, command: RedisCommand])[]): Promise<unknown[]>;
+  /** Every server that holds keys. */
+  nodes(): Promise<readonly RedisNode[]>;
+  close(): Promise<void>;
+}
+
+interface Emitter {
+  on(event: "error", listener: (error: unknown) => void): unknown;
+}
+
+interface Options {
+  readonly typeMapping: object;
+  readonly timeout?: number;
+}
+
+type Send = (command: RedisCommand, options: Options) => Promise<unknown>;
+
+/** What all clients of node-redis have. Those of version 4 have `disconnect`, later ones `destroy`. */
+interface NodeRedis extends RedisClient, Emitter {
+  readonly isOpen: boolean;
+  readonly isReady?: boolean;
+  readonly _keyPrefix?: string;
+  destroy?(): unknown;
+  disconnect(): unknown;
+}
+
+interface NodeRedisClient extends NodeRedis {
+  readonly options?: { readonly legacyMode?: boolean };
+  readonly v4: { sendCommand: Send };
+  readonly socketEpoch?: number;
+  sendCommand: Send;
+}
+
+interface NodeRedisPool extends NodeRedis {
+  readonly clientsInUse: number;
+  sendCommand: Send;
+  execute<T>(task: (client: NodeRedisClient) => Promise<T>): Promise<T>;
+}
+
+interface NodeRedisCluster extends NodeRedis {
+  readonly masters: readonly { client?: NodeRedisClient | Promise<NodeRedisClient> }[];
+  nodeClient(node: object): NodeRedisClient | Promise<NodeRedisClient>;
+  sendCommand(key: string, isReadonly: false, command: RedisCommand, options: Options): Promise<unknown>;
+}
+
+interface NodeRedisSentinel extends NodeRedis {
+  getMasterNode(): unknown;
+  sendCommand(isReadonly: false, command: RedisCommand, options: Options): Promise<unknown>;
+}
+
+interface IoRedis extends RedisClient, Emitter {
+  readonly isCluster?: boolean;
+  readonly status: string;
+  readonly connectionEpoch: number;
+  readonly options: { readonly keyPrefix?: unknown };
+  nodes(role: "master"): IoRedis[];
+  call(name: string, args: string[]): Promise<unknown>;
+  disconnect(): void;
+}
+
+/** Replies as strings and numbers, whatever types the client was told to make of them. */
+const PLAIN: Options = { typeMapping: {} };
+/** The same without a timer for each command, for clients that are waited for before. */
+const TIMELESS: Options = { typeMapping: {}, timeout: 0 };
+
+/** How long a client may take to finish what it has begun before it is cut off, in milliseconds. */
+const FAREWELL = 1000;
+
+// All stores over one client share what is known of it, and the one listener.
+const links = new WeakMap<object, Link>();
+
+function linkOf(client: object, linked: LinkedClient): Link {
+  // Proxies such as `client.withTypeMapping()` are the same client.
+  const self = (client as { _self?: object })._self ?? client;
+  const link = links.get(self) ?? new Link(linked);
+  links.set(self, link);
+  link.begin();
+  return link;
+}
+
+const has = (client: object, method: string): boolean => typeof (client as { [name: string]: unknown })[method] === "function";
+
+/**
+ * The wire of a client of any kind.
+ *
+ * @throws {KvError} KV_INVALID_CLIENT for something that takes commands and is no client: what `legacy()` of node-redis gives, a pipeline.
+ */
+export function wireOf(client: RedisClient): RedisWire {
+  const { isOpen, status } = client as Partial<NodeRedis & IoRedis>;
+  if (typeof isOpen !== "boolean" && typeof status !== "string") throw new KvError("KV_INVALID_CLIENT", "this is a face of a Redis client: pass the client itself");
+  // Told by what only that kind has, so that copies and versions of a library do not matter.
+  if (has(client, "call")) return ioredisWire(client as IoRedis);
+  if (has(client, "nodeClient")) return clusterWire(client as NodeRedisCluster);
+  if (has(client, "getSentinelNode")) return sentinelWire(client as NodeRedisSentinel);
+  if (has(client, "execute")) return poolWire(client as NodeRedisPool);
+  return clientWire(client as NodeRedisClient);
+}
+
+/**
+ * Waits for what has been sent to be answered (which PING is after it), but not for ever, and cuts the connection. Not by the graceful ways of the
+ * clients: those wait for ever for a server that is silent, and whoever cuts them off there gets its answers later, as exceptions that nobody can catch.
+ */
+async function leave(ping: (() => Promise<unknown>) | false, end: () => unknown): Promise<void> {
+  for (const step of [ping, end]) {
+    try {
+      if (step !== false) await within(Promise.resolve(step()), FAREWELL);
+    } catch {
+      // The server is gone or silent, or the client is closed already.
+    }
+  }
+}
+
+const PING: RedisCommand = ["PING"];
+
+const leaveNodeRedis = (client: NodeRedis, ping: (() => Promise<unknown>) | false): Promise<void> => leave(ping, () => (client.destroy === undefined ? client.disconnect() : client.destroy()));
+
+const nodeRedisState = (client: NodeRedis): LinkState => (!client.isOpen ? "closed" : client.isReady === false ? "down" : "ready");
+
+const linkNodeRedis = (client: NodeRedis, failsAtOnce: boolean, own: Partial<LinkedClient> = {}): Link =>
+  linkOf(client, { state: () => nodeRedisState(client), connect: () => client.connect(), listen: (hear) => void client.on("error", hear), failsAtOnce, ...own });
+
+type Sender = (key: string, command: RedisCommand) => Promise<unknown>;
+
+/** A wire whose commands wait for the link. */
+function wire(link: Link, send: Sender, rest: Pick<RedisWire, "prefix" | "before" | "close"> & Partial<RedisWire>, epoch: () => unknown): RedisWire {
+  const linked = <T>(work: () => Promise<T>): Promise<T> => link.wait()?.then(work) ?? work();
+  const sendAll = rest.sendAll ?? ((commands) => Promise.all(commands.map(([key, command]) => send(key, command))));
+  const nodes = rest.nodes ?? (async () => [{ send: (command) => send("", command), epoch }]);
+  return {
+    isCluster: false,
+    ...rest,
+    send: (key, command) => linked(() => send(key, command)),
+    sendAll: (commands) => linked(() => sendAll(commands)),
+    nodes: () => linked(nodes),
+    close: () => link.close(rest.close),
+  };
+}
+
+// node-redis: the prefix is put only in front of the keys of commands that it knows.
+const prefixed = (client: NodeRedis): { prefix: string; before: string } => {
+  const prefix = client._keyPrefix ?? "";
+  return { prefix, before: prefix };
+};
+
+function clientWire(client: NodeRedisClient): RedisWire {
+  const link = linkNodeRedis(client, true);
+  // The legacy mode of version 4 takes callbacks.
+  const { sendCommand } = client.options?.legacyMode === true ? client.v4 : { sendCommand: client.sendCommand.bind(client) };
+  const send = (command: RedisCommand): Promise<unknown> => sendCommand(command, TIMELESS);
+  const close = (): Promise<void> => leaveNodeRedis(client, client.isReady === true && (() => send(PING)));
+  return wire(link, (_key, command) => send(command), { ...prefixed(client), close }, () => link.errors);
+}
+
+function poolWire(client: NodeRedisPool): RedisWire {
+  // It does not say whether it is ready: it tries for ever before it has its first connection.
+  let isConnecting = false;
+  const link = linkNodeRedis(client, true, {
+    state: () => (isConnecting ? "down" : nodeRedisState(client)),
+    connect() {
+      isConnecting = true;
+      return client.connect().finally(() => (isConnecting = false));
+    },
+  });
+  async function idle(): Promise<void> {
+    for (const end = performance.now() + FAREWELL; client.clientsInUse > 0 && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const close = (): Promise<void> => leaveNodeRedis(client, !isConnecting && idle);
+  // One of its connections, not one for each command.
+  const sendAll: RedisWire["sendAll"] = (commands) => client.execute((one) => Promise.all(commands.map(([, command]) => one.sendCommand(command, PLAIN))));
+  return wire(link, (_key, command) => client.sendCommand(command, PLAIN), { ...prefixed(client), close, sendAll }, () => link.errors);
+}
+
+function sentinelWire(client: NodeRedisSentinel): RedisWire {
+  const link = linkNodeRedis(client, false);
+  const send = (command: RedisCommand): Promise<unknown> => client.sendCommand(false, command, PLAIN);
+  const close = (): Promise<void> => leaveNodeRedis(client, client.isReady === true && (() => send(PING)));
+  return wire(link, (_key, command) => send(command), { ...prefixed(client), close }, () => JSON.stringify(client.getMasterNode()));
+}
+
+function clusterWire(client: NodeRedisCluster): RedisWire {
+  // Version 4 does not say whether it is ready: it has found its nodes, or not yet.
+  const link = linkNodeRedis(client, false, { state: () => (client.isOpen && client.masters.length === 0 ? "down" : nodeRedisState(client)) });
+  const nodes = (): Promise<RedisNode[]> =>
+    Promise.all(
+      client.masters.map(async (master) => {
+        const node = await client.nodeClient(master);
+        return { send: (command) => node.sendCommand(command, PLAIN), epoch: () => node.socketEpoch ?? link.errors };
+      }),
+    );
+  const ping = (): Promise<unknown> => Promise.all(client.masters.map(async (master) => (await master.client)?.sendCommand(PING, PLAIN)));
+  const close = (): Promise<void> => leaveNodeRedis(client, client.isOpen && ping);
+  return wire(link, (key, command) => client.sendCommand(key, false, command, PLAIN), { ...prefixed(client), isCluster: true, close, nodes }, () => null);
+}
+
+function ioredisWire(client: IoRedis): RedisWire {
+  const states: { readonly [status: string]: LinkState } = { ready: "ready", wait: "closed", end: "closed" };
+  const link = linkOf(client, {
+    state: () => states[client.status] ?? "down",
+    connect: () => client.connect(),
+    listen: (hear) => void client.on("error", hear),
+    failsAtOnce: true,
+  });
+  // Names in capitals: its own transformers of replies, and its reading from replicas, go by small letters.
+  const call = (node: IoRedis, [name, ...args]: RedisCommand): Promise<unknown> => node.call(name, args);
+  const nodes = async (): Promise<RedisNode[]> => client.nodes("master").map((node) => ({ send: (command) => call(node, command), epoch: () => node.connectionEpoch }));
+  const isCluster = client.isCluster === true;
+  const ping = (): Promise<unknown> => Promise.all((isCluster ? client.nodes("master") : [client]).map((node) => call(node, PING)));
+  const rest = {
+    prefix: String(client.options.keyPrefix ?? ""),
+    before: "",
+    isCluster,
+    close: () => leave(client.status === "ready" && ping, () => client.disconnect()),
+    ...(isCluster && { nodes }),
+  };
+  return wire(link, (_key, command) => call(client, command), rest, () => client.connectionEpoch);
+}

@@ -1,0 +1,112 @@
+import { execFileSync } from "node:child_process";
+import { chownSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Daemon, freePorts, program, until } from "./daemon.ts";
+
+/** A server of Postgres with the users "anykv" (trusted) and "secret" (by password), and the database "anykv". */
+export interface PostgresServer {
+  readonly daemon: Daemon;
+  readonly url: string;
+  /** The same for a user who needs this password. */
+  withPassword(password: string): string;
+  start(): Promise<unknown>;
+  kill(): Promise<unknown>;
+  /** Forgets the data while it is down. */
+  wipe(): Promise<void>;
+  pause(): void;
+  resume(): void;
+  remove(): Promise<unknown>;
+}
+
+/** The id of a user of the system; `undefined` for the one who runs the tests. Postgres refuses to run as root. */
+const idOf = (flag: "-u" | "-g"): number | undefined => (process.getuid?.() === 0 ? Number(execFileSync("id", [flag, "postgres"])) : undefined);
+
+/** The password of the user "secret". */
+export const PASSWORD = "p4ss-w0rd";
+
+/** Starts a server on a free port. `settings` are options such as `"max_connections=20"`. */
+export async function postgresServer(settings: readonly string[] = []): Promise<PostgresServer> {
+  const [port] = (await freePorts(1)) as [number];
+  const [uid, gid] = [idOf("-u"), idOf("-g")];
+  const owner = uid === undefined ? {} : { uid, gid: gid! };
+
+  /** Makes an empty database with its users, without a server. */
+  function prepare(folder: string): void {
+    const data = join(folder, "data");
+    mkdirSync(data, { mode: 0o700 });
+    if (uid !== undefined) [folder, data].forEach((path) => chownSync(path, uid, gid!));
+    const run = (command: string, args: readonly string[], input?: string): unknown =>
+      execFileSync(program(command, command.toUpperCase()), args, { ...owner, cwd: folder, input, stdio: ["pipe", "ignore", "pipe"], env: { ...process.env, TZ: "UTC" } });
+    run("initdb", ["--pgdata", data, "--username", "anykv", "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]);
+    run("postgres", ["--single", "-D", data, "-c", "fsync=off", "postgres"], `CREATE DATABASE anykv\nCREATE USER secret PASSWORD '${PASSWORD}'\n`);
+    const rules = join(data, "pg_hba.conf");
+    execFileSync("sh", ["-c", `printf 'host all secret all scram-sha-256\\nhost all all all trust\\nlocal all all trust\\n' > '${rules}'`], { ...owner });
+  }
+
+  const daemon = new Daemon({
+    command: program("postgres", "POSTGRES"),
+    port,
+    uid,
+    prepare,
+    args: (folder) => ["-D", join(folder, "data"), ...["listen_addresses=127.0.0.1", `port=${port}`, "unix_socket_directories=", "fsync=off", ...settings].flatMap((setting) => ["-c", setting])],
+  });
+  /** What it started goes with it, or it could not start again. */
+  const children = (): number[] => {
+    try {
+      return execFileSync("ps", ["-o", "pid=", "--ppid", String(daemon.pid)], { encoding: "utf8" }).split("\n").map(Number).filter(Boolean);
+    } catch {
+      return [];
+    }
+  };
+  const signal = (pids: readonly number[], name: NodeJS.Signals | 0): boolean =>
+    pids.map((pid) => {
+      try {
+        return process.kill(pid, name);
+      } catch {
+        return false;
+      }
+    }).some(Boolean);
+  let isDown = true;
+  const server: PostgresServer = {
+    daemon,
+    url: `postgres://anykv@127.0.0.1:${port}/anykv`,
+    withPassword: (password) => `postgres://secret:${password}@127.0.0.1:${port}/anykv`,
+    async start() {
+      await daemon.start();
+      isDown = false;
+      const { default: pg } = (await import("pg" as string)) as { default: { Client: new (options: object) => { connect(): Promise<void>; end(): Promise<void>; on(event: string, listener: () => void): void } } };
+      await until("postgres takes connections", async () => {
+        const client = new pg.Client({ connectionString: server.url });
+        client.on("error", () => {});
+        return client.connect().then(
+          () => client.end().then(() => true),
+          () => false,
+        );
+      });
+    },
+    async kill() {
+      if (isDown) return;
+      isDown = true;
+      const pids = children();
+      signal(pids, "SIGKILL");
+      await daemon.kill();
+      await until("its processes have ended", () => !signal(pids, 0));
+    },
+    async wipe() {
+      rmSync(join(daemon.folder, "data"), { recursive: true, force: true });
+      prepare(daemon.folder);
+    },
+    pause() {
+      signal([daemon.pid, ...children()], "SIGSTOP");
+    },
+    resume() {
+      signal([...children(), daemon.pid], "SIGCONT");
+    },
+    async remove() {
+      await server.kill();
+      await daemon.remove();
+    },
+  };
+  await server.start();
+  return server;
+}

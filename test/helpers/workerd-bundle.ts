@@ -1,0 +1,19 @@
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+/** The library and everything that a file of this folder needs with it, as one module for a runtime without Node's. */
+export async function bundle(file: string, conditions: readonly string[]): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL(file, import.meta.url))],
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    conditions: [...conditions],
+    target: "es2022",
+    external: ["node:*"],
+    logLevel: "error",
+  });
+  return outputFiles[0]!.text;
+}

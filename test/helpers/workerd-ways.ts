@@ -1,0 +1,14 @@
+import { conformance, type ConformanceTest, type Subject } from "../../src/conformance/index.ts";
+import kv from "../../src/index.ts";
+
+const prefix = "p%_*[x]:";
+
+/** The conformance suite on a client directly, through a prefix, and through a store of a store. Needs no test runner. */
+export function everyWay(subject: Subject): readonly (readonly [way: string, tests: ConformanceTest[]])[] {
+  const { open } = subject;
+  return [
+    ["directly", conformance(subject)],
+    [`through .prefix("${prefix}")`, conformance({ ...subject, open: async () => (await open()).prefix(prefix) })],
+    ["through kv(kv(client))", conformance({ ...subject, open: async () => kv(kv(await open())) })],
+  ];
+}

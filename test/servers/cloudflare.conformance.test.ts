@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { WorkersKv } from "../../src/clients/cloudflare.ts";
+import { conformance, type Subject } from "../../src/conformance/index.ts";
+import kv from "../../src/index.ts";
+import { IDLE, startWorkerd } from "../helpers/workerd.ts";
+import { bundle } from "../helpers/workerd-bundle.ts";
+import { emptied, type RawKv } from "../helpers/workerd-raw.ts";
+import { everyWay } from "../helpers/workerd-ways.ts";
+
+// Those that wrangler bundles a worker with.
+const CONDITIONS = ["workerd", "worker", "browser"];
+
+describe("CLOUDFLARE conforms from Node", () => {
+  const workerd = startWorkerd(IDLE);
+  let binding: WorkersKv & RawKv;
+  beforeAll(async () => {
+    binding = (await workerd.getKVNamespace("KV")) as unknown as WorkersKv & RawKv;
+  });
+  afterAll(() => workerd.dispose());
+
+  const subject: Subject = {
+    open: async () => kv(await emptied(binding)),
+    reopen: () => kv(binding),
+    foreign: {
+      put: (_store, key) => binding.put(key, "theirs"),
+      has: async (_store, key) => (await binding.get(key)) !== null,
+    },
+    runs: 10,
+  };
+  for (const test of conformance(subject)) it(test.name, test.run);
+  describe("by the real clock", () => {
+    const timed = conformance({ ...subject, clock: "real" }).filter(({ name }) => /^E|expire|deadline|touch/.test(name));
+    for (const test of timed) it(test.name, test.run);
+  });
+});
+
+describe("CLOUDFLARE inside workerd", async () => {
+  const workerd = startWorkerd(await bundle("./workerd-worker.ts", CONDITIONS));
+  afterAll(() => workerd.dispose());
+
+  // Here only for the names: the statements run over there.
+  for (const [way, [words, tests]] of everyWay({ open: () => kv() }).entries()) {
+    describe(`conforms ${words}`, () => {
+      for (const [index, { name }] of tests.entries()) {
+        it(name, async () => {
+          const response = await workerd.dispatchFetch(`http://worker/statement?way=${way}&index=${index}`);
+          expect(await response.json()).toEqual({ name });
+        });
+      }
+    });
+  }
+
+  it("has a Map and a binding side by side, the Map's store made while the worker loads", async () => {
+    for (const count of [1, 2]) {
+      const response = await workerd.dispatchFetch("http://worker/both");
+      expect(await response.json()).toEqual(["MEMORY", count, "CLOUDFLARE", count]);
+    }
+  });
+});

@@ -1,0 +1,97 @@
+import { Redis } from "ioredis";
+import { createClient, createClientPool } from "redis";
+import { createClient as createClient4 } from "redis4";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { RedisClient } from "../../src/clients/redis.ts";
+import kv from "../../src/index.ts";
+import { until } from "../helpers/daemon.ts";
+import { incrementInTwoProcesses, outages } from "../helpers/outages.ts";
+import { CLIENTS } from "../helpers/redis-clients.ts";
+import { ask, redisServer } from "../helpers/redis-server.ts";
+
+const server = await redisServer();
+beforeAll(() => server.start());
+afterAll(() => server.remove());
+
+const common = {
+  url: server.url,
+  start: () => server.start(),
+  kill: () => server.kill(),
+  // Nothing is kept on a disk.
+  wipe: async () => undefined,
+  pause: () => server.pause(),
+  resume: () => server.resume(),
+  isDurable: false,
+};
+// The server has no such user. (Its only one has no password: any would do.)
+const secret = "hunter2-hunter2";
+
+outages({
+  ...common,
+  name: "REDIS",
+  open: (options) => kv(createClient({ url: server.url }), options),
+  wrong: { open: (options) => kv(createClient({ url: server.url, username: "nobody", password: secret }), options), secret },
+});
+outages({ ...common, name: "IOREDIS", open: (options) => kv(new Redis(server.url), options) });
+
+const WRONG: { readonly [name: string]: () => object } = {
+  "node-redis 6": () => createClient({ url: server.url, username: "nobody", password: secret }),
+  "node-redis 4": () => createClient4({ url: server.url, username: "nobody", password: secret }),
+  "a pool of node-redis 6": () => createClientPool({ url: server.url, username: "nobody", password: secret }),
+  "ioredis 5": () => new Redis(server.url, { username: "nobody", password: secret }),
+  "ioredis 5, lazy": () => new Redis(server.url, { username: "nobody", password: secret, lazyConnect: true }),
+};
+
+describe.each(Object.entries(WRONG))("a wrong password for %s", (_, make) => {
+  it("rejects at once, with what the server said", async () => {
+    // Without a timeout: nobody else ends what hangs.
+    const store = kv(make(), { timeout: 0 });
+    for (const operation of [() => store.get("a"), () => store.set("a", 1), () => store.keys()]) {
+      const error = await operation().then(() => null, (error: Error) => error);
+      expect(error).toMatchObject({ code: "KV_CONNECTION", cause: { message: expect.stringContaining("WRONGPASS") } });
+      expect(`${error!.message} ${error!.stack}`).not.toContain(secret);
+    }
+    await store.close();
+  });
+});
+
+describe.each(Object.entries(CLIENTS))("%s without a server", (_, make) => {
+  it("rejects with what went wrong, and goes on once it is there", async () => {
+    await server.kill();
+    const store = kv(make(server.url), { timeout: "3s" });
+    const failed = await store.get("a").then(() => null, (error: unknown) => error);
+    expect(failed).toMatchObject({ code: "KV_CONNECTION" });
+    expect(JSON.stringify(failed, ["cause", "code", "message"])).toMatch(/ECONNREFUSED|closed/);
+    await server.start();
+    await until("the store works", () => store.set("a", 1).then(() => true, () => false));
+    expect(await store.get("a")).toBe(1);
+    await store.close();
+  });
+
+});
+
+describe.each(["node-redis 6", "node-redis 4", "ioredis 5"])("%s that has lost its server", (name) => {
+  it("does not keep what it refused", async () => {
+    const client = CLIENTS[name]!(server.url) as RedisClient & { isReady?: boolean; status?: string };
+    const store = kv(client, { timeout: "5s" });
+    await store.set("late", "before");
+    await server.kill();
+    await until("the client knows", () => !(client.isReady ?? client.status === "ready"));
+    // Far more than a client would ever queue, each of them refused.
+    const outcomes = await Promise.all(Array.from({ length: 500 }, () => store.set("late", "refused").then(() => "ok", (error) => error.code as string)));
+    expect(new Set(outcomes)).toEqual(new Set(["KV_CONNECTION"]));
+    await server.start();
+    await until("the store works", () => store.set("works", 1).then(() => true, () => false));
+    expect(await store.get("late")).toBe(null);
+    expect(await ask(server.port, async (client) => /cmdstat_set:calls=(\d+)/.exec(await client.info("commandstats"))?.[1])).toMatch(/^\d$/);
+    await store.close();
+  });
+});
+
+describe("two processes", () => {
+  it.each(["REDIS", "IOREDIS"])("raise a number by %s", async (name) => {
+    const store = kv(createClient({ url: server.url }));
+    await incrementInTwoProcesses(name, server.url, store);
+    await store.close();
+  });
+});
