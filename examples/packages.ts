@@ -1,4 +1,4 @@
-// Loads every package of this project's package-lock.json into each embedded client and compares what comes back.
+// Loads every package of this project's package-lock.json into each client and compares what comes back.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,6 +8,7 @@ import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import kv, { type Json } from "anykv";
+import { servers } from "./servers.ts";
 import { type Report, tour } from "./tour.ts";
 
 interface Row extends Report {
@@ -40,6 +41,11 @@ const clients: Record<string, { open(): unknown; place?: string }> = {
   Level: { open: async () => new (await import("level")).Level(at("level")), place: "level" },
   "node:sqlite": { open: () => new DatabaseSync(at("node.db")), place: "node.db" },
   "better-sqlite3": { open: async () => new (await import("better-sqlite3")).default(at("better.db")), place: "better.db" },
+  PGlite: { open: async () => new (await import("@electric-sql/pglite")).PGlite(at("pglite")), place: "pglite" },
+  "Deno KV": { open: async () => (await import("@deno/kv")).openKv(at("deno.db")), place: "deno.db" },
+  "lru-cache": { open: async () => new (await import("lru-cache")).LRUCache({ max: 10_000 }) },
+  "Keyv (a Map)": { open: async () => new (await import("keyv")).Keyv() },
+  "unstorage (memory)": { open: async () => (await import("unstorage")).createStorage() },
 };
 
 function customClient(): object {
@@ -71,6 +77,27 @@ async function inNode(): Promise<Row[]> {
       rows.push({ ...report, name, bytes });
     } catch (error) {
       lacking.push(`${name}: ${(error as Error).message}`);
+    }
+  }
+  return rows;
+}
+
+async function onServers(): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const [name, open] of Object.entries(servers)) {
+    progress(`${name}: writing and reading ${packages.length} packages …`);
+    try {
+      const { client, end } = await open();
+      // Under a prefix: a server that was given by its URL may hold what is somebody's.
+      const store = kv(client, { prefix: "anykv-tour:" });
+      try {
+        rows.push({ ...(await tour(store, packages)), name, bytes: null });
+      } finally {
+        await store.close();
+        await end();
+      }
+    } catch (error) {
+      lacking.push(`${name}: ${(error as Error).message.split("\n")[0]}`);
     }
   }
   return rows;
@@ -127,9 +154,9 @@ function table(rows: readonly Row[]): string {
   return [format(head), widths.map((width) => "─".repeat(width)).join("  "), ...lines.map(format)].join("\n");
 }
 
-console.log(`${packages.length} packages of package-lock.json, through one function, into every embedded client:\n`);
+console.log(`${packages.length} packages of package-lock.json, through one function, into every client:\n`);
 process.chdir(folder);
-const rows = await inNode();
+const rows = [...(await inNode()), ...(await onServers())];
 try {
   rows.push(...(await inChromium()));
 } catch (error) {
