@@ -11,6 +11,12 @@ export interface Guarded extends Adapter {
 
 type Method = (this: Adapter, ...args: unknown[]) => unknown;
 
+/** How often the timeout is due to a call: once for each thousand keys, and ten times where the work may be as large as the store. */
+function allowance(action: string, args: readonly unknown[]): number {
+  if (action === "clear" || action === "prune") return 10;
+  return Math.max(1, ...args.map((arg) => (Array.isArray(arg) ? Math.ceil(arg.length / 1000) : 1)));
+}
+
 /**
  * The same adapter, whose failures are all of our class and whose answers come in time. Single reads and writes are left as they are: they go through
  * the store's `read` and `put`, where a function between would cost as much as the work. What `iterate` yields is waited for where it is gathered.
@@ -26,7 +32,7 @@ function guarded(adapter: Adapter, type: string, timeout: number): Guarded {
     guard[action] = (...args: unknown[]) => {
       try {
         const result = method.apply(adapter, args);
-        return result instanceof Promise ? within(result, timeout).catch(fail) : result;
+        return result instanceof Promise ? within(result, timeout * allowance(action, args)).catch(fail) : result;
       } catch (error) {
         return fail(error);
       }
