@@ -15,7 +15,7 @@ const budget = {
   operations: 3300,
   all: 40_000,
   codec: 4700,
-  clients: { memory: 600, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1700, level: 1150, sqlite: 2500, file: 4100, folder: 4300, postgres: 5000, redis: 4500, etcd: 3500, cloudflare: 1600, deno: 1700, lru: 600, keyv: 1500, unstorage: 1600 },
+  clients: { memory: 600, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1700, level: 1150, sqlite: 2500, file: 4100, folder: 4400, postgres: 5000, redis: 4500, etcd: 3500, cloudflare: 1600, deno: 1700, lru: 600, keyv: 1600, unstorage: 1600 },
 };
 
 if (!existsSync(join(root, "dist/index.js"))) {

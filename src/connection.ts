@@ -53,10 +53,15 @@ export class Connection {
   /** Ends the connection; a second call waits for the first. */
   close(timeout: number): Promise<void> {
     if (this.#closing !== null) return this.#closing;
+    const { adapter } = this;
     const opening = this.open();
     this.adapter = null;
     const closing = opening.then(
-      (adapter) => adapter.close?.(),
+      async (opened) => {
+        // Operations that waited for the opening come first.
+        if (adapter === null) await new Promise((resolve) => setTimeout(resolve));
+        await opened.close?.();
+      },
       // What could not be opened needs no closing; its operations have said why.
       () => undefined,
     );

@@ -16,7 +16,7 @@ export interface IdbConnection {
 export const INDEX = "anykv";
 
 /** How long an opening waits for connections that are in its way, in milliseconds. */
-const PATIENCE = 10_000;
+const PATIENCE = 4500;
 
 /** What requests and transactions have in common. */
 interface Work<T> extends EventTarget {

@@ -21,7 +21,7 @@ export interface SqliteOptions {
  *
  * `commit` is a transaction, safe across processes; in a transaction that is open on the handle, it and everything else becomes a part of that one. No
  * pragma is changed: with `PRAGMA journal_mode = WAL` readers do not wait for writers, and `synchronous` says what a power cut may take. Other processes
- * that hold a lock are waited for up to 5 seconds without blocking this one, after the handle's own `busy_timeout`.
+ * that hold a lock are waited for up to 4.5 seconds without blocking this one, after the handle's own `busy_timeout`.
  *
  * @throws {KvError} KV_INVALID_CLIENT for a table of somebody else or an impossible name, KV_CORRUPT for a file that is no database, KV_QUOTA when it is full.
  * @example

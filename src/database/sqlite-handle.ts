@@ -43,8 +43,8 @@ function translated(cause: unknown): unknown {
   return cause;
 }
 
-/** How long other processes are waited for, in milliseconds, beyond what the handle's own busy_timeout waits. */
-const PATIENCE = 5000;
+/** How long other processes are waited for, in milliseconds, beyond what the handle's own busy_timeout waits: less than a store's timeout, which would hide the reason. */
+const PATIENCE = 4500;
 
 async function again<T>(task: () => T, refusal: unknown, end: number): Promise<T> {
   for (let longest = 2; ; longest = Math.min(longest * 1.5, 50)) {
