@@ -7,7 +7,7 @@ const clients = readdirSync("src/clients").filter((file) => file.endsWith(".ts")
 const config: ReturnType<typeof defineConfig> = defineConfig({
   entry: {
     index: "src/index.ts",
-    ...Object.fromEntries(["codec", "conformance", "atomic"].map((name) => [name, source(name)])),
+    ...Object.fromEntries(["codec", "conformance", "atomic", "versioned", "http"].map((name) => [name, source(name)])),
     ...Object.fromEntries(clients.map((file) => [`clients/${file.slice(0, -3)}`, `src/clients/${file}`])),
   },
   format: "esm",

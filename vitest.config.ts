@@ -23,7 +23,8 @@ const config: ViteUserConfig = defineConfig({
     ],
   },
   test: {
-    maxWorkers: 2,
+    // One more than the two cores that CI has: much of the time is spent waiting for servers.
+    maxWorkers: 3,
     testTimeout: 20_000,
     hookTimeout: 30_000,
     coverage: { provider: "v8", include: ["src/**/*.ts"] },

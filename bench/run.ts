@@ -3,11 +3,12 @@ import { cpus } from "node:os";
 import process from "node:process";
 import { file, flat, level, sqlite } from "./embedded.ts";
 import { etcd } from "./etcd.ts";
+import { main as http } from "./http.ts";
 import { memory } from "./memory.ts";
 import { postgres } from "./postgres.ts";
 import { redis } from "./redis.ts";
 
-const parts: Record<string, () => Promise<void>> = { memory, level, sqlite, file, flat, redis, etcd, postgres };
+const parts: Record<string, () => Promise<unknown>> = { memory, level, sqlite, file, flat, redis, etcd, postgres, http };
 const wanted = process.argv.slice(2);
 
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}\n`);

@@ -10,6 +10,7 @@ import { pathToFileURL } from "node:url";
 import kv, { type Json } from "anykv";
 import { servers } from "./servers.ts";
 import { type Report, tour } from "./tour.ts";
+import { versions } from "./versions.ts";
 
 interface Row extends Report {
   name: string;
@@ -173,5 +174,6 @@ const agree = digests.size === 1 && rows.every((row) => row.off === 0);
 console.log(`\n${agree ? `All ${rows.filter((row) => row.full === null).length} clients that hold all of it returned the same data (${[...digests][0]}).` : "The clients DISAGREE, or one of them is off."}`);
 console.log('"@…" are the keys under that prefix; "expiry" is exact when every read before the deadline found the value and none after it did.');
 console.log("All writes are called at once and awaited together: a JSON file then shares one replacement, where SQLite syncs each write.");
+await versions();
 rmSync(folder, { recursive: true, force: true });
 process.exitCode = agree ? 0 : 1;

@@ -1,13 +1,13 @@
 import type { Source } from "./clients/define.ts";
-import { blame, KvError } from "./errors.ts";
-import { within } from "./patience.ts";
+import { blame, isKvError, KvError } from "./errors.ts";
+import { type Busy, within } from "./patience.ts";
 import type { Adapter } from "./types.ts";
 
 /** A sweep rides on every so many writes, and looks at as many records: a full round costs one look a write. */
 export const SWEEP = 128;
 
 /** One client and its adapter, shared by all stores over it: opened by the first operation, closed once. */
-export class Connection {
+export class Connection implements Busy {
   /** Known at once, unless the client is a promise. */
   source: Source;
   /** The adapter itself while the connection is open: lets single reads and writes go on without waiting. */
@@ -16,6 +16,9 @@ export class Connection {
   writes: number = 0;
   /** How many writes are due to the next one. */
   sweepAt: number = SWEEP;
+  /** How many requests to the client are under way, and who waits for none to be. */
+  running: number = 0;
+  idle: (() => void) | undefined;
   readonly #start: () => Source | Promise<Source>;
   #opening: Promise<Adapter> | null = null;
   #closing: Promise<void> | null = null;
@@ -27,7 +30,7 @@ export class Connection {
 
   /** @throws {KvError} KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened (the next call tries again). */
   open(): Promise<Adapter> {
-    if (this.#closing !== null) return Promise.reject(new KvError("KV_CLOSED", "this store was closed: make a new one with kv()", { client: this.source.type }));
+    if (this.#closing !== null) return Promise.reject(closed(this.source.type));
     return (this.#opening ??= this.#open());
   }
 
@@ -45,28 +48,63 @@ export class Connection {
 
   /** The adapter itself, if it opens within so many milliseconds. The same errors as `open()`. */
   opened(timeout: number): Promise<Adapter> {
-    return within(this.open(), timeout).catch((error) => {
-      throw blame(error, this.source.type, "connecting");
-    });
+    return within(this.open(), timeout, this).catch((error) => this.refuse(error, "connecting"));
   }
 
-  /** Ends the connection; a second call waits for the first. */
+  /** Throws the error as users get it: what the client says of a store that was closed meanwhile only means that it was. */
+  refuse(error: unknown, action: string, key?: string): never {
+    const { type } = this.source;
+    throw this.#closing === null || isKvError(error) ? blame(error, type, action, key) : closed(type, error);
+  }
+
+  /** Ends the connection when what is under way has ended; a second call waits for the first. */
   close(timeout: number): Promise<void> {
     if (this.#closing !== null) return this.#closing;
-    const { adapter } = this;
-    const opening = this.open();
+    const closing = this.#close(this.adapter ?? this.#opening, timeout);
     this.adapter = null;
-    const closing = opening.then(
-      async (opened) => {
-        // Operations that waited for the opening come first.
-        if (adapter === null) await new Promise((resolve) => setTimeout(resolve));
-        await opened.close?.();
-      },
-      // What could not be opened needs no closing; its operations have said why.
-      () => undefined,
-    );
     return (this.#closing = within(closing, timeout).catch((error) => {
       throw blame(error, this.source.type, "close");
     }));
   }
+
+  async #close(opening: Adapter | Promise<Adapter> | null, timeout: number): Promise<void> {
+    // What was never used need not be opened for that.
+    if (opening === null && (await this.#end())) return;
+    let adapter: Adapter;
+    try {
+      adapter = await (opening ?? this.#open());
+    } catch {
+      // Its operations have said why it could not be opened.
+      await this.#end();
+      return;
+    }
+    // Operations that waited for the opening come first.
+    if (opening instanceof Promise) await new Promise((resolve) => setTimeout(resolve));
+    if (this.running > 0) await this.#drained(Math.min(timeout / 2, 5000));
+    await adapter.close?.();
+  }
+
+  /** Until nothing is under way, or so many milliseconds have passed. */
+  #drained(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.idle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Ends the client without an adapter. Resolves to whether that could be done. */
+  async #end(): Promise<boolean> {
+    try {
+      return (await (await this.#start()).close?.()) ?? false;
+    } catch {
+      // There is no client, or it has ended.
+      return true;
+    }
+  }
 }
+
+const closed = (client: string, cause?: unknown): KvError =>
+  new KvError("KV_CLOSED", "this store was closed: make a new one with kv()", { client, ...(cause === undefined ? {} : { cause }) });

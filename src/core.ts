@@ -1,7 +1,7 @@
 import type { Codec, CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
 import type { Connection } from "./connection.ts";
 import type { StoredRecord } from "./record.ts";
-import type { CommitResult, Expires, Json, KvRecord, MaybePromise } from "./types.ts";
+import type { Adapter, CommitResult, Expires, Json, KvRecord, MaybePromise } from "./types.ts";
 
 /** What a store is made of. */
 export interface StoreContext {
@@ -27,7 +27,7 @@ export interface StoreCore extends StoreContext {
   /** The record if it is present and fresh. */
   read(key: string): MaybePromise<KvRecord | null>;
   /** Writes, or deletes for `null`; answers with a promise when that takes time. */
-  put(key: string, record: KvRecord | null): Promise<void> | undefined;
+  put(key: string, record: KvRecord | null, adapter?: Adapter): Promise<void> | undefined;
   /** Counts writes; answers with a promise when a sweep is due. */
   wrote(count: number): Promise<void> | undefined;
   /** Throws the error as users get it. */

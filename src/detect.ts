@@ -1,6 +1,7 @@
 import { isSource, type Source } from "./clients/define.ts";
 import { storage } from "./clients/storage.ts";
 import { KvError } from "./errors.ts";
+import { listenTo } from "./listener.ts";
 import * as kinds from "./manifest.ts";
 
 type Factory = (client: never) => Source;
@@ -14,6 +15,7 @@ const CLIENTS: readonly [kinds.Manifest, () => Factory | Promise<Factory>][] = [
   [kinds.INDEXEDDB, async () => (await import("./clients/indexeddb.ts")).indexeddb],
   [kinds.FILE, async () => (await import("./clients/file.ts")).file],
   [kinds.FOLDER, async () => (await import("./clients/folder.ts")).folder],
+  [kinds.HTTP, async () => (await import("./clients/http.ts")).http],
   [kinds.LEVEL, async () => (await import("./clients/level.ts")).level],
   [kinds.SQLITE, async () => (await import("./clients/sqlite.ts")).sqlite],
   [kinds.POSTGRES, async () => (await import("./clients/postgres.ts")).postgres],
@@ -28,7 +30,7 @@ const CLIENTS: readonly [kinds.Manifest, () => Factory | Promise<Factory>][] = [
 ];
 
 const ACCEPTED =
-  'nothing (memory), a Map, localStorage, sessionStorage, "cookie", localForage, indexedDB, "indexeddb://database/store", a file: URL (a folder when it ends with a slash), a Level or SQLite database, an object or class with get(), set() and iterate(), another store, or a promise of one of these';
+  'nothing (memory), a Map, localStorage, sessionStorage, "cookie", localForage, indexedDB, "indexeddb://database/store", a file: URL (a folder when it ends with a slash), the http: or https: URL of a server, a client of Level, SQLite, Postgres, Redis, etcd, Workers KV or Deno KV, an lru-cache, Keyv or unstorage, an object or class with get(), set() and iterate(), another store, or a promise of one of these';
 
 /** What was passed, without any of its content. */
 function described(input: unknown): string {
@@ -49,12 +51,15 @@ export function detect(input: unknown): Source {
   if (typeof input === "function" && kinds.hasMethods(input.prototype, "get", "set")) return detect(instanceOf(input as new () => unknown));
   // A client of one's own says what it is: nothing else that it has may make it look like another kind.
   const own = kinds.hasMethods(input, "get", "set", "iterate");
-  for (const [{ type, supports, test }, load] of CLIENTS) {
+  for (const [{ type, supports, test, events }, load] of CLIENTS) {
     if (own ? type !== "CUSTOM" : !test(input)) continue;
+    if (events) listenTo(input);
+    const source = async (): Promise<Source> => (await load())(input as never);
     return {
       type,
       supports: typeof supports === "function" ? supports(input) : supports,
-      open: async () => (await load())(input as never).open(),
+      open: async () => (await source()).open(),
+      close: async () => (await source()).close?.() ?? false,
     };
   }
   throw new KvError("KV_UNKNOWN_CLIENT", `kv() was given ${described(input)}, which is no client that it knows. It accepts ${ACCEPTED}`);

@@ -1,12 +1,11 @@
 import type { Connection } from "./connection.ts";
-import { blame } from "./errors.ts";
 import { within } from "./patience.ts";
 import type { Adapter } from "./types.ts";
 
 /** An open adapter as operations see it: its failures are errors of ours, and its answers come in time or are failures. */
 export interface Guarded extends Adapter {
-  /** The same for work that takes several calls. */
-  wait<T>(work: Promise<T>): Promise<T>;
+  /** The same for work that takes several calls: it may take as long as it likes while what `progress` tells goes on changing in time. */
+  wait<T>(work: Promise<T>, progress: () => number): Promise<T>;
 }
 
 type Method = (this: Adapter, ...args: unknown[]) => unknown;
@@ -21,18 +20,24 @@ function allowance(action: string, args: readonly unknown[]): number {
  * The same adapter, whose failures are all of our class and whose answers come in time. Single reads and writes are left as they are: they go through
  * the store's `read` and `put`, where a function between would cost as much as the work. What `iterate` yields is waited for where it is gathered.
  */
-function guarded(adapter: Adapter, type: string, timeout: number): Guarded {
-  const failing = (action: string) => (error: unknown): never => {
-    throw blame(error, type, action);
+function guarded(connection: Connection, adapter: Adapter, timeout: number): Guarded {
+  const wait = async (work: Promise<unknown>, progress: () => number): Promise<unknown> => {
+    for (let before = progress(); ; before = progress()) {
+      try {
+        return await within(work, timeout, connection);
+      } catch (error) {
+        if ((error as Error).name !== "TimeoutError" || progress() === before) return connection.refuse(error, "listing");
+      }
+    }
   };
-  const guard: { [name: string]: unknown } = { ...adapter, wait: (work: Promise<unknown>) => within(work, timeout).catch(failing("listing")) };
+  const guard: { [name: string]: unknown } = { ...adapter, wait };
   for (const [action, method] of Object.entries(adapter) as [string, Method][]) {
     if (["get", "set", "del", "iterate"].includes(action)) continue;
-    const fail = failing(action);
+    const fail = (error: unknown): never => connection.refuse(error, action);
     guard[action] = (...args: unknown[]) => {
       try {
         const result = method.apply(adapter, args);
-        return result instanceof Promise ? within(result, timeout * allowance(action, args)).catch(fail) : result;
+        return result instanceof Promise ? within(result, timeout * allowance(action, args), connection).catch(fail) : result;
       } catch (error) {
         return fail(error);
       }
@@ -51,9 +56,9 @@ const guards = new WeakMap<Adapter, Map<number, Guarded>>();
  */
 export function guardOf(connection: Connection, timeout: number): Guarded | Promise<Guarded> {
   const { adapter } = connection;
-  if (adapter === null) return connection.opened(timeout).then((opened) => guarded(opened, connection.source.type, timeout));
+  if (adapter === null) return connection.opened(timeout).then((opened) => guarded(connection, opened, timeout));
   const made = guards.get(adapter) ?? new Map<number, Guarded>();
-  const guard = made.get(timeout) ?? guarded(adapter, connection.source.type, timeout);
+  const guard = made.get(timeout) ?? guarded(connection, adapter, timeout);
   guards.set(adapter, made.set(timeout, guard));
   return guard;
 }

@@ -48,12 +48,18 @@ function overPromise<V>(client: PromiseLike<unknown>, options: KvOptions<V>): St
   const found = Promise.resolve(client).then((settled) => {
     if (contextOf(settled) !== undefined) throw new KvError("KV_INVALID_CLIENT", "a promise of a store is no client: await it, and pass the store");
     // What opens a connection often resolves to nothing: that must not end in memory.
-    return detect(settled === undefined ? null : settled);
-  });
+    if (settled === undefined) throw new KvError("KV_UNKNOWN_CLIENT", "a promise that resolves to nothing is no client: pass a promise of the client itself");
+    return detect(settled);
+  }, rejected);
   // Whoever uses the store is told; until then it must not count as unhandled.
   found.catch(() => {});
-  const pending = { type: "PENDING", supports: supports({}), open: () => found.then((source) => source.open()) };
+  const pending = { type: "PENDING", supports: supports({}), open: () => found.then((source) => source.open()), close: () => found.then((source) => source.close?.() ?? false) };
   return over(new Connection(pending, () => found), options);
+}
+
+/** Who gave up connecting cannot be asked again: the client itself could be. */
+function rejected(cause: unknown): never {
+  throw new KvError("KV_CONNECTION", "the promise of a client was rejected, and stays so (see the cause): pass the client itself, which is connected when it is needed", { cause });
 }
 
 export default kv;

@@ -33,7 +33,9 @@ export async function* batches(adapter: Guarded, range: Range, values: boolean, 
     } while (after !== null);
     return;
   }
-  let items: Iterator<Pair> | AsyncIterator<Pair> | undefined;
+  let items: Iterator<Pair | null> | AsyncIterator<Pair | null> | undefined;
+  // A client that is slow is heard as long as it gives a sign of life in time.
+  let signs = 0;
   const gather = async (): Promise<{ batch: Pair[]; isLast: boolean }> => {
     items ??= iterator(adapter, range.prefix, values);
     const batch: Pair[] = [];
@@ -41,8 +43,9 @@ export async function* batches(adapter: Guarded, range: Range, values: boolean, 
       const next = items.next();
       // Waiting for each item of a synchronous iterable would cost more than the item.
       const { done, value } = "then" in next ? await next : next;
+      signs++;
       if (done) return { batch, isLast: true };
-      batch.push(value);
+      if (value !== null) batch.push(value);
     }
     return { batch, isLast: false };
   };
@@ -50,19 +53,19 @@ export async function* batches(adapter: Guarded, range: Range, values: boolean, 
   try {
     while (state !== "over") {
       state = "reading";
-      const { batch, isLast } = await adapter.wait(gather());
+      const { batch, isLast } = await adapter.wait(gather(), () => signs);
       state = isLast ? "over" : "between";
       yield batch;
     }
   } finally {
     // What gave no answer gives none to this either, until it goes on.
     if (state === "reading") Promise.resolve(items?.return?.()).catch(() => {});
-    if (state === "between") await adapter.wait(Promise.resolve(items?.return?.()));
+    if (state === "between") await adapter.wait(Promise.resolve(items?.return?.()), () => 0);
   }
 }
 
 /** @throws {KvError} KV_NOT_SUPPORTED for a client that cannot list. */
-function iterator({ iterate }: Adapter, prefix: string, values: boolean): Iterator<Pair> | AsyncIterator<Pair> {
+function iterator({ iterate }: Adapter, prefix: string, values: boolean): Iterator<Pair | null> | AsyncIterator<Pair | null> {
   if (iterate === undefined) throw new KvError("KV_NOT_SUPPORTED", "this client cannot list its keys: give it an iterate(prefix) method");
   const source = iterate(prefix, values);
   return Symbol.iterator in source ? source[Symbol.iterator]() : source[Symbol.asyncIterator]();

@@ -6,6 +6,8 @@ export interface Manifest {
   readonly type: string;
   /** What it can do; a function where that depends on the client. */
   readonly supports: Supports | ((client: unknown) => Supports);
+  /** Whether it tells of errors by events, which end the process where nobody listens. Default `false`. */
+  readonly events?: boolean;
   /** Whether something is a client of this kind: told by its shape alone, so that it works across realms. */
   test(input: unknown): boolean;
 }
@@ -41,6 +43,8 @@ const kind = (type: string, test: string | Manifest["test"], declared: Partial<S
   test: typeof test === "string" ? (input) => hasMethods(input, ...test.split(" ")) : test,
 });
 
+const emitting = (...of: Parameters<typeof kind>): Manifest => ({ ...kind(...of), events: true });
+
 export const MEMORY: Manifest = kind("MEMORY", (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]", {
   atomic: "process",
   persistent: false,
@@ -63,18 +67,21 @@ export const FILE: Manifest = kind("FILE", (input) => /^file:.*[^/]$/.test(url(i
 
 export const FOLDER: Manifest = kind("FOLDER", (input) => /^file:.*\/$/.test(url(input)), { atomic: "yes" });
 
+// The keys of a server have a limit, for a value not to be hidden in one.
+export const HTTP: Manifest = kind("HTTP", (input) => /^https?:\/\//i.test(url(input)), { expires: "native", order: true, atomic: "yes", keyBytes: 2048 });
+
 export const LEVEL: Manifest = kind("LEVEL", "put batch iterator sublevel", { order: true, atomic: "process" });
 
 export const SQLITE: Manifest = kind("SQLITE", "prepare exec close", { order: true, atomic: "yes" });
 
-export const POSTGRES: Manifest = kind("POSTGRES", (input) => hasMethods(input, "query") && (hasMethods(input, "escapeLiteral") || hasMethods(input, "exec", "transaction", "listen") || (hasMethods(input, "connect", "end") && "idleCount" in (input as object))), {
+export const POSTGRES: Manifest = emitting("POSTGRES", (input) => hasMethods(input, "query") && (hasMethods(input, "escapeLiteral") || hasMethods(input, "exec", "transaction", "listen") || (hasMethods(input, "connect", "end") && "idleCount" in (input as object))), {
   order: true,
   atomic: "yes",
   // An index takes 2,704 bytes of a key; U+0000 and U+0001 take two each.
   keyBytes: 1300,
 });
 
-export const REDIS: Manifest = kind("REDIS", (input) => hasMethods(input, "get", "set", "sendCommand") && (hasMethods(input, "mGet") || hasMethods(input, "mget")), {
+export const REDIS: Manifest = emitting("REDIS", (input) => hasMethods(input, "get", "set", "sendCommand") && (hasMethods(input, "mGet") || hasMethods(input, "mget")), {
   expires: "native",
   atomic: "yes",
   valueBytes: 512 * 1024 * 1024,

@@ -67,7 +67,7 @@ export function operations(core: StoreCore): Operations {
 
   async function writeAll(writes: readonly Write[]): Promise<void> {
     const adapter = await open();
-    if (adapter.setMany === undefined) return void (await abreast(writes, ({ key, record }) => put(key, record)));
+    if (adapter.setMany === undefined) return void (await abreast(writes, ({ key, record }) => put(key, record, adapter)));
     await adapter.setMany(writes);
     await wrote(writes.length);
   }

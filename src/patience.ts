@@ -31,7 +31,7 @@ function begin(ms: number): Wait {
     const error = new Error(`no answer within ${ms} ms, the "timeout" of kv(): a write may still be carried out`);
     error.name = "TimeoutError";
     // Those who have their answer do not hear it.
-    for (const reject of wait.rejects) reject(error);
+    for (const fail of wait.rejects) fail(error);
   };
   // When this program itself was busy, the answer may be there already: it is heard before the second timer.
   const wait: Wait = { ms, rejects: [], left: 0, timer: setTimeout(() => (wait.timer = setTimeout(late, 1)), ms) };
@@ -39,19 +39,31 @@ function begin(ms: number): Wait {
   return (current = wait);
 }
 
-/** What the work answers, if it does so within so many milliseconds. */
-export function within<T>(work: Promise<T>, ms: number): Promise<T> {
-  if (ms === Infinity) return work;
-  const wait = current?.ms === ms ? current : begin(ms);
-  wait.left++;
+/** Who counts the work that is under way. */
+export interface Busy {
+  running: number;
+  /** Called when nothing is under way any more. */
+  idle?: (() => void) | undefined;
+}
+
+/** What the work answers, if it does so within so many milliseconds. Until then it counts as under way. */
+export function within<T>(work: Promise<T>, ms: number, busy: Busy = { running: 0 }): Promise<T> {
+  const wait = ms === Infinity ? null : current?.ms === ms ? current : begin(ms);
+  if (wait !== null) wait.left++;
+  busy.running++;
   return new Promise((resolve, reject) => {
-    wait.rejects.push(reject);
+    let isOver = false;
     const settle =
       <A>(as: (answer: A) => void) =>
       (answer: A): void => {
-        if (--wait.left === 0) clearTimeout(wait.timer);
+        if (isOver) return;
+        isOver = true;
+        if (wait !== null && --wait.left === 0) clearTimeout(wait.timer);
+        if (--busy.running === 0) busy.idle?.();
         as(answer);
       };
-    work.then(settle(resolve), settle(reject));
+    const fail = settle(reject);
+    wait?.rejects.push(fail);
+    work.then(settle(resolve), fail);
   });
 }

@@ -1,7 +1,7 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
 import { SWEEP } from "./connection.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
-import { blame, isKvError, KvError } from "./errors.ts";
+import { isKvError, KvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
 import { checkPrefix, fullKey } from "./key.ts";
 import { timeoutOf, within } from "./patience.ts";
@@ -38,7 +38,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
   const { connection, prefix, codec, timeout } = context;
 
   const refuse = (error: unknown, key?: unknown, action = "listing"): never => {
-    throw blame(error, connection.source.type, action, typeof key === "string" ? key : undefined);
+    return connection.refuse(error, action, typeof key === "string" ? key : undefined);
   };
 
   // The checks that need no client: all of them are made before a client is touched.
@@ -103,7 +103,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     try {
       const found = adapter.get(key);
       if (!(found instanceof Promise)) return judge(key, found);
-      return within(found, timeout).then(
+      return within(found, timeout, connection).then(
         (record) => judge(key, record),
         (error) => refuse(error, key, "reading"),
       );
@@ -129,7 +129,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
       const adapter = connection.adapter ?? (await connection.opened(timeout));
       if (adapter.has === undefined) return (await read(full, adapter)) !== null;
       const found = adapter.has(full, Date.now());
-      return found instanceof Promise ? await within(found, timeout) : found;
+      return found instanceof Promise ? await within(found, timeout, connection) : found;
     } catch (error) {
       return isKvError(error, "KV_FOREIGN") ? false : refuse(error, full, "reading");
     }
@@ -140,7 +140,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     try {
       const done = record === null ? adapter.del(key) : adapter.set(key, record);
       if (!(done instanceof Promise)) return wrote(1);
-      return within(done, timeout).then(
+      return within(done, timeout, connection).then(
         () => wrote(1),
         (error) => refuse(error, key, "writing"),
       );

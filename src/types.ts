@@ -111,8 +111,11 @@ export interface Adapter {
 
   /** Ordered clients: one page. Foreign items are left out. Either this or `iterate` is needed to list. */
   page?(query: PageQuery): MaybePromise<Page>;
-  /** Clients without an order: every record once, also those that have expired. Foreign items are left out. */
-  iterate?(prefix: string, values: boolean): Iterable<readonly [string, KvRecord]> | AsyncIterable<readonly [string, KvRecord]>;
+  /**
+   * Clients without an order: every record once, also those that have expired. Foreign items are left out. A `null` in between says that the client answers,
+   * where it may have to look through much without finding anything.
+   */
+  iterate?(prefix: string, values: boolean): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
 
   // Optional, where the client can do better than the methods above.
   has?(key: string, now: number): MaybePromise<boolean>;

@@ -1,4 +1,5 @@
 import { KvError } from "../errors.ts";
+import { listenTo } from "../listener.ts";
 import type { Adapter, MaybePromise, Supports } from "../types.ts";
 import type { Manifest } from "../manifest.ts";
 
@@ -10,12 +11,16 @@ export interface Source {
   readonly supports: Supports;
   /** Opens the adapter. Called once, by the first operation; again only when it failed. */
   open(): MaybePromise<Adapter>;
+  /** Ends the client of a store that is closed without having been opened. Resolves to whether it could. */
+  close?(): MaybePromise<boolean>;
 }
 
 /** What one kind of client is: its manifest, and how a client becomes an adapter. */
 export interface ClientDefinition<Client, Options> extends Manifest {
   /** @throws {KvError} KV_INVALID_CLIENT, KV_CORRUPT or KV_CONNECTION when the client cannot be used. */
   open(client: Client, options: Options): MaybePromise<Adapter>;
+  /** Ends a client whose adapter was not opened, or could not be. Default: it is opened for that, if it can be. */
+  close?(client: Client): unknown;
 }
 
 /** A client's factory: `kv(factory(client, options))`. */
@@ -29,16 +34,18 @@ export type ClientFactory<Client, Options> = (client: Client, options?: Options)
 export function defineClient<Client, Options extends object = Record<never, never>>(
   definition: ClientDefinition<Client, Options>,
 ): ClientFactory<Client, Options> {
-  const { type, supports } = definition;
+  const { type, supports, events, close } = definition;
   return (client, options) => {
     if (!definition.test(client)) {
       throw new KvError("KV_INVALID_CLIENT", `this is no client for ${type}: let kv() tell what it is, or see "Clients" in the readme`, { client: type });
     }
+    if (events) listenTo(client);
     return {
       [SOURCE]: true,
       type,
       supports: typeof supports === "function" ? supports(client) : supports,
       open: () => definition.open(client, options ?? ({} as Options)),
+      ...(close && { close: async () => (await close(client), true) }),
     } as Source;
   };
 }

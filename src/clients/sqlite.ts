@@ -42,7 +42,13 @@ export const sqlite: ClientFactory<SqliteClient, SqliteOptions> = defineClient({
       return adapterOf(db, quoted(table), writing);
     });
   },
+  close: end,
 });
+
+/** Its owner may have closed the handle. */
+function end(db: SqliteClient): void {
+  if (db.isOpen !== false) db.close();
+}
 
 function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapter {
   const selectOne = prepare(db, `SELECT version, expires, metadata, value FROM ${table} WHERE key = ?`);
@@ -126,7 +132,7 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
     commit: (checks, all, now) => writing.run(() => atomically(db, () => commit(checks, all, now))),
     async close() {
       await writing.idle();
-      if (db.isOpen !== false) db.close();
+      end(db);
     },
   };
 }

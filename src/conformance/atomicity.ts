@@ -58,10 +58,10 @@ export const atomicity: readonly Statement[] = [
     async (trial) => {
       const { store, clock } = trial;
       if (!isAtomic(trial)) return;
-      await store.set("key", 1, { expires: clock.frozen ? 1 : 0.02 });
+      await store.set("key", 1, { expires: clock.frozen ? 1 : 0.3 });
       const version = await versionOf(store, "key");
       equal(await store.commit([{ key: "key", version: null }], []), { ok: false, failed: ["key"] }, "before the deadline");
-      await clock.advance(clock.frozen ? 1000 : 20);
+      await clock.advance(clock.frozen ? 1000 : 300);
       equal(await store.commit([{ key: "key", version }], [{ key: "key", value: 2 }]), { ok: false, failed: ["key"] }, "after the deadline");
       ok((await store.commit([{ key: "key", version: null }], [{ key: "key", value: 3 }])).ok, "a check that it is absent");
       equal(await store.get("key"), 3, "get");

@@ -1,5 +1,6 @@
 interface Builtins {
   "node:crypto": typeof import("node:crypto");
+  "node:http": typeof import("node:http");
   "node:fs": typeof import("node:fs");
   "node:fs/promises": typeof import("node:fs/promises");
   "node:os": typeof import("node:os");

@@ -8,6 +8,7 @@ import kv from "../../src/index.ts";
 import { versioned, type VersionedStore } from "../../src/versioned/index.ts";
 import { place } from "../helpers/disk.ts";
 import { openClient } from "../helpers/open-client.ts";
+import { indexSuite } from "../helpers/versioned/indexes.ts";
 import { versionedSuite } from "../helpers/versioned-suite.ts";
 
 let client: unknown;
@@ -49,3 +50,9 @@ versionedSuite("CUSTOM", fresh(() => {
     },
   };
 }), { another });
+
+indexSuite("SQLITE", () => {
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
+  return kv(database());
+}, () => kv(database()));
+indexSuite("LEVEL", () => kv(new MemoryLevel()));

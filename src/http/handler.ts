@@ -1,0 +1,196 @@
+import type { Store } from "../api.ts";
+import { KvError } from "../errors.ts";
+import { type Incoming, objectIn } from "./body.ts";
+import { type Limits, limitsOf } from "./limits.ts";
+import { OPERATIONS, type Room } from "./operations.ts";
+import { failure, json, Refusal, type Reply } from "./reply.ts";
+import { contextOfStore, Space } from "./space.ts";
+import { type Grant, type TokenOptions, Tokens } from "./tokens.ts";
+import { Commits, Operations } from "./usage.ts";
+
+/** What is told of a request: nothing of its query, headers, keys and values. */
+export interface LogLine {
+  /** When it began, in ISO 8601. */
+  time: string;
+  method: string;
+  /** `"get"`, `"commit"`, `"health"`…; `null` for a path that is none. */
+  operation: string | null;
+  /** The name of the space; `null` without a token that is known. */
+  space: string | null;
+  status: number;
+  /** How long it took until the response began, in milliseconds. */
+  ms: number;
+  /** The size of the response; 0 for event streams. */
+  bytes: number;
+}
+
+/** Options of {@link createHandler}. */
+export interface HandlerOptions {
+  /** Who may use it; `"none"` lets everyone read and write everything in one space. Each with a space of its own, or a shared one. */
+  tokens: readonly TokenOptions[] | "none";
+  /** Limits of the tokens that name none of their own. */
+  limits?: Limits;
+  /** The origins whose pages may use it from a browser, such as `"https://example.com"`. Default: none. */
+  cors?: readonly string[];
+  /** Told of each request. What it throws is ignored. */
+  log?: (line: LogLine) => void;
+  /** The path in front of `/v1/…`, `/health` and `/ready`, such as `"/kv"`. Default `""`. */
+  base?: string;
+  /** How long the body of a request may take, in milliseconds. Default 30,000. */
+  bodyTimeout?: number;
+  /** How often event streams look for changes that were not made through this handler, in milliseconds. Default 1,000. */
+  interval?: number;
+  /** Ends event streams, and the readiness for more requests. */
+  signal?: AbortSignal;
+}
+
+interface Outcome {
+  readonly operation: string | null;
+  readonly space: string | null;
+  readonly reply: Reply;
+}
+
+/** {@link createHandler} for anything that has what is needed of a request. */
+export function handlerOf(store: unknown, options: HandlerOptions): (request: Incoming) => Promise<Reply> {
+  const { cors = [], log, base = "", bodyTimeout = 30_000, interval = 1000, signal: closing = new AbortController().signal } = Object(options) as HandlerOptions;
+  contextOfStore(store);
+  const limits = limitsOf(options.limits);
+  const tokens = new Tokens(options.tokens, limits);
+  const origins = new Set(cors.map(originIn));
+  if (base !== "" && !/^(\/[\w.~-]+)+$/.test(base)) throw new KvError("KV_INVALID_VALUE", '"base" is a path such as "/kv", without a slash at its end');
+  const isMetered = (name: string): boolean => tokens.grants.some(({ space, limits }) => space === name && limits.storageBytes < Infinity);
+  const rooms = new Map<string, Room>();
+  for (const { space: name } of tokens.grants) {
+    const space = new Space(store, name);
+    if (!rooms.has(name)) rooms.set(name, { space, commits: new Commits(space, isMetered(name)), operations: new Operations(space) });
+  }
+
+  // However many ask at once, the store is asked once.
+  let asking: Promise<boolean> | null = null;
+  const isReady = (): Promise<boolean> =>
+    (asking ??= (store as Store)
+      .has("x")
+      .then(
+        () => !closing.aborted,
+        () => false,
+      )
+      .finally(() => (asking = null)));
+
+  async function perform(name: string, request: Incoming, grant: Grant): Promise<unknown> {
+    const operation = OPERATIONS.get(name)!;
+    grant.rate.take();
+    if (operation.isWrite && grant.isReadOnly) throw new Refusal("KV_UNAUTHORIZED", "this token may only read", 403);
+    const fields = await objectIn(request, grant.limits.bodyBytes, bodyTimeout);
+    const room = rooms.get(grant.space)!;
+    const prepared = operation.prepare(fields, room, grant, { interval, closing });
+    try {
+      await room.operations.count(Math.max(1, prepared.count), grant.limits.operationsPerMonth);
+      return await prepared.run();
+    } catch (error) {
+      throw new Placed(error, room.space.prefix);
+    }
+  }
+
+  async function answer(request: Incoming): Promise<Outcome> {
+    let [operation, space]: [string | null, string | null] = [null, null];
+    try {
+      operation = operationIn(request, base);
+      if (request.method === "OPTIONS" && origins.has(request.headers.get("origin") ?? "")) return { operation, space, reply: preflight() };
+      const method = OPERATIONS.has(operation) ? "POST" : "GET";
+      if (request.method !== method) throw new Refusal("KV_NOT_SUPPORTED", `this path takes ${method}`, 405, { allow: method });
+      if (operation === "health") return { operation, space, reply: json({ ok: true }) };
+      if (operation === "ready") {
+        const ok = await isReady();
+        return { operation, space, reply: json({ ok }, ok ? 200 : 503) };
+      }
+      const grant = await tokens.grantOf(request);
+      space = grant.space;
+      const result = await perform(operation, request, grant);
+      if (!(result instanceof ReadableStream)) return { operation, space, reply: json(result) };
+      const headers = { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" };
+      return { operation, space, reply: { status: 200, headers, body: result } };
+    } catch (error) {
+      return { operation, space, reply: error instanceof Placed ? failure(error.error, error.prefix) : failure(error) };
+    }
+  }
+
+  return async (request) => {
+    const time = new Date().toISOString();
+    const began = performance.now();
+    const { operation, space, reply } = await answer(request);
+    const { status, headers, body } = reply;
+    const origin = request.headers.get("origin");
+    if (origin !== null && origins.has(origin)) {
+      headers["access-control-allow-origin"] = origin;
+      headers["access-control-expose-headers"] = "retry-after";
+    }
+    if (origins.size > 0) headers.vary = "origin";
+    try {
+      const ms = Math.round((performance.now() - began) * 1000) / 1000;
+      log?.({ time, method: request.method, operation, space, status, ms, bytes: body instanceof Uint8Array ? body.byteLength : 0 });
+    } catch {
+      // A request is answered whether or not it can be noted.
+    }
+    return reply;
+  };
+}
+
+/** An error of a space, in whose store keys have a prefix. */
+class Placed extends Error {
+  readonly error: unknown;
+  readonly prefix: string;
+
+  constructor(error: unknown, prefix: string) {
+    super();
+    this.error = error;
+    this.prefix = prefix;
+  }
+}
+
+function originIn(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || url.origin !== text) throw new KvError("KV_INVALID_VALUE", '"cors" lists origins such as "https://example.com": no "*", no path');
+  return text;
+}
+
+/** The name of what a path stands for. @throws {KvError} KV_NOT_SUPPORTED for any other path. */
+function operationIn({ url }: Incoming, base: string): string {
+  const path = URL.canParse(url) ? new URL(url).pathname : "";
+  const name = path.startsWith(`${base}/`) ? path.slice(base.length + 1) : "";
+  if (name === "health" || name === "ready") return name;
+  if (name.startsWith("v1/") && OPERATIONS.has(name.slice(3))) return name.slice(3);
+  throw new Refusal("KV_NOT_SUPPORTED", `there is nothing at this path: operations are at ${base}/v1/…`, 404);
+}
+
+const preflight = (): Reply => ({
+  status: 204,
+  headers: { "access-control-allow-methods": "POST, GET", "access-control-allow-headers": "authorization, content-type", "access-control-max-age": "86400" },
+  body: null,
+});
+
+/**
+ * A server for a store: a function from `Request` to `Response`, for Node ({@link serve} starts it there), Bun, Deno, Workers and anything else that has them. It
+ * never throws. The protocol is in docs/http.md; `kv("https://…")` and `connect()` are its clients.
+ *
+ * Every token opens the key space that it names, and nothing else. Without a token that is known nothing but `/health` and `/ready` is answered.
+ *
+ * @throws {KvError} at once: KV_INVALID_VALUE for options that are none, KV_INVALID_CLIENT for anything but a store.
+ * @example
+ * import kv from "anykv";
+ * import { http } from "anykv/clients/http";
+ * import { createHandler } from "anykv/http";
+ *
+ * const token = crypto.randomUUID();
+ * const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "docs" }] }); // Deno.serve(handler), export default { fetch: handler }
+ *
+ * const store = kv(http("https://localhost", { token, fetch: (...request) => handler(new Request(...request)) }));
+ * await store.set("key1", "Hello world", { expires: "1h" });
+ * console.log(await store.get("key1")); // "Hello world"
+ */
+export function createHandler(store: Store<never> | Store, options: HandlerOptions): (request: Request) => Promise<Response> {
+  const handle = handlerOf(store, options);
+  return async (request) => {
+    const { body, ...rest } = await handle(request);
+    return new Response(body, rest);
+  };
+}

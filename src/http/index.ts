@@ -1,0 +1,5 @@
+export { createHandler, type HandlerOptions, type LogLine } from "./handler.ts";
+export { FREE_TIER, type Limits } from "./limits.ts";
+export { type KvServer, serve, type ServeOptions } from "./serve.ts";
+export { spaceOf } from "./space.ts";
+export type { TokenOptions } from "./tokens.ts";

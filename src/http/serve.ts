@@ -1,0 +1,124 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Store } from "../api.ts";
+import { builtin } from "../disk/node.ts";
+import { KvError } from "../errors.ts";
+import { timeoutOf } from "../patience.ts";
+import { type HandlerOptions, handlerOf } from "./handler.ts";
+import { incoming, send } from "./node-request.ts";
+
+/** Options of {@link serve}. */
+export interface ServeOptions extends Omit<HandlerOptions, "signal"> {
+  /** The port to listen on. Default 0: one that is free. */
+  port?: number;
+  /** The address to listen on. Default `"127.0.0.1"`: only this machine reaches it. */
+  hostname?: string;
+  /** How long `close()` lets running requests end: seconds, or a text such as `"10s"`, which is the default. */
+  grace?: number | string;
+}
+
+/** A server that is running. */
+export interface KvServer {
+  /** Where it is reached from this machine, such as `"http://127.0.0.1:8080"`, with the `base` behind it. */
+  readonly url: string;
+  readonly port: number;
+  /**
+   * Accepts nothing more, ends event streams, lets running requests end within the `grace`, and then ends what is left. The store stays open. A second call
+   * waits for the first.
+   */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Node looks for requests that take too long only so often. */
+const LOOK = 1000;
+/** How long a client that sends more than it was asked for has to read why it was refused, in milliseconds. */
+const LINGER = 1000;
+/** Longer than clients and proxies keep a connection that nobody uses, so that it is not ended just as they use it. */
+const KEPT = 65_000;
+
+/**
+ * Starts {@link createHandler} on `node:http`. It speaks plain HTTP: what faces the internet stands behind a proxy that speaks TLS.
+ *
+ * A request has to be complete within `bodyTimeout`; one whose body is refused is not read to its end.
+ *
+ * @throws {KvError} KV_CONNECTION when it cannot listen, KV_NOT_SUPPORTED without `node:http`, and as `createHandler()`.
+ * @example
+ * import kv from "anykv";
+ * import { http } from "anykv/clients/http";
+ * import { serve } from "anykv/http";
+ *
+ * const token = crypto.randomUUID();
+ * const server = await serve(kv(new Map()), { tokens: [{ token, space: "docs" }] });
+ *
+ * const store = kv(http(server.url, { token }));
+ * await store.set("key1", "Hello world");
+ * console.log(await store.get("key1")); // "Hello world"
+ * await server.close();
+ */
+export async function serve(store: Store<never> | Store, options: ServeOptions): Promise<KvServer> {
+  const { port = 0, hostname = "127.0.0.1", grace = "10s", base = "", bodyTimeout = 30_000 } = Object(options) as ServeOptions;
+  const closing = new AbortController();
+  const handle = handlerOf(store, { ...options, signal: closing.signal });
+  const patience = timeoutOf(grace);
+  const { createServer } = builtin("node:http");
+  if (createServer === undefined) throw new KvError("KV_NOT_SUPPORTED", "serve() needs node:http: elsewhere hand createHandler() to what serves requests");
+
+  const timeouts = { requestTimeout: bodyTimeout, headersTimeout: Math.min(bodyTimeout, 10_000), keepAliveTimeout: KEPT, connectionsCheckingInterval: Math.min(bodyTimeout, LOOK) };
+  const server = createServer(timeouts, (request, response) => {
+    const { socket } = request;
+    running.set(socket, (running.get(socket) ?? 0) + 1);
+    response.once("close", () => {
+      running.set(socket, running.get(socket)! - 1);
+      if (closing.signal.aborted && running.get(socket) === 0) socket.end();
+    });
+    void respond(request, response).catch(() => response.destroy());
+  });
+  // How many requests of each connection are answered just now. Node itself takes those that have not sent any for busy.
+  const running = new Map<Socket, number>();
+  server.on("connection", (socket) => {
+    running.set(socket, 0);
+    socket.once("close", () => running.delete(socket));
+  });
+
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const reply = await handle(incoming(request));
+    // What was not read must not be taken for the next request.
+    const isWhole = request.complete;
+    if (!isWhole || closing.signal.aborted) reply.headers.connection = "close";
+    await send(response, reply, isWhole);
+    if (isWhole) return;
+    // Ended at once, the connection would be reset, and the answer lost with it.
+    const timer = setTimeout(() => request.destroy(), LINGER);
+    response.once("close", () => clearTimeout(timer));
+  }
+
+  await listening(server, port, hostname);
+  const address = server.address() as AddressInfo;
+  let closed: Promise<void> | null = null;
+  const close = (): Promise<void> => {
+    closing.abort();
+    closed ??= ended(server, patience);
+    for (const [socket, requests] of running) if (requests === 0) socket.destroy();
+    return closed;
+  };
+  const host = hostname === "0.0.0.0" || hostname === "::" ? "localhost" : hostname.includes(":") ? `[${hostname}]` : hostname;
+  return { url: `http://${host}:${address.port}${base}`, port: address.port, close, [Symbol.asyncDispose]: close };
+}
+
+function listening(server: Server, port: number, hostname: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) => reject(new KvError("KV_CONNECTION", `the server cannot listen on port ${port} (${cause.code}): see the cause`, { cause })));
+    server.listen(port, hostname, resolve);
+  });
+}
+
+function ended(server: Server, patience: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = patience === Infinity ? undefined : setTimeout(() => server.closeAllConnections(), patience);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,138 @@
+import type { Entry, Store } from "../api.ts";
+import type { StoreContext } from "../core.ts";
+import { KvError } from "../errors.ts";
+import { guardOf } from "../guard.ts";
+import { utf8Length } from "../key.ts";
+import { ordered } from "../listing.ts";
+import { isFresh, versionOf } from "../record.ts";
+import { contextOf, createStore } from "../store.ts";
+import type { KvRecord, PageQuery } from "../types.ts";
+
+/** An answer goes on until it has about so many bytes. */
+const ANSWER_BYTES = 1_000_000;
+/** How many records the store is asked for at once: each may be as large as a value. */
+const AT_ONCE = 100;
+
+/** A page of a listing: its entries, and the key to go on behind. */
+export interface EntryPageAfter {
+  readonly entries: readonly Entry<unknown>[];
+  readonly next: string | null;
+}
+
+/** @throws {KvError} KV_INVALID_CLIENT for anything but a store of this library. */
+export function contextOfStore(store: unknown): StoreContext {
+  const context = contextOf(store);
+  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a server needs a store: pass what kv() returns");
+  return context;
+}
+
+/** The bytes that an entry takes: those of its key, and of the JSON of its value and its metadata. */
+export function bytesOf({ key, value, metadata }: Pick<Entry<unknown>, "key" | "value" | "metadata">): number {
+  return utf8Length(key) + utf8Length(JSON.stringify(value)) + (metadata === null ? 0 : utf8Length(JSON.stringify(metadata)));
+}
+
+/**
+ * The part of a store that is a space. Its name stands between braces, with everything encoded that could end it: spaces never overlap, and a cluster of Redis
+ * keeps each of them in one place.
+ */
+export class Space {
+  readonly name: string;
+  /** What the server keeps for itself beside the data. */
+  readonly root: Store<unknown>;
+  /** What the holders of its tokens see. */
+  readonly data: Store<unknown>;
+  /** What stands before their keys in the store underneath. */
+  readonly prefix: string;
+  readonly #context: StoreContext;
+
+  constructor(store: unknown, name: string) {
+    this.name = name;
+    // Values go over the wire as they are stored: what a codec makes of them is the clients' affair, as is the default expiry.
+    const context = { ...contextOfStore(store), codec: undefined, expires: null };
+    this.root = createStore<unknown>(context, { prefix: `space/{${encodeURIComponent(name)}}/` });
+    this.data = this.root.prefix("d/");
+    this.#context = contextOf(this.data)!;
+    this.prefix = this.#context.prefix;
+  }
+
+  #entry(key: string, record: KvRecord, values: boolean): Entry<unknown> {
+    const { value, expires, metadata } = record;
+    return { key: key.slice(this.prefix.length), value: values ? value : null, version: versionOf(record), expires, metadata: values ? metadata : null };
+  }
+
+  /** The entries under some keys, `null` for what is absent. Ends early, but not before the first, when they are large. */
+  async get(keys: readonly string[], values: boolean): Promise<(Entry<unknown> | null)[]> {
+    const found: (Entry<unknown> | null)[] = [];
+    let bytes = 0;
+    for (let i = 0; i < keys.length && bytes < ANSWER_BYTES; i += AT_ONCE) {
+      for (const entry of await this.#getSome(keys.slice(i, i + AT_ONCE), values)) {
+        if (bytes >= ANSWER_BYTES) break;
+        found.push(entry);
+        bytes += entry === null ? 4 : bytesOf(entry);
+      }
+    }
+    return found;
+  }
+
+  async #getSome(keys: readonly string[], values: boolean): Promise<(Entry<unknown> | null)[]> {
+    const adapter = await guardOf(this.#context.connection, this.#context.timeout);
+    if (keys.length === 1 || adapter.getMany === undefined) {
+      const entries = await Promise.all(keys.map((key) => this.data.entry<unknown>(key)));
+      return entries.map((entry) => (entry === null || values ? entry : { ...entry, value: null, metadata: null }));
+    }
+    const full = keys.map((key) => this.prefix + key);
+    const records = await adapter.getMany(full);
+    const now = Date.now();
+    return records.map((record, i) => (isFresh(record, now) ? this.#entry(full[i]!, record, values) : null));
+  }
+
+  /** A page in key order. Ends early when its entries are large; it may be empty and still not be the last. */
+  async page({ prefix, after, limit, reverse, values }: PageQuery): Promise<EntryPageAfter> {
+    const adapter = await guardOf(this.#context.connection, this.#context.timeout);
+    const range = { prefix: this.prefix + prefix, after: after === null ? null : this.prefix + after, reverse };
+    const entries: Entry<unknown>[] = [];
+    let bytes = 0;
+    const isFull = (): boolean => entries.length >= limit || bytes >= ANSWER_BYTES;
+    const take = (key: string, record: KvRecord): void => {
+      const entry = this.#entry(key, record, values);
+      entries.push(entry);
+      bytes += bytesOf(entry);
+    };
+    if (adapter.page === undefined) {
+      // One more than asked for tells whether there is another page.
+      const pairs = await ordered(adapter, range, limit + 1, this.prefix);
+      for (const pair of pairs) if (!isFull()) take(...pair);
+      return { entries, next: entries.length < pairs.length ? entries.at(-1)!.key : null };
+    }
+    let next = range.after;
+    do {
+      const page = await adapter.page({ ...range, after: next, limit: Math.min(limit - entries.length, values ? AT_ONCE : 500), values });
+      const now = Date.now();
+      for (const pair of page.entries) if (isFresh(pair[1], now)) take(...pair);
+      ({ next } = page);
+    } while (next !== null && !isFull());
+    return { entries, next: next === null ? null : next.slice(this.prefix.length) };
+  }
+}
+
+/**
+ * The store of one space of a server: the same data as the holders of its tokens see, without their limits.
+ *
+ * What is written through it beside a server that has a limit on storage counts from the next time that the server counts the space anew.
+ *
+ * @param name the `space` of a token.
+ * @throws {KvError} KV_INVALID_CLIENT for anything but a store, KV_INVALID_VALUE for a name that is none.
+ * @example
+ * import kv from "anykv";
+ * import { spaceOf } from "anykv/http";
+ *
+ * const store = kv(new Map());
+ * const users = spaceOf(store, "users");
+ * await users.set("ann", { admin: true });
+ * console.log(await users.keys()); // ["ann"]
+ * console.log(await spaceOf(store, "others").keys()); // []
+ */
+export function spaceOf(store: Store<never> | Store, name: string): Store {
+  if (typeof name !== "string" || name === "" || !name.isWellFormed()) throw new KvError("KV_INVALID_VALUE", "the name of a space is a non-empty, well-formed string");
+  return new Space(store, name).data as Store;
+}

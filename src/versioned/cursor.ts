@@ -1,0 +1,38 @@
+import { KvError } from "../errors.ts";
+import { isWithin, type TextRange } from "./pages.ts";
+
+/** Where a listing stands that has come to its end: no key has this text. */
+const ENDED = " ";
+
+/** Eight digits that tell a selector and direction from others (FNV-1a). */
+function digest({ base, start, end }: TextRange, reverse: boolean): string {
+  let hash = 0x811c9dc5;
+  for (const char of JSON.stringify([base, start, end, reverse])) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}
+
+/** The cursor of a listing that has yielded this text last; `null`: everything. It is base64url. */
+export function encodePosition(text: string | null, range: TextRange, reverse: boolean): string {
+  const bytes = new TextEncoder().encode(digest(range, reverse) + (text ?? ENDED));
+  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  return btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+}
+
+/**
+ * The text behind which a cursor goes on; `null` when there is nothing more.
+ *
+ * @throws {KvError} KV_INVALID_CURSOR unless it was made by a listing with this selector and direction.
+ */
+export function decodePosition(cursor: unknown, range: TextRange, reverse: boolean): string | null {
+  try {
+    const binary = atob(String(cursor).replace(/-/g, "+").replace(/_/g, "/"));
+    const decoded = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
+    const rest = decoded.slice(8);
+    const text = rest === ENDED ? null : rest;
+    // Making it again compares the selector, and catches what a lenient decoder lets pass.
+    if ((text === null || isWithin(range, text)) && encodePosition(text, range, reverse) === cursor) return text;
+  } catch {
+    // Not base64 or not UTF-8: refused below like any other text.
+  }
+  throw new KvError("KV_INVALID_CURSOR", "this cursor was not made by a listing with this selector and direction: start without a cursor");
+}

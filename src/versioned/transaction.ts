@@ -1,0 +1,168 @@
+import type { Codec, CommitCheck, CommitWrite, Entry, Store } from "../api.ts";
+import { isKvError, KvError } from "../errors.ts";
+import { deadline } from "../expires.ts";
+import { contextOf } from "../store.ts";
+import type { Expires } from "../types.ts";
+import { type Index, placeIn, placeNow } from "./indexes.ts";
+import { decodeKey, encodeKey, type Key } from "./key.ts";
+import type { VersionedCommit, VersionedSetOptions, VersionedTransaction } from "./types.ts";
+import { type Move, type Upkeep, upkeepOf } from "./upkeep.ts";
+import { COUNTER_END, decodeValue, encodeValue, isCounter, settled } from "./value.ts";
+
+const MOST_CHECKS = 100;
+const MOST_CHANGES = 1000;
+/** How long the loser of a race waits at most before it tries again, in milliseconds; it doubles from 1. */
+const LONGEST_PAUSE = 64;
+
+/** What a transaction works on. */
+export interface Ground {
+  readonly store: Store<unknown>;
+  readonly indexes: readonly Index[];
+  readonly codec: Codec | undefined;
+  readonly valueBytes: number;
+  /** Told the texts of the keys that were written. */
+  readonly wrote: (texts: readonly string[]) => void;
+}
+
+/** What is under a key in the course of a transaction; `undefined` is nothing. */
+interface State {
+  readonly value: unknown;
+  readonly expires: Expires | undefined;
+}
+
+interface Change {
+  readonly text: string;
+  /** Whether what was there before decides what is there then. */
+  readonly isRelative: boolean;
+  apply(before: State | undefined): State | undefined;
+}
+
+/**
+ * The deadline that options name, as the store takes it; `undefined` for the store's own.
+ *
+ * @throws {KvError} KV_INVALID_EXPIRES for what is no deadline, for an `expireIn` that is no whole number from 0 or stands beside `expires`, and for options that are none.
+ */
+export function expiryOf(options: VersionedSetOptions = {}): Expires | undefined {
+  // A bare duration in its place would mean "never" by mistake.
+  if (Object(options) !== options) throw new KvError("KV_INVALID_EXPIRES", 'the options of set() are an object: { expires: "1h" }');
+  const { expires, expireIn } = options;
+  if (expireIn !== undefined && (!Number.isSafeInteger(expireIn) || expireIn < 0 || expires !== undefined)) {
+    throw new KvError("KV_INVALID_EXPIRES", '"expireIn" is a whole number of milliseconds from 0, and stands alone: "expires" takes seconds, texts and dates');
+  }
+  const found = expireIn === undefined ? expires : expireIn / 1000;
+  deadline(found, Date.now());
+  return found;
+}
+
+function counter(what: string, operand: unknown, combine: (stored: bigint) => bigint): Change["apply"] {
+  if (!isCounter(operand)) throw new KvError("KV_INVALID_VALUE", `${what}() takes a bigint from 0 to 2⁶⁴ − 1`);
+  return (before) => {
+    if (before === undefined) return { value: operand, expires: undefined };
+    if (!isCounter(before.value)) throw new KvError("KV_INVALID_VALUE", `${what}() meets something else than a bigint from 0 to 2⁶⁴ − 1: set() replaces it`);
+    return { value: combine(before.value), expires: undefined };
+  };
+}
+
+function refuseMore(count: number, most: number, what: string): void {
+  if (count > most) throw new KvError("KV_TOO_LARGE", `a transaction has at most ${most} ${what}, this one ${count}: split it`);
+}
+
+/** Does something until it answers, with pauses by chance, so that those who lost together do not meet again. */
+export async function untilDone<T>(work: () => Promise<T | null>): Promise<T> {
+  for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    const result = await work();
+    if (result !== null) return result;
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * pause));
+  }
+}
+
+/** Begins a transaction. `onTaken` answers when an entry would be found by what another is found by in a unique index. */
+export function transaction(ground: Ground, onTaken: (index: Index) => VersionedCommit = () => ({ ok: false })): VersionedTransaction {
+  const checks: CommitCheck[] = [];
+  const changes: Change[] = [];
+  const add = (key: Key, apply: Change["apply"], isRelative = false): VersionedTransaction => {
+    changes.push({ text: encodeKey(key), isRelative, apply });
+    return self;
+  };
+  const self: VersionedTransaction = {
+    check(...more) {
+      for (const { key, version = null } of more) {
+        if (version !== null && !/^[0-9a-f]{20}$/i.test(version)) throw new KvError("KV_INVALID_VALUE", "a version is 20 hexadecimal digits, or null for absent");
+        checks.push({ key: encodeKey(key), version: version === null ? null : version.toLowerCase() });
+      }
+      return self;
+    },
+    set(key, value, options) {
+      const state: State = { value: settled(value, ground.codec, ground.valueBytes), expires: expiryOf(options) };
+      return add(key, () => state);
+    },
+    delete: (key) => add(key, () => undefined),
+    sum: (key, by) => add(key, counter("sum", by, (stored) => (stored + by) % COUNTER_END), true),
+    min: (key, value) => add(key, counter("min", value, (stored) => (stored < value ? stored : value)), true),
+    max: (key, value) => add(key, counter("max", value, (stored) => (stored > value ? stored : value)), true),
+    async commit() {
+      refuseMore(checks.length, MOST_CHECKS, "checks");
+      refuseMore(changes.length, MOST_CHANGES, "changes");
+      // What is added while this one is under way is for the next.
+      const [asked, made] = [[...checks], [...changes]];
+      return untilDone(() => attempt(ground, asked, made, onTaken));
+    },
+  };
+  return self;
+}
+
+/** What is to be written, and what that rests on. */
+interface Plan extends Upkeep {
+  readonly texts: readonly string[];
+}
+
+/** Reads what decides, and works out what is written. What refuses the changes is an answer: whether the caller's own checks hold is said first. */
+async function plan({ store, indexes }: Ground, changes: readonly Change[]): Promise<Plan & { readonly refusal?: KvError }> {
+  const texts = [...new Set(changes.map(({ text }) => text))];
+  const isIndexed = (text: string): boolean => indexes.some(({ base }) => text.startsWith(base));
+  // What was there before matters to counters, unless something before them in the transaction replaces it, and to indexes.
+  const decisive = texts.filter((text) => isIndexed(text) || changes.find((change) => change.text === text)!.isRelative);
+  const found = new Map<string, Entry<unknown> | null>(await Promise.all(decisive.map(async (text) => [text, await store.entry<unknown>(text)] as const)));
+  const checks = decisive.map((text) => ({ key: text, version: found.get(text)?.version ?? null }));
+  const before = new Map<string, State>();
+  for (const [text, entry] of found) if (entry !== null) before.set(text, { value: decodeValue(entry.value), expires: undefined });
+
+  const moves: Move[] = [];
+  const writes: CommitWrite[] = [];
+  try {
+    const after = new Map<string, State | undefined>(before);
+    for (const { text, apply } of changes) after.set(text, apply(after.get(text)));
+    const now = Date.now();
+    for (const text of texts) {
+      const state = after.get(text);
+      const at = deadline(state?.expires === undefined ? contextOf(store)?.expires : state.expires, now);
+      // As a moment, so that an entry and what indexes keep of it are gone together.
+      const expires = at === null ? null : new Date(at);
+      writes.push(state === undefined ? { key: text, value: null } : { key: text, value: encodeValue(state.value), expires });
+      const key = isIndexed(text) ? decodeKey(text)! : null;
+      for (const index of key === null ? [] : indexes) {
+        const old = before.get(text);
+        moves.push({ index, text, from: old === undefined ? null : placeNow(index, text, key!, old.value), to: state === undefined ? null : placeIn(index, text, key!, state.value), expires });
+      }
+    }
+  } catch (error) {
+    if (!isKvError(error)) throw error;
+    return { texts, checks, writes: [], taken: null, refusal: error };
+  }
+  const upkeep = await upkeepOf(store, moves);
+  return { texts, checks: [...checks, ...upkeep.checks], writes: [...writes, ...upkeep.writes], taken: upkeep.taken };
+}
+
+/** Works out the changes, and makes them if nothing has changed that they rest on. `null`: something has, and everything begins again. */
+async function attempt(ground: Ground, checks: readonly CommitCheck[], changes: readonly Change[], onTaken: (index: Index) => VersionedCommit): Promise<VersionedCommit | null> {
+  const { texts, checks: own, writes, taken, refusal } = await plan(ground, changes);
+  const asked = new Set(checks.map(({ key, version }) => `${version} ${key}`));
+  const all = [...checks, ...own.filter(({ key, version }) => !asked.has(`${version} ${key}`))];
+  const isRefused = taken !== null || refusal !== undefined;
+  const result = await ground.store.commit(all, isRefused ? [] : writes);
+  if (!result.ok) return checks.some(({ key }) => result.failed.includes(key)) ? { ok: false } : null;
+  if (refusal !== undefined) throw refusal;
+  if (taken !== null) return onTaken(taken);
+  ground.wrote(texts);
+  return { ok: true, version: result.version };
+}

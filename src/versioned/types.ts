@@ -1,0 +1,110 @@
+import type { Expires } from "../types.ts";
+import type { Key, KeyPart } from "./key.ts";
+
+/** A key that is there: its value, and the version that changes with each write. */
+export interface VersionedEntry<T = unknown> {
+  key: KeyPart[];
+  value: T;
+  /** 20 hexadecimal digits. */
+  version: string;
+}
+
+/** A key that is not there. A stored `null` has a version. */
+export interface MissingEntry {
+  key: KeyPart[];
+  value: null;
+  version: null;
+}
+
+/** What `get()` answers. */
+export type MaybeEntry<T = unknown> = VersionedEntry<T> | MissingEntry;
+
+/** Options of a write. */
+export interface VersionedSetOptions {
+  /** When the value expires: seconds, a text such as `"1h"`, a `Date`, or `null` for never. Default: the store's. */
+  expires?: Expires | undefined;
+  /** The same in milliseconds from now: a whole number from 0. */
+  expireIn?: number | undefined;
+}
+
+/** Which keys to list: those with more parts than `prefix`, those from `start` (included) to `end` (excluded), or a range under a prefix. */
+export type Selector =
+  | { readonly prefix: Key }
+  | { readonly prefix: Key; readonly start: Key }
+  | { readonly prefix: Key; readonly end: Key }
+  | { readonly start: Key; readonly end: Key };
+
+/** Options of a listing. */
+export interface VersionedListOptions {
+  /** The most entries: a whole number from 1. Default: all. */
+  limit?: number | undefined;
+  /** Goes on behind where a listing of the same selector and direction stopped. */
+  cursor?: string | undefined;
+  /** From the last key to the first. Default `false`. */
+  reverse?: boolean | undefined;
+  /** How many entries are asked for at once: a whole number from 1 to 1,000. Default 100. */
+  batchSize?: number | undefined;
+}
+
+/** The entries of a listing, one after the other. */
+export interface VersionedList<T> extends AsyncIterableIterator<VersionedEntry<T>> {
+  /**
+   * Where this listing stands: behind the last entry that it yielded. That of a finished listing goes on with nothing.
+   *
+   * @throws {KvError} KV_INVALID_CURSOR before the first entry.
+   */
+  readonly cursor: string;
+}
+
+/** What `commit()` answers. A check that fails is no exception. */
+export type VersionedCommit = { ok: true; version: string } | { ok: false };
+
+/** A condition: the key still has this version; `null` means that it is absent. */
+export interface VersionedCheck {
+  readonly key: Key;
+  readonly version: string | null;
+}
+
+/** Changes that take effect together or not at all. Every method but `commit()` answers with the same object. */
+export interface VersionedTransaction {
+  /** Nothing is written unless each of these keys still has this version. An entry will do. */
+  check(...checks: readonly VersionedCheck[]): VersionedTransaction;
+  set(key: Key, value: unknown, options?: VersionedSetOptions): VersionedTransaction;
+  delete(key: Key): VersionedTransaction;
+  /** Adds to a bigint; an absent one begins at 0. Sums go on from 0 behind 2⁶⁴ − 1. */
+  sum(key: Key, by: bigint): VersionedTransaction;
+  /** Keeps the smaller of the stored bigint and this one. */
+  min(key: Key, value: bigint): VersionedTransaction;
+  /** Keeps the larger of the stored bigint and this one. */
+  max(key: Key, value: bigint): VersionedTransaction;
+  /**
+   * Makes all changes in their order if every check holds, and none otherwise.
+   *
+   * @throws {KvError} KV_INVALID_VALUE when a counter meets something else than a bigint, KV_TOO_LARGE for more than 100 checks or 1,000 changes; then nothing is written.
+   */
+  commit(): Promise<VersionedCommit>;
+}
+
+/** How to find entries by something else than their key. */
+export interface IndexOptions<T = unknown> {
+  /** The keys whose values are indexed: all that have more parts than this one. */
+  readonly prefix: Key;
+  /** What an entry is found by; `null` and `undefined` leave it out. Must depend on the value and the key alone. */
+  readonly of: (value: T, key: readonly KeyPart[]) => KeyPart | Key | null | undefined;
+  /** Whether two entries may not be found by the same. Default `false`. */
+  readonly unique?: boolean;
+}
+
+/** Options of `watch()`. */
+export interface WatchOptions {
+  /** Yields also what has not changed. Default `false`. */
+  raw?: boolean | undefined;
+  /** How often changes from elsewhere are looked for, in milliseconds. Default 1000. Those through this process come at once. */
+  interval?: number | undefined;
+}
+
+/** Options of `reindex()`. */
+export interface ReindexOptions {
+  /** Called after each entry with how many were looked at. */
+  progress?: (done: number) => void;
+}

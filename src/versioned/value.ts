@@ -1,0 +1,59 @@
+import type { Codec } from "../api.ts";
+import { isKvError, KvError } from "../errors.ts";
+import { utf8Length } from "../key.ts";
+import type { Json } from "../types.ts";
+import { checkedCopy } from "../value.ts";
+
+/** The member that marks what stands for something else. */
+const MARK = "~";
+
+/** What a counter holds at most, and one more: sums go on from 0 there. */
+export const COUNTER_END: bigint = 2n ** 64n;
+
+/** Whether something is a counter: a bigint of 64 bits without a sign. */
+export const isCounter = (value: unknown): value is bigint => typeof value === "bigint" && value >= 0n && value < COUNTER_END;
+
+const hasMark = (value: unknown): value is { [MARK]: unknown; value?: unknown } => typeof value === "object" && value !== null && Object.hasOwn(value, MARK);
+
+/**
+ * What a store keeps for a value: the value itself, but for `null` and bigints, which it could not keep, and for objects that look like what stands for those.
+ * `undefined` is `null`.
+ */
+export function encodeValue(value: unknown): unknown {
+  if (value === null || value === undefined) return { [MARK]: "null" };
+  if (typeof value === "bigint") return { [MARK]: "bigint", value: String(value) };
+  return hasMark(value) ? { [MARK]: "object", value } : value;
+}
+
+/** The value that is kept so. What somebody else has marked is taken as it is. */
+export function decodeValue(stored: unknown): unknown {
+  if (!hasMark(stored)) return stored;
+  const { [MARK]: mark, value } = stored;
+  if (mark === "null") return null;
+  if (mark === "bigint" && typeof value === "string" && /^-?\d+$/.test(value)) return BigInt(value);
+  return mark === "object" && hasMark(value) ? value : stored;
+}
+
+function encoded(codec: Codec, value: unknown): Json {
+  try {
+    return checkedCopy(codec.encode(value), "the encoded value");
+  } catch (cause) {
+    throw isKvError(cause) ? cause : new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause });
+  }
+}
+
+/**
+ * A value as it is at this moment: checked, and a copy that nobody else has.
+ *
+ * @throws {KvError} KV_INVALID_VALUE for what cannot be stored, KV_TOO_LARGE for a value whose JSON has more bytes of UTF-8 than the limit.
+ */
+export function settled(value: unknown, codec: Codec | undefined, limit: number): unknown {
+  if (value === null || value === undefined) return null;
+  const isBig = typeof value === "bigint";
+  const json = isBig ? String(value) : codec === undefined ? checkedCopy(value) : encoded(codec, value);
+  if (limit < Infinity) {
+    const length = isBig ? String(json).length : utf8Length(JSON.stringify(json));
+    if (length > limit) throw new KvError("KV_TOO_LARGE", `a value has at most ${limit} bytes of JSON here, this one ${length}: keep it in parts`);
+  }
+  return isBig ? value : codec === undefined ? json : codec.decode(json);
+}

@@ -1,0 +1,8 @@
+import kv from "../../src/index.ts";
+import { versioned } from "../../src/versioned/index.ts";
+import { indexSuite } from "../helpers/versioned/indexes.ts";
+import { versionedSuite } from "../helpers/versioned-suite.ts";
+
+let map = new Map();
+versionedSuite("MEMORY", () => versioned(kv((map = new Map()))), { another: () => versioned(kv(map)) });
+indexSuite("MEMORY", () => kv((map = new Map())), () => kv(map));
