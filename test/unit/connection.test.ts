@@ -51,11 +51,11 @@ describe("close()", () => {
 
   it("turns what the client then says into KV_CLOSED", async () => {
     const broken = Object.assign(new Error("The client is closed"), { code: "E_CLIENT" });
-    let reject = (_: Error): void => {};
-    const client = { get: () => new Promise((_, no) => (reject = no)), set: () => {}, close: () => reject(broken) };
+    let reject: ((error: Error) => void) | undefined;
+    const client = { get: () => new Promise((_, no) => (reject = no)), set: () => {}, close: () => reject?.(broken) };
     const store = kv(client, { timeout: "200ms" });
     const read = store.get("a");
-    await vi.waitFor(() => expect(reject.length).toBe(1));
+    await vi.waitFor(() => expect(reject).toBeDefined());
     await store.close();
     await expect(read).rejects.toMatchObject({ code: "KV_CLOSED", cause: broken });
   });

@@ -182,9 +182,11 @@ describe("watch()", () => {
     const plain = kv();
     const readers = [versioned(plain), versioned(kv(plain)), versioned(plain.prefix("p "))].map((store, i) => store.watch([i === 2 ? ["a"] : ["p", "a"]], { interval: 1e6 }).getReader());
     for (const reader of readers) expect((await reader.read()).value![0]!.version).toBe(null);
-    const writers = [versioned(plain).set(["p", "a"], 1), versioned(plain.prefix("p ")).set(["a"], 2)];
-    await Promise.all(writers);
-    for (const reader of readers) expect((await reader.read()).value![0]!.value).toBe(2);
+    for (const [value, write] of [() => versioned(plain).set(["p", "a"], 0), () => versioned(plain.prefix("p ")).set(["a"], 1), () => versioned(kv(plain)).delete(["p", "a"])].entries()) {
+      const pending = readers.map((reader) => reader.read());
+      await write();
+      for (const each of pending) expect((await each).value![0]!.value).toBe([0, 1, null][value]);
+    }
     await Promise.all(readers.map((reader) => reader.cancel()));
   });
 
