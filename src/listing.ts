@@ -71,34 +71,29 @@ function iterator({ iterate }: Adapter, prefix: string, values: boolean): Iterat
   return Symbol.iterator in source ? source[Symbol.iterator]() : source[Symbol.asyncIterator]();
 }
 
-/** Up to `limit` fresh records of the range in key order, but for one key. Without an order in the client it keeps no more than those in memory. */
+/** Up to `limit` fresh records of the range in key order, but for one key. Without an order in the client it keeps no more than twice those and a batch in memory. */
 export async function ordered(adapter: Guarded, range: Range, limit: number, except: string): Promise<Pair[]> {
-  const found: Pair[] = [];
+  let found: Pair[] = [];
   const sign = range.reverse ? -1 : 1;
   const isOrdered = adapter.page !== undefined;
+  const compare = (a: string, b: string): number => sign * compareKeys(a, b);
+  const cut = (): Pair[] => found.sort(([a], [b]) => compare(a, b)).slice(0, limit);
+  // Once there are enough, what comes behind the last of them is not needed.
+  let last: string | null = null;
   for await (const batch of batches(adapter, range, true, isOrdered ? Math.min(limit, PAGE) : PAGE)) {
     const now = Date.now();
     for (const pair of batch) {
-      if (pair[0] === except || !isFresh(pair[1], now)) continue;
-      if (isOrdered) found.push(pair);
-      else if (range.after === null || sign * compareKeys(pair[0], range.after) > 0) insert(found, pair, sign, limit);
+      const [key, record] = pair;
+      if (key === except || !isFresh(record, now)) continue;
+      const isWanted = isOrdered || ((range.after === null || compare(key, range.after) > 0) && (last === null || compare(key, last) < 0));
+      if (isWanted) found.push(pair);
     }
     if (isOrdered && found.length >= limit) break;
+    if (isOrdered || found.length < 2 * limit) continue;
+    found = cut();
+    last = found.at(-1)![0];
   }
-  return found.slice(0, limit);
-}
-
-function insert(found: Pair[], pair: Pair, sign: number, limit: number): void {
-  let low = 0;
-  let high = found.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (sign * compareKeys(found[middle]![0], pair[0]) < 0) low = middle + 1;
-    else high = middle;
-  }
-  if (low >= limit) return;
-  found.splice(low, 0, pair);
-  if (found.length > limit) found.pop();
+  return isOrdered ? found.slice(0, limit) : cut();
 }
 
 // A cursor is base64url of this mark, the direction, the length of the prefixes, and the full key that the page ended on.

@@ -7,7 +7,7 @@ const MOST_WRITES = 1000;
 
 /** Checks and writes that are gathered, and take effect together or not at all. Every method but `commit()` answers with the transaction itself. */
 export interface Transaction {
-  /** Nothing is written unless each of these keys still has this version; `null` means that it is absent. An entry of `store.entry()` will do. */
+  /** Nothing is written unless each of these keys still has this version; `null` means that it is absent. An entry of `store.entry()` will do; where that is `null`, so is the version. @throws {KvError} KV_INVALID_VALUE for `null` itself. */
   check(...checks: readonly CommitCheck[]): Transaction;
   /** Sets, with the options of `store.set()`; `null` deletes. */
   set(key: string, value: unknown, options?: SetOptions): Transaction;
@@ -44,7 +44,10 @@ export function atomic<V>(store: Store<V>): Transaction {
   const writes: CommitWrite[] = [];
   const transaction: Transaction = {
     check(...more) {
-      checks.push(...more.map(({ key, version }) => ({ key, version })));
+      for (const check of more) {
+        if (Object(check) !== check) throw new KvError("KV_INVALID_VALUE", "a check is an entry or { key, version }: what is absent has no entry, and is checked with { key, version: null }");
+        checks.push({ key: check.key, version: check.version });
+      }
       return transaction;
     },
     set(key, value, options) {
@@ -55,7 +58,8 @@ export function atomic<V>(store: Store<V>): Transaction {
     async commit() {
       refuseMore(checks.length, MOST_CHECKS, "checks");
       refuseMore(writes.length, MOST_WRITES, "writes");
-      return store.commit(checks, writes);
+      // What is added while this one is under way is for the next.
+      return store.commit([...checks], [...writes]);
     },
   };
   return transaction;

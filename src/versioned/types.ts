@@ -67,29 +67,55 @@ export interface VersionedCheck {
 
 /** Changes that take effect together or not at all. Every method but `commit()` answers with the same object. */
 export interface VersionedTransaction {
-  /** Nothing is written unless each of these keys still has this version. An entry will do. */
+  /**
+   * Nothing is written unless each of these keys still has this version. An entry will do.
+   *
+   * @throws {KvError} KV_INVALID_VALUE for a version that is none.
+   */
   check(...checks: readonly VersionedCheck[]): VersionedTransaction;
+  /** Sets, with the options and the errors of `set()`, at once. The value is copied. */
   set(key: Key, value: unknown, options?: VersionedSetOptions): VersionedTransaction;
+  /** Deletes; what is not there is no error. */
   delete(key: Key): VersionedTransaction;
-  /** Adds to a bigint; an absent one begins at 0. Sums go on from 0 behind 2⁶⁴ − 1. */
+  /** Adds to a bigint from 0 to 2⁶⁴ − 1; an absent one begins at 0. Sums go on from 0 behind the end. As any write, it takes the deadline away. */
   sum(key: Key, by: bigint): VersionedTransaction;
   /** Keeps the smaller of the stored bigint and this one. */
   min(key: Key, value: bigint): VersionedTransaction;
   /** Keeps the larger of the stored bigint and this one. */
   max(key: Key, value: bigint): VersionedTransaction;
   /**
-   * Makes all changes in their order if every check holds, and none otherwise.
+   * Makes all changes in their order if every check holds, and none otherwise. Also `{ ok: false }`: a unique index finds another entry by the same. May be called again.
    *
-   * @throws {KvError} KV_INVALID_VALUE when a counter meets something else than a bigint, KV_TOO_LARGE for more than 100 checks or 1,000 changes; then nothing is written.
+   * @throws {KvError} KV_INVALID_VALUE when a counter meets something else than a bigint of 64 bits, KV_TOO_LARGE for more than 100 checks or 1,000 changes; then nothing is written.
    */
   commit(): Promise<VersionedCommit>;
 }
 
-/** How to find entries by something else than their key. */
+/**
+ * How to find entries by something else than their key. What an index keeps is written in the same transaction as the entry.
+ *
+ * @example
+ * import kv from "anykv";
+ * import { versioned } from "anykv/versioned";
+ *
+ * const store = versioned(kv(), {
+ *   indexes: {
+ *     email: { prefix: ["users"], of: (user) => user.email, unique: true },
+ *     team: { prefix: ["users"], of: (user) => user.team },
+ *   },
+ * });
+ * await store.set(["users", "1"], { name: "Ann", email: "ann@example.com", team: "red" });
+ * console.log((await store.getBy("email", "ann@example.com")).value.name); // Ann
+ * for await (const { key } of store.listBy("team", "red")) console.log(key); // ["users", "1"]
+ * await store.set(["users", "2"], { email: "ann@example.com" }).catch(({ code }) => console.log(code)); // KV_VALIDATION
+ */
 export interface IndexOptions<T = unknown> {
   /** The keys whose values are indexed: all that have more parts than this one. */
   readonly prefix: Key;
-  /** What an entry is found by; `null` and `undefined` leave it out. Must depend on the value and the key alone. */
+  /**
+   * What an entry is found by: a part, or several as one; `null` and `undefined` leave it out. Must depend on the value and the key alone. What throws or is no part of a key makes the
+   * write KV_INVALID_VALUE.
+   */
   readonly of: (value: T, key: readonly KeyPart[]) => KeyPart | Key | null | undefined;
   /** Whether two entries may not be found by the same. Default `false`. */
   readonly unique?: boolean;
@@ -97,9 +123,9 @@ export interface IndexOptions<T = unknown> {
 
 /** Options of `watch()`. */
 export interface WatchOptions {
-  /** Yields also what has not changed. Default `false`. */
+  /** Yields also after writes here that have not changed anything. Default `false`. */
   raw?: boolean | undefined;
-  /** How often changes from elsewhere are looked for, in milliseconds. Default 1000. Those through this process come at once. */
+  /** How often changes from elsewhere are looked for while somebody reads, in milliseconds. Default 1000. Those through the same connection come at once. */
   interval?: number | undefined;
 }
 

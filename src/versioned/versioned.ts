@@ -13,44 +13,121 @@ import { tell, watch } from "./watch.ts";
 
 /** Options of {@link versioned}. */
 export interface VersionedOptions {
-  /** The most bytes of a value's JSON. Default: none for a local store, 16,384 for a remote one. */
+  /** The most bytes of a value's JSON, in UTF-8. Default: no limit of its own; `connect()` has 16,384. */
   valueBytes?: number;
   /** How entries can be found by something else than their key. */
   indexes?: { readonly [name: string]: IndexOptions<never> };
 }
 
-/** A store with keys of several parts, a version for each entry, transactions and indexes. All methods but those that say so return promises. */
+/**
+ * A store with keys of several parts, a version for each entry, transactions and indexes.
+ *
+ * All methods reject with a {@link KvError}: KV_INVALID_KEY for what is no key, KV_TOO_LARGE for a key that is longer than the client takes, KV_CONNECTION, KV_CLOSED. Methods that
+ * write: KV_NOT_SUPPORTED where `supports.atomic` is `"no"`.
+ */
 export interface VersionedStore {
-  /** The entry under a key. `null` is a value here: what is absent has `version: null`. */
+  /**
+   * The entry under a key. `null` is a value here: what is absent or expired has `version: null`. Clients that keep bare values have the version `"00000000000000000000"`.
+   *
+   * @throws {KvError} KV_FOREIGN for an item that this library did not write, KV_CORRUPT for a damaged one.
+   * @example
+   * import kv from "anykv";
+   * import { versioned } from "anykv/versioned";
+   *
+   * const store = versioned(kv());
+   * await store.set(["users", "1"], null);
+   * const { value, version } = await store.get(["users", "1"]);
+   * console.log(value, version.length); // null 20
+   * console.log(await store.get(["users", "2"])); // { key: ["users", "2"], value: null, version: null }
+   */
   get<T = unknown>(key: Key): Promise<MaybeEntry<T>>;
-  /** The entries under several keys, in their order. */
+  /** The entries under several keys, in their order. Each is read by itself: `atomic().check(…)` tells whether they were there together. */
   getMany<T = unknown>(keys: readonly Key[]): Promise<MaybeEntry<T>[]>;
-  /** Creates or replaces an entry, and resolves to it. */
+  /**
+   * Creates or replaces an entry with its deadline, and resolves to it. `undefined` is `null`. An `expireIn` or `expires` of 0 deletes.
+   *
+   * @throws {KvError} KV_INVALID_VALUE for what is neither JSON nor a bigint, KV_INVALID_EXPIRES, KV_TOO_LARGE, KV_VALIDATION when a unique index finds another entry by the same; what was
+   * there before stays.
+   */
   set<T>(key: Key, value: T, options?: VersionedSetOptions): Promise<VersionedEntry<T> & { ok: true }>;
-  /** Deletes; resolves to whether there was something. */
+  /** Deletes; resolves to whether there was something. Of many who delete an entry at once one is told so. */
   delete(key: Key): Promise<boolean>;
-  /** The entries of a range in key order. Synchronous: what it returns is iterated. */
+  /**
+   * The entries of a range in key order: bytes, strings, bigints, numbers, booleans; a key before those that go on behind it. Synchronous: what it returns is iterated. Where the client has no
+   * order, it costs one pass over everything under the prefix, and its memory.
+   *
+   * @throws {KvError} KV_INVALID_VALUE at once for a selector or options of the wrong form; by the iteration KV_INVALID_KEY for a range that cannot be, KV_INVALID_CURSOR for the cursor of
+   * another listing, KV_INVALID_VALUE for a `batchSize` above 1,000.
+   * @example
+   * import kv from "anykv";
+   * import { versioned } from "anykv/versioned";
+   *
+   * const store = versioned(kv());
+   * for (const name of ["ann", "bob", "eve"]) await store.set(["users", name], { name });
+   *
+   * const page = store.list({ prefix: ["users"] }, { limit: 2 });
+   * const names = [];
+   * for await (const { value } of page) names.push(value.name);
+   * console.log(names); // ["ann", "bob"]
+   * const { value: last } = await store.list({ prefix: ["users"] }, { cursor: page.cursor }).next();
+   * console.log(last.key); // ["users", "eve"]
+   */
   list<T = unknown>(selector: Selector, options?: VersionedListOptions): VersionedList<T>;
-  /** Begins a transaction. Synchronous, as are all its methods but `commit()`. */
+  /**
+   * Begins a transaction. Synchronous, as are all its methods but `commit()`.
+   *
+   * @example
+   * import kv from "anykv";
+   * import { versioned } from "anykv/versioned";
+   *
+   * const store = versioned(kv());
+   * const create = () => store.atomic().check({ key: ["users", "1"], version: null }).set(["users", "1"], "Ann").sum(["count"], 1n).commit();
+   * console.log((await create()).ok, (await create()).ok); // true false
+   * console.log((await store.get(["count"])).value); // 1n
+   */
   atomic(): VersionedTransaction;
-  /** A stream of the entries under some keys: now, and again whenever one of them has changed. Synchronous. */
+  /**
+   * A stream of the entries under some keys: now, and again whenever one of them has changed. Synchronous. Changes through versioned stores over the same connection come at once,
+   * others and deadlines within the interval. It does not keep a program alive, and ends with the store or by `cancel()`.
+   *
+   * @throws {KvError} at once KV_INVALID_KEY, KV_INVALID_VALUE for an interval that is none. The stream fails with KV_NOT_SUPPORTED for a client that keeps no versions.
+   * @example
+   * import kv from "anykv";
+   * import { versioned } from "anykv/versioned";
+   *
+   * const store = versioned(kv());
+   * const reader = store.watch([["a"]]).getReader();
+   * console.log((await reader.read()).value[0].version); // null
+   * await store.set(["a"], 1);
+   * console.log((await reader.read()).value[0].value); // 1
+   * await reader.cancel();
+   */
   watch(keys: readonly Key[], options?: WatchOptions): ReadableStream<MaybeEntry[]>;
-  /** The entry that a unique index finds. */
+  /**
+   * The entry that a unique index finds; `null` when there is none.
+   *
+   * @throws {KvError} KV_INVALID_VALUE for an index that there is not, or that is not unique.
+   */
   getBy<T = unknown>(index: string, by: KeyPart | Key): Promise<VersionedEntry<T> | null>;
-  /** The entries that an index finds by this, in the order of their keys. Synchronous. */
+  /** The entries that an index finds by this, in the order of their keys, a page at a time. Synchronous; the iteration rejects with KV_INVALID_VALUE for an index that there is not. */
   listBy<T = unknown>(index: string, by: KeyPart | Key): AsyncGenerator<VersionedEntry<T>, void, undefined>;
-  /** Makes the indexes right for entries that were written without them. Resolves to how many entries it looked at. */
+  /**
+   * Makes the indexes right for entries that were written or deleted without them. Resolves to how many entries it looked at, each once for every index. Others may write meanwhile.
+   *
+   * @throws {KvError} KV_VALIDATION when two entries are found by the same in a unique index, KV_INVALID_VALUE when an index cannot tell what an entry is found by; what was done until then stays.
+   */
   reindex(options?: ReindexOptions): Promise<number>;
-  /** Ends watches, and the connection of the store underneath. */
+  /** Ends watches, and the connection of the store underneath. A second call does nothing. */
   close(): Promise<void>;
+  /** The same at the end of a block, for `using`; nobody waits for it. */
   [Symbol.dispose](): void;
 }
 
 /**
  * A store with array keys, versions and transactions over any store.
  *
- * @param store its client has to offer compare-and-set across everyone who writes: `store.supports.atomic`.
- * @throws {KvError} KV_NOT_SUPPORTED (its writes) when `store.supports.atomic` is `"no"`; KV_INVALID_KEY for keys that are none; KV_INVALID_VALUE, KV_TOO_LARGE.
+ * @param store its client has to offer compare-and-set across everyone who writes: `store.supports.atomic`. Entries lie in it under readable texts: `["users", "1"]` is `"users 1"`.
+ * @throws {KvError} at once: KV_INVALID_CLIENT for anything but a store, KV_INVALID_VALUE and KV_INVALID_KEY for indexes that are none.
  * @example
  * import kv from "anykv";
  * import { versioned } from "anykv/versioned";
@@ -62,7 +139,7 @@ export interface VersionedStore {
  * console.log(ok); // true
  * for await (const entry of store.list({ prefix: ["users"] })) console.log(entry.value.age); // 41
  */
-export function versioned(store: Store<never> | Store, { valueBytes = Infinity, indexes: declared }: VersionedOptions = {}): VersionedStore {
+export function versioned<V>(store: Store<V>, { valueBytes = Infinity, indexes: declared }: VersionedOptions = {}): VersionedStore {
   const inner = store as unknown as Store<unknown>;
   const context = contextOf(inner);
   if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "versioned() is put over a store: versioned(kv(client))");

@@ -45,7 +45,7 @@ export function watch(store: Store<unknown>, texts: readonly string[], read: () 
   const { prefix } = placeOf(store);
   let last: string | null = null;
   let isTold = true;
-  let isOver = false;
+  const over = new AbortController();
   let wake = (): void => {};
   let end = (): void => {};
 
@@ -77,28 +77,28 @@ export function watch(store: Store<unknown>, texts: readonly string[], read: () 
         });
         closed.addEventListener("abort", close);
         end = () => {
-          isOver = true;
+          over.abort();
           stopListening();
           closed.removeEventListener("abort", close);
           wake();
         };
       },
       async pull(controller) {
-        while (!isOver) {
+        while (!over.signal.aborted) {
           if (!isTold) await pause();
-          if (isOver) return;
+          if (over.signal.aborted) return;
           const isRewritten = isTold && raw;
           isTold = false;
           try {
             const entries = await read();
             const state = stateOf(entries);
-            if (isOver) return;
+            if (over.signal.aborted) return;
             if (state === last && !isRewritten) continue;
             last = state;
             return controller.enqueue(entries);
           } catch (error) {
             // Whoever was closed in the meantime cannot be read, and need not be.
-            if (isOver) return;
+            if (over.signal.aborted) return;
             end();
             throw error;
           }

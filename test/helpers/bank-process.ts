@@ -1,4 +1,7 @@
-/** A worker of the bank beside the tests: `node bank-process.ts <client> <folder or URL> <worker> <times>`. It prints how many transfers it has made after each. */
+/**
+ * A worker of the bank beside the tests: `node bank-process.ts <client> <folder or URL> <worker>`. It prints how many transfers it has made after each, and makes
+ * them until its input ends.
+ */
 import { writeSync } from "node:fs";
 import { isKvError } from "../../src/errors.ts";
 import kv from "../../src/index.ts";
@@ -6,13 +9,21 @@ import { atomic } from "../../src/atomic/index.ts";
 import { DISK_CLIENTS, type DiskClient, openClient } from "./open-client.ts";
 import { openServer } from "./open-server.ts";
 
-const [name = "", place = "", worker = "", times = ""] = process.argv.slice(2);
-const client = (DISK_CLIENTS as readonly string[]).includes(name) ? await openClient(name as DiskClient, place) : await openServer(name, place);
+const [name = "", place = "", worker = ""] = process.argv.slice(2);
+const isOnDisk = (DISK_CLIENTS as readonly string[]).includes(name);
+const opened = isOnDisk ? openClient(name as DiskClient, place) : name === "DENO" ? import("@deno/kv").then(({ openKv }) => openKv(place)) : openServer(name, place);
+const client = await opened;
 const store = kv(client, { timeout: "2s" });
 const mine = `made by ${worker}`;
 const pick = (): string => `account ${Math.floor(Math.random() * 10)}`;
 
-for (let made = 0; made < Number(times); ) {
+const over = new AbortController();
+// Whether it is known what became of the last transfer.
+let isSettled = true;
+process.stdin.resume().once("end", () => over.abort());
+
+// Clients that answer at once leave no turn to the input.
+for (let made = 0; !over.signal.aborted || !isSettled; await new Promise(setImmediate)) {
   try {
     const [from, to] = [pick(), pick()];
     if (from === to) continue;
@@ -26,7 +37,9 @@ for (let made = 0; made < Number(times); ) {
       if (ok) made++;
     }
     writeSync(1, `${made}\n`);
+    isSettled = true;
   } catch (error) {
+    isSettled = false;
     if (!isKvError(error, "KV_CONNECTION")) throw error;
   }
 }

@@ -31,6 +31,20 @@ describe("atomic()", () => {
     expect((await atomic(store).commit()).ok).toBe(true);
   });
 
+  it("refuses what is no check at once: an absent key has no entry", async () => {
+    const store = kv();
+    for (const wrong of [await store.entry("absent"), undefined, "a"]) expect(() => atomic(store).check(wrong as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error);
+  });
+
+  it("takes what is added after commit() began for the next time", async () => {
+    const store = kv();
+    const transaction = atomic(store).set("a", 1);
+    const begun = transaction.commit();
+    transaction.set("b", 2);
+    await begun;
+    expect(await store.all()).toEqual({ a: 1 });
+  });
+
   it("takes 100 checks and 1,000 writes, and refuses one more of either", async () => {
     const store = kv();
     const [full, checks, writes] = [atomic(store), atomic(store), atomic(store)];

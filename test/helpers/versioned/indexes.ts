@@ -157,9 +157,11 @@ export function indexSuite(name: string, open: () => Store | Promise<Store>, ano
       await expect(users.getBy("email", [])).rejects.toMatchObject({ code: "KV_INVALID_KEY" });
     });
 
-    test("forgets an entry that has expired, and gives its unique value away", async (users) => {
+    test("forgets an entry that has expired, and gives its unique value away", async (users, store) => {
       await users.set(["users", "1"], { email: "a", team: "t" }, { expireIn: 50 });
       await users.set(["users", "2"], { email: "b", team: "t" }, { expires: "1h" });
+      const deadlines = await Promise.all(["users 2", "! email b  ", "! team t  users 2"].map(async (key) => (await store.entry(key))!.expires));
+      expect(deadlines).toStrictEqual(Array(3).fill(deadlines[0]));
       await until("it is gone", async () => (await users.get(["users", "1"])).version === null);
       expect(await users.getBy("email", "a")).toBe(null);
       expect(await idsOf(users.listBy("team", "t"))).toStrictEqual(["2"]);

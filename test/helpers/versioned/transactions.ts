@@ -72,6 +72,12 @@ export function transactions(test: Case, { checks: mostChecks = 100 }: Versioned
     expect(await valuesOf(store, "n", "a")).toStrictEqual([4n, { n: 1 }]);
     await store.set(["once"], 1);
     expect(await transaction.commit()).toStrictEqual(ABSENT);
+    // What is added while it is under way is for the next time.
+    const growing = store.atomic().sum(["sum"], 1n);
+    const begun = growing.commit();
+    growing.sum(["sum"], 10n);
+    await begun;
+    expect(await valuesOf(store, "sum")).toStrictEqual([1n]);
     // A transaction is no promise: whoever forgets commit() gets it back.
     expect(await transaction).toBe(transaction);
   });

@@ -1,0 +1,18 @@
+/** A program for Deno: prints what its own database answers in each case of the oracle, and what the versioned store over a Map, and over that database, answer there. */
+import kv from "../../src/index.ts";
+import type { DenoKv } from "../../src/clients/deno.ts";
+import { versioned } from "../../src/versioned/index.ts";
+import { answersOf } from "./oracle/cases.ts";
+import { differencesOf } from "./oracle/differences.ts";
+import { type DenoDatabase, denoFace, type Face, faceOf } from "./oracle/face.ts";
+
+declare const Deno: { openKv(path: string): Promise<unknown>; KvU64: new (value: bigint) => object };
+
+const open = async (): Promise<Face> => denoFace((await Deno.openKv(":memory:")) as DenoDatabase, Deno.KvU64);
+const answers = {
+  deno: await answersOf(open),
+  differences: await differencesOf(open),
+  map: await answersOf(() => faceOf(versioned(kv(new Map())))),
+  over: await answersOf(async () => faceOf(versioned(kv((await Deno.openKv(":memory:")) as DenoKv)))),
+};
+console.log(JSON.stringify(answers));

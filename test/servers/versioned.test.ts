@@ -1,0 +1,42 @@
+import { openKv } from "@deno/kv";
+import { Etcd3 } from "etcd3";
+import pg from "pg";
+import { createClient } from "redis";
+import { afterAll, beforeAll } from "vitest";
+import kv from "../../src/index.ts";
+import { versioned, type VersionedStore } from "../../src/versioned/index.ts";
+import { type EtcdServer, etcdServer } from "../helpers/etcd-server.ts";
+import { type PostgresServer, postgresServer } from "../helpers/postgres-server.ts";
+import { ask, redisServer } from "../helpers/redis-server.ts";
+import { indexSuite } from "../helpers/versioned/indexes.ts";
+import { versionedSuite } from "../helpers/versioned-suite.ts";
+
+const redis = await redisServer();
+let etcd: EtcdServer;
+let postgres: PostgresServer;
+let admin: InstanceType<typeof pg.Client>;
+beforeAll(async () => {
+  [etcd, postgres] = await Promise.all([etcdServer(), postgresServer(), redis.start()]);
+  admin = new pg.Client({ connectionString: postgres.url });
+  await admin.connect();
+});
+afterAll(async () => {
+  await admin.end();
+  await Promise.all([redis, etcd, postgres].map((server) => server.remove()));
+});
+
+const overRedis = (): VersionedStore => versioned(kv(createClient({ url: redis.url })));
+versionedSuite("REDIS", async () => (await ask(redis.port, (client) => client.flushall()), overRedis()), { another: overRedis });
+
+const overEtcd = (): VersionedStore => versioned(kv(new Etcd3({ hosts: etcd.url })));
+versionedSuite("ETCD", async () => (await new Etcd3({ hosts: etcd.url }).delete().all(), overEtcd()), { another: overEtcd });
+
+const overPostgres = (): VersionedStore => versioned(kv(new pg.Pool({ connectionString: postgres.url, max: 4 })));
+versionedSuite("POSTGRES", async () => (await admin.query("DROP TABLE IF EXISTS kv"), overPostgres()), { another: overPostgres, keyBytes: 1300 });
+
+versionedSuite("DENO by @deno/kv", async () => versioned(kv(await openKv(":memory:"))), { keyBytes: 1000, checks: 10 });
+
+indexSuite("ETCD", async () => (await new Etcd3({ hosts: etcd.url }).delete().all(), kv(new Etcd3({ hosts: etcd.url }))), () => kv(new Etcd3({ hosts: etcd.url })));
+const pool = (): InstanceType<typeof pg.Pool> => new pg.Pool({ connectionString: postgres.url, max: 4 });
+indexSuite("POSTGRES", async () => (await admin.query("DROP TABLE IF EXISTS kv"), kv(pool())), () => kv(pool()));
+indexSuite("REDIS", async () => (await ask(redis.port, (client) => client.flushall()), kv(createClient({ url: redis.url }))), () => kv(createClient({ url: redis.url })));
