@@ -11,7 +11,8 @@ const listeners = new WeakMap<object, Listener>();
  * however many stores, a client gets one listener; it does nothing unless somebody says what.
  */
 export function listenTo(client: unknown): Listener {
-  const emitter = client as { on?(event: "error", hear: (error: unknown) => void): unknown };
+  // Proxies such as `client.withTypeMapping()` of node-redis are the same client.
+  const emitter = ((client as { _self?: object })._self ?? client) as { on?(event: "error", hear: (error: unknown) => void): unknown };
   const known = listeners.get(emitter);
   if (known !== undefined) return known;
   const listener: Listener = { hear: () => {} };

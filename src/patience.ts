@@ -39,6 +39,18 @@ function begin(ms: number): Wait {
   return (current = wait);
 }
 
+// Of this turn alone, too.
+let asking: ((ms: number) => void)[] = [];
+
+/**
+ * Lets work that has just begun know how long its caller waits for it: told by the `within` that the caller calls on what it was given, in the same turn, and
+ * by nobody if there is none.
+ */
+export function askPatience(tell: (ms: number) => void): void {
+  if (asking.length === 0) queueMicrotask(() => (asking = []));
+  asking.push(tell);
+}
+
 /** Who counts the work that is under way. */
 export interface Busy {
   running: number;
@@ -48,6 +60,7 @@ export interface Busy {
 
 /** What the work answers, if it does so within so many milliseconds. Until then it counts as under way. */
 export function within<T>(work: Promise<T>, ms: number, busy: Busy = { running: 0 }): Promise<T> {
+  if (asking.length > 0) for (const tell of asking.splice(0)) tell(ms);
   const wait = ms === Infinity ? null : current?.ms === ms ? current : begin(ms);
   if (wait !== null) wait.left++;
   busy.running++;

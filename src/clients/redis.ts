@@ -1,7 +1,7 @@
-import { KvError } from "../errors.ts";
+import { isKvError, KvError } from "../errors.ts";
 import { REDIS } from "../manifest.ts";
 import { decodeRecord, foreign, formatVersion, isFresh, timedStamp } from "../record.ts";
-import { translated } from "../servers/redis-errors.ts";
+import { translated, unsure } from "../servers/redis-errors.ts";
 import { EXPIRES_WIDTH, HEAD_END, listed, recordIn, textOf } from "../servers/redis-record.ts";
 import { headsOf, textsOf, unlinking } from "../servers/redis-many.ts";
 import { scan } from "../servers/redis-scan.ts";
@@ -19,8 +19,10 @@ export type { RedisClient } from "../servers/redis-wire.ts";
  * yet is connected by the first operation. A missing key is `null`; a record is absent from its deadline on, and Redis drops it then, to the millisecond by its own clock. A `keyPrefix` of the
  * client is kept.
  *
- * Redis lists keys without their values: every string under the store's prefix counts as the store's, and `clear()` deletes it. Other types are never touched; `get` refuses them with KV_FOREIGN. A
- * write that was refused with KV_CONNECTION may have been carried out, or may still be: clients send again what had no answer when they find their server again, in its order.
+ * Redis lists keys without their values: every string under the store's prefix counts as the store's, and `clear()` deletes it. Other types are never touched; `get` refuses them with KV_FOREIGN.
+ *
+ * A client that has lost its server is waited for as long as the store's `timeout` says; what was refused meanwhile is not sent any more. A write whose answer was lost, KV_CONNECTION, may have been
+ * carried out, or may still be: ioredis and sentinels send it again, in its order. A commit that is refused the second time is KV_CONNECTION then, never `{ ok: false }`.
  *
  * `commit` is one script. On a cluster all its keys have to be in one slot, which a hash tag sees to: `store.prefix("{user:1}:")`.
  *
@@ -52,7 +54,7 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
       const gone = writes.filter(({ record }) => record === null).map(({ key }) => key);
       await wire.sendAll([...commands, ...unlinking(wire, gone)]).catch(failing());
     }
-    const iterate = (prefix: string, values: boolean): AsyncIterable<readonly [string, KvRecord]> =>
+    const iterate = (prefix: string, values: boolean): AsyncIterable<readonly [string, KvRecord] | null> =>
       scan(wire, prefix, {
         read: (keys) => (values ? textsOf(wire, keys) : headsOf(wire, keys)) as Promise<(string | null)[]>,
         decode: (text, key) => listed(text, key, values),
@@ -74,7 +76,13 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
       }
       const args = [String(now), String(checks.length), result.version, ...checks.map(({ version }) => version ?? "")];
       for (const { key, record } of writes) args.push(record === null ? "" : textOf(record, key), String(record?.expires ?? ""));
-      const failed = ((await runScript(wire, "commit", keys.map(at), args).catch(failing())) as unknown[]).map(Number);
+      const isUnsure = await wire.watch().catch(failing());
+      const refusing = (error: unknown): never => {
+        const known = translated(error);
+        throw isUnsure() && isKvError(known) ? unsure(known) : known;
+      };
+      const failed = ((await runScript(wire, "commit", keys.map(at), args).catch(refusing)) as unknown[]).map(Number);
+      if (failed.length > 0 && isUnsure()) throw unsure();
       if (failed[0] === 0) throw foreign(keys[failed[1]! - 1]!);
       return failed.length > 0 ? { ok: false, failed: failed.map((place) => keys[place - 1]!) } : result;
     }
@@ -88,7 +96,7 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
         const head = await wire.send(at(key), ["GETRANGE", at(key), "0", String(HEAD_END)]).catch(failing(key));
         return head !== "" && isFresh(decodeRecord(String(head), key, false), now);
       },
-      getMany: async (keys) => (await textsOf(wire, keys)).map((text, i) => recordIn(text, keys[i]!)),
+      getMany: async (keys) => (await textsOf(wire, keys).catch(failing())).map((text, i) => recordIn(text, keys[i]!)),
       set: (key, record) => wire.send(at(key), setting(key, record)).then(nothing, failing(key)),
       del: (key) => wire.send(at(key), ["UNLINK", at(key)]).then(nothing, failing(key)),
       setMany,
@@ -98,4 +106,5 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
       close: () => wire.close(),
     };
   },
+  close: (client: RedisClient) => wireOf(client).close(),
 });

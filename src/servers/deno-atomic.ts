@@ -9,7 +9,8 @@ export type DenoKey = readonly DenoKeyPart[];
 
 /** What is kept under a key; no versionstamp for nothing. */
 export interface DenoEntry {
-  readonly key: DenoKey;
+  /** Symbols are among the parts of keys by their type alone. */
+  readonly key: readonly (DenoKeyPart | symbol)[];
   readonly value: unknown;
   readonly versionstamp: string | null;
 }
@@ -42,7 +43,7 @@ export function partOf(key: string): string {
 }
 
 /** The key that is written as such a part; `null` for parts of others. */
-export function keyOfPart(part: DenoKeyPart): string | null {
+export function keyOfPart(part: DenoKeyPart | symbol): string | null {
   if (typeof part !== "string") return null;
   const key = part.replace(/^\ufefe[01]/, (chars) => (chars[1] === "0" ? "\ufefe" : "\ufeff"));
   return partOf(key) === part ? key : null;

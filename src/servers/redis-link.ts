@@ -1,5 +1,10 @@
-/** How long an operation waits for a client that has lost its server, in milliseconds. */
-const PATIENCE = 4000;
+import type { Listener } from "../listener.ts";
+import { askPatience } from "../patience.ts";
+
+/** How long an operation waits for a client that has lost its server while nobody has said how long its caller waits, in milliseconds. */
+const PATIENCE = 5000;
+/** How much sooner it gives up than its caller, to say why, in milliseconds: or a tenth of the time, where that is less. */
+const SOONER = 100;
 /** How often a client that is waited for is looked at, in milliseconds. */
 const LOOK = 10;
 
@@ -10,8 +15,6 @@ export type LinkState = "ready" | "down" | "closed";
 export interface LinkedClient {
   state(): LinkState;
   connect(): Promise<unknown>;
-  /** Adds a listener for its `error` events. */
-  listen(hear: (error: unknown) => void): void;
   /** Whether every `error` event before it was ever ready says that it cannot be reached; clusters try their other nodes. */
   readonly failsAtOnce: boolean;
 }
@@ -19,7 +22,7 @@ export interface LinkedClient {
 interface Waiter {
   resolve(): void;
   reject(error: unknown): void;
-  readonly until: number;
+  until: number;
 }
 
 /** What a server says that trying again does not mend: a wrong password, no permission. */
@@ -32,6 +35,8 @@ const isRefusal = (error: unknown): boolean => /^(WRONGPASS|NOAUTH|NOPERM|NOPROT
 export class Link {
   /** How many `error` events there were: node-redis has one for each connection that it loses. */
   errors: number = 0;
+  /** How many commands the client has sent again for want of an answer, where nothing else tells. */
+  resent: number = 0;
   readonly #client: LinkedClient;
   readonly #waiters: Set<Waiter> = new Set();
   #wasReady = false;
@@ -39,14 +44,16 @@ export class Link {
   #isLooking = false;
   #lastError: unknown;
   #closing: Promise<void> | null = null;
+  // What callers have said last: for steps that begin later than their operations.
+  #patience = PATIENCE;
 
-  constructor(client: LinkedClient) {
+  constructor(client: LinkedClient, listener: Listener) {
     this.#client = client;
-    client.listen((error) => {
+    listener.hear = (error) => {
       this.errors++;
       this.#lastError = error;
       if (isRefusal(error) || (client.failsAtOnce && !this.#wasReady)) this.#end(error);
-    });
+    };
   }
 
   /** A new store begins: a client that was closed is connected again. */
@@ -56,12 +63,22 @@ export class Link {
     this.#closing = null;
   }
 
-  /** `null` when an operation can go on at once, otherwise when it can. Rejects when the client cannot be connected. */
+  /**
+   * `null` when an operation can go on at once, otherwise when it can. Rejects when the client cannot be connected, and a moment before the caller gives up: what was refused is
+   * not sent any more.
+   */
   wait(): Promise<void> | null {
     // Nobody overtakes those who wait.
     if (this.#waiters.size === 0 && this.#isPassable()) return null;
     return new Promise((resolve, reject) => {
-      this.#waiters.add({ resolve, reject, until: performance.now() + PATIENCE });
+      const begun = performance.now();
+      const patient = (ms: number): number => begun + ms - Math.min(SOONER, ms / 10);
+      const waiter = { resolve, reject, until: patient(this.#patience) };
+      askPatience((ms) => {
+        this.#patience = ms;
+        waiter.until = patient(ms);
+      });
+      this.#waiters.add(waiter);
       this.#look();
     });
   }
@@ -107,17 +124,16 @@ export class Link {
 
   #check(): void {
     if (this.#waiters.size === 0) return;
-    if (this.#isPassable()) {
-      for (const { resolve } of this.#waiters) resolve();
-      this.#waiters.clear();
-      return;
-    }
     const now = performance.now();
+    // Those first whose callers have given up, also when this program was busy so long that the server is back.
     for (const waiter of this.#waiters) {
-      if (waiter.until > now) break;
+      if (waiter.until > now) continue;
       this.#waiters.delete(waiter);
       waiter.reject(this.#lastError ?? new Error("the client is not connected"));
     }
+    if (!this.#isPassable()) return;
+    for (const { resolve } of this.#waiters) resolve();
+    this.#waiters.clear();
   }
 
   #end(error: unknown): void {

@@ -1,4 +1,5 @@
 import type { KvRecord } from "../types.ts";
+import { translated } from "./redis-errors.ts";
 import type { RedisNode, RedisWire } from "./redis-wire.ts";
 
 /** How many places the first page looks at, while nothing is known of the size of what is there. Each looks at twice as many as the one before it… */
@@ -28,25 +29,24 @@ type Pair = readonly [key: string, record: KvRecord];
 
 /**
  * Every record under a prefix, each key once: page after page from every server, the next keys on their way while a page is read.
- * What is there already is answered at once: a promise for each record would take longer than reading it.
+ * What is there already is answered at once: a promise for each record would take longer than reading it. A page without any is `null`.
  */
-export function scan(wire: RedisWire, prefix: string, reader: PageReader): AsyncIterable<Pair> {
+export function scan(wire: RedisWire, prefix: string, reader: PageReader): AsyncIterable<Pair | null> {
   const pages = scanAll(wire, prefix, reader);
   let page: readonly Pair[] = [];
   let at = 0;
-  async function turn(): Promise<IteratorResult<Pair, undefined>> {
-    for (;;) {
-      const { done, value } = await pages.next();
-      if (done) return { done, value: undefined };
-      if (value.length === 0) continue;
-      page = value;
-      at = 1;
-      return { done: false, value: page[0]! };
-    }
+  async function turn(): Promise<IteratorResult<Pair | null, undefined>> {
+    const { done, value } = await pages.next().catch((error) => {
+      throw translated(error);
+    });
+    if (done) return { done, value: undefined };
+    page = value;
+    at = 1;
+    return { done: false, value: page[0] ?? null };
   }
   const next = (): unknown => (at < page.length ? { done: false, value: page[at++]! } : turn());
   // Whoever waits for what `next` answers finds no difference.
-  return { [Symbol.asyncIterator]: () => ({ next, return: () => pages.return(undefined) }) as AsyncIterator<Pair> };
+  return { [Symbol.asyncIterator]: () => ({ next, return: () => pages.return(undefined) }) as AsyncIterator<Pair | null> };
 }
 
 async function* scanAll(wire: RedisWire, prefix: string, reader: PageReader): AsyncGenerator<readonly Pair[], void, undefined> {
@@ -98,7 +98,9 @@ async function* scanNode(node: RedisNode, pages: Pages, { read, decode }: PageRe
       else pages.count = Math.min(MOST, 2 * pages.count);
       if (isOther || String(cursor) !== "0") scanning = scanFrom(isOther ? "0" : cursor);
     }
+    // Whoever waits is told of every answer.
     if (texts !== null) yield decoded(texts, known, pages, decode);
+    else if (keys.length === 0) yield [];
   }
 }
 

@@ -1,4 +1,5 @@
 import { KvError } from "../errors.ts";
+import { listenTo } from "../listener.ts";
 import { within } from "../patience.ts";
 import { Link, type LinkedClient, type LinkState } from "./redis-link.ts";
 
@@ -33,11 +34,12 @@ export interface RedisWire {
   sendAll(commands: readonly (readonly [key: string, command: RedisCommand])[]): Promise<unknown[]>;
   /** Every server that holds keys. */
   nodes(): Promise<readonly RedisNode[]>;
+  /**
+   * From here on: whether the client may have lost the answer to a command that it has sent, and sent it again. The answer to the second one then does not tell what became of the
+   * first one.
+   */
+  watch(): Promise<() => boolean>;
   close(): Promise<void>;
-}
-
-interface Emitter {
-  on(event: "error", listener: (error: unknown) => void): unknown;
 }
 
 interface Options {
@@ -48,7 +50,7 @@ interface Options {
 type Send = (command: RedisCommand, options: Options) => Promise<unknown>;
 
 /** What all clients of node-redis have. Those of version 4 have `disconnect`, later ones `destroy`. */
-interface NodeRedis extends RedisClient, Emitter {
+interface NodeRedis extends RedisClient {
   readonly isOpen: boolean;
   readonly isReady?: boolean;
   readonly _keyPrefix?: string;
@@ -78,14 +80,17 @@ interface NodeRedisCluster extends NodeRedis {
 interface NodeRedisSentinel extends NodeRedis {
   getMasterNode(): unknown;
   sendCommand(isReadonly: false, command: RedisCommand, options: Options): Promise<unknown>;
+  /** What every command of its goes through: calls the work once for each time that it sends it. */
+  _execute?(isReadonly: false, work: (master: NodeRedisClient) => Promise<unknown>): Promise<unknown>;
 }
 
-interface IoRedis extends RedisClient, Emitter {
+interface IoRedis extends RedisClient {
   readonly isCluster?: boolean;
   readonly status: string;
   readonly connectionEpoch: number;
   readonly options: { readonly keyPrefix?: unknown };
-  nodes(role: "master"): IoRedis[];
+  readonly stream?: { destroy(): unknown } | null;
+  nodes(role: "master" | "all"): IoRedis[];
   call(name: string, args: string[]): Promise<unknown>;
   disconnect(): void;
 }
@@ -96,7 +101,7 @@ const PLAIN: Options = { typeMapping: {} };
 const TIMELESS: Options = { typeMapping: {}, timeout: 0 };
 
 /** How long a client may take to finish what it has begun before it is cut off, in milliseconds. */
-const FAREWELL = 1000;
+const FAREWELL = 150;
 
 // All stores over one client share what is known of it, and the one listener.
 const links = new WeakMap<object, Link>();
@@ -104,7 +109,7 @@ const links = new WeakMap<object, Link>();
 function linkOf(client: object, linked: LinkedClient): Link {
   // Proxies such as `client.withTypeMapping()` are the same client.
   const self = (client as { _self?: object })._self ?? client;
-  const link = links.get(self) ?? new Link(linked);
+  const link = links.get(self) ?? new Link(linked, listenTo(self));
   links.set(self, link);
   link.begin();
   return link;
@@ -149,7 +154,7 @@ const leaveNodeRedis = (client: NodeRedis, ping: (() => Promise<unknown>) | fals
 const nodeRedisState = (client: NodeRedis): LinkState => (!client.isOpen ? "closed" : client.isReady === false ? "down" : "ready");
 
 const linkNodeRedis = (client: NodeRedis, failsAtOnce: boolean, own: Partial<LinkedClient> = {}): Link =>
-  linkOf(client, { state: () => nodeRedisState(client), connect: () => client.connect(), listen: (hear) => void client.on("error", hear), failsAtOnce, ...own });
+  linkOf(client, { state: () => nodeRedisState(client), connect: () => client.connect(), failsAtOnce, ...own });
 
 type Sender = (key: string, command: RedisCommand) => Promise<unknown>;
 
@@ -157,6 +162,8 @@ type Sender = (key: string, command: RedisCommand) => Promise<unknown>;
 function wire(link: Link, send: Sender, rest: Pick<RedisWire, "prefix" | "before" | "close"> & Partial<RedisWire>, epoch: () => unknown): RedisWire {
   const linked = <T>(work: () => Promise<T>): Promise<T> => link.wait()?.then(work) ?? work();
   const sendAll = rest.sendAll ?? ((commands) => Promise.all(commands.map(([key, command]) => send(key, command))));
+  // Clients of node-redis send nothing again but what was answered with where else to go.
+  const watch = rest.watch ?? (async () => () => false);
   const nodes = rest.nodes ?? (async () => [{ send: (command) => send("", command), epoch }]);
   return {
     isCluster: false,
@@ -164,6 +171,7 @@ function wire(link: Link, send: Sender, rest: Pick<RedisWire, "prefix" | "before
     send: (key, command) => linked(() => send(key, command)),
     sendAll: (commands) => linked(() => sendAll(commands)),
     nodes: () => linked(nodes),
+    watch: () => linked(watch),
     close: () => link.close(rest.close),
   };
 }
@@ -204,9 +212,21 @@ function poolWire(client: NodeRedisPool): RedisWire {
 
 function sentinelWire(client: NodeRedisSentinel): RedisWire {
   const link = linkNodeRedis(client, false);
-  const send = (command: RedisCommand): Promise<unknown> => client.sendCommand(false, command, PLAIN);
+  function send(command: RedisCommand): Promise<unknown> {
+    if (client._execute === undefined) return client.sendCommand(false, command, PLAIN);
+    let isLost = false;
+    return client._execute(false, (master) => {
+      if (isLost) link.resent++;
+      return master.sendCommand(command, PLAIN).catch((error) => {
+        // What is read-only has answered, and done nothing.
+        isLost ||= !String((error as Partial<Error> | null)?.message).startsWith("READONLY");
+        throw error;
+      });
+    });
+  }
   const close = (): Promise<void> => leaveNodeRedis(client, client.isReady === true && (() => send(PING)));
-  return wire(link, (_key, command) => send(command), { ...prefixed(client), close }, () => JSON.stringify(client.getMasterNode()));
+  const watch = async (): Promise<() => boolean> => changing(() => link.resent + link.errors);
+  return wire(link, (_key, command) => send(command), { ...prefixed(client), close, watch }, () => JSON.stringify(client.getMasterNode()));
 }
 
 function clusterWire(client: NodeRedisCluster): RedisWire {
@@ -224,12 +244,28 @@ function clusterWire(client: NodeRedisCluster): RedisWire {
   return wire(link, (key, command) => client.sendCommand(key, false, command, PLAIN), { ...prefixed(client), isCluster: true, close, nodes }, () => null);
 }
 
+/** Whether a number changes. */
+function changing(read: () => number): () => boolean {
+  const before = read();
+  return () => read() !== before;
+}
+
+/** Whether a cluster loses a connection to one of its nodes. It connects to each when it needs it first, and makes another node of one that it has lost. */
+function losing(cluster: IoRedis): () => boolean {
+  const epochs = (): Map<IoRedis, number> => new Map(cluster.nodes("all").map((node) => [node, node.connectionEpoch]));
+  const before = epochs();
+  return () => {
+    const after = epochs();
+    const isKept = ([node, epoch]: [IoRedis, number]): boolean => after.has(node) && after.get(node)! <= Math.max(1, epoch);
+    return ![...before].every(isKept) || [...after].some(([node, epoch]) => epoch > 0 && !before.has(node));
+  };
+}
+
 function ioredisWire(client: IoRedis): RedisWire {
   const states: { readonly [status: string]: LinkState } = { ready: "ready", wait: "closed", end: "closed" };
   const link = linkOf(client, {
     state: () => states[client.status] ?? "down",
     connect: () => client.connect(),
-    listen: (hear) => void client.on("error", hear),
     failsAtOnce: true,
   });
   // Names in capitals: its own transformers of replies, and its reading from replicas, go by small letters.
@@ -237,11 +273,18 @@ function ioredisWire(client: IoRedis): RedisWire {
   const nodes = async (): Promise<RedisNode[]> => client.nodes("master").map((node) => ({ send: (command) => call(node, command), epoch: () => node.connectionEpoch }));
   const isCluster = client.isCluster === true;
   const ping = (): Promise<unknown> => Promise.all((isCluster ? client.nodes("master") : [client]).map((node) => call(node, PING)));
+  function end(): void {
+    const connected = isCluster ? client.nodes("all") : [client];
+    client.disconnect();
+    // It waits for the server to hang up as well, and one that is silent does not.
+    for (const { stream } of connected) stream?.destroy();
+  }
   const rest = {
     prefix: String(client.options.keyPrefix ?? ""),
     before: "",
     isCluster,
-    close: () => leave(client.status === "ready" && ping, () => client.disconnect()),
+    watch: async () => (isCluster ? losing(client) : changing(() => client.connectionEpoch)),
+    close: () => leave(client.status === "ready" && ping, end),
     ...(isCluster && { nodes }),
   };
   return wire(link, (_key, command) => call(client, command), rest, () => client.connectionEpoch);
