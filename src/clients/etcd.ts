@@ -4,6 +4,7 @@ import { commit } from "../servers/etcd-commit.ts";
 import { EtcdCalls, type EtcdClient, type EtcdOperation, isLeaseLost } from "../servers/etcd-calls.ts";
 import { bytesOf, EtcdKeys } from "../servers/etcd-keys.ts";
 import { EtcdLeases } from "../servers/etcd-leases.ts";
+import { orderOf } from "../servers/etcd-order.ts";
 import { EtcdPages } from "../servers/etcd-pages.ts";
 import { forgetting } from "../servers/read-ahead.ts";
 import { ownRecord, parts, readMany, transaction } from "../servers/etcd-transactions.ts";
@@ -16,7 +17,7 @@ export type { EtcdClient } from "../servers/etcd-calls.ts";
  * Keeps records in etcd, as texts, through an `Etcd3` client or one of its namespaces. A missing key is `null`. Records with a deadline hang on a lease that
  * etcd ends within about one percent of the remaining time behind it; records whose deadlines are close together share one. The record's own deadline decides.
  *
- * Versions are the revisions of etcd. `commit` is one transaction: up to 100 checks and 1,000 writes fit a server with default limits; larger ones are
+ * Writes of one key through one client follow one another in the order of the calls. Versions are the revisions of etcd. `commit` is one transaction: up to 100 checks and 1,000 writes fit a server with default limits; larger ones are
  * KV_TOO_LARGE. When the answer of a commit is lost, the history of a key tells whether it was made. Every key under a prefix counts as the store's: `keys()` lists items
  * of others and `clear()` removes them; `get` refuses them, and `values()` and the like skip them. Listing backwards makes the server read the whole prefix for each page.
  *
@@ -40,6 +41,8 @@ export const etcd: ClientFactory<EtcdClient, Record<never, never>> = defineClien
     const keys = new EtcdKeys(client.prefix);
     const leases = new EtcdLeases(client, calls);
     const pages = new EtcdPages(calls, keys);
+    const ordered = orderOf(client);
+    const keysOf = (writes: readonly Write[]): string[] => writes.map(({ key }) => key);
 
     const operation = async ({ key, record }: Write): Promise<EtcdOperation> => {
       const bytes = keys.bytes(key);
@@ -68,18 +71,19 @@ export const etcd: ClientFactory<EtcdClient, Record<never, never>> = defineClien
         return ownRecord(kvs[0] ?? null, key);
       },
       getMany,
-      set: (key, record) => leased([{ key, record }], async ([operation]) => void (await calls.call("put", operation!.request_put!))),
-      async del(key) {
-        await calls.call("deleteRange", { key: keys.bytes(key) });
-      },
+      set: (key, record) => ordered([key], () => leased([{ key, record }], async ([operation]) => void (await calls.call("put", operation!.request_put!)))),
+      del: (key) => ordered([key], async () => void (await calls.call("deleteRange", { key: keys.bytes(key) }))),
       setMany: (writes) =>
-        leased(writes, async (operations) => {
-          for (const part of parts(operations)) await calls.call("txn", transaction([], part));
-        }),
+        ordered(keysOf(writes), () =>
+          leased(writes, async (operations) => {
+            for (const part of parts(operations)) await calls.call("txn", transaction([], part));
+          }),
+        ),
       page: (query) => pages.page(query),
-      commit: (checks, writes, now) => commit(calls, keys, leased, checks, writes, now),
-      close: () => client.close?.(),
+      commit: (checks, writes, now) => ordered(keysOf(writes), () => commit(calls, keys, leased, checks, writes, now)),
+      close: () => calls.close(),
     };
     return forgetting(adapter, () => pages.forget());
   },
+  close: (client: EtcdClient) => client.close?.(),
 });

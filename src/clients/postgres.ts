@@ -1,7 +1,7 @@
 import { POSTGRES } from "../manifest.ts";
 import { attempts } from "../servers/postgres-attempts.ts";
 import { columnsOfAll, commit, inOrder, REPLACE } from "../servers/postgres-commit.ts";
-import { linkTo, type PostgresClient, type PostgresLink } from "../servers/postgres-link.ts";
+import { endOf, linkTo, type PostgresClient, type PostgresLink } from "../servers/postgres-link.ts";
 import { pagesOf } from "../servers/postgres-pages.ts";
 import { forgetting } from "../servers/read-ahead.ts";
 import { arrayOf, columnsOf, encodeKey, makeTable, OURS, ownRecord, tableName, within } from "../servers/postgres-table.ts";
@@ -40,13 +40,24 @@ export interface PostgresOptions {
  */
 export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineClient({
   ...POSTGRES,
-  async open(client: PostgresClient, { table = "kv", schema }: PostgresOptions) {
+  open(client: PostgresClient, { table = "kv", schema }: PostgresOptions) {
     const name = tableName(table, schema);
-    const link = await linkTo(client);
+    const link = linkTo(client);
     const again = attempts(() => makeTable(link, name));
-    await again(() => makeTable(link, name));
-    return adapterOf({ ...link, run: (...args) => again(() => link.run(...args)), script: (text) => again(() => link.script(text)) }, name);
+    let isMade = false;
+    let making: Promise<void> | null = null;
+    const make = async (): Promise<void> => {
+      await link.connect();
+      await again(() => makeTable(link, name));
+      isMade = true;
+    };
+    // The adapter is there before the table, so that close() can end a client that gets no answer.
+    const prepared = (): Promise<void> => (making ??= make().finally(() => (making = null)));
+    const ready = <T>(work: () => Promise<T>): Promise<T> => (isMade ? again(work) : prepared().then(() => again(work)));
+    const made: PostgresLink = { ...link, run: (...args) => ready(() => link.run(...args)), script: (text) => ready(() => link.script(text)) };
+    return { ...adapterOf(made, name), close: () => endOf(client) };
   },
+  close: endOf,
 });
 
 function adapterOf(link: PostgresLink, table: string): Adapter {
@@ -100,7 +111,6 @@ function adapterOf(link: PostgresLink, table: string): Adapter {
     },
     prune,
     commit: (checks, writes, now) => commit(link, table, checks, writes, now),
-    close: () => link.close(),
   };
   return forgetting(adapter, pages.forget);
 }

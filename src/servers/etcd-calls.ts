@@ -76,15 +76,24 @@ export interface EtcdCallOptions {
   deadline?: Date | number;
 }
 
+/** The methods of the server that are called, as they are used. */
+interface EtcdMethods {
+  range(request: EtcdRange): Promise<EtcdRangeResponse>;
+  put(request: EtcdPut): Promise<unknown>;
+  deleteRange(request: EtcdRange): Promise<unknown>;
+  txn(request: EtcdTransaction): Promise<EtcdTransactionResponse>;
+}
+
 /** The part of an etcd3 client, or of one of its namespaces, that is used. */
 export interface EtcdClient {
   /** What a namespace puts before its keys. */
   readonly prefix: Uint8Array;
+  // It asks for Buffers, and takes any bytes.
   readonly kv: {
-    range(request: EtcdRange, options?: EtcdCallOptions): Promise<EtcdRangeResponse>;
-    put(request: EtcdPut, options?: EtcdCallOptions): Promise<unknown>;
-    deleteRange(request: EtcdRange, options?: EtcdCallOptions): Promise<unknown>;
-    txn(request: EtcdTransaction, options?: EtcdCallOptions): Promise<EtcdTransactionResponse>;
+    range(...args: never[]): Promise<unknown>;
+    put(...args: never[]): Promise<unknown>;
+    deleteRange(...args: never[]): Promise<unknown>;
+    txn(...args: never[]): Promise<unknown>;
   };
   readonly leaseClient: {
     leaseGrant(request: { TTL?: number | string }, options?: EtcdCallOptions): Promise<{ readonly ID: string }>;
@@ -125,14 +134,23 @@ export function isLeaseLost(error: unknown): boolean {
   return error instanceof Error && /requested lease not found/.test(error.message);
 }
 
+/** A call as gRPC hands it to those who look at calls on their way. */
+type Interceptor = (options: unknown, next: (options: unknown) => { cancelWithStatus(status: number, details: string): void }) => unknown;
+
+/** The gRPC code of a call that its caller gave up. */
+const CANCELLED = 1;
+
 type Callback = (error: (Error & { code?: number }) | null, response: unknown) => void;
-type Run = <T>(service: "KV", work: (connection: { client: { [method: string]: (request: unknown, metadata: unknown, options: EtcdCallOptions, callback: Callback) => void }; metadata: unknown }) => Promise<T>) => Promise<T>;
+type Run = <T>(service: "KV", work: (connection: { client: { [method: string]: (request: unknown, metadata: unknown, options: EtcdCallOptions, callback: Callback) => { cancel(): void } }; metadata: unknown }) => Promise<T>) => Promise<T>;
 
 /** Calls of the server, by the client's own connections and rules for faults. */
 export class EtcdCalls {
   /** The latest revision that an answer told. */
   revision: number = 0;
   readonly #client: EtcdClient;
+  /** How the calls that are under way are given up. */
+  readonly #cancels = new Set<() => void>();
+  #isClosed = false;
 
   /** @throws {KvError} KV_INVALID_CLIENT for a client without the methods that are needed. */
   constructor(client: EtcdClient) {
@@ -148,6 +166,33 @@ export class EtcdCalls {
     return options?.defaultCallOptions === undefined ? { deadline: Date.now() + LONGEST } : {};
   }
 
+  /** Closes the client, unless it is a namespace. What is under way is given up: it would keep the process alive until its deadline. */
+  close(): void {
+    this.#isClosed = true;
+    this.#client.close?.();
+    for (const cancel of this.#cancels) cancel();
+  }
+
+  /** A call by the client's own rules, which `close()` can give up. */
+  async ruled<T>(options: EtcdCallOptions, work: (options: EtcdCallOptions) => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new Error("the client was closed");
+    // Options of the user's own are left alone.
+    if (options.deadline === undefined) return work(options);
+    const calls = new Set<() => void>();
+    const interceptor: Interceptor = (how, next) => {
+      const call = next(how);
+      const cancel = (): void => call.cancelWithStatus(CANCELLED, "the client was closed");
+      calls.add(cancel);
+      this.#cancels.add(cancel);
+      return call;
+    };
+    try {
+      return await work({ ...options, interceptors: [interceptor] } as EtcdCallOptions);
+    } finally {
+      for (const cancel of calls) this.#cancels.delete(cancel);
+    }
+  }
+
   /**
    * Calls a method of the server. What fails for want of a connection is tried again as the client is told to (etcd3 does so up to three times);
    * `onRepeat` hears of it first: the earlier try may have been carried out.
@@ -156,18 +201,18 @@ export class EtcdCalls {
    *
    * @throws {KvError} KV_TOO_LARGE, KV_QUOTA.
    */
-  async call<Name extends keyof EtcdClient["kv"]>(name: Name, request: Parameters<EtcdClient["kv"][Name]>[0], onRepeat?: (error: unknown) => void): Promise<Awaited<ReturnType<EtcdClient["kv"][Name]>>> {
-    type Response = Awaited<ReturnType<EtcdClient["kv"][Name]>>;
+  async call<Name extends keyof EtcdMethods>(name: Name, request: Parameters<EtcdMethods[Name]>[0], onRepeat?: (error: unknown) => void): Promise<Awaited<ReturnType<EtcdMethods[Name]>>> {
+    type Response = Awaited<ReturnType<EtcdMethods[Name]>>;
     const options = this.options();
     try {
       return await this.#once<Response>(name, request, options);
     } catch (error) {
-      if (error instanceof KvError || FINAL.includes((error as { code?: unknown }).code)) throw error;
+      if (this.#isClosed || error instanceof KvError || FINAL.includes((error as { code?: unknown }).code)) throw error;
       onRepeat?.(error);
     }
     try {
       const { kv } = this.#client as unknown as { kv: { [name: string]: (request: unknown, options: EtcdCallOptions) => Promise<Response> } };
-      return await kv[name]!(request, options);
+      return await this.ruled(options, (how) => kv[name]!(request, how));
     } catch (error) {
       throw refusal(error) ?? error;
     }
@@ -181,7 +226,10 @@ export class EtcdCalls {
     try {
       return await pool!.withConnection!("KV", ({ client, metadata }) =>
         new Promise<T>((resolve, reject) => {
-          client[name]!(request, metadata, options, (error, response) => {
+          if (this.#isClosed) throw new Error("the client was closed");
+          const cancel = (): void => call.cancel();
+          const call = client[name]!(request, metadata, options, (error, response) => {
+            this.#cancels.delete(cancel);
             if (error === null) {
               this.revision = Math.max(this.revision, Number((response as EtcdTransactionResponse).header.revision));
               return resolve(response as T);
@@ -189,6 +237,7 @@ export class EtcdCalls {
             failure = error;
             return reject(refusal(error) ?? error);
           });
+          this.#cancels.add(cancel);
         }),
       );
     } catch (error) {

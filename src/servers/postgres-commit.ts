@@ -8,6 +8,12 @@ import { arrayOf, block, columnsOf, decodeKey, encodeKey, isOurs, literal, OURS,
 /** How often a commit starts again when others write its absent keys in between. */
 const TRIES = 50;
 
+/** From how many keys on a commit takes one lock for all: each lock takes room that all connections of a server share. */
+const MANY = 500;
+
+/** The version of a row that stands for an absent key while a commit is being made: no other transaction sees it. */
+const PLACEHOLDER = "absent";
+
 /** What replaces the columns of a row that is there already. */
 export const REPLACE = "version = excluded.version, expires = excluded.expires, metadata = excluded.metadata, value = excluded.value";
 
@@ -42,29 +48,39 @@ async function commitOne(link: PostgresLink, table: string, { key, version }: Ch
 }
 
 /**
- * The commit of several keys, as one block of statements. Commits that share a key wait for one another, by locks on the names of keys, which absent ones have
- * too; those who write single keys are kept out by locks on their rows, and noticed where there is no row to lock.
+ * The commit of several keys, as one block of statements. What was there is locked by its row; what was not is locked by a row that is made for it, the one that is
+ * written or, for a key that is only checked, one that is gone by the end: whoever writes such a key in between waits for this, or is noticed. Commits that share a
+ * key wait for one another before that, by locks on the names of keys, so that they do not meet in a circle; those of many keys by one lock among themselves.
  */
 function script(table: string, checks: readonly Check[], writes: readonly Write[], now: number): string {
   const texts = (items: readonly (string | null)[]): string => `${literal(arrayOf(items))}::text[]`;
   const records = inOrder(writes.filter(({ record }) => record !== null));
-  const [absent, gone] = [checks.filter(({ version }) => version === null), writes.filter(({ record }) => record === null)].map((some) => some.map(({ key }) => key)) as [string[], string[]];
-  const guarded = records.filter(({ key }) => absent.includes(key));
+  const [absent, gone] = [checks.filter(({ version }) => version === null), writes.filter(({ record }) => record === null)].map((some) => new Set(some.map(({ key }) => key))) as [Set<string>, Set<string>];
+  const written = new Set(records.map(({ key }) => key));
+  const guarded = records.filter(({ key }) => absent.has(key));
+  // One moment shows all keys at once: who only checks needs no more.
+  const onlyChecked = writes.length === 0 ? [] : [...absent].filter((key) => !written.has(key)).map(encodeKey).sort();
+  const into = `INSERT INTO ${table} AS old (key, version, expires, metadata, value)`;
   const insert = (some: readonly Write[]): string =>
-    `INSERT INTO ${table} AS old (key, version, expires, metadata, value) SELECT k, v, e::bigint, m, j FROM unnest(${columnsOfAll(some).map((column) => `${literal(column)}::text[]`).join()}) AS w (k, v, e, m, j) ON CONFLICT (key) DO UPDATE SET ${REPLACE}`;
-  const all = texts([...new Set([...checks, ...writes].map(({ key }) => encodeKey(key)))]);
+    `${into} SELECT k, v, e::bigint, m, j FROM unnest(${columnsOfAll(some).map((column) => `${literal(column)}::text[]`).join()}) AS w (k, v, e, m, j) ON CONFLICT (key) DO UPDATE SET ${REPLACE}`;
+  const hold = `${into} SELECT k, '${PLACEHOLDER}', NULL, NULL, '' FROM unnest(${texts(onlyChecked)}) AS k ON CONFLICT (key) DO UPDATE SET version = old.version`;
+  const isExpired = `old.expires <= ${now} AND old.${OURS}`;
+  const made = (count: number): string => `GET DIAGNOSTICS kv_made = ROW_COUNT; IF kv_made <> ${count} THEN RAISE EXCEPTION USING ERRCODE = 'KV001'; END IF;`;
+  const keys = [...new Set([...checks, ...writes].map(({ key }) => encodeKey(key)))];
+  const all = texts(keys);
+  const names = keys.length > MANY ? `SELECT hashtextextended('anykv', 0) AS h` : `SELECT DISTINCT hashtextextended('anykv ' || k, 0) AS h FROM unnest(${all}) AS k ORDER BY h`;
   const body = `DECLARE kv_failed text[]; kv_foreign text; kv_made bigint;
   BEGIN
-    PERFORM pg_advisory_xact_lock(h) FROM (SELECT DISTINCT hashtextextended('anykv ' || k, 0) AS h FROM unnest(${all}) AS k ORDER BY h) AS locks;
+    PERFORM pg_advisory_xact_lock(h) FROM (${names}) AS locks;
     PERFORM 1 FROM ${table} WHERE key = ANY(${all}) ORDER BY key FOR UPDATE;
     SELECT array_agg(k ORDER BY n) FILTER (WHERE v IS DISTINCT FROM CASE WHEN t.expires <= ${now} THEN NULL ELSE t.version END), min(k) FILTER (WHERE NOT t.${OURS}) INTO kv_failed, kv_foreign
       FROM unnest(${texts(checks.map(({ key }) => encodeKey(key)))}, ${texts(checks.map(({ version }) => (version === null ? null : versionIn(version))))}) WITH ORDINALITY AS c (k, v, n) LEFT JOIN ${table} AS t ON t.key = k;
     IF kv_failed IS NULL AND kv_foreign IS NULL THEN
-      ${insert(guarded)} WHERE old.expires <= ${now};
-      GET DIAGNOSTICS kv_made = ROW_COUNT;
-      IF kv_made <> ${guarded.length} THEN RAISE EXCEPTION USING ERRCODE = 'KV001'; END IF;
-      ${insert(records.filter((write) => !guarded.includes(write)))};
-      DELETE FROM ${table} WHERE key = ANY(${texts(gone.map(encodeKey))});
+      ${onlyChecked.length === 0 ? "" : `${hold} WHERE ${isExpired}; ${made(onlyChecked.length)}`}
+      ${insert(guarded)} WHERE ${isExpired}; ${made(guarded.length)}
+      ${insert(records.filter(({ key }) => !absent.has(key)))};
+      DELETE FROM ${table} WHERE key = ANY(${texts([...gone].map(encodeKey))});
+      ${onlyChecked.length === 0 ? "" : `DELETE FROM ${table} WHERE key = ANY(${texts(onlyChecked)}) AND version = '${PLACEHOLDER}';`}
     END IF;
     PERFORM set_config('anykv.result', json_build_object('failed', coalesce(kv_failed, '{}'), 'foreign', kv_foreign)::text, true);
   EXCEPTION WHEN SQLSTATE 'KV001' THEN PERFORM set_config('anykv.result', 'null', true);

@@ -1,4 +1,5 @@
 import { KvError } from "../errors.ts";
+import { listenTo } from "../listener.ts";
 
 /** A statement as `pg` takes it. */
 export interface PgQuery {
@@ -46,17 +47,18 @@ export interface PostgresLink {
   /** How the column with the keys is read, and how many characters stand before a key then. */
   readonly key: string;
   readonly guard: number;
+  /** Connects a Client that is not connected yet. @throws {KvError} KV_CONNECTION for one whose connection has ended. */
+  connect(): Promise<void>;
   /** One statement; its columns have to be texts. With `isLong` it may take as long as it needs. */
   run(text: string, values?: readonly (string | null)[], isLong?: boolean): Promise<Row[]>;
   /** Several statements, all or none of them; the rows of the last. */
   script(text: string): Promise<Row[]>;
-  close(): Promise<void>;
 }
 
 /** How long a server may take to answer, in milliseconds, unless the client says otherwise: then the connection is given up, and a Pool opens another. */
 const LONGEST = 60_000;
 
-/** How long `close()` waits for what others still do. */
+/** How long a server may take to let its connections go, and others to give back theirs, before those that hear nothing are cut. */
 const GOODBYE = 1000;
 
 /** What pg tells of itself, none of it documented. */
@@ -68,11 +70,20 @@ interface PgState {
   readonly _connectionError?: boolean;
   readonly connectionParameters?: { readonly query_timeout?: unknown };
   readonly options?: { readonly query_timeout?: unknown };
+  readonly readyForQuery?: boolean;
+  readonly connection?: { readonly stream?: { destroy?(): void } };
   release?(destroy: boolean): void;
 }
 
-// Without a listener an idle connection that breaks would end the process.
-const listening = new WeakSet<object>();
+/** What a Pool tells of itself. */
+interface PgPoolState {
+  readonly ending?: boolean;
+  readonly ended?: boolean;
+  readonly _clients?: readonly PgState[];
+  readonly _pendingQueue?: { readonly callback: (error: Error) => void }[];
+}
+
+const endings = new WeakMap<object, Promise<void>>();
 const connecting = new WeakMap<object, Promise<void>>();
 const queues = new WeakMap<object, Promise<unknown>>();
 
@@ -100,12 +111,35 @@ function inTurn<T>(client: object, task: () => Promise<T>): Promise<T> {
   return done;
 }
 
-/** Resolves when the work is done, at the latest after a moment. Keeps no process alive. */
-function briefly(work: Promise<unknown>): Promise<void> {
+/** Ends a client, once, however many stores are over it; one that its owner has ended, or is about to, is left alone. */
+export function endOf(client: PostgresClient): Promise<void> {
+  const ending = endings.get(client) ?? end(client);
+  endings.set(client, ending);
+  return ending;
+}
+
+async function end(client: PostgresClient): Promise<void> {
+  if ("exec" in client) return (client as { closed?: boolean }).closed === true ? undefined : client.close();
+  const [state, pool] = [client as PgState, client as PgPoolState];
+  // A client that was taken out of a pool goes back, and is not used again.
+  if (state.release !== undefined) return state.release(true);
+  if (state._ending === true || state._ended === true || pool.ending === true || pool.ended === true) return;
+  // Those that the pool lets go are no longer among its clients.
+  const clients = [...(pool._clients ?? [state])];
+  const ended = client.end();
+  // Nobody else tells those who wait for a connection that there will be none.
+  for (const { callback } of pool._pendingQueue?.splice(0) ?? []) callback(new Error("the pool was closed"));
+  if (await briefly(ended)) return;
+  // A connection that hears nothing would keep the process alive. One that is at rest is in the hands of the pool's owner.
+  for (const each of clients) if (each._ending === true || each.readyForQuery !== true) each.connection?.stream?.destroy?.();
+}
+
+/** Whether the work is done within a moment. Keeps no process alive. */
+function briefly(work: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const timer: unknown = setTimeout(resolve, GOODBYE);
+    const timer = setTimeout(() => resolve(false), GOODBYE);
     (timer as { unref?(): void }).unref?.();
-    work.then(() => resolve(), reject);
+    work.then(() => (clearTimeout(timer), resolve(true)), reject);
   });
 }
 
@@ -115,27 +149,19 @@ function pgliteLink(db: PgliteClient): PostgresLink {
     // A byte order mark at the start of a text is lost.
     key: "'.' || key",
     guard: 1,
+    connect: async () => {},
     run: async (text, values = []) => (await db.query(text, [...values], options)).rows as Row[],
     script: async (text) => ((await db.exec(text, options)).at(-1)?.rows ?? []) as Row[],
-    close: () => db.close(),
   };
 }
 
-/**
- * The ways to the database of a client.
- *
- * @throws {KvError} KV_CONNECTION for a Client whose connection has ended.
- */
-export async function linkTo(client: PostgresClient): Promise<PostgresLink> {
+/** The ways to the database of a client. */
+export function linkTo(client: PostgresClient): PostgresLink {
   if ("exec" in client) return pgliteLink(client);
   const state = client as PgState;
   const isPool = "idleCount" in client;
-  if (!listening.has(client)) client.on("error", () => {});
-  listening.add(client);
-  if (!isPool) {
-    if (isOver(state)) throw over();
-    await connect(client);
-  }
+  // Without a listener an idle connection that breaks would end the process.
+  listenTo(client);
   // A type parser of the user's own must not get in between; with the option "binary" texts are bytes.
   const shape = { rowMode: "array", types: { getTypeParser: () => String } } as const;
   const limit = (state.options ?? state.connectionParameters)?.query_timeout ? {} : { query_timeout: LONGEST };
@@ -153,13 +179,13 @@ export async function linkTo(client: PostgresClient): Promise<PostgresLink> {
   return {
     key: "key",
     guard: 0,
+    async connect() {
+      if (isPool) return;
+      if (isOver(state)) throw over();
+      await connect(client);
+    },
     run: (text, values, isLong = false) => ask({ text, ...shape, ...(isLong ? {} : limit), ...(values === undefined ? {} : { values: [...values] }) }),
     script: (text) => ask({ text, ...shape, ...limit }),
-    async close() {
-      // A client that was taken out of a pool goes back, and is not used again.
-      if (state.release !== undefined) return state.release(true);
-      await briefly(client.end());
-    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chownSync, mkdirSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Daemon, freePorts, program, until } from "./daemon.ts";
 
@@ -20,6 +20,24 @@ export interface PostgresServer {
 
 /** The id of a user of the system; `undefined` for the one who runs the tests. Postgres refuses to run as root. */
 const idOf = (flag: "-u" | "-g"): number | undefined => (process.getuid?.() === 0 ? Number(execFileSync("id", [flag, "postgres"])) : undefined);
+
+/** The processes that a process has started: as Linux tells it in files, or else by `ps`, which systems without those always have. */
+function childrenOf(parent: number): number[] {
+  const parents = existsSync("/proc/self/stat")
+    ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((name) => [Number(name), parentOf(name)])
+    : execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n").map((line) => line.trim().split(/\s+/).map(Number));
+  return parents.filter(([, ppid]) => ppid === parent).map(([pid]) => pid!);
+}
+
+function parentOf(pid: string): number {
+  try {
+    // "1 (name, which may have spaces and parentheses) S 0 …"
+    return Number(/.*\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))![1]);
+  } catch {
+    // It has ended meanwhile.
+    return Number.NaN;
+  }
+}
 
 /** The password of the user "secret". */
 export const PASSWORD = "p4ss-w0rd";
@@ -50,14 +68,8 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
     prepare,
     args: (folder) => ["-D", join(folder, "data"), ...["listen_addresses=127.0.0.1", `port=${port}`, "unix_socket_directories=", "fsync=off", ...settings].flatMap((setting) => ["-c", setting])],
   });
-  /** What it started goes with it, or it could not start again. */
-  const children = (): number[] => {
-    try {
-      return execFileSync("ps", ["-o", "pid=", "--ppid", String(daemon.pid)], { encoding: "utf8" }).split("\n").map(Number).filter(Boolean);
-    } catch {
-      return [];
-    }
-  };
+  /** What it started goes with it, or it could not start again. Each of them is in a group of its own. */
+  const children = (): number[] => childrenOf(daemon.pid);
   const signal = (pids: readonly number[], name: NodeJS.Signals | 0): boolean =>
     pids.map((pid) => {
       try {

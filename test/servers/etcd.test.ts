@@ -7,6 +7,7 @@ import kv, { type Store } from "../../src/index.ts";
 import { leaseEnd } from "../../src/servers/etcd-leases.ts";
 import { etcdServer } from "../helpers/etcd-server.ts";
 import { seesItsOwnWrites } from "../helpers/own-writes.ts";
+import { endsWhilePaused } from "../helpers/paused.ts";
 
 const [server, small] = await Promise.all([etcdServer(), etcdServer(1, ["--quota-backend-bytes", "1000000"])]);
 afterAll(() => Promise.all([server.remove(), small.remove()]));
@@ -396,6 +397,84 @@ describe("a client", () => {
       const { status, stderr } = spawnSync(process.execPath, ["--input-type=module-typescript", "-e", script(close)], { cwd: join(import.meta.dirname, "../.."), timeout: 20_000, encoding: "utf8" });
       expect([status, stderr.replace(/.*Warning.*\n/g, "")]).toEqual([0, ""]);
     }
+  });
+});
+
+describe("writes of one key", () => {
+  it("are made in the order of the calls, also when the server was silent to the earlier one", async () => {
+    const brief = kv(client, { timeout: "200ms" });
+    const patient = kv(client, { timeout: "30s" });
+    let refused = 0;
+    for (let round = 0; round < 12; round++) {
+      const keys = [`key ${round}`, `other ${round}`];
+      await patient.setMany(keys.map((key) => [key, 0]));
+      server.pause();
+      const early = await Promise.all([brief.set(keys[0]!, "old"), brief.setMany(keys.map((key) => [key, "old"])), brief.commit([], keys.map((key) => ({ key, value: "old" }))), brief.del(keys[1]!)].map((work) => work.then(() => "done", (error: { code: string }) => error.code)));
+      const later = [patient.commit([], [{ key: keys[0]!, value: "new" }]), patient.set(keys[1]!, "new")];
+      server.resume();
+      await Promise.all(later);
+      // Whatever was there before it stopped.
+      refused += early.filter((code) => code === "KV_CONNECTION").length;
+      expect(await patient.getMany(keys)).toEqual(["new", "new"]);
+    }
+    expect(refused).toBeGreaterThan(12);
+    // Nothing comes behind.
+    await Promise.all(Array.from({ length: 50 }, (_, i) => patient.set("same", i)));
+    expect(await patient.get("same")).toBe(49);
+    const before = Array.from({ length: 12 }, (_, i) => [`key ${i}`, `other ${i}`]).flat();
+    expect(await patient.getMany(before)).toEqual(before.map(() => "new"));
+  });
+
+  it("wait for nobody else's", async () => {
+    const pool = poolOf(client);
+    const real = pool.withConnection;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    pool.withConnection = async (service, work) => {
+      pool.withConnection = real;
+      await promise;
+      return real.call(pool, service, work);
+    };
+    const first = store.set("a", 1);
+    const second = store.set("a", 2);
+    await Promise.all([store.set("b", 1), store.commit([{ key: "a", version: null }], [{ key: "c", value: 1 }]), store.setMany([["d", 1]])]);
+    expect(await store.getMany(["a", "b", "c", "d"])).toEqual([null, 1, 1, 1]);
+    resolve();
+    await Promise.all([first, second]);
+    expect(await store.get("a")).toBe(2);
+  });
+});
+
+describe("close()", () => {
+  it("settles 300 operations that are under way, whatever the timeout", async () => {
+    for (const timeout of ["5s", 0]) {
+      const closing = kv(new Etcd3({ hosts: server.url }), { timeout });
+      const work = Array.from({ length: 300 }, (_, i) => (i % 3 === 0 ? closing.get(`key ${i}`) : i % 3 === 1 ? closing.set(`key ${i % 20}`, i, { expires: "1h" }) : closing.commit([{ key: `key ${i}`, version: null }], [{ key: `key ${i}`, value: i }])));
+      const [closed, ...results] = await Promise.allSettled([closing.close(), ...work]);
+      expect(closed.status).toBe("fulfilled");
+      for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "KV_CLOSED" });
+    }
+  });
+
+  it("gives up what a silent server does not answer, and lets the program end", async () => {
+    const closing = kv(new Etcd3({ hosts: server.url }), { timeout: 0 });
+    await closing.set("a", 1);
+    server.pause();
+    const waiting = [closing.get("a"), closing.set("a", 2), closing.set("a", 3, { expires: "1h" }), closing.set("b", 3, { expires: "2h" })].map((work) => work.catch((error: { code: string }) => error.code));
+    await closing.close();
+    server.resume();
+    expect(await Promise.all(waiting)).toEqual(Array(4).fill("KV_CLOSED"));
+    await endsWhilePaused(server, ["ETCD"]);
+  });
+
+  it("ends a client that was never used, and one that is not fit to be", async () => {
+    let closed = 0;
+    const methods = Object.fromEntries(["getAll", "put", "delete", "namespace"].map((name) => [name, () => {}]));
+    const close = (): void => void closed++;
+    await kv(etcd({ ...methods, close } as never)).close();
+    const unfit = kv(etcd({ ...methods, close } as never));
+    await expect(unfit.get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
+    await unfit.close();
+    expect(closed).toBe(2);
   });
 });
 

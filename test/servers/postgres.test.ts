@@ -10,6 +10,7 @@ import { ReadAhead } from "../../src/servers/read-ahead.ts";
 import type { PageQuery } from "../../src/types.ts";
 import { until } from "../helpers/daemon.ts";
 import { seesItsOwnWrites } from "../helpers/own-writes.ts";
+import { endsWhilePaused } from "../helpers/paused.ts";
 import { PASSWORD, postgresServer } from "../helpers/postgres-server.ts";
 
 const server = await postgresServer();
@@ -376,6 +377,45 @@ describe("commit", () => {
     }
   });
 
+  it("holds keys that it only checks: who writes them waits for it, and nobody sees how", async () => {
+    const store = storeOf();
+    const waiting = async (): Promise<number> => (await sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'anykv'")).length;
+    await store.set("a", 1);
+    for (const state of ["absent", "expired"]) {
+      for (const writes of [[{ key: "b", value: "ours" }], [{ key: "b", value: "ours" }, { key: "lock", value: null }]]) {
+        await sql("DELETE FROM kv");
+        if (state === "expired") await sql("INSERT INTO kv VALUES ('lock', '0123456789abcdef0123', 1, NULL, '0')");
+        const rows = await sql("SELECT key, version FROM kv");
+        const other = await admin.connect();
+        await other.query("BEGIN; INSERT INTO kv VALUES ('b', '0123456789abcdef0123', NULL, NULL, '0')");
+        const committing = store.commit([{ key: "lock", version: null }], writes);
+        await until("the commit waits", async () => (await waiting()) === 1);
+        let isSet = false;
+        const setting = store.set("lock", 2).then(() => (isSet = true));
+        await until("the other waits or has written", async () => isSet || (await waiting()) === 2);
+        expect(isSet).toBe(false);
+        expect(await sql("SELECT key, version FROM kv")).toEqual(rows);
+        await other.query("ROLLBACK");
+        other.release();
+        expect((await committing).ok).toBe(true);
+        await setting;
+        expect(await store.all()).toEqual({ b: "ours", lock: 2 });
+        expect((await store.commit([{ key: "none", version: null }, { key: "lock", version: null }], writes)).ok).toBe(false);
+        expect((await store.commit([{ key: "none", version: null }], [{ key: "c", value: 1 }])).ok).toBe(true);
+        expect(await sql("SELECT key FROM kv ORDER BY key")).toEqual([{ key: "b" }, { key: "c" }, { key: "lock" }]);
+      }
+    }
+  });
+
+  it("takes 20,000 keys, which a server has no locks for", async () => {
+    const store = storeOf();
+    const keys = Array.from({ length: 20_000 }, (_, i) => `key ${i}`);
+    expect((await store.commit(keys.slice(0, 10_000).map((key) => ({ key, version: null })), keys.map((key) => ({ key, value: 1 })))).ok).toBe(true);
+    expect((await store.commit(keys.map((key) => ({ key, version: null })), [{ key: "a", value: 1 }]))).toMatchObject({ ok: false, failed: expect.objectContaining({ length: 20_000 }) });
+    expect((await store.commit(keys.map((key) => ({ key: `no ${key}`, version: null })), [{ key: "a", value: 1 }])).ok).toBe(true);
+    expect((await sql("SELECT count(*)::int FROM kv"))[0]).toEqual({ count: 20_001 });
+  });
+
   it("counts through a Pool and a Client at once", async () => {
     const stores = [storeOf(), storeOf({}, new pg.Client({ connectionString: server.url }))];
     const raise = async (store: Store): Promise<void> => {
@@ -514,8 +554,8 @@ describe("a Pool", () => {
     server.pause();
     const waiting = store.set("a", 2).catch((error: { code: string }) => error.code);
     await store.close().catch(() => {});
-    expect(await waiting).toBe("KV_CONNECTION");
     server.resume();
+    expect(await waiting).toBe("KV_CLOSED");
   });
 
   it("says when there is no room", async () => {
@@ -526,7 +566,21 @@ describe("a Pool", () => {
       await sql(`CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '${state}'; END $$; CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON kv EXECUTE FUNCTION refuse()`);
       await expect(store.set("a", 1)).rejects.toMatchObject({ code, cause: expect.objectContaining({ code: state }) });
       await expect(store.commit([], [{ key: "a", value: 1 }, { key: "b", value: 1 }])).rejects.toMatchObject({ code });
+      if (state === "53200") await expect(store.set("a", 1)).rejects.toMatchObject({ message: expect.stringContaining("max_locks_per_transaction") });
     }
+  });
+
+  it("does not end the program with an idle connection that breaks before the first operation", async () => {
+    const client = pool();
+    const connection = await client.connect();
+    const [{ pid }] = (await connection.query("SELECT pg_backend_pid() AS pid")).rows as [{ pid: number }];
+    connection.release();
+    const store = kept(kv(client));
+    expect(client.listenerCount("error")).toBe(1);
+    await sql("SELECT pg_terminate_backend($1)", [pid]);
+    await until("it is broken", () => client.totalCount === 0);
+    await store.set("a", 1);
+    expect(client.listenerCount("error")).toBe(1);
   });
 
   it("lets the program end that closed its store", () => {
@@ -535,6 +589,83 @@ describe("a Pool", () => {
       const { status, stderr } = spawnSync(process.execPath, ["--input-type=module-typescript", "-e", script], { cwd: join(import.meta.dirname, "../.."), timeout: 20_000, encoding: "utf8" });
       expect([status, stderr.replace(/.*Warning.*\n/g, "")]).toEqual([0, ""]);
     }
+  });
+});
+
+describe("close()", () => {
+  it("is one for all stores over a client, and leaves alone what its owner has ended", async () => {
+    for (const client of [pool(), new pg.Client({ connectionString: server.url })]) {
+      const stores = [kv(postgres(client)), kv(postgres(client, { table: "other" })), kv(client)];
+      for (const store of stores) await store.set("a", 1);
+      await Promise.all(stores.map((store) => store.close()));
+      await expect(stores[0]!.get("a")).rejects.toMatchObject({ code: "KV_CLOSED" });
+    }
+    for (const client of [pool(), new pg.Client({ connectionString: server.url })]) {
+      for (const isAwaited of [true, false]) {
+        const store = kv(postgres(client));
+        if (isAwaited) await store.set("a", 1);
+        const ended = isAwaited ? client.end() : undefined;
+        await store.close();
+        await ended;
+      }
+    }
+  });
+
+  it("neither connects nor makes a table where nothing was done, and ends a client whose table is another's", async () => {
+    await sql("CREATE TABLE other (id int)");
+    const busy = async (): Promise<number> => (await sql("SELECT count(*)::int AS busy FROM pg_stat_activity WHERE application_name = 'closing'"))[0]!.busy as number;
+    const options = { connectionString: server.url, application_name: "closing" };
+    for (const of of [() => new pg.Pool(options), () => new pg.Client(options)]) {
+      const fresh = of();
+      let connections = 0;
+      (fresh as { on(event: string, listen: () => void): void }).on("connect", () => connections++);
+      await kv(fresh).close();
+      expect([connections, await sql("SELECT to_regclass('kv') AS kv")]).toEqual([0, [{ kv: null }]]);
+      const store = kv(postgres(of(), { table: "other" }));
+      await expect(store.get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
+      expect(await busy()).toBe(1);
+      await store.close();
+      await until("its connection has ended", async () => (await busy()) === 0);
+      const impossible = of();
+      const connection = (await impossible.connect()) as { release?(): void } | undefined;
+      connection?.release?.();
+      await kv(postgres(impossible, { table: "" })).close();
+    }
+    await until("all connections have ended", async () => (await busy()) === 0);
+  });
+
+  it("settles 300 operations that are under way, whatever the timeout", async () => {
+    for (const timeout of ["5s", 0]) {
+      for (const of of [() => pool({ max: 2 }), () => new pg.Client({ connectionString: server.url })]) {
+        for (const isUsed of [true, false]) {
+          const store = kv(of(), { timeout });
+          if (isUsed) await store.set("a", 1);
+          const work = Array.from({ length: 300 }, (_, i) => (i % 3 === 0 ? store.get(`key ${i}`) : i % 3 === 1 ? store.set(`key ${i}`, i) : store.commit([{ key: `key ${i}`, version: null }, { key: "none", version: null }], [{ key: `key ${i}`, value: i }])));
+          const [closed, ...results] = await Promise.allSettled([store.close(), ...work]);
+          expect(closed.status).toBe("fulfilled");
+          for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "KV_CLOSED" });
+          await sql("TRUNCATE kv");
+        }
+      }
+    }
+  });
+
+  it("lets those go who wait for a connection that its owner has", async () => {
+    const client = pool({ max: 1 });
+    const store = kv(client, { timeout: "600ms" });
+    await store.set("a", 1);
+    const own = await client.connect();
+    const patient = kv(postgres(client), { timeout: 0 });
+    const waiting = patient.get("a").catch((error: { code: string }) => error.code);
+    await store.close().catch(() => {});
+    expect(await waiting).toBe("KV_CONNECTION");
+    expect((await own.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    own.release();
+    await patient.close();
+  });
+
+  it("lets the program end though the server is silent", async () => {
+    await endsWhilePaused(server, ["POSTGRES", "POSTGRES CLIENT"]);
   });
 });
 
