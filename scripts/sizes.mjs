@@ -11,11 +11,11 @@ import { build } from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 // The clients of servers are never loaded by a page: theirs only keep them from growing unnoticed.
 const budget = {
-  initial: 7000,
+  initial: 7200,
   operations: 3400,
-  all: 42_500,
+  all: 43_500,
   codec: 4700,
-  clients: { memory: 600, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1700, level: 1150, sqlite: 2500, file: 4200, folder: 4400, postgres: 5300, redis: 4800, etcd: 3700, cloudflare: 1600, deno: 1700, lru: 600, keyv: 1600, unstorage: 1600, http: 1750 },
+  clients: { memory: 600, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1700, level: 1150, sqlite: 2500, file: 4200, folder: 4400, postgres: 5500, redis: 5200, etcd: 3900, cloudflare: 1600, deno: 1700, lru: 600, keyv: 1600, unstorage: 1600, http: 1750 },
 };
 
 if (!existsSync(join(root, "dist/index.js"))) {
