@@ -56,7 +56,7 @@ const config: ViteUserConfig = defineConfig({
           hookTimeout: 60_000,
         },
       },
-      { extends: true, test: { name: "docs", include: ["test/docs/**/*.test.ts"] } },
+      { extends: true, test: { name: "docs", include: ["test/docs/**/*.test.ts"], testTimeout: 60_000 } },
       {
         extends: true,
         // Known beforehand, so that the page is not reloaded in the middle of a run.

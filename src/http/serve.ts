@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Store } from "../api.ts";
 import { builtin } from "../disk/node.ts";
+import type { AsyncUsingDisposable } from "../disposable.ts";
 import { KvError } from "../errors.ts";
 import { timeoutOf } from "../patience.ts";
 import { type HandlerOptions, handlerOf } from "./handler.ts";
@@ -18,7 +19,7 @@ export interface ServeOptions extends Omit<HandlerOptions, "signal"> {
 }
 
 /** A server that is running. */
-export interface KvServer {
+export interface KvServer extends AsyncUsingDisposable {
   /** Where it is reached from this machine, such as `"http://127.0.0.1:8080"`, with the `base` behind it. */
   readonly url: string;
   readonly port: number;
@@ -27,7 +28,6 @@ export interface KvServer {
    * waits for the first.
    */
   close(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Node looks for requests that take too long only so often. */

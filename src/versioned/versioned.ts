@@ -1,4 +1,5 @@
 import type { Store } from "../api.ts";
+import type { UsingDisposable } from "../disposable.ts";
 import { KvError } from "../errors.ts";
 import { contextOf } from "../store.ts";
 import { entryOf, missing } from "./entry.ts";
@@ -25,7 +26,7 @@ export interface VersionedOptions {
  * All methods reject with a {@link KvError}: KV_INVALID_KEY for what is no key, KV_TOO_LARGE for a key that is longer than the client takes, KV_CONNECTION, KV_CLOSED. Methods that
  * write: KV_NOT_SUPPORTED where `supports.atomic` is `"no"`.
  */
-export interface VersionedStore {
+export interface VersionedStore extends UsingDisposable {
   /**
    * The entry under a key. `null` is a value here: what is absent or expired has `version: null`. Clients that keep bare values have the version `"00000000000000000000"`.
    *
@@ -120,7 +121,6 @@ export interface VersionedStore {
   /** Ends watches, and the connection of the store underneath. A second call does nothing. */
   close(): Promise<void>;
   /** The same at the end of a block, for `using`; nobody waits for it. */
-  [Symbol.dispose](): void;
 }
 
 /**
