@@ -10,7 +10,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { build } from "esbuild";
-import { startRedis } from "../test/helpers/one-redis.ts";
+import { redisServer } from "../test/helpers/redis-server.ts";
 import { env, installRuntimes, node, root } from "./setup.mjs";
 
 const sources = join(root, "test/runtimes");
@@ -100,7 +100,7 @@ const isAskedFor = (name) => {
 /** The rows of each runtime; a text for one that could not be tried. */
 async function runAll() {
   const missing = installRuntimes();
-  const redis = await startRedis();
+  const redis = await (await redisServer()).start();
   const results = new Map(Object.keys(runtimes).filter(isAskedFor).map((name) => [name, undefined]));
   try {
     const project = await install();

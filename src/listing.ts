@@ -1,3 +1,4 @@
+import { fromBase64url, toBase64url } from "./base64url.ts";
 import { KvError } from "./errors.ts";
 import type { Guarded } from "./guard.ts";
 import { compareKeys } from "./key.ts";
@@ -101,16 +102,13 @@ const start = ({ prefix, reverse }: Omit<Range, "after">, inner: string): string
 
 /** The cursor behind a key. `range` is what was listed, `inner` the part of its prefix that came as an option. */
 export function encodeCursor(key: string, range: Omit<Range, "after">, inner: string): string {
-  const bytes = new TextEncoder().encode(start(range, inner) + key);
-  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-  return btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  return toBase64url(start(range, inner) + key);
 }
 
 /** @throws {KvError} KV_INVALID_CURSOR unless it was made by a listing with this prefix and direction. */
 export function decodeCursor(cursor: unknown, range: Omit<Range, "after">, inner: string): string {
   try {
-    const binary = atob(String(cursor).replace(/-/g, "+").replace(/_/g, "/"));
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
+    const text = fromBase64url(String(cursor));
     const before = start(range, inner);
     const key = text.slice(before.length);
     // Making it again catches what a lenient decoder lets pass.

@@ -1,9 +1,7 @@
 import type { CommitCheck, CommitWrite, SetOptions, Store } from "../api.ts";
 import { KvError } from "../errors.ts";
 import type { CommitResult } from "../types.ts";
-
-const MOST_CHECKS = 100;
-const MOST_WRITES = 1000;
+import { MOST_CHECKS, MOST_WRITES, refuseMore } from "./limits.ts";
 
 /** Checks and writes that are gathered, and take effect together or not at all. Every method but `commit()` answers with the transaction itself. */
 export interface Transaction {
@@ -63,8 +61,4 @@ export function atomic<V>(store: Store<V>): Transaction {
     },
   };
   return transaction;
-}
-
-function refuseMore(count: number, most: number, what: string): void {
-  if (count > most) throw new KvError("KV_TOO_LARGE", `a transaction has at most ${most} ${what}, this one ${count}: split it`);
 }

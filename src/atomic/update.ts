@@ -1,28 +1,25 @@
 import type { Entry, SetOptions, Store } from "../api.ts";
+import { untilDone } from "../contention.ts";
 import { KvError } from "../errors.ts";
 import type { Expires, Json } from "../types.ts";
-
-/** How long the loser of a race waits at most before it tries again, in milliseconds; it doubles from 1. */
-const LONGEST_PAUSE = 64;
 
 /** What is to become of a value: the new one with its options, `null` to delete, `undefined` to leave it. */
 type Next = { value: unknown; options: SetOptions } | null | undefined;
 
 /** Reads, decides and writes, again and again until nobody has written in between. Resolves to what was there before. */
 async function swap<V>(store: Store<V>, key: string, decide: (entry: Entry<V> | null) => Next | Promise<Next>): Promise<Entry<V> | null> {
-  for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+  const done = await untilDone(async () => {
     const entry = await store.entry<V>(key);
     if (store.supports.atomic === "no") {
       throw new KvError("KV_NOT_SUPPORTED", `${store.type} offers no compare-and-set: two writers at once would lose one of their changes`, { client: store.type, key });
     }
     const next = await decide(entry);
-    if (next === undefined) return entry;
+    if (next === undefined) return { entry };
     const write = { key, value: next?.value ?? null, ...next?.options };
     const { ok } = await store.commit([{ key, version: entry?.version ?? null }], [write]);
-    if (ok) return entry;
-    // By chance, so that those who lost together do not meet again.
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * pause));
-  }
+    return ok ? { entry } : null;
+  });
+  return done.entry;
 }
 
 /** What a rewrite keeps unless it is told otherwise. */

@@ -1,3 +1,4 @@
+import { fromBase64url, toBase64url } from "../base64url.ts";
 import { KvError } from "../errors.ts";
 import { isWithin, type TextRange } from "./pages.ts";
 
@@ -13,9 +14,7 @@ function digest({ base, start, end }: TextRange, reverse: boolean): string {
 
 /** The cursor of a listing that has yielded this text last; `null`: everything. It is base64url. */
 export function encodePosition(text: string | null, range: TextRange, reverse: boolean): string {
-  const bytes = new TextEncoder().encode(digest(range, reverse) + (text ?? ENDED));
-  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-  return btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  return toBase64url(digest(range, reverse) + (text ?? ENDED));
 }
 
 /**
@@ -25,9 +24,7 @@ export function encodePosition(text: string | null, range: TextRange, reverse: b
  */
 export function decodePosition(cursor: unknown, range: TextRange, reverse: boolean): string | null {
   try {
-    const binary = atob(String(cursor).replace(/-/g, "+").replace(/_/g, "/"));
-    const decoded = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
-    const rest = decoded.slice(8);
+    const rest = fromBase64url(String(cursor)).slice(8);
     const text = rest === ENDED ? null : rest;
     // Making it again compares the selector, and catches what a lenient decoder lets pass.
     if ((text === null || isWithin(range, text)) && encodePosition(text, range, reverse) === cursor) return text;

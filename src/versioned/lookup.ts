@@ -1,10 +1,10 @@
 import type { Store } from "../api.ts";
+import { untilDone } from "../contention.ts";
 import { KvError } from "../errors.ts";
 import { entryOf } from "./entry.ts";
 import { areaOf, type Index, partsOf, placeIn, placeNow, placeOf, standing } from "./indexes.ts";
 import { decodeKey, type Key, type KeyPart } from "./key.ts";
 import { pages } from "./pages.ts";
-import { untilDone } from "./transaction.ts";
 import type { ReindexOptions, VersionedEntry } from "./types.ts";
 import { decodeValue } from "./value.ts";
 

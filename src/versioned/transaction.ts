@@ -1,4 +1,6 @@
 import type { Codec, CommitCheck, CommitWrite, Entry, Store } from "../api.ts";
+import { MOST_CHECKS, MOST_WRITES, refuseMore } from "../atomic/limits.ts";
+import { untilDone } from "../contention.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { deadline } from "../expires.ts";
 import { contextOf } from "../store.ts";
@@ -8,11 +10,6 @@ import { decodeKey, encodeKey, type Key } from "./key.ts";
 import type { VersionedCommit, VersionedSetOptions, VersionedTransaction } from "./types.ts";
 import { type Move, type Upkeep, upkeepOf } from "./upkeep.ts";
 import { COUNTER_END, decodeValue, encodeValue, isCounter, settled } from "./value.ts";
-
-const MOST_CHECKS = 100;
-const MOST_CHANGES = 1000;
-/** How long the loser of a race waits at most before it tries again, in milliseconds; it doubles from 1. */
-const LONGEST_PAUSE = 64;
 
 /** What a transaction works on. */
 export interface Ground {
@@ -63,19 +60,6 @@ function counter(what: string, operand: unknown, combine: (stored: bigint) => bi
   };
 }
 
-function refuseMore(count: number, most: number, what: string): void {
-  if (count > most) throw new KvError("KV_TOO_LARGE", `a transaction has at most ${most} ${what}, this one ${count}: split it`);
-}
-
-/** Does something until it answers, with pauses by chance, so that those who lost together do not meet again. */
-export async function untilDone<T>(work: () => Promise<T | null>): Promise<T> {
-  for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
-    const result = await work();
-    if (result !== null) return result;
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * pause));
-  }
-}
-
 /** Begins a transaction. `onTaken` answers when an entry would be found by what another is found by in a unique index. */
 export function transaction(ground: Ground, onTaken: (index: Index) => VersionedCommit = () => ({ ok: false })): VersionedTransaction {
   const checks: CommitCheck[] = [];
@@ -103,7 +87,7 @@ export function transaction(ground: Ground, onTaken: (index: Index) => Versioned
     max: (key, value) => add(key, counter("max", value, (stored) => (stored > value ? stored : value)), true),
     async commit() {
       refuseMore(checks.length, MOST_CHECKS, "checks");
-      refuseMore(changes.length, MOST_CHANGES, "changes");
+      refuseMore(changes.length, MOST_WRITES, "changes");
       // What is added while this one is under way is for the next.
       const [asked, made] = [[...checks], [...changes]];
       return untilDone(() => attempt(ground, asked, made, onTaken));

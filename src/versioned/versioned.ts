@@ -1,4 +1,5 @@
 import type { Store } from "../api.ts";
+import { untilDone } from "../contention.ts";
 import type { UsingDisposable } from "../disposable.ts";
 import { KvError } from "../errors.ts";
 import { contextOf } from "../store.ts";
@@ -7,7 +8,7 @@ import { type Index, indexesOf } from "./indexes.ts";
 import { decodeKey, encodeKey, type Key, type KeyPart } from "./key.ts";
 import { list } from "./list.ts";
 import { lookup } from "./lookup.ts";
-import { expiryOf, type Ground, transaction, untilDone } from "./transaction.ts";
+import { expiryOf, type Ground, transaction } from "./transaction.ts";
 import type { IndexOptions, MaybeEntry, ReindexOptions, Selector, VersionedEntry, VersionedList, VersionedListOptions, VersionedSetOptions, VersionedTransaction, WatchOptions } from "./types.ts";
 import { encodeValue, settled } from "./value.ts";
 import { tell, watch } from "./watch.ts";

@@ -10,7 +10,6 @@ import { conformance } from "../../src/conformance/index.ts";
 import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { until } from "../helpers/daemon.ts";
-import { startRedis } from "../helpers/one-redis.ts";
 import { redisServer } from "../helpers/redis-server.ts";
 
 /** One of each version. */
@@ -220,11 +219,11 @@ describe("KEYV", () => {
 });
 
 describe("KEYV on Redis", () => {
-  let redis: Awaited<ReturnType<typeof startRedis>>;
+  let redis: Awaited<ReturnType<typeof redisServer>>;
   let raw: Redis;
   let client: Keyv;
   beforeAll(async () => {
-    redis = await startRedis();
+    redis = await (await redisServer()).start();
     raw = new Redis(redis.url);
   });
   afterAll(async () => {

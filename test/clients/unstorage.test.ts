@@ -15,7 +15,6 @@ import { itemName, keyOfItem } from "../../src/servers/unstorage-key.ts";
 import { certify } from "../helpers/certify.ts";
 import { until } from "../helpers/daemon.ts";
 import { temporaryFolder } from "../helpers/folders.ts";
-import { startRedis } from "../helpers/one-redis.ts";
 import { redisServer } from "../helpers/redis-server.ts";
 
 describe("names of items", () => {
@@ -201,11 +200,11 @@ describe("UNSTORAGE on files", () => {
 });
 
 describe("UNSTORAGE on Redis", () => {
-  let redis: Awaited<ReturnType<typeof startRedis>>;
+  let redis: Awaited<ReturnType<typeof redisServer>>;
   let raw: Redis;
   let storage: Storage;
   beforeAll(async () => {
-    redis = await startRedis();
+    redis = await (await redisServer()).start();
     raw = new Redis(redis.url);
   });
   afterAll(async () => {
