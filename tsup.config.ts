@@ -2,12 +2,14 @@ import { existsSync, readdirSync } from "node:fs";
 import { defineConfig } from "tsup";
 
 const source = (name: string): string => (existsSync(`src/${name}.ts`) ? `src/${name}.ts` : `src/${name}/index.ts`);
+const faces = ["codec", "conformance", "atomic", "versioned", "http", "namespace", "lua", "schema", "reactive"];
+const bindings = ["react", "vue", "svelte", "solid"].map((name) => `reactive/${name}`);
 const clients = readdirSync("src/clients").filter((file) => file.endsWith(".ts") && file !== "define.ts");
 
 const config: ReturnType<typeof defineConfig> = defineConfig({
   entry: {
     index: "src/index.ts",
-    ...Object.fromEntries(["codec", "conformance", "atomic", "versioned", "http"].map((name) => [name, source(name)])),
+    ...Object.fromEntries([...faces, ...bindings].filter((name) => existsSync(source(name))).map((name) => [name, source(name)])),
     ...Object.fromEntries(clients.map((file) => [`clients/${file.slice(0, -3)}`, `src/clients/${file}`])),
   },
   format: "esm",

@@ -11,7 +11,8 @@ const FLOORS: readonly [pattern: RegExp, floor: number][] = [
   [/^clients\//, 2],
   [/^(connection|core|guard|listing|operations|store|sweep)\.ts$/, 3],
   [/^(detect|index)\.ts$/, 4],
-  [/^(codec\.ts|conformance\/|atomic\/|versioned\/|http\/)/, 5],
+  [/^reactive\/(react|vue|svelte|solid)\.ts$/, 6],
+  [/^(codec\.ts|conformance\/|atomic\/|versioned\/|http\/|namespace\/|lua\/|schema\/|reactive\/)/, 5],
   [/^(disk\/|browser\/|database\/|servers\/|[^/]+\.ts$)/, 1],
 ];
 
