@@ -67,6 +67,8 @@ interface NodeRedisClient extends NodeRedis {
 
 interface NodeRedisPool extends NodeRedis {
   readonly clientsInUse: number;
+  /** Set while it means to let go of connections that it no longer needs. */
+  readonly _self: { readonly cleanupTimeout?: ReturnType<typeof setTimeout> };
   sendCommand: Send;
   execute<T>(task: (client: NodeRedisClient) => Promise<T>): Promise<T>;
 }
@@ -191,6 +193,20 @@ function clientWire(client: NodeRedisClient): RedisWire {
   return wire(link, (_key, command) => send(command), { ...prefixed(client), close }, () => link.errors);
 }
 
+/**
+ * Connections that were cut off come back to their pool when they notice. It then means to let go of them a second time, which in version 5 throws where
+ * nobody can catch it: a pool that is closed has nothing to let go of.
+ */
+function forgetCleanup(client: NodeRedisPool): void {
+  let timer = client._self.cleanupTimeout;
+  clearTimeout(timer);
+  const set = (next: typeof timer): void => {
+    timer = next;
+    if (!client.isOpen) clearTimeout(next);
+  };
+  Object.defineProperty(client._self, "cleanupTimeout", { configurable: true, enumerable: true, get: () => timer, set });
+}
+
 function poolWire(client: NodeRedisPool): RedisWire {
   // It does not say whether it is ready: it tries for ever before it has its first connection.
   let isConnecting = false;
@@ -204,7 +220,10 @@ function poolWire(client: NodeRedisPool): RedisWire {
   async function idle(): Promise<void> {
     for (const end = performance.now() + FAREWELL; client.clientsInUse > 0 && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  const close = (): Promise<void> => leaveNodeRedis(client, !isConnecting && idle);
+  async function close(): Promise<void> {
+    await leaveNodeRedis(client, !isConnecting && idle);
+    forgetCleanup(client);
+  }
   // One of its connections, not one for each command.
   const sendAll: RedisWire["sendAll"] = (commands) => client.execute((one) => Promise.all(commands.map(([, command]) => one.sendCommand(command, PLAIN))));
   return wire(link, (_key, command) => client.sendCommand(command, PLAIN), { ...prefixed(client), close, sendAll }, () => link.errors);

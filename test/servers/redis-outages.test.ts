@@ -7,6 +7,7 @@ import { Redis } from "ioredis";
 import { Redis as Redis6 } from "ioredis6";
 import { createClient, createClientPool } from "redis";
 import { createClient as createClient4 } from "redis4";
+import { createClientPool as createClientPool5 } from "redis5";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RedisClient } from "../../src/clients/redis.ts";
 import kv from "../../src/index.ts";
@@ -148,6 +149,31 @@ describe("a server that is silent when its store is closed", () => {
       server.resume();
     }
     expect(output).toMatch(/^stop\nclose done\nget KV_C(LOSED|ONNECTION)\n$/);
+  });
+});
+
+describe("a pool of node-redis 5 that is closed while the server is silent", () => {
+  it("throws nothing afterwards", async () => {
+    const pool = createClientPool5({ url: server.url }, { cleanupDelay: 20, minimum: 1, maximum: 10 });
+    const uncaught: unknown[] = [];
+    const note = (error: unknown): void => void uncaught.push(error);
+    process.on("uncaughtException", note);
+    const store = kv(pool);
+    await store.set("a", 1);
+    server.pause();
+    try {
+      const work = Array.from({ length: 5 }, () => pool.execute((client) => client.ping()).then(() => "done", (error: Error) => error.message));
+      await until("all are under way", () => pool.clientsInUse === 5);
+      await store.close();
+      expect(await Promise.all(work)).not.toContain("done");
+      // The connections come back one by one, those that were being made last.
+      await until("all connections came back", () => pool.idleClients >= 4);
+      await sleep(100);
+      expect(uncaught).toEqual([]);
+    } finally {
+      server.resume();
+      process.off("uncaughtException", note);
+    }
   });
 });
 
