@@ -20,6 +20,7 @@ const DEFAULTS: Supports = {
   valueBytes: Infinity,
   persistent: true,
   iterate: true,
+  bytes: false,
 };
 
 /** Capabilities with the documented defaults filled in. */
@@ -48,6 +49,7 @@ const emitting = (...of: Parameters<typeof kind>): Manifest => ({ ...kind(...of)
 export const MEMORY: Manifest = kind("MEMORY", (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]", {
   atomic: "process",
   persistent: false,
+  bytes: true,
 });
 
 export const STORAGE: Manifest = kind("STORAGE", (input) => hasMethods(input, "getItem", "setItem", "removeItem") && typeof (input as Storage).length === "number", {
@@ -61,6 +63,7 @@ export const FORAGE: Manifest = kind("FORAGE", "getItem setItem ready driver", {
 export const INDEXEDDB: Manifest = kind("INDEXEDDB", (input) => hasMethods(input, "deleteDatabase", "cmp") || url(input).startsWith("indexeddb://"), {
   order: true,
   atomic: "yes",
+  bytes: true,
 });
 
 export const FILE: Manifest = kind("FILE", (input) => /^file:.*[^/]$/.test(url(input)), { order: true, atomic: "yes" });
@@ -72,7 +75,7 @@ export const HTTP: Manifest = kind("HTTP", (input) => /^https?:\/\//i.test(url(i
 
 export const LEVEL: Manifest = kind("LEVEL", "put batch iterator sublevel", { order: true, atomic: "process" });
 
-export const SQLITE: Manifest = kind("SQLITE", "prepare exec close", { order: true, atomic: "yes" });
+export const SQLITE: Manifest = kind("SQLITE", "prepare exec close", { order: true, atomic: "yes", bytes: true });
 
 export const POSTGRES: Manifest = emitting("POSTGRES", (input) => hasMethods(input, "query") && (hasMethods(input, "escapeLiteral") || hasMethods(input, "exec", "transaction", "listen") || (hasMethods(input, "connect", "end") && "idleCount" in (input as object))), {
   order: true,
@@ -100,7 +103,7 @@ export const LRU: Manifest = {
     const { maxEntrySize, sizeCalculation } = client as { maxEntrySize?: number; sizeCalculation?: unknown };
     // What a sizeCalculation counts is not known.
     const valueBytes = sizeCalculation === undefined && maxEntrySize! > 0 ? maxEntrySize! : Infinity;
-    return supports({ atomic: "process", persistent: false, valueBytes });
+    return supports({ atomic: "process", persistent: false, valueBytes, bytes: true });
   },
 };
 

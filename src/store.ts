@@ -12,6 +12,9 @@ import { checkedCopy } from "./value.ts";
 // Numbered: a store of another bundle is only taken apart where its parts are the same.
 const CONTEXT: unique symbol = Symbol.for("anykv.store.1") as never;
 
+/** A codec of faces: what it is given is kept as it is, unchecked and uncopied; bytes too, where `supports.bytes`. */
+export const RAW: Codec = { encode: (value) => value as Json, decode: (json) => json };
+
 /** The context of a store of this library (another bundle's too); `undefined` for anything else. */
 export function contextOf(input: unknown): StoreContext | undefined {
   return typeof input === "object" && input !== null ? (input as { [CONTEXT]?: StoreContext })[CONTEXT] : undefined;
@@ -227,6 +230,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
 }
 
 function encode(codec: Codec, value: unknown): Json {
+  if (codec === RAW) return value as Json;
   try {
     value = codec.encode(value);
   } catch (cause) {

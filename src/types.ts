@@ -19,6 +19,7 @@ export type Expires = number | string | Date | null;
  * the process), or `null` where the client keeps bare values.
  */
 export interface KvRecord {
+  /** A `Uint8Array` too where `supports.bytes`: from the namespace face alone, stores take JSON. */
   readonly value: Json;
   /** The deadline in milliseconds since 1970, or `null` for never. */
   readonly expires: number | null;
@@ -89,6 +90,8 @@ export interface Supports {
   readonly persistent: boolean;
   /** Whether the keys can be listed at all. Default `true`. */
   readonly iterate: boolean;
+  /** Whether the bytes of namespaces are kept as they are; elsewhere they are base64, a third longer. Default `false`. */
+  readonly bytes: boolean;
 }
 
 /**

@@ -1,13 +1,15 @@
 import { KvError } from "../errors.ts";
 import { ended, INDEX } from "./idb-connection.ts";
 import { decodeRecord, encodeRecord, foreign, StoredRecord } from "../record.ts";
-import type { KvRecord, Page, PageQuery, PruneQuery, Write } from "../types.ts";
+import type { Json, KvRecord, Page, PageQuery, PruneQuery, Write } from "../types.ts";
 
 /** What is kept under a key: the same text as elsewhere, and the deadline once more for the index. */
 export interface Item {
   kv: 1;
   expires: number | null;
   text: string;
+  /** Bytes as the value, which is `null` in the text. */
+  bytes?: Uint8Array;
 }
 
 // Databases sort keys by UTF-16 units. Moving the surrogates behind all other units makes that the order of UTF-8.
@@ -21,6 +23,7 @@ function recordOf(item: Partial<Item> | null, key: string, values = true): Store
   const record = decodeRecord(item.text!, key, values);
   if (record === null && values) throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key });
   // A listing without values has to show what `clear()` and `del()` are to remove.
+  if (record !== null && item.bytes !== undefined) return new StoredRecord(item.bytes as unknown as Json, record.expires, record.version, record.metadata);
   return record ?? new StoredRecord(null, null, "", null);
 }
 
@@ -36,7 +39,9 @@ export async function read(store: IDBObjectStore, key: string, values?: boolean)
 export function put(store: IDBObjectStore, writes: readonly Write[]): void {
   for (const { key, record } of writes) {
     const at = encodeKey(key);
+    const bytes: unknown = record?.value;
     if (record === null) store.delete(at);
+    else if (bytes instanceof Uint8Array) store.put({ kv: 1, expires: record.expires, text: encodeRecord({ ...record, value: null }), bytes } satisfies Item, at);
     else store.put({ kv: 1, expires: record.expires, text: encodeRecord(record) } satisfies Item, at);
   }
 }

@@ -55,7 +55,7 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
     function sizeOf(key: string, { value }: KvRecord): number | undefined {
       if (!(cache.maxSize > 0 || cache.maxEntrySize > 0)) return undefined;
       const calculated = typeof cache.sizeCalculation === "function" ? Math.ceil(Number(cache.sizeCalculation(value, key))) : NaN;
-      const size = Number.isFinite(calculated) ? Math.max(1, calculated) : utf8Length(key) + utf8Length(JSON.stringify(value));
+      const size = Number.isFinite(calculated) ? Math.max(1, calculated) : utf8Length(key) + ((value as unknown) instanceof Uint8Array ? (value as unknown as Uint8Array).length : utf8Length(JSON.stringify(value)));
       if (!(cache.maxEntrySize > 0) || size <= cache.maxEntrySize) return size;
       throw new KvError("KV_TOO_LARGE", `the record has a size of ${size}: this cache takes entries of up to ${cache.maxEntrySize}`, { key });
     }

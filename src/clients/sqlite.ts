@@ -79,7 +79,7 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
   const write = (key: string, record: KvRecord | null): void => {
     if (record === null) return void remove.run(key);
     const metadata = record.metadata === null ? null : JSON.stringify(record.metadata);
-    upsert.run(key, versionOf(record), record.expires, metadata, JSON.stringify(record.value));
+    upsert.run(key, versionOf(record), record.expires, metadata, (record.value as unknown) instanceof Uint8Array ? (record.value as unknown as Uint8Array) : JSON.stringify(record.value));
   };
   const writeAll = (all: readonly Write[]): void => {
     for (const { key, record } of all) write(key, record);
@@ -94,7 +94,7 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
     for (const row of rows as Iterable<Row>) {
       const key = keyAs.of(row.key);
       if (isOurs(row.version) && key !== null) entries.push([key, recordOf(key, row)]);
-      length += typeof row.value === "string" ? row.value.length : 0;
+      length += (row.value as { length?: number } | undefined)?.length ?? 0;
       // A key of others that is no text is good enough to start the next page behind it.
       if (++seen === limit || length > PAGE_LENGTH) return { entries, next: key ?? (row.key as string) };
     }

@@ -3,10 +3,10 @@ import type { MaybePromise } from "../types.ts";
 
 /** A prepared statement, as far as it is used. */
 export interface SqliteStatement {
-  get(...parameters: (string | number | null)[]): unknown;
-  all(...parameters: (string | number | null)[]): unknown[];
-  run(...parameters: (string | number | null)[]): { readonly changes: number | bigint };
-  iterate(...parameters: (string | number | null)[]): Iterable<unknown>;
+  get(...parameters: (string | number | Uint8Array | null)[]): unknown;
+  all(...parameters: (string | number | Uint8Array | null)[]): unknown[];
+  run(...parameters: (string | number | Uint8Array | null)[]): { readonly changes: number | bigint };
+  iterate(...parameters: (string | number | Uint8Array | null)[]): Iterable<unknown>;
 }
 
 /** The part of a SQLite handle that is used: of better-sqlite3, `node:sqlite` (DatabaseSync) and `bun:sqlite`. */

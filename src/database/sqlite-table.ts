@@ -90,8 +90,8 @@ export function recordOf(key: string, { version, expires, metadata = null, value
   const deadline = expires === null ? null : Number(expires);
   if (value === undefined) return new StoredRecord(null, deadline, version, null);
   try {
-    if (typeof value !== "string") throw new TypeError("the value is no text");
-    return new StoredRecord(JSON.parse(value) as Json, deadline, version, metadata === null ? null : (JSON.parse(metadata as string) as Json));
+    // A column of texts holds nothing else but bytes: those of a namespace.
+    return new StoredRecord((value instanceof Uint8Array ? value : JSON.parse(value as string)) as Json, deadline, version, metadata === null ? null : (JSON.parse(metadata as string) as Json));
   } catch (cause) {
     throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key, cause });
   }

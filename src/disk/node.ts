@@ -3,6 +3,7 @@ interface Builtins {
   "node:http": typeof import("node:http");
   "node:fs": typeof import("node:fs");
   "node:fs/promises": typeof import("node:fs/promises");
+  "node:module": typeof import("node:module");
   "node:os": typeof import("node:os");
   "node:path": typeof import("node:path");
   "node:timers/promises": typeof import("node:timers/promises");

@@ -62,7 +62,7 @@ it("refuses a class that needs arguments, and takes Map itself for memory", () =
 
 it("knows type and capabilities at once, and of a promise once it is settled", async () => {
   expect(kv().type).toBe("MEMORY");
-  expect(kv(new Map()).supports).toEqual({ expires: "layered", order: false, atomic: "process", keyBytes: Infinity, valueBytes: Infinity, persistent: false, iterate: true });
+  expect(kv(new Map()).supports).toEqual({ expires: "layered", order: false, atomic: "process", keyBytes: Infinity, valueBytes: Infinity, persistent: false, iterate: true, bytes: true });
   const store = kv(Promise.resolve(new Map()));
   expect(store.type).toBe("PENDING");
   await store.set("a", 1);
