@@ -73,18 +73,18 @@ export interface NamespaceOptions {
 
 export interface Namespace extends AsyncUsingDisposable {
   get(key: string, type?: AsType<"text"> | GetOptions<never>): Promise<string | null>;
-  get<Value = unknown>(key: string, type: AsType<"json">): Promise<Value | null>;
-  get(key: string, type: AsType<"arrayBuffer">): Promise<ArrayBuffer | null>;
-  get(key: string, type: AsType<"stream">): Promise<ReadableStream<Uint8Array> | null>;
+  get<Value = unknown>(key: string, type: AsType<"json"> | undefined): Promise<Value | null>;
+  get(key: string, type: AsType<"arrayBuffer"> | undefined): Promise<ArrayBuffer | null>;
+  get<Stream = ReadableStream<Uint8Array>>(key: string, type: AsType<"stream"> | undefined): Promise<Stream | null>;
   get(keys: readonly string[], type?: AsType<"text"> | GetOptions<never>): Promise<Map<string, string | null>>;
-  get<Value = unknown>(keys: readonly string[], type: AsType<"json">): Promise<Map<string, Value | null>>;
+  get<Value = unknown>(keys: readonly string[], type: AsType<"json"> | undefined): Promise<Map<string, Value | null>>;
 
   getWithMetadata<Metadata = unknown>(key: string, type?: AsType<"text"> | GetOptions<never>): Promise<ValueWithMetadata<string, Metadata>>;
-  getWithMetadata<Value = unknown, Metadata = unknown>(key: string, type: AsType<"json">): Promise<ValueWithMetadata<Value, Metadata>>;
-  getWithMetadata<Metadata = unknown>(key: string, type: AsType<"arrayBuffer">): Promise<ValueWithMetadata<ArrayBuffer, Metadata>>;
-  getWithMetadata<Metadata = unknown>(key: string, type: AsType<"stream">): Promise<ValueWithMetadata<ReadableStream<Uint8Array>, Metadata>>;
+  getWithMetadata<Value = unknown, Metadata = unknown>(key: string, type: AsType<"json"> | undefined): Promise<ValueWithMetadata<Value, Metadata>>;
+  getWithMetadata<Metadata = unknown>(key: string, type: AsType<"arrayBuffer"> | undefined): Promise<ValueWithMetadata<ArrayBuffer, Metadata>>;
+  getWithMetadata<Metadata = unknown, Stream = ReadableStream<Uint8Array>>(key: string, type: AsType<"stream"> | undefined): Promise<ValueWithMetadata<Stream, Metadata>>;
   getWithMetadata<Metadata = unknown>(keys: readonly string[], type?: AsType<"text"> | GetOptions<never>): Promise<Map<string, ValueWithMetadata<string, Metadata>>>;
-  getWithMetadata<Value = unknown, Metadata = unknown>(keys: readonly string[], type: AsType<"json">): Promise<Map<string, ValueWithMetadata<Value, Metadata>>>;
+  getWithMetadata<Value = unknown, Metadata = unknown>(keys: readonly string[], type: AsType<"json"> | undefined): Promise<Map<string, ValueWithMetadata<Value, Metadata>>>;
 
   put(key: string, value: PutValue, options?: PutOptions): Promise<void>;
   delete(key: string): Promise<void>;

@@ -1,0 +1,61 @@
+import { KvError } from "../errors.ts";
+import { utf8Length } from "../key.ts";
+
+/** The longest key of a namespace, in bytes of UTF-8. */
+const KEY_BYTES = 512;
+/** What the digest of a key takes: 64 characters and a mark before them. */
+const DIGEST_BYTES = 65;
+
+/** Under which keys of a store a namespace keeps what it keeps. Documented in docs/format.md. */
+export interface Layout {
+  /** What all keys of the index begin with. */
+  readonly index: string;
+  /** The key of the record that listings read: in the order of the names, but for those that share a `stem`. */
+  indexKey(name: string): Promise<string>;
+  /** Whether the record under an index key has to tell its name. */
+  isShortened(name: string): boolean;
+  /** The key of the record with the value. */
+  valueKey(name: string): Promise<string>;
+  /** What comes first in the index key of a name, whether it is shortened or not: names with different stems are in order. */
+  stem(name: string): string;
+  /** Whether no other name has the stem of this one. */
+  isAlone(name: string): boolean;
+}
+
+/** 64 characters that tell a text from all others. */
+async function digest(text: string): Promise<string> {
+  if (globalThis.crypto?.subtle === undefined) throw new KvError("KV_TOO_LARGE", "this client takes no keys as long as this one with its namespace, and they are only shortened in a secure context (https:)");
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * The layout of a namespace. Keys are kept as they are wherever the client takes 512 bytes behind what stands before them. Where it does not, keys that are too long are the first
+ * characters of the key and a digest of all of it; so that nobody's key is taken for one of those, keys that look like them are shortened as well.
+ *
+ * @param prefix the store's own.
+ * @param keyBytes the longest key that the client takes.
+ * @throws {KvError} KV_INVALID_KEY for a name that is no well-formed string.
+ */
+export function layoutOf(name: unknown, prefix: string, keyBytes: number): Layout {
+  if (typeof name !== "string" || !name.isWellFormed()) throw new KvError("KV_INVALID_KEY", "the name of a namespace is a well-formed string");
+  // No name has the slash that ends it, so that none is the beginning of another.
+  const base = `${name.replaceAll("%", "%25").replaceAll("/", "%2F")}/`;
+  const index = `${base}k/`;
+  const left = keyBytes - utf8Length(prefix + index);
+  const stemLength = left >= KEY_BYTES ? Infinity : Math.max(0, Math.floor((left - DIGEST_BYTES) / 4));
+  // In characters, of up to four bytes: cut by bytes, stems would have different lengths, and one could go on where another ends.
+  const stem = (key: string): string => (stemLength === Infinity || key.length <= stemLength ? key : [...key].slice(0, stemLength).join(""));
+  const isShortened = (key: string): boolean => {
+    if (stemLength === Infinity) return false;
+    return utf8Length(key) > left || /^~[0-9a-f]{64}$/.test(key.slice(stem(key).length));
+  };
+  return {
+    index,
+    stem,
+    isAlone: (key) => stemLength === Infinity || [...key].length < stemLength,
+    isShortened,
+    indexKey: async (key) => index + (isShortened(key) ? `${stem(key)}~${await digest(key)}` : key),
+    valueKey: async (key) => base + (isShortened(key) ? `h/${await digest(key)}` : `v/${key}`),
+  };
+}

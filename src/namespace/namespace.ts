@@ -1,0 +1,169 @@
+import type { Store } from "../api.ts";
+import { isKvError, KvError } from "../errors.ts";
+import { guardOf } from "../guard.ts";
+import { contextOf, createStore, RAW } from "../store.ts";
+import { checkKey, checkKeys, checkTotal, checkType, expirationOf, listingOf, metadataOf, typeOf } from "./checks.ts";
+import { decodeKept, encodeHead, encodeKept, type Kept } from "./kept.ts";
+import { type Layout, layoutOf } from "./layout.ts";
+import { cursorAt, namesBehind, placeOf } from "./pages.ts";
+import { asText, convert, payloadOf } from "./payload.ts";
+import { rulesOf } from "./refusal.ts";
+import type { KeyPage, ListedKey, Namespace, NamespaceOptions, PutOptions, ValueWithMetadata } from "./types.ts";
+
+/** A change of one record; `null` deletes. */
+interface Change {
+  readonly key: string;
+  readonly value: unknown;
+  readonly expires: Date | null;
+}
+
+/**
+ * A namespace over a store: the API of Workers KV. It keeps two records for each key, the value and what listings tell of it, in one commit.
+ *
+ * Nothing is opened before the first operation, and nothing needs to be created: namespaces of different names know nothing of each other's keys. What else the store has should be under
+ * another prefix.
+ *
+ * @param name any well-formed text, also an empty one.
+ * @throws {KvError} KV_INVALID_CLIENT for what is no store, KV_INVALID_KEY for what is no name: at once.
+ * @example
+ * import kv from "anykv";
+ * import { namespace } from "anykv/namespace";
+ *
+ * const posts = namespace(kv(new Map()), "posts");
+ * await posts.put("post:1", { title: "Hello" }, { metadata: { author: "ann" } });
+ * console.log(await posts.get("post:1", "json")); // { title: "Hello" }
+ * const { keys } = await posts.list({ prefix: "post:" });
+ * console.log(keys); // [{ name: "post:1", metadata: { author: "ann" } }]
+ */
+export function namespace<V>(store: Store<V>, name: string, { compat }: NamespaceOptions = {}): Namespace {
+  const context = contextOf(store);
+  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a namespace is put over a store: namespace(kv(client), name)");
+  const { connection, prefix, timeout, expires: byDefault } = context;
+  const rules = rulesOf(compat);
+  const records: Store<unknown> = createStore<unknown>(context, { codec: RAW });
+  layoutOf(name, prefix, Infinity);
+
+  let layout: Layout | undefined;
+  // What the client takes is only known for sure once it is open.
+  const open = async (): Promise<Layout> => {
+    if (layout === undefined) await guardOf(connection, timeout);
+    return (layout ??= layoutOf(name, prefix, records.supports.keyBytes));
+  };
+
+  async function apply(changes: readonly Change[]): Promise<void> {
+    if (records.supports.atomic !== "no") {
+      try {
+        await records.commit([], changes);
+        return;
+      } catch (error) {
+        // In a cluster the records of one key may be in different places: a prefix with a hash tag keeps them together.
+        if (!isKvError(error, "KV_CROSS_SLOT")) throw error;
+      }
+    }
+    for (const { key, value, expires } of changes) await records.set(key, value, { expires });
+  }
+
+  async function read(key: string): Promise<Kept | null> {
+    const at = await (await open()).valueKey(key);
+    const value = await records.get(at);
+    return value === null ? null : decodeKept(value, at);
+  }
+
+  async function readMany(keys: readonly string[]): Promise<(Kept | null)[]> {
+    const { valueKey } = await open();
+    const places = await Promise.all(keys.map(valueKey));
+    const values = await records.getMany(places);
+    return values.map((value, i) => (value === null ? null : decodeKept(value, places[i]!)));
+  }
+
+  function converted(kept: Kept | null, type: unknown): unknown {
+    if (kept === null) return null;
+    checkType(type, rules);
+    return convert(kept.payload, type, rules);
+  }
+
+  const described = (kept: Kept | null, value: unknown): ValueWithMetadata<unknown> => ({
+    value,
+    metadata: kept?.metadata ?? null,
+    expiration: kept?.expiration ?? null,
+    cacheStatus: null,
+  });
+
+  /** Values of many keys, by the keys in their order. */
+  async function bulk<T>(keys: readonly unknown[], typeOrOptions: unknown, take: (kept: Kept | null, value: unknown) => T): Promise<Map<string, T>> {
+    const type = typeOf(typeOrOptions, "GET_BULK", rules);
+    const names = checkKeys(keys, rules);
+    const found = await readMany(names);
+    checkTotal(found.reduce((sum, kept) => sum + (kept === null ? 0 : asText(kept.payload).length), 0), rules);
+    return new Map(names.map((key, i) => [key, take(found[i]!, ofBulk(found[i]!, type))]));
+  }
+
+  function ofBulk(kept: Kept | null, type: unknown): unknown {
+    try {
+      return converted(kept, type);
+    } catch {
+      return rules.refuse("KV_INVALID_VALUE", `KV GET_BULK failed: 400 At least one of the requested keys corresponds to a non-${String(type)} value`);
+    }
+  }
+
+  async function get(key: unknown, typeOrOptions?: unknown): Promise<unknown> {
+    if (Array.isArray(key)) return bulk(key, typeOrOptions, (_kept, value) => value);
+    const checked = checkKey(key, "GET", rules);
+    const type = typeOf(typeOrOptions, "GET", rules);
+    return converted(await read(checked), type);
+  }
+
+  async function getWithMetadata(key: unknown, typeOrOptions?: unknown): Promise<unknown> {
+    // Workers KV has nothing but null for those that it does not find.
+    if (Array.isArray(key)) return bulk(key, typeOrOptions, (kept, value) => (rules.isWorkers && value === null ? null : described(kept, value)));
+    const checked = checkKey(key, "GET", rules);
+    const type = typeOf(typeOrOptions, "GET", rules);
+    const kept = await read(checked);
+    return described(kept, converted(kept, type));
+  }
+
+  async function put(key: unknown, value: unknown, options?: PutOptions): Promise<void> {
+    const checked = checkKey(key, "PUT", rules);
+    const given = Object(options) as PutOptions;
+    const head = { expiration: expirationOf(given, byDefault, rules), metadata: metadataOf(given, rules) };
+    const pending = payloadOf(value, rules);
+    const payload = pending instanceof Promise ? await pending : pending;
+    const { valueKey, indexKey, isShortened } = await open();
+    const expires = head.expiration === null ? null : new Date(head.expiration * 1000);
+    // The index first: what can be read is listed, also where only one of the two gets written.
+    await apply([
+      { key: await indexKey(checked), value: encodeHead(head, isShortened(checked) ? checked : null), expires },
+      { key: await valueKey(checked), value: encodeKept({ ...head, payload }, records.supports.bytes), expires },
+    ]);
+  }
+
+  async function del(key: unknown): Promise<void> {
+    const checked = checkKey(key, "DELETE", rules);
+    const { valueKey, indexKey } = await open();
+    await apply([
+      { key: await valueKey(checked), value: null, expires: null },
+      { key: await indexKey(checked), value: null, expires: null },
+    ]);
+  }
+
+  async function list(options?: unknown): Promise<KeyPage> {
+    const listing = listingOf(options, rules);
+    const index = { store: records, before: prefix, layout: await open() };
+    // One more than asked for tells whether there is another page.
+    const found = await namesBehind(index, listing.prefix, placeOf(listing, index, rules), listing.limit + 1);
+    const keys = found.slice(0, listing.limit).map(({ name: key, expiration, metadata }): ListedKey => ({ name: key, ...(expiration !== null && { expiration }), ...(metadata !== null && { metadata }) }));
+    if (found.length <= listing.limit) return { keys, list_complete: true, cacheStatus: null };
+    return { keys, list_complete: false, cursor: cursorAt(keys.at(-1)!.name, listing, index, rules), cacheStatus: null };
+  }
+
+  const close = (): Promise<void> => records.close();
+  return {
+    get: get as Namespace["get"],
+    getWithMetadata: getWithMetadata as Namespace["getWithMetadata"],
+    put,
+    delete: del,
+    list: list as Namespace["list"],
+    close,
+    [Symbol.asyncDispose]: close,
+  } as Namespace;
+}

@@ -1,0 +1,93 @@
+import { hasMethods } from "../manifest.ts";
+import { utf8Length } from "../key.ts";
+import type { MaybePromise } from "../types.ts";
+import { checkedCopy } from "../value.ts";
+import { checkSize } from "./checks.ts";
+import type { Payload } from "./kept.ts";
+import type { Rules } from "./refusal.ts";
+import type { ValueType } from "./types.ts";
+
+const isBuffer = (value: unknown): value is ArrayBuffer => Object.prototype.toString.call(value) === "[object ArrayBuffer]";
+
+/** A copy of the bytes of a buffer or a view, of the view's part alone; `null` for anything else. */
+function bytesOf(value: unknown, { refuse }: Rules): Uint8Array<ArrayBuffer> | null {
+  const isView = ArrayBuffer.isView(value);
+  if (!isView && !isBuffer(value)) return null;
+  const buffer = isView ? value.buffer : value;
+  // What was moved away looks like nothing, which is a value too.
+  if ((buffer as { detached?: boolean }).detached === true) refuse("KV_INVALID_VALUE", "the ArrayBuffer is detached: its bytes were moved elsewhere", TypeError);
+  return (isView ? new Uint8Array(buffer, value.byteOffset, value.byteLength) : new Uint8Array(buffer)).slice() as Uint8Array<ArrayBuffer>;
+}
+
+/** All bytes of a stream, which is cancelled as soon as they are too many. */
+async function drained(stream: ReadableStream<unknown>, rules: Rules): Promise<Uint8Array<ArrayBuffer>> {
+  const { refuse } = rules;
+  if (stream.locked) refuse("KV_INVALID_VALUE", "The ReadableStream has been locked to a reader.", TypeError);
+  const reader = stream.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const chunk = bytesOf(value, rules) ?? refuse("KV_INVALID_VALUE", `the stream yields what is no bytes (of the type ${typeof value}): pipe it through a TextEncoderStream`, TypeError);
+      length += chunk.length;
+      checkSize(length, rules);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    // The first error counts.
+    await reader.cancel(error).catch(() => {});
+    throw error;
+  }
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+/** The text that stands for something that is neither text nor bytes. */
+function textOf(value: unknown, { isWorkers, refuse }: Rules): string {
+  if (isWorkers) {
+    if (Object(value) === value) refuse("KV_INVALID_VALUE", "KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.", TypeError);
+    return `${value as string}`;
+  }
+  if (value === undefined || value === null) refuse("KV_INVALID_VALUE", `put() cannot keep ${value as null}: delete() removes a key`);
+  return JSON.stringify(checkedCopy(value));
+}
+
+/** What `put()` is to keep: a copy, made at once of everything but a stream. */
+export function payloadOf(value: unknown, rules: Rules): MaybePromise<Payload> {
+  const bytes = bytesOf(value, rules);
+  if (bytes === null && hasMethods(value, "getReader", "cancel")) return drained(value as ReadableStream, rules);
+  // Texts are kept as UTF-8, which has no lone surrogates.
+  const payload = bytes ?? (typeof value === "string" ? value : textOf(value, rules)).toWellFormed();
+  checkSize(typeof payload === "string" ? utf8Length(payload) : payload.length, rules);
+  return payload;
+}
+
+// A mark at the start is part of the text.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** The value as a text: what is no UTF-8 in it is U+FFFD. */
+export const asText = (payload: Payload): string => (typeof payload === "string" ? payload : decoder.decode(payload));
+
+/** The value as it is asked for. */
+export function convert(payload: Payload, type: ValueType, { isWorkers, refuse }: Rules): unknown {
+  if (type === "text") return asText(payload);
+  if (type === "json") {
+    try {
+      return JSON.parse(asText(payload));
+    } catch (cause) {
+      if (isWorkers) throw cause;
+      // Not the engine's message, which shows some of the value.
+      refuse("KV_INVALID_VALUE", 'the value is no JSON: read it as "text"', SyntaxError);
+    }
+  }
+  const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
+  if (type === "stream") return new Blob([bytes]).stream();
+  return bytes.length === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
+}
