@@ -89,5 +89,6 @@ export function convert(payload: Payload, type: ValueType, { isWorkers, refuse }
   }
   const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
   if (type === "stream") return new Blob([bytes]).stream();
-  return bytes.length === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
+  // A copy of a part: a driver may answer with one of Node's Buffers, whose slice() is none.
+  return bytes.length === bytes.buffer.byteLength ? bytes.buffer : new Uint8Array(bytes).buffer;
 }
