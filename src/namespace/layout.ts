@@ -45,7 +45,7 @@ export function layoutOf(name: unknown, prefix: string, keyBytes: number): Layou
   const left = keyBytes - utf8Length(prefix + index);
   const stemLength = left >= KEY_BYTES ? Infinity : Math.max(0, Math.floor((left - DIGEST_BYTES) / 4));
   // In characters, of up to four bytes: cut by bytes, stems would have different lengths, and one could go on where another ends.
-  const stem = (key: string): string => (stemLength === Infinity || key.length <= stemLength ? key : [...key].slice(0, stemLength).join(""));
+  const stem = (key: string): string => (key.length <= stemLength ? key : [...key.slice(0, 2 * stemLength)].slice(0, stemLength).join(""));
   const isShortened = (key: string): boolean => {
     if (stemLength === Infinity) return false;
     return utf8Length(key) > left || /^~[0-9a-f]{64}$/.test(key.slice(stem(key).length));
@@ -53,7 +53,7 @@ export function layoutOf(name: unknown, prefix: string, keyBytes: number): Layou
   return {
     index,
     stem,
-    isAlone: (key) => stemLength === Infinity || [...key].length < stemLength,
+    isAlone: (key) => key.length < stemLength,
     isShortened,
     indexKey: async (key) => index + (isShortened(key) ? `${stem(key)}~${await digest(key)}` : key),
     valueKey: async (key) => base + (isShortened(key) ? `h/${await digest(key)}` : `v/${key}`),

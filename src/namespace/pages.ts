@@ -7,6 +7,8 @@ import { decodeHead, type Head } from "./kept.ts";
 import type { Layout } from "./layout.ts";
 import type { Rules } from "./refusal.ts";
 
+const PAGE = 1000;
+
 /** A name and what the index tells of it. */
 export type Listed = Head & { readonly name: string };
 
@@ -39,8 +41,9 @@ export async function namesBehind(index: Index, prefix: string, after: string | 
   // A name that is before all that begin with the prefix is none to start at.
   let cursor = start === null || !start.startsWith(within) ? null : standing(start, within, index);
   if (start !== null && cursor === null && compareKeys(start, within) > 0) return [];
-  do {
-    const page = await store.list<unknown>({ prefix: layout.index + within, limit, cursor });
+  // Names of one stem may be many more than are wanted: what the first page has not shown comes in large ones.
+  for (let size = limit; ; size = PAGE) {
+    const page = await store.list<unknown>({ prefix: layout.index + within, limit: size, cursor });
     for (const { key, value } of page.entries) {
       const listed = decodeHead(value, key.slice(layout.index.length));
       const own = layout.stem(listed.name);
@@ -52,9 +55,9 @@ export async function namesBehind(index: Index, prefix: string, after: string | 
       (layout.isAlone(listed.name) ? found : group).push(listed);
       if (group.length > 2 * limit) group = sorted();
     }
-    cursor = found.length < limit ? page.cursor : null;
-  } while (cursor !== null);
-  return [...found, ...sorted()].slice(0, limit);
+    cursor = page.cursor;
+    if (cursor === null || found.length >= limit) return [...found, ...sorted()].slice(0, limit);
+  }
 }
 
 /** The bytes of base64 as lenient as Workers KV takes it, as a text. */
