@@ -1,11 +1,12 @@
 /** So many bytes become a text at once: a multiple of three, and few enough arguments for every engine. */
-const PART = 24_573;
+const PART = 8190;
 
 /** Bytes as base64, for clients that keep texts. */
 export function toBase64(bytes: Uint8Array): string {
   const parts: string[] = [];
-  for (let i = 0; i < bytes.length; i += PART) parts.push(btoa(String.fromCharCode(...bytes.subarray(i, i + PART))));
-  return parts.join("");
+  // A typed array as the arguments: spread, it would take ten times as long.
+  for (let i = 0; i < bytes.length; i += PART) parts.push(String.fromCharCode.apply(null, bytes.subarray(i, i + PART) as unknown as number[]));
+  return btoa(parts.join(""));
 }
 
 /** @throws when it is no base64. */

@@ -93,7 +93,7 @@ function storeIn(dataDir: string | undefined): Store {
  * const sessions = KV.namespace("sessions");
  * await sessions.put("session:abc", { user: "ann" }, { expirationTtl: 86400 });
  * console.log(await sessions.get("session:abc", "json")); // { user: "ann" }
- * console.log(await KV.namespace("posts").get("session:abc"), KV.storage); // null "MEMORY"
+ * console.log(await KV.namespace("posts").get("session:abc"), KV.storage); // null MEMORY
  */
 export function createKV({ store, dataDir, ...options }: KVOptions = {}): KVNamespaces {
   let made = store;

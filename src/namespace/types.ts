@@ -65,13 +65,35 @@ export interface ListKeysOptions {
 /** Options of a namespace. */
 export interface NamespaceOptions {
   /**
-   * `"workers"`: exactly as Workers KV: deadlines are at least 60 seconds away, `expirationTtl` wins over `expiration`, only texts, bytes and streams are taken, and errors are the ones it has
-   * (`Error` and `TypeError`, with a `code` of this library). Default: the rules of this library.
+   * `"workers"`: the rules of Workers KV to the letter. Deadlines are at least 60 seconds away, `expirationTtl` wins over `expiration`, no objects are taken, arguments are converted instead of
+   * refused, and errors are those of a binding (`Error`, `TypeError`, `SyntaxError`; with a `code` of this library). Default: the rules of this library.
    */
   compat?: "workers" | undefined;
 }
 
+/**
+ * Keys and values with metadata and deadlines in seconds: the API of Workers KV. It satisfies the type `KVNamespace` of `@cloudflare/workers-types`.
+ *
+ * Keys are well-formed texts of 1 to 512 bytes of UTF-8, but for `"."` and `".."`. All methods reject, and none throws: KV_INVALID_KEY and KV_TOO_LARGE for keys, KV_CONNECTION when the
+ * client fails, KV_CLOSED after `close()`; further codes are told with each. They work detached.
+ */
 export interface Namespace extends AsyncUsingDisposable {
+  /**
+   * The value of a key as `"text"` (the default), `"json"`, `"arrayBuffer"` or `"stream"`; `null` when it is absent or expired. Given up to 100 keys, a Map with an entry for each, in their order, as
+   * text or JSON.
+   *
+   * @throws {KvError} KV_INVALID_VALUE for a value that is no JSON, an unknown type or a `cacheTtl` below 30, KV_CORRUPT for a damaged record, KV_FOREIGN for an item that this library did not write.
+   * @example
+   * import kv from "anykv";
+   * import { namespace } from "anykv/namespace";
+   *
+   * const settings = namespace(kv(new Map()), "settings");
+   * await settings.put("theme", "dark");
+   * await settings.put("limits", { perDay: 5 });
+   * console.log(await settings.get("theme"), await settings.get("missing")); // dark null
+   * console.log(await settings.get("limits", "json")); // { perDay: 5 }
+   * console.log([...(await settings.get(["limits", "theme"])).keys()]); // ["limits", "theme"]
+   */
   get(key: string, type?: AsType<"text"> | GetOptions<never>): Promise<string | null>;
   get<Value = unknown>(key: string, type: AsType<"json"> | undefined): Promise<Value | null>;
   get(key: string, type: AsType<"arrayBuffer"> | undefined): Promise<ArrayBuffer | null>;
@@ -79,6 +101,19 @@ export interface Namespace extends AsyncUsingDisposable {
   get(keys: readonly string[], type?: AsType<"text"> | GetOptions<never>): Promise<Map<string, string | null>>;
   get<Value = unknown>(keys: readonly string[], type: AsType<"json"> | undefined): Promise<Map<string, Value | null>>;
 
+  /**
+   * The same with metadata and deadline, as one write has left them together. What is missing is `null` in all of them.
+   *
+   * @throws {KvError} as `get()`.
+   * @example
+   * import kv from "anykv";
+   * import { namespace } from "anykv/namespace";
+   *
+   * const files = namespace(kv(new Map()), "files");
+   * await files.put("a.bin", new Uint8Array([1, 2]), { metadata: { by: "ann" }, expiration: 32503680000 });
+   * const { value, metadata, expiration } = await files.getWithMetadata("a.bin", "arrayBuffer");
+   * console.log(value.byteLength, metadata, expiration); // 2 {"by":"ann"} 32503680000
+   */
   getWithMetadata<Metadata = unknown>(key: string, type?: AsType<"text"> | GetOptions<never>): Promise<ValueWithMetadata<string, Metadata>>;
   getWithMetadata<Value = unknown, Metadata = unknown>(key: string, type: AsType<"json"> | undefined): Promise<ValueWithMetadata<Value, Metadata>>;
   getWithMetadata<Metadata = unknown>(key: string, type: AsType<"arrayBuffer"> | undefined): Promise<ValueWithMetadata<ArrayBuffer, Metadata>>;
@@ -86,10 +121,45 @@ export interface Namespace extends AsyncUsingDisposable {
   getWithMetadata<Metadata = unknown>(keys: readonly string[], type?: AsType<"text"> | GetOptions<never>): Promise<Map<string, ValueWithMetadata<string, Metadata>>>;
   getWithMetadata<Value = unknown, Metadata = unknown>(keys: readonly string[], type: AsType<"json"> | undefined): Promise<Map<string, ValueWithMetadata<Value, Metadata>>>;
 
+  /**
+   * Keeps a value of up to 25 MiB: a text, bytes (a buffer, the part of it that a view shows, or a stream), or JSON of anything else that JSON has. A rewrite replaces value, metadata and deadline
+   * together. A stream that fails, or is too long, stores nothing.
+   *
+   * @throws {KvError} KV_INVALID_VALUE for what cannot be kept, KV_INVALID_EXPIRES for deadlines that are no whole seconds, KV_TOO_LARGE, KV_QUOTA; what was stored before is still there.
+   * @example
+   * import kv from "anykv";
+   * import { namespace } from "anykv/namespace";
+   *
+   * const cache = namespace(kv(new Map()), "cache");
+   * await cache.put("posts:all", [{ id: 1 }], { expirationTtl: 300, metadata: { version: 1 } });
+   * console.log(await cache.get("posts:all")); // '[{"id":1}]'
+   */
   put(key: string, value: PutValue, options?: PutOptions): Promise<void>;
+
+  /** Deletes a key; a missing one is no error. */
   delete(key: string): Promise<void>;
+
+  /**
+   * A page of keys with their deadlines and metadata, ordered by their UTF-8 bytes. Reads no values. What has expired is not among them: a page is full as long as there are more keys. Costs one page
+   * where `supports.order` of the store, elsewhere one pass over the keys with the prefix.
+   *
+   * A cursor survives a restart, other limits and the deletion of the key that it stands on.
+   *
+   * @throws {KvError} KV_INVALID_CURSOR for the cursor of another namespace or prefix, KV_INVALID_VALUE for a limit that is none.
+   * @example
+   * import kv from "anykv";
+   * import { namespace } from "anykv/namespace";
+   *
+   * const users = namespace(kv(new Map()), "users");
+   * for (const name of ["ann", "bob", "eve"]) await users.put(`user:${name}`, name);
+   * const page = await users.list({ prefix: "user:", limit: 2 });
+   * console.log(page.keys, page.list_complete); // [{"name":"user:ann"},{"name":"user:bob"}] false
+   * const rest = await users.list({ prefix: "user:", cursor: page.cursor });
+   * console.log(rest.keys, rest.list_complete); // [{"name":"user:eve"}] true
+   */
   list<Metadata = unknown>(options?: ListKeysOptions): Promise<KeyPage<Metadata>>;
-  /** Ends the connection of the store, for everything over it. Operations after it are KV_CLOSED. */
+
+  /** Ends the connection of the store, for everything over it. A second call does nothing. */
   close(): Promise<void>;
 }
 
@@ -105,7 +175,7 @@ export interface KVOptions extends NamespaceOptions {
 export interface KVNamespaces extends AsyncUsingDisposable {
   /** The namespace of this name: any text. It needs no creation. */
   namespace(name: string): Namespace;
-  /** What keeps the data: `"SQLITE"`, `"MEMORY"`, or the `type` of the store that was given. */
+  /** Where the data is: `"SQLITE"`, `"MEMORY"`, or the `type` of the store that was given. */
   readonly storage: string;
   /** Ends the connection, for all namespaces. */
   close(): Promise<void>;

@@ -238,6 +238,10 @@ describe("by the rules of this library", () => {
     expect([await again.get("c", "json"), (await again.list()).keys]).toEqual(["text", [{ name: "b" }, { name: "c", metadata: [1] }]]);
     expect([...map.keys()].sort()).toEqual(["p:a/k/b", "p:a/k/c", "p:a/v/b", "p:a/v/c"]);
     const store = kv(map, { prefix: "p:" });
+    // Not even who looks below gets at what is kept.
+    (await store.get<Uint8Array>("a/v/b"))!.fill(7);
+    expect(new Uint8Array((await own.get("b", "arrayBuffer"))!)).toEqual(new Uint8Array([0, 255]));
+    await expect(store.set("bytes", new Uint8Array(1) as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
     await store.set("a/v/c", 5);
     expect(await refusal(own.get("c"))).toMatchObject({ code: "KV_CORRUPT", key: "p:a/v/c".slice(2) });
     await own.put("c", "new");
