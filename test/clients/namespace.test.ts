@@ -32,6 +32,8 @@ namespaceSuite("LRU", () => kv(new LRUCache({ max: 10_000 })));
 namespaceSuite("LEVEL", () => kv(new MemoryLevel()));
 namespaceSuite("INDEXEDDB", () => kv(new FakeFactory()));
 namespaceSuite("STORAGE", () => (localStorage.clear(), kv(localStorage)), { valueBytes: 1_000_000 });
+// As Workers KV: keys of 512 bytes with all that stands before them, no commit, and texts of 25 MiB.
+namespaceSuite("NAMESPACE", () => kv(namespace(kv(new Map()), "outer")), { valueBytes: 18 * 1024 * 1024 });
 for (const kind of ["SQLITE", "FILE", "FOLDER"] as const) {
   namespaceSuite(kind, async () => {
     for (const file of readdirSync(folder)) rmSync(`${folder}/${file}`, { recursive: true, force: true });
