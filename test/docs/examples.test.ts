@@ -5,6 +5,10 @@ import path from "node:path";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LuaFactory } from "wasmoon";
+import kv from "../../src/index.ts";
+import { installKV } from "../../src/lua/index.ts";
+import { createKV } from "../../src/namespace/index.ts";
 import { etcdServer } from "../helpers/etcd-server.ts";
 import { agrees, complete, type Example, expectations, ofMarkdown, ofSource } from "../helpers/examples.ts";
 import { postgresServer } from "../helpers/postgres-server.ts";
@@ -27,7 +31,7 @@ const project = mkdtempSync(path.join(tmpdir(), "anykv-docs-"));
 mkdirSync(path.join(project, "node_modules"));
 symlinkSync(root, path.join(project, "node_modules/anykv"), "dir");
 mkdirSync(path.join(project, "node_modules/@electric-sql"));
-const libraries = ["level", "memory-level", "better-sqlite3", "fast-check", "nanoid", "redis", "ioredis", "etcd3", "pg", "@electric-sql/pglite", "lru-cache", "keyv", "unstorage"];
+const libraries = ["level", "memory-level", "better-sqlite3", "fast-check", "nanoid", "redis", "ioredis", "etcd3", "pg", "@electric-sql/pglite", "lru-cache", "keyv", "unstorage", "wasmoon"];
 for (const name of libraries) symlinkSync(path.join(root, "node_modules", name), path.join(project, "node_modules", name), "dir");
 writeFileSync(path.join(project, "package.json"), JSON.stringify({ type: "module" }));
 // Reports each console.log with the line that it stands on.
@@ -117,6 +121,19 @@ describe.concurrent("examples", () => {
     });
   }
 
+  for (const { where, code } of examples.filter((example) => example.kind === "lua")) {
+    it(`${where} prints what it says in Lua`, async () => {
+      const lua = await new LuaFactory().createEngine();
+      installKV(lua, createKV({ store: kv() }));
+      let out = "";
+      lua.global.set("printed", (line: number, text: string) => (out += `${JSON.stringify({ line, args: [text] })}\n`));
+      await lua.doString('function print(value) printed(debug.getinfo(2, "l").currentline, tostring(value)) end');
+      await lua.doString(code);
+      lua.global.close();
+      checkPrinted(code, out);
+    });
+  }
+
   for (const { where, code } of examples.filter((example) => example.kind === "test")) {
     it(`${where} passes`, async () => {
       const { status, out } = await run(code, ["--test", "--test-reporter=tap"]);
@@ -129,7 +146,7 @@ describe.concurrent("examples", () => {
 
 it("finds the examples, and every kind of them is run somewhere", () => {
   expect(examples.length).toBeGreaterThan(55);
-  expect(examples.filter(({ kind }) => !["", "browser", "test", "deno", "workerd"].includes(kind))).toEqual([]);
+  expect(examples.filter(({ kind }) => !["", "browser", "test", "deno", "workerd", "lua"].includes(kind))).toEqual([]);
   const unchecked = examples.filter(({ code }) => /console\.log/.test(code) && expectations(code).size === 0).map(({ where }) => where);
   expect(unchecked).toEqual([]);
 });

@@ -2,7 +2,7 @@
 export interface Example {
   /** Where it stands: file and line. */
   readonly where: string;
-  /** The word behind `js` on its fence: "" runs in Node, "browser" in Chromium, "deno" in Deno, "workerd" in a worker, "test" under node --test. */
+  /** The word behind `js` on its fence: "" runs in Node, "browser" in Chromium, "deno" in Deno, "workerd" in a worker, "test" under node --test; or "lua". */
   readonly kind: string;
   readonly code: string;
 }
@@ -11,7 +11,7 @@ export interface Example {
 export function expectations(code: string): Map<number, string> {
   const found = new Map<number, string>();
   code.split("\n").forEach((line, i) => {
-    const comment = /console\.log\(.*\);?\s*\}?\s*\/\/ (.*)$/.exec(line)?.[1];
+    const comment = /console\.log\(.*\);?\s*\}?\s*\/\/ (.*)$/.exec(line)?.[1] ?? /\bprint\(.*\)\s*-- (.*)$/.exec(line)?.[1];
     // A sentence may stand on the line below, where it would be too long.
     const below = /console\.log\(.*\);$/.test(line) ? /^\s*\/\/ (.*)$/.exec(code.split("\n")[i + 1] ?? "")?.[1] : undefined;
     if ((comment ?? below) !== undefined) found.set(i + 1, (comment ?? below)!);
@@ -32,11 +32,11 @@ export function agrees(args: readonly unknown[], comment: string): boolean {
   }
 }
 
-/** The fenced `js` blocks of a Markdown text. */
+/** The fenced `js` and `lua` blocks of a Markdown text. */
 export function ofMarkdown(text: string, file: string): Example[] {
-  return [...text.matchAll(/^```js(?: (\w+))?\n([\s\S]*?)^```$/gm)].map(({ index, 1: kind, 2: code }) => ({
+  return [...text.matchAll(/^```(js|lua)(?: (\w+))?\n([\s\S]*?)^```$/gm)].map(({ index, 1: language, 2: kind, 3: code }) => ({
     where: `${file}:${text.slice(0, index).split("\n").length}`,
-    kind: kind ?? "",
+    kind: language === "lua" ? "lua" : (kind ?? ""),
     code: code!,
   }));
 }

@@ -17,7 +17,7 @@ const FLOORS: readonly [pattern: RegExp, floor: number][] = [
 ];
 
 // Faces know no other face, but for these.
-const USES: { readonly [face: string]: readonly string[] } = { versioned: ["atomic"], schema: ["atomic"], http: ["atomic", "versioned"] };
+const USES: { readonly [face: string]: readonly string[] } = { versioned: ["atomic"], schema: ["atomic"], http: ["atomic", "versioned"], lua: ["namespace"] };
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 const floorOf = (file: string): number => FLOORS.find(([pattern]) => pattern.test(file))![1];

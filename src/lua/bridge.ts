@@ -1,0 +1,100 @@
+import type { Namespace } from "../namespace/types.ts";
+import { METHODS, parse, type Push } from "./methods.ts";
+import { type LuaApi, type LuaThread, TYPE } from "./state.ts";
+import { NotStorable, pushText, stringAt, type Values } from "./value.ts";
+
+/** Where namespaces come from: `KV` of `anykv/namespace`, or what its `createKV()` returns. */
+export interface Namespaces {
+  namespace(name: string): Namespace;
+}
+
+/** The functions that the prelude is given. Most answer a program with `true` and results, or with `false` and a message. */
+export class Bridge {
+  readonly #lua: LuaThread;
+  readonly #api: LuaApi;
+  readonly #values: Values;
+  readonly #kv: Namespaces;
+  readonly #opened: Namespace[] = [];
+  /** Operations by their tickets: `null` while they are under way. */
+  readonly #tickets = new Map<number, Push | null>();
+  #last = 0;
+
+  constructor(lua: LuaThread, values: Values, kv: Namespaces) {
+    this.#lua = lua;
+    this.#api = lua.lua;
+    this.#values = values;
+    this.#kv = kv;
+  }
+
+  /** Pushes the functions in the order in which the prelude takes them, and says how many. */
+  push(thread: number): number {
+    const functions: readonly Push[] = [(caller) => this.#open(caller), (caller) => this.#begin(caller), (caller) => this.#finish(caller), (caller) => this.#encode(caller), (caller) => this.#decode(caller)];
+    for (const run of functions) {
+      const answer = (caller: number): number => {
+        try {
+          return run(caller);
+        } catch (error) {
+          return this.#refuse(caller, error);
+        }
+      };
+      this.#api.lua_pushcclosure(thread, this.#api.module.addFunction(answer, "ii"), 0);
+    }
+    return functions.length;
+  }
+
+  #refuse(thread: number, error: unknown): number {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#api.lua_pushboolean(thread, 0);
+    pushText(this.#api, thread, error instanceof NotStorable ? `this cannot be stored: ${message}` : message);
+    return 2;
+  }
+
+  /** `(name)` → the number of a namespace. */
+  #open(thread: number): number {
+    const name = stringAt(this.#api, thread, 1);
+    if (typeof name !== "string") throw new Error("the name of a namespace is a string of UTF-8");
+    const number = this.#opened.push(this.#kv.namespace(name));
+    this.#api.lua_pushinteger(thread, BigInt(number));
+    return 1;
+  }
+
+  /** `(number, method, ...)` → a ticket, and the promise that whoever runs the program awaits. */
+  #begin(thread: number): number {
+    const namespace = this.#opened[this.#api.lua_tonumberx(thread, 1, null) - 1]!;
+    const method = METHODS[stringAt(this.#api, thread, 2) as string]!;
+    const ticket = ++this.#last;
+    this.#tickets.set(ticket, null);
+    const done = method(namespace, { api: this.#api, values: this.#values, thread, first: 3 }).then(
+      (push) => this.#tickets.set(ticket, (to) => (this.#api.lua_pushboolean(to, 1), 1 + push(to))),
+      (error: unknown) => this.#tickets.set(ticket, (to) => this.#refuse(to, error)),
+    );
+    this.#api.lua_pushinteger(thread, BigInt(ticket));
+    this.#lua.stateToThread(thread).pushValue(done);
+    return 2;
+  }
+
+  /** `(ticket)` → nothing while it is under way, then what came of it. */
+  #finish(thread: number): number {
+    const ticket = this.#api.lua_tonumberx(thread, 1, null);
+    const push = this.#tickets.get(ticket);
+    if (!push) return 0;
+    this.#tickets.delete(ticket);
+    return push(thread);
+  }
+
+  #encode(thread: number): number {
+    const text = JSON.stringify(this.#values.read(thread, 1, "value"));
+    this.#api.lua_pushboolean(thread, 1);
+    pushText(this.#api, thread, text);
+    return 2;
+  }
+
+  #decode(thread: number): number {
+    const text = this.#api.lua_type(thread, 1) === TYPE.string ? stringAt(this.#api, thread, 1) : null;
+    if (typeof text !== "string") throw new Error("json.decode takes a string of UTF-8");
+    const value = parse(text);
+    this.#api.lua_pushboolean(thread, 1);
+    this.#values.push(thread, value);
+    return 2;
+  }
+}

@@ -1,0 +1,392 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { type LuaEngine, LuaFactory } from "wasmoon";
+import type { KvError } from "../../src/errors.ts";
+import kv from "../../src/index.ts";
+import { type InstalledKV, installKV } from "../../src/lua/index.ts";
+import { createKV, type KVNamespaces } from "../../src/namespace/index.ts";
+
+const folders: string[] = [];
+const states: LuaEngine[] = [];
+afterEach(() => {
+  vi.useRealTimers();
+  for (const lua of states.splice(0)) lua.global.close();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+const PLACES: { readonly [name: string]: () => KVNamespaces } = {
+  memory: () => createKV({ store: kv() }),
+  SQLite() {
+    const dataDir = mkdtempSync(path.join(tmpdir(), "anykv-lua-"));
+    folders.push(dataDir);
+    return createKV({ dataDir });
+  },
+};
+
+interface Program extends InstalledKV {
+  readonly all: KVNamespaces;
+  readonly lua: LuaEngine;
+  run(code: string): Promise<unknown>;
+  /** The message of what it raises. */
+  raised(code: string): Promise<string>;
+}
+
+async function program(all: KVNamespaces = PLACES.memory!()): Promise<Program> {
+  const lua = await new LuaFactory().createEngine();
+  states.push(lua);
+  const { call } = installKV(lua, all);
+  const run = (code: string): Promise<unknown> => lua.doString(code);
+  const raised = (code: string): Promise<string> => run(`local ok, message = pcall(function() ${code} end) assert(not ok) return message`) as Promise<string>;
+  return { all, lua, call, run, raised };
+}
+
+describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
+  it("puts, gets and deletes as if nothing had to wait", async () => {
+    const { run, all } = await program(place());
+    expect(
+      await run(`
+        local kv = KV.namespace("basics")
+        kv:put("user:1", "Ada")
+        local name = kv:get("user:1")
+        kv:delete("user:1")
+        kv:delete("never there")
+        return name .. tostring(kv:get("user:1"))`),
+    ).toBe("Adanil");
+    await all.close();
+  });
+
+  it("keeps namespaces apart", async () => {
+    const { run, all } = await program(place());
+    const found = await run(`
+      local a, b = KV.namespace("a"), KV.namespace("b")
+      a:put("key", "in a")
+      b:put("key", "in b")
+      assert(KV.namespace("a") == a)
+      return a:get("key") .. b:get("key")`);
+    expect(found).toBe("in ain b");
+    await all.close();
+  });
+
+  it("keeps tables as JSON that TypeScript reads, and the other way round", async () => {
+    const { run, all } = await program(place());
+    const shared = all.namespace("shared");
+    await run(`KV.namespace("shared"):put("lua", { list = { 1, 2.5, "x" }, map = { a = { b = true } }, empty = {}, none = json.array() }, { metadata = { by = "lua" } })`);
+    expect(await shared.getWithMetadata("lua", "json")).toMatchObject({ value: { list: [1, 2.5, "x"], map: { a: { b: true } }, empty: {}, none: [] }, metadata: { by: "lua" } });
+    await shared.put("ts", JSON.stringify({ tags: [], deep: [{ n: 1 }, null, "ä😀\0"] }), { metadata: ["m", 0] });
+    expect(
+      JSON.parse((await run(`
+        local shared = KV.namespace("shared")
+        local value, meta = shared:getWithMetadata("ts", "json")
+        assert(math.type(value.deep[1].n) == "integer" and value.deep[2] == nil and value.deep[3] == "ä😀\\0" and #value.tags == 0)
+        assert(meta.metadata[1] == "m" and meta.metadata[2] == 0 and meta.expiration == nil)
+        value.tags[1] = nil
+        shared:put("back", value)
+        return shared:get("back")`)) as string),
+    ).toEqual({ deep: [{ n: 1 }, null, "ä😀\0"], tags: [] });
+    await all.close();
+  });
+
+  it("keeps bytes as bytes", async () => {
+    const { run, all } = await program(place());
+    const bytes = Uint8Array.from({ length: 70_000 }, (_value, i) => (i * 31) % 256);
+    await all.namespace("bytes").put("ts", bytes);
+    await run(`
+      local kv = KV.namespace("bytes")
+      local raw = kv:get("ts", "arrayBuffer")
+      assert(#raw == 70000 and raw:byte(1, 1) == 0 and raw:byte(70000) == 69999 * 31 % 256)
+      kv:put("lua", raw)`);
+    expect(new Uint8Array((await all.namespace("bytes").get("lua", "arrayBuffer"))!)).toEqual(bytes);
+    await all.close();
+  });
+
+  it("gives a value with its metadata, and two nils for none", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: 1_800_000_000_000 });
+    const { run, all } = await program(place());
+    expect(
+      await run(`
+        local kv = KV.namespace("meta")
+        kv:put("ttl", "x", { expirationTtl = 60, metadata = { author = "ada" } })
+        kv:put("at", "y", { expiration = 1800000100 })
+        kv:put("null", "null")
+        local value, meta = kv:getWithMetadata("ttl")
+        local _, at = kv:getWithMetadata("at")
+        local null, known = kv:getWithMetadata("null", "json")
+        return json.encode({ value, meta.expiration, meta.metadata.author, at.expiration, at.metadata == nil, null == nil, known ~= nil, select("#", kv:getWithMetadata("none")), kv:getWithMetadata("none") == nil })`),
+    ).toBe('["x",1800000060,"ada",1800000100,true,true,true,2,true]');
+    vi.setSystemTime(1_800_000_060_000);
+    expect(await run('return KV.namespace("meta"):get("ttl")')).toBe(null);
+    expect(await run('return KV.namespace("meta"):get("at")')).toBe("y");
+    await all.close();
+  });
+
+  it("lists in pages, ordered, with what is known of each key", async () => {
+    const { run, all } = await program(place());
+    const found = await run(`
+      local kv = KV.namespace("listed")
+      for i = 1, 25 do kv:put(string.format("post:%02d", i), { n = i }, { metadata = { n = i } }) end
+      kv:put("other", "x")
+      local names, pages, cursor = {}, 0, nil
+      repeat
+        local page = kv:list({ prefix = "post:", limit = 10, cursor = cursor })
+        for _, key in ipairs(page.keys) do names[#names + 1] = key.name .. "=" .. key.metadata.n end
+        pages, cursor = pages + 1, page.cursor
+      until page.list_complete
+      assert(cursor == nil and #kv:list().keys == 26 and kv:list{ prefix = "oth" }.keys[1].name == "other" and kv:list{ prefix = "none" }.list_complete)
+      return pages .. " " .. #names .. " " .. names[1] .. " " .. names[25]`);
+    expect(found).toBe("3 25 post:01=1 post:25=25");
+    await all.close();
+  });
+
+  it("keeps sessions", async () => {
+    const { run, call, all } = await program(place());
+    await run(`
+      package.preload.session = function()
+        local kv, last = KV.namespace("sessions"), 0
+        local M = {}
+        function M.create(user)
+          last = last + 1
+          kv:put("session:" .. last, json.encode({ user = user, created = os.time() }), { expirationTtl = 86400 })
+          return last
+        end
+        function M.get(id) return kv:get("session:" .. id, "json") end
+        function M.destroy(id) kv:delete("session:" .. id) end
+        return M
+      end
+      session = require("session")`);
+    const id = await call("session.create", "ada");
+    expect(await call("session.get", id)).toEqual({ user: "ada", created: expect.any(Number) });
+    const listed = await all.namespace("sessions").list();
+    expect(listed.keys[0]!.expiration! - Date.now() / 1000).toBeGreaterThan(86_000);
+    await call("session.destroy", id);
+    expect(await call("session.get", id)).toBe(null);
+    await all.close();
+  });
+
+  it("caches answers", async () => {
+    const { run, call, all } = await program(place());
+    await run(`
+      local kv, asked = KV.namespace("cache"), 0
+      function posts() asked = asked + 1 return { { title = "one" }, { title = "two" } } end
+      function GET(ctx)
+        local cached = kv:get("posts", "json")
+        if cached then return { status = 200, body = cached, headers = { ["X-Cache"] = "HIT" }, asked = asked } end
+        local fresh = posts()
+        kv:put("posts", json.encode(fresh), { expirationTtl = 300 })
+        return { status = 200, body = fresh, headers = { ["X-Cache"] = "MISS" }, asked = asked }
+      end`);
+    const body = [{ title: "one" }, { title: "two" }];
+    expect(await call("GET", { url: "/" })).toEqual({ status: 200, body, headers: { "X-Cache": "MISS" }, asked: 1 });
+    expect(await call("GET", { url: "/" })).toEqual({ status: 200, body, headers: { "X-Cache": "HIT" }, asked: 1 });
+    await all.close();
+  });
+
+  it("keeps a blog, with form actions over it", async () => {
+    const { run, call, all } = await program(place());
+    await run(`
+      package.preload.blog = function()
+        local kv, M = KV.namespace("blog"), {}
+        function M.all()
+          local found = json.array()
+          for _, key in ipairs(kv:list({ prefix = "post:" }).keys) do table.insert(found, kv:get(key.name, "json")) end
+          return found
+        end
+        function M.one(slug) return kv:get("post:" .. slug, "json") end
+        function M.create(post)
+          post.created = os.time()
+          kv:put("post:" .. post.slug, json.encode(post), { metadata = { author = post.author, created = post.created } })
+          return post
+        end
+        function M.update(slug, data)
+          local post = M.one(slug)
+          if not post then return nil, "no such post" end
+          for name, value in pairs(data) do post[name] = value end
+          kv:put("post:" .. slug, json.encode(post))
+          return post
+        end
+        function M.delete(slug) kv:delete("post:" .. slug) end
+        return M
+      end
+      blog = require("blog")
+      function load(ctx)
+        local post = blog.one(ctx.params.slug)
+        if not post then return { error = "no such post", status = 404 } end
+        return { post = post }
+      end
+      actions = {
+        default = function(ctx)
+          local _, problem = blog.update(ctx.params.slug, { title = ctx.form.title })
+          if problem then return { status = 400, data = { error = problem } } end
+          return { saved = true }
+        end,
+        delete = function(ctx)
+          blog.delete(ctx.params.slug)
+          return { redirect = "/blog" }
+        end,
+      }`);
+    expect(await call("blog.all")).toEqual([]);
+    await call("blog.create", { slug: "hello", title: "Hello", author: "ada" });
+    const ctx = { params: { slug: "hello" }, form: { title: "Hello again" } };
+    expect(await call("actions.default", ctx)).toEqual({ saved: true });
+    expect(await call("load", ctx)).toMatchObject({ post: { slug: "hello", title: "Hello again", author: "ada" } });
+    expect(await call("actions.default", { ...ctx, params: { slug: "none" } })).toEqual({ status: 400, data: { error: "no such post" } });
+    expect(await call("blog.all")).toHaveLength(1);
+    expect(await call("actions.delete", ctx)).toEqual({ redirect: "/blog" });
+    expect(await call("load", ctx)).toEqual({ error: "no such post", status: 404 });
+    await all.close();
+  });
+
+  it("answers many calls at once, in whatever order they end", async () => {
+    const { run, call, all } = await program(place());
+    await run(`
+      local kv = KV.namespace("many")
+      function turn(n)
+        for i = 1, n % 5 do kv:put("k" .. n, n) end
+        return kv:get("k" .. n) or "none"
+      end`);
+    const found = await Promise.all(Array.from({ length: 60 }, (_value, n) => call("turn", n)));
+    expect(found).toEqual(Array.from({ length: 60 }, (_value, n) => (n % 5 === 0 ? "none" : `${n}`)));
+    await all.close();
+  });
+});
+
+describe("what cannot be stored", () => {
+  it.each([
+    ["print", "value: a function"],
+    ["{ a = { 1, print } }", "value.a[2]: a function"],
+    ["{ a = io.stdout }", "value.a: a userdata"],
+    ["{ a = coroutine.create(print) }", "value.a: a thread"],
+    ["{ [{}] = 1 }", "value: a key that is a table"],
+    ["{ [true] = 1 }", "value: a key that is a boolean"],
+    ['{ [1] = "a", ["1"] = "b" }', 'value: both 1 and "1" as keys'],
+    ['{ a = "\\xff" }', "value.a: a string that is not UTF-8"],
+    ['{ ["\\xff"] = 1 }', "value: a key that is not UTF-8"],
+    ["{ n = 0/0 }", "value.n: nan"],
+    ["{ n = -1/0 }", "value.n: inf"],
+    ["{ n = 9007199254740993 }", "value.n: an integer beyond 2^53"],
+    ["cycle", "value.a.b: a table inside itself"],
+    ["deep", "tables more than 200 deep"],
+  ])("%s is a Lua error that names it, and nothing is written", async (value, message) => {
+    const { run, raised } = await program();
+    await run('cycle = { a = {} } cycle.a.b = cycle deep = {} do local t = deep for i = 1, 5000 do t.t = {} t = t.t end end KV.namespace("n"):put("k", "before")');
+    const found = await raised(`KV.namespace("n"):put("k", ${value})`);
+    expect(found).toContain("this cannot be stored: ");
+    expect(found).toContain(message);
+    expect(found).toMatch(/^\[string ".*"\]:\d+: /);
+    expect(await raised(`return json.encode(${value})`)).toContain(message);
+    expect(await run('return KV.namespace("n"):get("k")')).toBe("before");
+  });
+
+  it.each([
+    ['kv.get("a")', "call it with a colon: kv:get(...)"],
+    ["kv:get()", "a key is a string, not nil"],
+    ["kv:get(5)", "a key is a string, not a number"],
+    ['kv:get("")', "empty"],
+    ['kv:get("\\xff")', "a key is a string of UTF-8"],
+    ['kv:get("a", "xml")', 'unknown type "xml"'],
+    ['kv:put("a")', "nil cannot be stored"],
+    ['kv:put("a", "b", { expirationTtl = 0.5 })', "expirationTtl"],
+    ['kv:put("a", "b", { expiration = "soon" })', "expiration"],
+    ['kv:put("a", "b", { metadata = print })', "options.metadata: a function"],
+    ['kv:put("a", "b", 5)', "options are a table"],
+    ["kv:list({ limit = 2000 })", "1000"],
+    ["kv:list({ cursor = 'nonsense' })", "cursor"],
+    ["KV.namespace()", "the name of a namespace is a string, not a nil"],
+    ["KV.namespace('\\xff')", "the name of a namespace is a string of UTF-8"],
+    ["json.decode('{')", "this is not JSON"],
+    ["json.decode()", "json.decode takes a string"],
+  ])("%s is a Lua error", async (code, message) => {
+    const { raised } = await program();
+    expect(await raised(`local kv = KV.namespace("n") local _ = ${code}`)).toContain(message);
+  });
+});
+
+describe("JSON in Lua", () => {
+  it.each([
+    ["{}", "{}"],
+    ["json.array()", "[]"],
+    ["json.array({ 1 })", "[1]"],
+    ["{ 1, nil, 3 }", "[1,null,3]"],
+    ["{ [1000] = 1 }", '{"1000":1}'],
+    ["{ [0] = 1 }", '{"0":1}'],
+    ["{ [1.5] = 1 }", '{"1.5":1}'],
+    ["{ __proto__ = 1 }", '{"__proto__":1}'],
+    ["nil", "null"],
+    ["1e300", "1e+300"],
+    ["3.0", "3"],
+    ['"\\0\\n"', '"\\u0000\\n"'],
+    ["json.decode('{\"a\":[],\"b\":{}}').a", "[]"],
+    ["json.decode('[[],{}]')", "[[],{}]"],
+  ])("encodes %s as %s", async (value, text) => {
+    const { run } = await program();
+    expect(await run(`return json.encode(${value})`)).toBe(text);
+  });
+
+  it("is a module too, and leaves a module of the program alone", async () => {
+    const { run } = await program();
+    expect(await run('return require("json").encode({ require("KV") == KV })')).toBe("[true]");
+    const lua = await new LuaFactory().createEngine();
+    states.push(lua);
+    await lua.doString('json = { encode = function() return "mine" end }');
+    installKV(lua, PLACES.memory!());
+    expect(await lua.doString("return json.encode({})")).toBe("mine");
+  });
+});
+
+describe("waiting", () => {
+  it("goes through coroutines of the program", async () => {
+    const { run } = await program();
+    expect(
+      await run(`
+        local kv = KV.namespace("co")
+        local function numbers()
+          for i = 1, 3 do
+            kv:put("n", i)
+            coroutine.yield(kv:get("n"))
+          end
+        end
+        local text = ""
+        for n in coroutine.wrap(numbers) do text = text .. n end
+        local thread = coroutine.create(function() return kv:get("n"), kv:get("") end)
+        local ok, message = coroutine.resume(thread)
+        return text .. tostring(ok) .. message .. coroutine.status(thread)`),
+    ).toMatch(/^123false.*empty.*dead$/);
+  });
+
+  it("says where it is not possible", async () => {
+    const { lua, raised, run } = await program();
+    const refusal = /has to wait, which Lua cannot do here.*doString\(\) or call\(\)/;
+    expect(await raised('table.sort({ 1, 2 }, function() return KV.namespace("n"):get("x") end)')).toMatch(refusal);
+    expect(() => lua.doStringSync('return KV.namespace("n"):get("x")')).toThrow(refusal);
+    await run('function load() return KV.namespace("n"):get("x") end');
+    expect(() => lua.global.get("load")()).toThrow(refusal);
+  });
+
+  it("raises what a closed store refuses", async () => {
+    const { all, raised } = await program();
+    await all.close();
+    expect(await raised('KV.namespace("n"):get("x")')).toMatch(/closed/);
+  });
+
+  it("raises what the called function raises, and names a function that is none", async () => {
+    const { run, call } = await program();
+    await run('function fails() error("no luck") end value = 5');
+    await expect(call("fails")).rejects.toThrow("no luck");
+    for (const name of ["none", "value", "value.x", "KV.nothing", ""]) await expect(call(name)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" } satisfies Partial<KvError>);
+    await run("function both() return 1, { 2 }, nil end function gives() return print end");
+    expect(await call("both")).toEqual([1, [2], null]);
+    await expect(call("gives")).rejects.toThrow("result 1: a function");
+  });
+});
+
+it("takes nothing but a state of wasmoon, and leaves its stack as it was", async () => {
+  expect(() => installKV({} as never, PLACES.memory!())).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
+  const { lua, all, call, run } = await program();
+  await run("function one() return KV.namespace('n'):get('x') end");
+  const before = lua.global.getTop();
+  installKV(lua, all);
+  await call("one");
+  await call("none").catch(() => undefined);
+  expect(lua.global.getTop()).toBe(before);
+});
