@@ -94,6 +94,15 @@ export interface Supports {
   readonly bytes: boolean;
 }
 
+/** Where a structure is, and what becomes of its deadline. */
+export interface StructurePlace {
+  readonly key: string;
+  /** The deadline from now on, `null` for never; `undefined` leaves it as it is. */
+  readonly expires: number | null | undefined;
+  /** The deadline of one that begins with this call, where `expires` says nothing. */
+  readonly initial: number | null;
+}
+
 /**
  * One kind of client behind the contract that every store is built on. An adapter receives full keys, checked
  * records and absolute deadlines; it never parses durations, adds prefixes, judges freshness or validates values.
@@ -141,4 +150,14 @@ export interface Adapter {
   keys?(prefix: string): MaybePromise<string[]>;
   values?(prefix: string): MaybePromise<Json[]>;
   entries?(prefix: string): MaybePromise<(readonly [string, KvRecord])[]>;
+
+  // Only clients that have collections of their own offer the following; both go together.
+  /**
+   * Reads or changes a number or a collection in one step, in the client's own types: `name` and `args` are those of `StructureCalls`.
+   *
+   * @throws {KvError} KV_FOREIGN when something of another type is there.
+   */
+  structure?(name: string, place: StructurePlace, ...args: readonly unknown[]): MaybePromise<unknown>;
+  /** Every key under a prefix once, whatever is kept there: as `iterate` without values. */
+  names?(prefix: string): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
 }
