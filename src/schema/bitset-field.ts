@@ -1,0 +1,71 @@
+import { KvError } from "../errors.ts";
+import { MOST_BITS } from "./bits.ts";
+import type { Cell } from "./cell.ts";
+import { refuse } from "./checks.ts";
+import { fieldOf, watchCell } from "./field-base.ts";
+import type { BitsetField } from "./fields.ts";
+
+/** The type of a bitset: what {@link bitset} answers. */
+export interface BitsetType<Bits extends number = number> {
+  /** The width of a number. */
+  readonly bits: Bits;
+  readonly kind: "bitset";
+}
+
+/**
+ * The type of a field of signed numbers of so many bits each, as compact as can be: see {@link BitsetField}.
+ *
+ * @param bits a whole number from 2 to 64. From 54 on the numbers are bigints, below they are numbers.
+ * @throws {KvError} KV_INVALID_VALUE at once for anything else.
+ * @example
+ * import { bitset, DynamicStore } from "anykv/schema";
+ *
+ * const votes = DynamicStore("votes", bitset(64));
+ * await votes.take("poll").write(0, 2n ** 63n - 1n);
+ * console.log(String(await votes.take("poll").increment(0))); // "-9223372036854775808"
+ */
+export function bitset<const Bits extends number>(bits: Bits): BitsetType<Bits> {
+  if (!Number.isInteger(bits) || bits < 2 || bits > 64) throw new KvError("KV_INVALID_VALUE", "a bitset has numbers of 2 to 64 bits");
+  return Object.freeze({ kind: "bitset", bits });
+}
+
+export const isBitsetType = (type: unknown): type is BitsetType => typeof type === "object" && type !== null && (type as Partial<BitsetType>).kind === "bitset" && typeof (type as Partial<BitsetType>).bits === "number";
+
+/** From this width on a number would not hold every value. */
+const WIDE = 54;
+
+/** The field of a bitset: what its numbers are is known by the width alone, so that `never` stands for both here. */
+export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
+  const isWide = bits >= WIDE;
+  const indexOf = (index: unknown): number => {
+    if (!Number.isSafeInteger(index) || (index as number) < 0) return refuse(cell, "an index: a whole number from 0", index);
+    if (((index as number) + 1) * bits > MOST_BITS) throw new KvError("KV_TOO_LARGE", `a bitset has up to ${MOST_BITS} bits, which is ${Math.floor(MOST_BITS / bits)} numbers of this width`, { client: cell.client, key: cell.full });
+    return index as number;
+  };
+  const valueOf = (value: unknown): bigint => {
+    if (isWide) return typeof value === "bigint" ? BigInt.asIntN(bits, value) : refuse(cell, "a bigint", value);
+    return Number.isSafeInteger(value) ? BigInt.asIntN(bits, BigInt(value as number)) : refuse(cell, "a whole number", value);
+  };
+  const out = (value: bigint): never => {
+    const number = isWide ? value : Number(value);
+    if (isWide || Number.isSafeInteger(number)) return number as never;
+    throw new KvError("KV_INVALID_VALUE", "the sum is beyond what a number holds exactly", { client: cell.client, key: cell.full });
+  };
+  async function read(index: number): Promise<undefined> {
+    const value = await cell.read("bitset.get", bits, indexOf(index));
+    return value === null ? undefined : out(value);
+  }
+  const step = (isWide ? 1n : 1) as never;
+  return {
+    ...fieldOf(cell, async () => (await read(0)) !== undefined),
+    read,
+    write: async (index, value, options) => cell.write(options, "bitset.set", bits, indexOf(index), valueOf(value)),
+    increment: async (index, by = step, options) => out(await cell.write(options, "bitset.increment", bits, indexOf(index), valueOf(by))),
+    async sum(start, end) {
+      for (const place of [start, end] as unknown[]) if (place !== Infinity && (!Number.isSafeInteger(place) || (place as number) < 0)) refuse(cell, "an index: a whole number from 0", place);
+      const most = Math.floor(MOST_BITS / bits);
+      return out(await cell.read("bitset.sum", bits, Math.min(start, most), Math.min(end, most)));
+    },
+    watch: (index, options) => watchCell(cell, () => read(index), options, String),
+  };
+}

@@ -1,0 +1,23 @@
+import { watch, type Reading } from "../watch.ts";
+import type { Cell } from "./cell.ts";
+import type { Field, FieldWatchOptions } from "./fields.ts";
+
+/** What all fields have. */
+export function fieldOf(cell: Cell, isThere: () => Promise<boolean>): Field {
+  return {
+    key: cell.key,
+    exists: isThere,
+    erase: () => cell.erase(),
+    touch: (expires) => cell.touch(expires, isThere),
+  };
+}
+
+/** A stream of what `read` answers. States are told apart by `stateOf`, a value that JSON keeps whatever it is. */
+export function watchCell<T>(cell: Cell, read: () => Promise<T>, { interval = 1000, signal }: FieldWatchOptions = {}, stateOf: (value: T) => unknown = (value) => value): ReadableStream<T> {
+  const reading = async (): Promise<Reading<T>> => {
+    const value = await read();
+    // Absent is told from null.
+    return { value, state: JSON.stringify([stateOf(value)].filter((state) => state !== undefined)) };
+  };
+  return watch(cell.watched, reading, { interval, raw: false, closed: signal });
+}

@@ -1,0 +1,259 @@
+import type { Expires } from "../types.ts";
+
+/** Options of everything that writes to a field. */
+export interface FieldWriteOptions {
+  /** When the field expires; `null` for never. Default: as it was, and the store's own default for a field that was not there. */
+  readonly expires?: Expires | undefined;
+}
+
+/** Options of `watch()`. */
+export interface FieldWatchOptions {
+  /** How often to look for changes that nobody here has made, in milliseconds. Default 1000. */
+  readonly interval?: number | undefined;
+  /** Ends the watch. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * What all fields have. Every method rejects with a {@link KvError}: KV_VALIDATION for a value that does not fit, KV_FOREIGN when something of another kind is kept under the key,
+ * KV_INVALID_EXPIRES, KV_TOO_LARGE, KV_CONNECTION, KV_CLOSED; what changes a part of a field, KV_NOT_SUPPORTED where `supports.atomic` is `"no"`.
+ */
+export interface Field {
+  /** Where the field is kept: the names of its stores and its own, with `:` between. */
+  readonly key: string;
+  /** Whether there is something. A collection without members is not there. */
+  exists(): Promise<boolean>;
+  /** Removes it, whatever is kept there; a missing one is no error. */
+  erase(): Promise<void>;
+  /** Moves the deadline and keeps the value; zero or below removes it. Resolves to whether it was there. */
+  touch(expires: Expires): Promise<boolean>;
+}
+
+/** A field that is read and written as a whole. `In` is what it takes, `Out` what it gives. */
+export interface WholeField<In, Out> extends Field {
+  /** The value; `undefined` when there is none, or it has expired. */
+  read(): Promise<Out | undefined>;
+  /** Replaces the value in one step. The deadline stays unless `expires` names another. */
+  write(value: In, options?: FieldWriteOptions): Promise<void>;
+  /**
+   * A stream of the value: what it is now, and again whenever it has changed. Changes by typed stores over the same connection come at once, others and deadlines within the
+   * interval. It does not keep a program alive.
+   *
+   * @throws {KvError} KV_INVALID_VALUE at once for an interval that is none.
+   */
+  watch(options?: FieldWatchOptions): ReadableStream<Out | undefined>;
+}
+
+/** A text. */
+export interface StringField extends WholeField<string, string> {}
+
+/** `true` or `false`. */
+export interface BooleanField extends WholeField<boolean, boolean> {}
+
+/** Bytes. What is read is the caller's own. */
+export interface BytesField extends WholeField<Uint8Array, Uint8Array> {}
+
+/**
+ * A finite number.
+ *
+ * @example
+ * import { DynamicStore } from "anykv/schema";
+ *
+ * const visits = DynamicStore("visits", "number");
+ * console.log(await visits.take("home").increment(), await visits.take("home").increment(2)); // 1 3
+ */
+export interface NumberField extends WholeField<number, number> {
+  /**
+   * Adds to it, whoever else does; an absent one begins at 0. Resolves to the sum.
+   *
+   * @throws {KvError} KV_INVALID_VALUE when that is beyond what a number holds exactly; nothing is changed then.
+   */
+  increment(by?: number, options?: FieldWriteOptions): Promise<number>;
+}
+
+/**
+ * A set of texts.
+ *
+ * @example
+ * import { StaticStore } from "anykv/schema";
+ *
+ * const user = StaticStore("user", { tags: "set" });
+ * console.log(await user.take("tags").add(["admin", "staff"])); // 2
+ * console.log(await user.take("tags").has("admin"), await user.take("tags").size()); // true 2
+ */
+export interface SetField extends WholeField<Iterable<string>, Set<string>> {
+  /** Adds one or several; resolves to how many were not in it. */
+  add(members: string | readonly string[], options?: FieldWriteOptions): Promise<number>;
+  /** Removes one or several; resolves to how many were in it. */
+  remove(members: string | readonly string[], options?: FieldWriteOptions): Promise<number>;
+  has(member: string): Promise<boolean>;
+  size(): Promise<number>;
+  /** What is in this set and all of the others, which may be of other stores. No snapshot where the client cannot give one. */
+  intersect(...others: readonly SetField[]): Promise<Set<string>>;
+}
+
+/**
+ * A list of texts. Places are counted as by `Array.prototype.slice`: from 0, negative ones from the end, the end itself left out.
+ *
+ * @example
+ * import { StaticStore } from "anykv/schema";
+ *
+ * const log = StaticStore("app", { log: "list" }).take("log");
+ * await log.push(["a", "b", "c"]);
+ * console.log(await log.range(-2), await log.shift()); // ["b","c"] a
+ */
+export interface ListField extends WholeField<Iterable<string>, string[]> {
+  /** Puts one or several at the end; resolves to the length. */
+  push(items: string | readonly string[], options?: FieldWriteOptions): Promise<number>;
+  /** Puts one or several at the front, in their order; resolves to the length. */
+  unshift(items: string | readonly string[], options?: FieldWriteOptions): Promise<number>;
+  /** Takes the last one; `undefined` when there is none. */
+  pop(options?: FieldWriteOptions): Promise<string | undefined>;
+  /** Takes the first one; `undefined` when there is none. */
+  shift(options?: FieldWriteOptions): Promise<string | undefined>;
+  range(start?: number, end?: number): Promise<string[]>;
+  /** Keeps that range alone. */
+  trim(start: number, end?: number, options?: FieldWriteOptions): Promise<void>;
+  size(): Promise<number>;
+}
+
+/** Texts by name: an object, a Map, or pairs. */
+export type HashInput = { readonly [name: string]: string } | Iterable<readonly [name: string, value: string]>;
+
+/**
+ * Texts by name.
+ *
+ * @example
+ * import { DynamicStore } from "anykv/schema";
+ *
+ * const ann = DynamicStore("user", "hash").take("ann");
+ * await ann.setAll({ city: "Graz", country: "AT" });
+ * console.log(await ann.get("city"), await ann.get("street") ?? "none"); // Graz none
+ * console.log((await ann.fields()).sort()); // ["city", "country"]
+ */
+export interface HashField extends WholeField<HashInput, { [name: string]: string }> {
+  /** The text of a name; `undefined` when there is none. */
+  get(name: string): Promise<string | undefined>;
+  /** Resolves to whether the name is new. */
+  set(name: string, value: string, options?: FieldWriteOptions): Promise<boolean>;
+  /** Sets several in one step; resolves to how many are new. */
+  setAll(entries: HashInput, options?: FieldWriteOptions): Promise<number>;
+  /** Removes one or several names; resolves to how many there were. */
+  remove(names: string | readonly string[], options?: FieldWriteOptions): Promise<number>;
+  has(name: string): Promise<boolean>;
+  /** The names, in no order. */
+  fields(): Promise<string[]>;
+  size(): Promise<number>;
+}
+
+/** Scores by member: an object, a Map, or pairs. */
+export type SortedInput = { readonly [member: string]: number } | Iterable<readonly [member: string, score: number]>;
+
+/** Options of what reads a sorted set in its order. */
+export interface SortedOptions {
+  /** From the highest score to the lowest. Default `false`. */
+  readonly reverse?: boolean | undefined;
+}
+
+/**
+ * Texts with scores, in the order of these; those with the same score by their UTF-8 bytes.
+ *
+ * @example
+ * import { StaticStore } from "anykv/schema";
+ *
+ * const board = StaticStore("game", { board: "sorted" }).take("board");
+ * await board.addAll({ ann: 30, bob: 10, eve: 20 });
+ * console.log(await board.increment("bob", 25), await board.rank("bob", { reverse: true })); // 35 0
+ * console.log(await board.range(0, 2, { reverse: true })); // [["bob", 35], ["ann", 30]]
+ */
+export interface SortedField extends WholeField<SortedInput, Map<string, number>> {
+  /** Sets the score of a member; resolves to whether it is new. */
+  add(member: string, score: number, options?: FieldWriteOptions): Promise<boolean>;
+  /** Sets several in one step; resolves to how many are new. */
+  addAll(entries: SortedInput, options?: FieldWriteOptions): Promise<number>;
+  /** Removes one or several; resolves to how many there were. */
+  remove(members: string | readonly string[], options?: FieldWriteOptions): Promise<number>;
+  /** Adds to a score; an absent member begins at 0. Resolves to the new score. @throws {KvError} KV_INVALID_VALUE when that is not finite; nothing is changed then. */
+  increment(member: string, by?: number, options?: FieldWriteOptions): Promise<number>;
+  /** `undefined` when it is no member. */
+  score(member: string): Promise<number | undefined>;
+  /** The place in the order, from 0; `undefined` when it is no member. */
+  rank(member: string, options?: SortedOptions): Promise<number | undefined>;
+  /** By place, as `Array.prototype.slice` counts. */
+  range(start?: number, end?: number, options?: SortedOptions): Promise<[member: string, score: number][]>;
+  /** By score, both ends included. Default: all. */
+  between(min?: number, max?: number, options?: SortedOptions): Promise<[member: string, score: number][]>;
+  size(): Promise<number>;
+}
+
+/** The widths whose numbers are bigints: a number would not hold them exactly. */
+export type WideBits = 54 | 55 | 56 | 57 | 58 | 59 | 60 | 61 | 62 | 63 | 64;
+
+/** What a bitset of this width holds. */
+export type BitsetValue<Bits extends number> = number extends Bits ? number | bigint : Bits extends WideBits ? bigint : number;
+
+/**
+ * Signed numbers of so many bits, by index. What does not fit wraps around, as two's complement does: 127 + 1 is −128 in 8 bits.
+ *
+ * @example
+ * import { bitset, StaticStore } from "anykv/schema";
+ *
+ * const levels = StaticStore("game", { levels: bitset(8) }).take("levels");
+ * console.log(await levels.read(0) ?? "nothing yet"); // nothing yet
+ * await levels.write(2, 127);
+ * console.log(await levels.increment(2), await levels.read(0), await levels.sum(0, 3)); // -128 0 -128
+ */
+export interface BitsetField<Bits extends number = number> extends Field {
+  /** The number at an index; 0 where none was written, `undefined` when the whole field is missing. */
+  read(index: number): Promise<BitsetValue<Bits> | undefined>;
+  write(index: number, value: BitsetValue<Bits>, options?: FieldWriteOptions): Promise<void>;
+  /** Adds to the number at an index; resolves to the sum. */
+  increment(index: number, by?: BitsetValue<Bits>, options?: FieldWriteOptions): Promise<BitsetValue<Bits>>;
+  /** The sum from `start` to before `end`: one request. @throws {KvError} KV_INVALID_VALUE when a number does not hold it exactly. */
+  sum(start: number, end: number): Promise<BitsetValue<Bits>>;
+  /** As `watch()` of other fields, of the number at an index. */
+  watch(index: number, options?: FieldWatchOptions): ReadableStream<BitsetValue<Bits> | undefined>;
+}
+
+/** What `update()` takes for a value: some members of an object, the whole of anything else. */
+export type Patch<Input> = Input extends readonly unknown[] ? Input : Input extends object ? Partial<Input> : Input;
+
+/** The methods of a JSON value at one place. */
+export interface JsonValue<Input, Output> {
+  /**
+   * The value, as the schema makes it of what is kept; `undefined` when there is none. Data of an older version is migrated, and kept so.
+   *
+   * @throws {KvError} KV_VALIDATION when what is kept does not fit the schema, or cannot be migrated; it stays as it is.
+   */
+  read(): Promise<Output | undefined>;
+  /**
+   * Keeps what the schema makes of the value, and resolves to what `read()` will give.
+   *
+   * @throws {KvError} KV_VALIDATION when the value does not fit, or the schema cannot read its own output; KV_INVALID_VALUE for an output that is no JSON, such as a Date (a codec of the store widens that).
+   */
+  write(value: Input, options?: FieldWriteOptions): Promise<Output>;
+  /**
+   * Changes the value by what it is, whoever else does: the members that `change` answers with are put into an object, anything else is replaced. `change` may be called several
+   * times; `undefined` leaves the value as it is. Resolves to the new value; to `undefined`, without a call, when there is none.
+   *
+   * @throws {KvError} as `write()`, and what `change` throws: nothing is changed then.
+   */
+  update(change: (value: Output) => Patch<Input> | undefined | Promise<Patch<Input> | undefined>, options?: FieldWriteOptions): Promise<Output | undefined>;
+  /** As `watch()` of other fields. */
+  watch(options?: FieldWatchOptions): ReadableStream<Output | undefined>;
+  touch(expires: Expires): Promise<boolean>;
+}
+
+/**
+ * A JSON value that fits a schema.
+ *
+ * @example
+ * import * as v from "valibot";
+ * import { DynamicStore } from "anykv/schema";
+ *
+ * const users = DynamicStore("users", v.object({ name: v.string(), visits: v.optional(v.number(), 0) }));
+ * const ann = users.take("ann");
+ * console.log(await ann.write({ name: "Ann" })); // { name: "Ann", visits: 0 }
+ * console.log(await ann.update(({ visits }) => ({ visits: visits + 1 }))); // { name: "Ann", visits: 1 }
+ */
+export interface JsonField<Input, Output> extends Field, JsonValue<Input, Output> {}

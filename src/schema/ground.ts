@@ -1,0 +1,34 @@
+import type { Store } from "../api.ts";
+import { Connection } from "../connection.ts";
+import type { StoreContext } from "../core.ts";
+import { KvError } from "../errors.ts";
+import { MEMORY } from "../manifest.ts";
+import { mapAdapter } from "../map-adapter.ts";
+import { timeoutOf } from "../patience.ts";
+import { contextOf, createStore } from "../store.ts";
+import type { Supports } from "../types.ts";
+
+/** Where the fields of a typed store are kept: all that lie under one root share it. */
+export interface Ground {
+  /** The store underneath, without its codec: what fields keep is theirs to encode. */
+  readonly store: Store<unknown>;
+  /** That of the store as it was given. */
+  readonly context: StoreContext;
+}
+
+/**
+ * The ground on a store; a memory of its own without one.
+ *
+ * @throws {KvError} KV_INVALID_CLIENT for anything but a store.
+ */
+export function groundOf(store?: unknown): Ground {
+  const context = store === undefined ? inMemory() : contextOf(store);
+  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a typed store is put over a store: { store: kv(client) }");
+  return { context, store: createStore<unknown>({ ...context, codec: undefined }, {}) };
+}
+
+function inMemory(): StoreContext {
+  // What MEMORY can do does not depend on a client.
+  const source = { type: MEMORY.type, supports: MEMORY.supports as Supports, open: () => mapAdapter(new Map()) };
+  return { connection: new Connection(source), prefix: "", expires: null, codec: undefined, timeout: timeoutOf(undefined) };
+}

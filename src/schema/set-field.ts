@@ -1,0 +1,42 @@
+import type { Cell } from "./cell.ts";
+import { memberOf, membersOf, oneOrMore } from "./checks.ts";
+import { fieldOf, watchCell } from "./field-base.ts";
+import type { SetField } from "./fields.ts";
+
+// By field: how others of the same client are intersected there.
+const cells = new WeakMap<SetField, Cell>();
+
+export function setField(cell: Cell): SetField {
+  async function read(): Promise<Set<string> | undefined> {
+    const members = await cell.read("set.read");
+    return members.length === 0 ? undefined : new Set(members);
+  }
+  const size = (): Promise<number> => cell.read("set.size");
+
+  /** The full keys of others, if all of them are of this client. */
+  function keysOf(others: readonly SetField[]): string[] | null {
+    const found = others.map((other) => cells.get(other));
+    const { connection } = cell.ground.context;
+    return found.every((other) => other?.ground.context.connection === connection) ? found.map((other) => other!.full) : null;
+  }
+  async function intersect(...others: readonly SetField[]): Promise<Set<string>> {
+    const keys = keysOf(others);
+    const native = keys !== null && (await cell.native());
+    if (native) return new Set(await native("set.intersect", {}, keys));
+    const [own, ...rest] = await Promise.all([read(), ...others.map((other) => other.read())]);
+    return new Set([...(own ?? [])].filter((member) => rest.every((members) => members?.has(member))));
+  }
+  const field: SetField = {
+    ...fieldOf(cell, async () => (await size()) > 0),
+    read,
+    write: async (members, options) => cell.write(options, "set.write", membersOf(cell, members)),
+    add: async (members, options) => cell.write(options, "set.add", oneOrMore(cell, members)),
+    remove: async (members, options) => cell.write(options, "set.remove", oneOrMore(cell, members)),
+    has: async (member) => cell.read("set.has", memberOf(cell, member)),
+    size,
+    intersect,
+    watch: (options) => watchCell(cell, read, options, (members) => members && [...members].sort()),
+  };
+  cells.set(field, cell);
+  return field;
+}

@@ -1,0 +1,33 @@
+import { KvError } from "../errors.ts";
+import type { Cell } from "./cell.ts";
+import { endOf, finite, memberOf, oneOrMore, pairsOf, placeOf, refuse } from "./checks.ts";
+import { fieldOf, watchCell } from "./field-base.ts";
+import type { SortedField } from "./fields.ts";
+
+export function sortedField(cell: Cell): SortedField {
+  const size = (): Promise<number> => cell.read("sorted.size");
+  const bound = (value: unknown): number => (typeof value === "number" && !Number.isNaN(value) ? value + 0 : refuse(cell, "a number", value));
+  async function read(): Promise<Map<string, number> | undefined> {
+    const entries = await cell.read("sorted.range", 0, null, false);
+    return entries.length === 0 ? undefined : new Map(entries);
+  }
+  return {
+    ...fieldOf(cell, async () => (await size()) > 0),
+    read,
+    write: async (entries, options) => cell.write(options, "sorted.write", pairsOf(cell, entries, finite)),
+    add: async (member, score, options) => (await cell.write(options, "sorted.add", [[memberOf(cell, member), finite(cell, score, [member])]])) > 0,
+    addAll: async (entries, options) => cell.write(options, "sorted.add", pairsOf(cell, entries, finite)),
+    remove: async (members, options) => cell.write(options, "sorted.remove", oneOrMore(cell, members)),
+    async increment(member, by = 1, options) {
+      const score = await cell.write(options, "sorted.increment", memberOf(cell, member), finite(cell, by));
+      if (score === null) throw new KvError("KV_INVALID_VALUE", "the score would not be finite", { client: cell.client, key: cell.full });
+      return score;
+    },
+    score: async (member) => (await cell.read("sorted.score", memberOf(cell, member))) ?? undefined,
+    rank: async (member, { reverse = false } = {}) => (await cell.read("sorted.rank", memberOf(cell, member), reverse)) ?? undefined,
+    range: async (start = 0, end, { reverse = false } = {}) => (await cell.read("sorted.range", placeOf(cell, start), endOf(cell, end), reverse)).map(([member, score]) => [member, score]),
+    between: async (min = -Infinity, max = Infinity, { reverse = false } = {}) => (await cell.read("sorted.between", bound(min), bound(max), reverse)).map(([member, score]) => [member, score]),
+    size,
+    watch: (options) => watchCell(cell, read, options, (entries) => entries && [...entries]),
+  };
+}

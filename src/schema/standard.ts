@@ -1,0 +1,49 @@
+import { KvValidationError, type ValidationIssue } from "./validation-error.ts";
+
+/** What is wrong with a value, as schemas say it. */
+export interface StandardIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** What a schema answers: the value as it makes it, or what is wrong. */
+export type StandardResult<Output> = { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly StandardIssue[] };
+
+/**
+ * A schema of any library that follows https://standardschema.dev (zod, valibot, arktype…): `Input` is what it takes, `Output` what it makes of it.
+ */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+/** Whether something is a schema. Those of some libraries are functions. */
+export function isStandardSchema(input: unknown): input is StandardSchema {
+  const standard = Object(input) === input ? (input as Partial<StandardSchema>)["~standard"] : undefined;
+  return typeof standard?.validate === "function";
+}
+
+const issueOf = ({ message, path = [] }: StandardIssue): ValidationIssue => ({
+  message,
+  path: path.map((step) => (typeof step === "object" ? step.key : step)),
+});
+
+/**
+ * What a schema makes of a value.
+ *
+ * @throws {KvError} KV_VALIDATION with the schema's issues, also when the schema itself throws.
+ */
+export async function validated<Output>(schema: StandardSchema<unknown, Output>, value: unknown, key: string, details: { readonly client: string }): Promise<Output> {
+  let result: StandardResult<Output>;
+  try {
+    result = await schema["~standard"].validate(value);
+  } catch (cause) {
+    throw new KvValidationError(key, [{ message: "the schema throws: see the cause", path: [] }], { ...details, cause });
+  }
+  if (result.issues !== undefined) throw new KvValidationError(key, result.issues.map(issueOf), details);
+  return result.value;
+}

@@ -1,0 +1,193 @@
+import type { Store } from "../api.ts";
+import { KvError } from "../errors.ts";
+import { bitsetField } from "./bitset-field.ts";
+import { Cell } from "./cell.ts";
+import { DEFINITION, type Definition, type NamedKind, type Part, partFor } from "./definition.ts";
+import type { Field } from "./fields.ts";
+import { type Ground, groundOf } from "./ground.ts";
+import { hashField } from "./hash-field.ts";
+import { jsonField } from "./json-field.ts";
+import { listField } from "./list-field.ts";
+import { partOf, SEPARATOR } from "./path.ts";
+import { setField } from "./set-field.ts";
+import { booleanField, bytesField, numberField, stringField } from "./simple-fields.ts";
+import { sortedField } from "./sorted-field.ts";
+import { childrenOf, eraseBelow } from "./tree.ts";
+import type { DynamicStore as DynamicStoreOf, FieldType, Shape, StaticStore as StaticStoreOf, TypedStore, TypedStoreOptions } from "./types.ts";
+
+const FIELDS: { readonly [Kind in NamedKind]: (cell: Cell) => Field } = {
+  string: stringField,
+  number: numberField,
+  boolean: booleanField,
+  bytes: bytesField,
+  set: setField,
+  list: listField,
+  hash: hashField,
+  sorted: sortedField,
+};
+
+/** A store of either kind, as seen from inside. */
+interface Tree extends TypedStore {
+  take(key: string): unknown;
+  keys(): Promise<string[]>;
+  entries(): Promise<[string, unknown][]>;
+}
+
+/** What is under a path. */
+function taken(ground: Ground, path: string, part: Part): unknown {
+  switch (part.kind) {
+    case "store":
+      return treeOf(ground, path, part.definition);
+    case "bitset":
+      return bitsetField(new Cell(ground, path, `bitset${part.bits}`), part.bits);
+    case "json":
+      return jsonField(new Cell(ground, path, "json"), part.type);
+    default:
+      return FIELDS[part.kind](new Cell(ground, path, part.kind));
+  }
+}
+
+function treeOf(ground: Ground, path: string, definition: Definition): Tree {
+  const { name, typeOf, dynamic } = definition;
+  const own = dynamic?.kind === "json" ? jsonField(new Cell(ground, path, "json"), dynamic.type) : null;
+
+  function take(key: string): unknown {
+    const part = partOf(key);
+    const type = typeOf(key);
+    if (type !== undefined) return taken(ground, path + SEPARATOR + part, type);
+    if (key === name) return tree;
+    throw new KvError("KV_INVALID_KEY", `the store ${JSON.stringify(path)} has no key ${JSON.stringify(key)}: its schema names those it has`, { client: ground.store.type, key: path + SEPARATOR + part });
+  }
+  async function* children(): AsyncGenerator<string, void, undefined> {
+    // What the schema does not name, such as the data of an older one, cannot be taken.
+    for await (const key of childrenOf(ground, path)) if (key !== "" && typeOf(key) !== undefined) yield key;
+  }
+  async function keys(): Promise<string[]> {
+    const found: string[] = [];
+    for await (const key of children()) found.push(key);
+    return found;
+  }
+  async function entries(): Promise<[string, unknown][]> {
+    const found: [string, unknown][] = [];
+    for await (const key of children()) {
+      const type = typeOf(key)!;
+      const child = take(key);
+      const value = type.kind === "store" || type.kind === "bitset" ? child : await (child as { read(): Promise<unknown> }).read();
+      // It may have gone since it was listed.
+      if (value !== undefined) found.push([key, value]);
+    }
+    return found;
+  }
+  const tree: Tree = {
+    ...own,
+    [DEFINITION]: definition,
+    name,
+    key: path,
+    take,
+    keys,
+    entries,
+    async exists() {
+      if (own !== null && (await own.exists())) return true;
+      for await (const _ of children()) return true;
+      return false;
+    },
+    async erase() {
+      await own?.erase();
+      await eraseBelow(ground, path);
+    },
+  };
+  return tree;
+}
+
+/** @throws {KvError} KV_INVALID_KEY, KV_INVALID_VALUE, KV_INVALID_CLIENT. */
+function rootOf(definition: Definition, options: unknown): Tree {
+  if (options !== undefined && Object(options) !== options) throw new KvError("KV_INVALID_CLIENT", "the options of a typed store are an object: { store: kv(client) }");
+  return treeOf(groundOf((options as TypedStoreOptions | undefined)?.store), partOf(definition.name), definition);
+}
+
+function staticTree(name: string, schema: Shape, options: unknown): Tree {
+  if (typeof schema !== "object" || schema === null) throw new KvError("KV_INVALID_VALUE", "the schema of a static store is an object: { key: type }");
+  // As it is now, and by its own keys alone.
+  const parts = new Map(Object.entries(schema).map(([key, type]) => [key, (partOf(key), partFor(type, `the key ${JSON.stringify(key)}`))]));
+  return rootOf({ name, typeOf: (key) => parts.get(key), dynamic: null }, options);
+}
+
+function dynamicTree(name: string, type: FieldType, options: unknown): Tree {
+  const part = partFor(type, "a dynamic store");
+  return rootOf({ name, typeOf: () => part, dynamic: part }, options);
+}
+
+/** A store where one has to be: without it, nobody would know that the data is in memory. */
+function onStore<T>(make: (options: TypedStoreOptions) => T, store: unknown): T {
+  if (store === undefined) throw new KvError("KV_INVALID_CLIENT", "redis() needs the store: kv(client), with a Redis client of yours");
+  return make({ store: store as Store });
+}
+
+// Functions that are also called with `new`: what they return is the result either way.
+function makeStatic(name: string, schema: Shape, options?: TypedStoreOptions): Tree {
+  return staticTree(name, schema, options);
+}
+makeStatic.redis = (name: string, schema: Shape, store: unknown): Tree => onStore((options) => staticTree(name, schema, options), store);
+
+function makeDynamic(name: string, type: FieldType, options?: TypedStoreOptions): Tree {
+  return dynamicTree(name, type, options);
+}
+makeDynamic.redis = (name: string, type: FieldType, store: unknown): Tree => onStore((options) => dynamicTree(name, type, options), store);
+
+/** A store with a fixed set of keys, each of its own type. */
+export type StaticStore<S extends Shape, Name extends string = string> = StaticStoreOf<S, Name>;
+
+/** What {@link StaticStore} is called as. */
+export interface StaticStoreMaker {
+  <const Name extends string, S extends Shape>(name: Name, schema: S, options?: TypedStoreOptions): StaticStore<S, Name>;
+  new <const Name extends string, S extends Shape>(name: Name, schema: S, options?: TypedStoreOptions): StaticStore<S, Name>;
+  /** The same as `{ store }`, for a store over Redis: `StaticStore.redis("app", { … }, kv(client))`. */
+  redis<const Name extends string, S extends Shape>(name: Name, schema: S, store: NonNullable<TypedStoreOptions["store"]>): StaticStore<S, Name>;
+}
+
+/**
+ * A store with a fixed set of keys, each of its own type: checked by the type-checker, and again when it runs. With or without `new`.
+ *
+ * @param name the first part of all its keys.
+ * @param schema the type of each key: `"string"`, `"number"`, `"boolean"`, `"bytes"`, `"set"`, `"list"`, `"hash"`, `"sorted"`, `bitset(bits)`, a schema of zod, valibot, arktype or any
+ * other library that follows standardschema.dev, `json(schema, { version, migrate })`, or another typed store.
+ * @throws {KvError} at once: KV_INVALID_KEY for names that are none, KV_INVALID_VALUE for types that are none, KV_INVALID_CLIENT for a `store` that is none.
+ * @example
+ * import kv from "anykv";
+ * import { DynamicStore, StaticStore } from "anykv/schema";
+ * import { z } from "zod";
+ *
+ * const app = StaticStore("app", {
+ *   users: DynamicStore("users", z.object({ name: z.string() })),
+ *   visits: "number",
+ * }, { store: kv(new Map()) });
+ *
+ * await app.take("users").take("ann").write({ name: "Ann" });
+ * console.log(await app.take("visits").increment()); // 1
+ * console.log((await app.keys()).sort(), await app.take("users").keys()); // ["users","visits"] ["ann"]
+ */
+export const StaticStore: StaticStoreMaker = makeStatic as unknown as StaticStoreMaker;
+
+/** A store with any keys, all of one type. */
+export type DynamicStore<Type extends FieldType, Name extends string = string> = DynamicStoreOf<Type, Name>;
+
+/** What {@link DynamicStore} is called as. */
+export interface DynamicStoreMaker {
+  <const Name extends string, Type extends FieldType>(name: Name, type: Type, options?: TypedStoreOptions): DynamicStore<Type, Name>;
+  new <const Name extends string, Type extends FieldType>(name: Name, type: Type, options?: TypedStoreOptions): DynamicStore<Type, Name>;
+  /** The same as `{ store }`, for a store over Redis. */
+  redis<const Name extends string, Type extends FieldType>(name: Name, type: Type, store: NonNullable<TypedStoreOptions["store"]>): DynamicStore<Type, Name>;
+}
+
+/**
+ * A store with any keys, all of one type. With or without `new`. Where the type is JSON, it also has a value of that type itself, with `read()`, `write()` and `update()`.
+ *
+ * @throws {KvError} as {@link StaticStore}.
+ * @example
+ * import { DynamicStore } from "anykv/schema";
+ *
+ * const sessions = new DynamicStore("sessions", "string");
+ * await sessions.take("x7f").write("ann", { expires: "1h" });
+ * console.log(await sessions.take("x7f").read(), await sessions.keys()); // ann ["x7f"]
+ */
+export const DynamicStore: DynamicStoreMaker = makeDynamic as unknown as DynamicStoreMaker;

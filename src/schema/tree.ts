@@ -1,0 +1,49 @@
+import { type Guarded, guardOf } from "../guard.ts";
+import { batches, whole } from "../listing.ts";
+import { isFresh } from "../record.ts";
+import { tell } from "../watch.ts";
+import type { Ground } from "./ground.ts";
+import { nameOf, SEPARATOR } from "./path.ts";
+
+/** The keys below a path, without the prefix of the store underneath, in bounded batches. */
+async function* below({ context }: Ground, path: string): AsyncGenerator<string[], void, undefined> {
+  const { connection, prefix, timeout } = context;
+  const within = prefix + path + SEPARATOR;
+  const open = (): Guarded | Promise<Guarded> => guardOf(connection, timeout);
+  const adapter = await open();
+  // Collections of the client's own are no records, and listed by their names alone.
+  const listed: Guarded = adapter.names === undefined ? adapter : { ...adapter, iterate: adapter.names };
+  for await (const batch of batches(listed, whole(within), false)) {
+    const now = Date.now();
+    yield batch.filter(([key, record]) => key !== within && isFresh(record, now)).map(([key]) => key.slice(prefix.length));
+    // Whoever closes the store ends what still runs.
+    await open();
+  }
+}
+
+/** The names of what is directly below a path, each once. */
+export async function* childrenOf(ground: Ground, path: string): AsyncGenerator<string, void, undefined> {
+  const seen = new Set<string>();
+  for await (const keys of below(ground, path)) {
+    for (const key of keys) {
+      const [part] = key.slice(path.length + 1).split(SEPARATOR, 1) as [string];
+      if (seen.has(part)) continue;
+      seen.add(part);
+      yield nameOf(part);
+    }
+  }
+}
+
+/** Removes everything below a path. */
+export async function eraseBelow(ground: Ground, path: string): Promise<void> {
+  // Deleting while listing may hide keys from some clients: listed again for as long as that leaves fewer.
+  for (let before = Infinity, found = 0; ; before = found) {
+    found = 0;
+    for await (const keys of below(ground, path)) {
+      found += keys.length;
+      await ground.store.delMany(keys);
+      tell({ connection: ground.context.connection, keys: keys.map((key) => ground.context.prefix + key) });
+    }
+    if (found === 0 || found >= before) return;
+  }
+}

@@ -1,0 +1,32 @@
+import "fake-indexeddb/auto";
+import { rmSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { MemoryLevel } from "memory-level";
+import kv, { type Store } from "../../src/index.ts";
+import { deleteDatabase } from "../helpers/browser-clients.ts";
+import { place } from "../helpers/disk.ts";
+import { schemaSuite } from "../helpers/schema-suite.ts";
+
+schemaSuite("MEMORY", () => kv(new Map()));
+
+const path = `${place()}/schema.db`;
+const database = (): Store => {
+  const db = new DatabaseSync(path);
+  db.exec("PRAGMA busy_timeout = 5000; PRAGMA synchronous = OFF");
+  return kv(db);
+};
+schemaSuite(
+  "SQLITE",
+  () => {
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
+    return database();
+  },
+  { another: database },
+);
+
+schemaSuite("LEVEL", () => kv(new MemoryLevel()));
+
+schemaSuite("INDEXEDDB", async () => {
+  await deleteDatabase("anykv");
+  return kv(indexedDB);
+}, { another: () => kv(indexedDB) });

@@ -1,0 +1,80 @@
+import { expect } from "vitest";
+import { z } from "zod";
+import { DynamicStore, StaticStore } from "../../../src/schema/index.ts";
+import type { Case } from "../schema-suite.ts";
+import { appOn, appsOn, CHANGES, fieldOf, KINDS, SAMPLES, valueOf } from "./app.ts";
+
+const NAMES = ["a", "a:b", "a%3Ab", "%", ":", "a\\:b", "a b", "__proto__", "then", "../x", "*", "[x]", "🎉", "A", "\u0000", "apps"];
+
+/** How stores lie in each other, and when fields expire. */
+export function trees(test: Case): void {
+  test("tells apart what could be written alike, and lists each child once", async (store) => {
+    const outer = DynamicStore("o", DynamicStore("m", DynamicStore("i", "set")), { store });
+    for (const a of NAMES) for (const b of ["b", "a:b", ":", "%"]) await outer.take(a).take(b).take("x").add(`${a} ${b}`);
+    for (const a of NAMES) {
+      for (const b of ["b", "a:b", ":", "%"]) expect([...(await outer.take(a).take(b).take("x").read())!]).toEqual([`${a} ${b}`]);
+      expect((await outer.take(a).keys()).sort()).toEqual(["%", ":", "a:b", "b"]);
+    }
+    expect((await outer.keys()).sort()).toEqual([...NAMES].sort());
+    await outer.take("a").take("b").erase();
+    await outer.take("a:b").erase();
+    expect((await outer.take("a").keys()).sort()).toEqual(["%", ":", "a:b"]);
+    expect((await outer.keys()).sort()).toEqual(NAMES.filter((name) => name !== "a:b").sort());
+    for (const wrong of ["", "\ud800", 5, null, undefined]) expect(() => outer.take(wrong as string), String(wrong)).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));
+    await expect(outer.take("x".repeat(3000)).take("y".repeat(3000)).take("z").add("w").then(() => "kept", (error) => error.code)).resolves.toMatch(/^(kept|KV_TOO_LARGE)$/);
+  });
+
+  test("keeps a value of its own beside its keys", async (store) => {
+    const tree = StaticStore("root", { notes: DynamicStore("notes", z.array(z.string())), other: "string" }, { store });
+    const notes = tree.take("notes");
+    expect([await notes.read(), await notes.exists(), await tree.keys()]).toEqual([undefined, false, []]);
+    await notes.write(["own"]);
+    expect([await notes.keys(), await notes.entries(), await notes.exists(), await tree.keys()]).toEqual([[], [], true, ["notes"]]);
+    await notes.take("child").write(["child"]);
+    expect([await notes.read(), await notes.keys(), await notes.entries(), await tree.keys()]).toEqual([["own"], ["child"], [["child", ["child"]]], ["notes"]]);
+    expect(await notes.update((all) => [...all, "more"])).toEqual(["own", "more"]);
+    await notes.erase();
+    expect([await notes.read(), await notes.keys(), await tree.exists()]).toEqual([undefined, [], false]);
+  });
+
+  test("erases its own alone", async (store) => {
+    const [app, apps] = [appOn(store), appsOn(store)];
+    const beside = [DynamicStore("app2", "set", { store }), DynamicStore("ap", "number", { store })] as const;
+    await Promise.all(KINDS.flatMap((kind) => [SAMPLES[kind](app), SAMPLES[kind](apps.take("a")), SAMPLES[kind](apps.take("b"))]));
+    await beside[0].take("x").add("y");
+    await beside[1].take("p").write(5);
+    await store.set("app", "plain");
+    await app.erase();
+    await apps.take("a").erase();
+    expect([await app.exists(), await app.entries(), await apps.keys()]).toEqual([false, [], ["b"]]);
+    for (const kind of KINDS) expect(await fieldOf(apps.take("b"), kind).exists(), kind).toBe(true);
+    expect([await beside[0].take("x").has("y"), await beside[1].take("p").read(), await store.get("app")]).toEqual([true, 5, "plain"]);
+  });
+
+  test("ends every kind at its deadline, which stays when it is changed", async (store) => {
+    const [ending, staying, moved, defaulted] = [appsOn(store).take("ending"), appsOn(store).take("staying"), appsOn(store).take("moved"), appsOn(store.expires("1s")).take("defaulted")];
+    const at = Date.now() + 1000;
+    await Promise.all(
+      KINDS.map(async (kind) => {
+        await Promise.all([SAMPLES[kind](ending, { expires: new Date(at) }), SAMPLES[kind](staying, { expires: "1s" }), SAMPLES[kind](moved), SAMPLES[kind](defaulted)]);
+        await Promise.all([CHANGES[kind](ending), CHANGES[kind](staying, { expires: null }), fieldOf(moved, kind).touch(new Date(at)), CHANGES[kind](defaulted)]);
+        await Promise.all([SAMPLES[kind](ending), fieldOf(defaulted, kind).touch(null)]);
+      }),
+    );
+    const there = await Promise.all(KINDS.map((kind) => fieldOf(ending, kind).exists()));
+    if (Date.now() < at) expect(there).toEqual(KINDS.map(() => true));
+    await expect.poll(() => Date.now(), { interval: 5, timeout: 5000 }).toBeGreaterThanOrEqual(at);
+    // A server has a clock of its own.
+    await expect.poll(async () => (await Promise.all([ending, moved].map((app) => app.keys()))).flat(), { interval: 20 }).toEqual([]);
+    expect([await ending.exists(), (await staying.keys()).length, (await defaulted.keys()).length]).toEqual([false, KINDS.length, KINDS.length]);
+    for (const kind of KINDS) expect([await fieldOf(ending, kind).exists(), await valueOf(ending, kind), await fieldOf(moved, kind).touch("1h")], kind).toEqual([false, undefined, false]);
+    // What has expired begins anew, and what is written as expired is gone.
+    expect([await ending.take("number").increment(), await ending.take("set").add("new"), await ending.take("list").push("new")]).toEqual([1, 1, 1]);
+    await Promise.all(KINDS.map((kind) => CHANGES[kind](staying, { expires: new Date(0) })));
+    expect(await staying.keys()).toEqual([]);
+    for (const wrong of ["soon", NaN, {}]) await expect(staying.take("set").add("a", { expires: wrong as string })).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
+    for (const wrong of ["1h", 5, null]) await expect(staying.take("set").add("a", wrong as never)).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
+    await expect(staying.take("set").touch(undefined as never)).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
+    expect(await staying.take("set").exists()).toBe(false);
+  });
+}

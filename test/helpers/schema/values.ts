@@ -1,0 +1,121 @@
+import { expect } from "vitest";
+import { appOn, appsOn, CHANGES, fieldOf, KINDS, mistaken, SAMPLES, valueOf } from "./app.ts";
+import type { Case, SchemaSubject } from "../schema-suite.ts";
+
+const HOSTILE = ["", " ", "\u0000", "a\u0000b", '"', "\\", "'; --", "__proto__", "constructor", "456", "null", "{}", "\n\r\t", "é", "e\u0301", "漢字", "🎉", "%3A", ":", "x".repeat(5000)];
+
+/** What fields keep, and what they refuse. */
+export function values(test: Case, { large = 2_000_000 }: SchemaSubject): void {
+  test("keeps, rewrites, tells and removes every kind", async (store) => {
+    const app = appOn(store);
+    for (const kind of KINDS) {
+      const field = fieldOf(app, kind);
+      expect([await valueOf(app, kind), await field.exists(), await field.touch("1h")], kind).toEqual([undefined, false, false]);
+      await field.erase();
+      await SAMPLES[kind](app);
+      const before = await valueOf(app, kind);
+      expect([before !== undefined, await field.exists(), await field.touch("1h"), field.key], kind).toEqual([true, true, true, `app:${kind}`]);
+      await CHANGES[kind](app);
+      await SAMPLES[kind](app);
+      expect(await valueOf(app, kind), kind).toEqual(before);
+    }
+    expect((await app.keys()).sort()).toEqual([...KINDS].sort());
+    expect((await appOn(store).entries()).map(([key]) => key).sort()).toEqual([...KINDS].sort());
+    for (const kind of KINDS) await fieldOf(app, kind).erase();
+    expect([await app.keys(), await app.exists()]).toEqual([[], false]);
+  });
+
+  test("refuses one kind where another is kept, and keeps that", async (store) => {
+    const apps = appsOn(store);
+    for (const kept of KINDS) {
+      await SAMPLES[kept](apps.take(kept));
+      const before = await valueOf(apps.take(kept), kept);
+      await Promise.all(
+        KINDS.filter((kind) => kind !== kept).map(async (kind) => {
+          const other = mistaken(store, kept, kind);
+          const refused = { read: () => valueOf(other, kind), write: () => SAMPLES[kind](other), change: () => CHANGES[kind](other), exists: () => fieldOf(other, kind).exists(), touch: () => fieldOf(other, kind).touch("1h") };
+          for (const [what, work] of Object.entries(refused)) {
+            await expect(work(), `${what} ${kind} where there is ${kept}`).rejects.toMatchObject({ code: "KV_FOREIGN", key: `apps:${kept}:${kept}` });
+          }
+        }),
+      );
+      expect(await valueOf(apps.take(kept), kept)).toEqual(before);
+    }
+    const asString = mistaken(store, "set", "string").take("string");
+    await asString.erase();
+    await asString.write("text");
+    expect(await asString.read()).toBe("text");
+  });
+
+  test("keeps any text in every place for one", async (store) => {
+    const app = appOn(store);
+    await app.take("set").write(HOSTILE);
+    expect([...(await app.take("set").read())!].sort()).toEqual([...HOSTILE].sort());
+    expect(await app.take("set").add(HOSTILE)).toBe(0);
+    await app.take("list").write(HOSTILE);
+    expect(await app.take("list").read()).toEqual(HOSTILE);
+    const entries = HOSTILE.map((text, i) => [text, HOSTILE.at(-i - 1)!] as const);
+    await app.take("hash").write(entries);
+    expect(Object.entries((await app.take("hash").read())!).sort()).toEqual(entries.toSorted());
+    expect(await app.take("hash").get("__proto__")).toBe(entries.find(([name]) => name === "__proto__")![1]);
+    await app.take("sorted").write(HOSTILE.map((text) => [text, 0] as const));
+    const byBytes = HOSTILE.map((text) => Buffer.from(text)).sort(Buffer.compare).map(String);
+    expect([...(await app.take("sorted").read())!.keys()]).toEqual(byBytes);
+    for (const text of [...HOSTILE, "lone \ud800"]) {
+      await app.take("string").write(text);
+      expect(await app.take("string").read()).toBe(text);
+    }
+    for (const refused of [() => app.take("set").add("\ud800"), () => app.take("list").push("\ud800"), () => app.take("hash").set("a", "\ud800"), () => app.take("sorted").add("\ud800", 1), () => app.take("set").has("\ud800")]) {
+      await expect(refused()).rejects.toMatchObject({ code: "KV_VALIDATION" });
+    }
+  });
+
+  test("takes a large value, or refuses it and keeps the old one", async (store) => {
+    const app = appOn(store);
+    const text = "ü".repeat(large / 2);
+    for (const write of [() => app.take("string").write(text), () => app.take("set").add(text), () => app.take("bytes").write(new Uint8Array((large * 3) / 8).fill(200))]) await write();
+    expect([await app.take("string").read(), await app.take("set").has(text), (await app.take("bytes").read())!.at(-1)]).toEqual([text, true, 200]);
+  });
+
+  test("counts exactly", async (store) => {
+    const number = appOn(store).take("number");
+    expect([await number.increment(), await number.increment(-3), await number.increment(0.5)]).toEqual([1, -2, -1.5]);
+    await number.write(0.1);
+    expect(await number.increment(0.2)).toBe(0.1 + 0.2);
+    for (const value of [0, -0, 1e300, -1e-300, 5e-324, Number.MAX_SAFE_INTEGER, 1.7976931348623157e308, 123456789.123, 1e21, 1e-7]) {
+      await number.write(value);
+      expect(await number.read()).toBe(value + 0);
+    }
+    await number.write(Number.MAX_SAFE_INTEGER);
+    await expect(number.increment()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", key: "app:number" });
+    expect([await number.increment(-1), await number.read()]).toEqual([Number.MAX_SAFE_INTEGER - 1, Number.MAX_SAFE_INTEGER - 1]);
+    await number.write(1.7e308);
+    await expect(number.increment(1.7e308)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+    expect(await number.read()).toBe(1.7e308);
+    for (const wrong of [NaN, Infinity, "5", null, 5n]) await expect(number.write(wrong as number)).rejects.toMatchObject({ code: "KV_VALIDATION" });
+    await expect(number.increment(NaN)).rejects.toMatchObject({ code: "KV_VALIDATION" });
+  });
+
+  test("counts in bits: signed, wrapping, exact", async (store) => {
+    const small = appOn(store).take("small");
+    expect([await small.read(0), await small.sum(0, 100), await small.exists()]).toEqual([undefined, 0, false]);
+    await small.write(2, 200);
+    expect([await small.read(2), await small.read(0), await small.read(9999), await small.increment(2, -73), await small.exists()]).toEqual([-56, 0, 0, 127, true]);
+    expect([await small.increment(2), await small.increment(5, 300), await small.sum(0, 6), await small.sum(2, 3), await small.sum(5, 2), await small.sum(0, Infinity)]).toEqual([-128, 44, -84, -128, 0, -84]);
+    for (const wrong of [-1, 0.5, NaN, "0", 2n]) await expect(small.read(wrong as number), String(wrong)).rejects.toMatchObject({ code: "KV_VALIDATION" });
+    for (const wrong of [0.5, NaN, "0", 2n, 2 ** 60]) await expect(small.write(0, wrong as number), String(wrong)).rejects.toMatchObject({ code: "KV_VALIDATION" });
+    await expect(small.sum(-1, 5)).rejects.toMatchObject({ code: "KV_VALIDATION" });
+    await expect(small.write(2 ** 25, 1)).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
+
+    const wide = appOn(store).take("wide");
+    const [min, max] = [-(2n ** 63n), 2n ** 63n - 1n];
+    await wide.write(3, max);
+    expect([await wide.read(3), await wide.read(0), await wide.increment(3), await wide.increment(0, -5n)]).toEqual([max, 0n, min, -5n]);
+    await wide.write(1, 2n ** 64n + 9007199254740993n);
+    expect([await wide.read(1), await wide.sum(0, 4), await wide.sum(0, 3)]).toEqual([9007199254740993n, min + 9007199254740988n, 9007199254740988n]);
+    await expect(wide.write(0, 5 as never)).rejects.toMatchObject({ code: "KV_VALIDATION" });
+    await small.erase();
+    await small.write(0, 0);
+    expect([await small.read(0), await small.exists()]).toEqual([0, true]);
+  });
+}
