@@ -1,6 +1,6 @@
 import { isKvError, KvError } from "../errors.ts";
 import { REDIS } from "../manifest.ts";
-import { decodeRecord, foreign, formatVersion, isFresh, timedStamp } from "../record.ts";
+import { decodeRecord, foreign, formatVersion, isFresh, StoredRecord, timedStamp } from "../record.ts";
 import { translated, unsure } from "../servers/redis-errors.ts";
 import { EXPIRES_WIDTH, HEAD_END, listed, recordIn, textOf } from "../servers/redis-record.ts";
 import { headsOf, textsOf, unlinking } from "../servers/redis-many.ts";
@@ -8,11 +8,15 @@ import { scan } from "../servers/redis-scan.ts";
 import { runScript } from "../servers/redis-scripts.ts";
 import { slotOf } from "../servers/redis-slot.ts";
 import { type RedisClient, type RedisCommand, wireOf } from "../servers/redis-wire.ts";
+import type { StructureName } from "../structures.ts";
 import { committed } from "../text.ts";
 import type { Adapter, Check, CommitResult, KvRecord, Write } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 
 export type { RedisClient } from "../servers/redis-wire.ts";
+
+/** Stands for what is listed without being read. */
+const NAME_ONLY = new StoredRecord(null, null, null, null);
 
 /**
  * Keeps records in Redis 6.2 or later (Valkey too), as texts: over a client, pool, cluster or sentinel of node-redis 4 to 6, or a client or cluster of ioredis 5 or 6. One that is not connected
@@ -103,6 +107,9 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
       iterate,
       touch,
       commit,
+      // Loaded by its first use.
+      structure: async (name, place, ...args) => (await import("../servers/redis-structures.ts")).structure(wire, name as StructureName, place, args),
+      names: (prefix) => scan(wire, prefix, { read: async (keys) => keys, decode: () => NAME_ONLY }),
       close: () => wire.close(),
     };
   },

@@ -79,25 +79,30 @@ export type RedisScript = "heads" | "touch" | "commit";
 
 const SCRIPTS: { readonly [name in RedisScript]: string } = { heads: HEADS, touch: TOUCH, commit: COMMIT };
 
-const digests = new Map<RedisScript, string>();
+const digests = new Map<string, string>();
 
 /** The SHA-1 of a script, by which a server knows those that it has run. */
-async function digestOf(name: RedisScript): Promise<string> {
-  const known = digests.get(name);
+async function digestOf(script: string): Promise<string> {
+  const known = digests.get(script);
   if (known !== undefined) return known;
-  const hash = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(SCRIPTS[name]));
+  const hash = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(script));
   const digest = Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  digests.set(name, digest);
+  digests.set(script, digest);
   return digest;
 }
 
 /** Runs a script on keys of one slot: by its digest, in full where the server does not know it yet. */
-export async function runScript(wire: RedisWire, name: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+export async function runText(wire: RedisWire, script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
   const rest = [String(keys.length), ...keys, ...args];
   try {
-    return await wire.send(keys[0]!, ["EVALSHA", await digestOf(name), ...rest]);
+    return await wire.send(keys[0]!, ["EVALSHA", await digestOf(script), ...rest]);
   } catch (error) {
     if (!String((error as Partial<Error> | null)?.message).startsWith("NOSCRIPT")) throw error;
-    return wire.send(keys[0]!, ["EVAL", SCRIPTS[name], ...rest]);
+    return wire.send(keys[0]!, ["EVAL", script, ...rest]);
   }
+}
+
+/** The same for a script that has a name. */
+export function runScript(wire: RedisWire, name: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  return runText(wire, SCRIPTS[name], keys, args);
 }
