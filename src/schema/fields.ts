@@ -72,7 +72,7 @@ export interface NumberField extends WholeField<number, number> {
 }
 
 /**
- * A set of texts.
+ * A set of texts, in no order.
  *
  * @example
  * import { StaticStore } from "anykv/schema";
@@ -121,7 +121,7 @@ export interface ListField extends WholeField<Iterable<string>, string[]> {
 export type HashInput = { readonly [name: string]: string } | Iterable<readonly [name: string, value: string]>;
 
 /**
- * Texts by name.
+ * Texts by name, in no order.
  *
  * @example
  * import { DynamicStore } from "anykv/schema";

@@ -4,6 +4,9 @@ import { DatabaseSync } from "node:sqlite";
 import { MemoryLevel } from "memory-level";
 import kv, { type Store } from "../../src/index.ts";
 import { deleteDatabase } from "../helpers/browser-clients.ts";
+import { expect, it } from "vitest";
+import { openClient } from "../helpers/open-client.ts";
+import { changedByTwo } from "../helpers/schema-process.ts";
 import { place } from "../helpers/disk.ts";
 import { schemaSuite } from "../helpers/schema-suite.ts";
 
@@ -30,3 +33,10 @@ schemaSuite("INDEXEDDB", async () => {
   await deleteDatabase("anykv");
   return kv(indexedDB);
 }, { another: () => kv(indexedDB) });
+
+it("loses nothing when two processes change the same fields", async () => {
+  const folder = place();
+  const store = kv((await openClient("SQLITE", folder)) as never);
+  expect(await changedByTwo("SQLITE", folder, 40, store)).toEqual([80, 80, 80, 80, 80]);
+  await store.close();
+});

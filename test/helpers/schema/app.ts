@@ -81,7 +81,8 @@ export const fieldOf = (app: App, kind: Kind): AnyField => app.take(kind);
 export async function valueOf(app: App, kind: Kind): Promise<unknown> {
   if (kind === "small" || kind === "wide") return app.take(kind as "small").read(0);
   const value = await app.take(kind as "string").read() as unknown;
-  return value instanceof Set || value instanceof Map ? [...value] : value;
+  // A set has no order.
+  return value instanceof Set ? [...value].sort() : value instanceof Map ? [...value] : value;
 }
 
 /** An app whose field of one kind is kept where `appsOn(store).take(kept)` keeps another. */
