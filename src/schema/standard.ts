@@ -29,7 +29,8 @@ export function isStandardSchema(input: unknown): input is StandardSchema {
 
 const issueOf = ({ message, path = [] }: StandardIssue): ValidationIssue => ({
   message,
-  path: path.map((step) => (typeof step === "object" ? step.key : step)),
+  // Some libraries have classes of their own for paths.
+  path: Array.from(path, (step) => (typeof step === "object" ? step.key : step)),
 });
 
 /**
