@@ -20,8 +20,8 @@ const where = ({ path }: ValidationIssue): string => `value${path.map(step).join
  * @example
  * import { StaticStore } from "anykv/schema";
  *
- * const store = StaticStore("app", { name: "string" });
- * const error = await store.take("name").write(5).catch((error) => error);
+ * const app = StaticStore("app", { name: "string" });
+ * const error = await app.take("name").write(5).catch((error) => error);
  * console.log(error.code, error.key); // KV_VALIDATION app:name
  * console.log(error.issues); // [{ message: "expected a string, not a number", path: [] }]
  */
