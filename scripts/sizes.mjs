@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const budget = {
   initial: 7200,
   operations: 3400,
-  all: 43_500,
+  all: 46_000,
   codec: 4700,
   clients: { memory: 600, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1700, level: 1150, sqlite: 2500, file: 4200, folder: 4400, postgres: 5500, redis: 5200, etcd: 3900, cloudflare: 1600, deno: 1700, lru: 600, keyv: 1600, unstorage: 1600, http: 1750 },
 };
