@@ -7,8 +7,9 @@ import { main as http } from "./http.ts";
 import { memory } from "./memory.ts";
 import { postgres } from "./postgres.ts";
 import { redis } from "./redis.ts";
+import { schema } from "./schema.ts";
 
-const parts: Record<string, () => Promise<unknown>> = { memory, level, sqlite, file, flat, redis, etcd, postgres, http };
+const parts: Record<string, () => Promise<unknown>> = { memory, level, sqlite, file, flat, redis, etcd, postgres, http, schema };
 const wanted = process.argv.slice(2);
 
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}\n`);
