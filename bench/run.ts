@@ -5,11 +5,12 @@ import { file, flat, level, sqlite } from "./embedded.ts";
 import { etcd } from "./etcd.ts";
 import { main as http } from "./http.ts";
 import { memory } from "./memory.ts";
+import { namespaces } from "./namespace.ts";
 import { postgres } from "./postgres.ts";
 import { redis } from "./redis.ts";
 import { schema } from "./schema.ts";
 
-const parts: Record<string, () => Promise<unknown>> = { memory, level, sqlite, file, flat, redis, etcd, postgres, http, schema };
+const parts: Record<string, () => Promise<unknown>> = { memory, level, sqlite, file, flat, redis, etcd, postgres, http, namespaces, schema };
 const wanted = process.argv.slice(2);
 
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}\n`);

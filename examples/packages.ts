@@ -8,6 +8,8 @@ import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import kv, { type Json } from "anykv";
+import { namespaces } from "./namespace.ts";
+import { schema } from "./schema.ts";
 import { servers } from "./servers.ts";
 import { type Report, tour } from "./tour.ts";
 import { versions } from "./versions.ts";
@@ -175,5 +177,7 @@ console.log(`\n${agree ? `All ${rows.filter((row) => row.full === null).length} 
 console.log('"@…" are the keys under that prefix; "expiry" is exact when every read before the deadline found the value and none after it did.');
 console.log("All writes are called at once and awaited together: a JSON file then shares one replacement, where SQLite syncs each write.");
 await versions();
+await namespaces();
+await schema();
 rmSync(folder, { recursive: true, force: true });
 process.exitCode = agree ? 0 : 1;
