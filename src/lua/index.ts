@@ -32,19 +32,20 @@ export interface InstalledKV {
  * @param kv where namespaces come from: `KV` or `createKV()` of `anykv/namespace`.
  * @throws {KvError} KV_INVALID_CLIENT for something else than a state of wasmoon.
  * @example
- * import { LuaFactory } from "wasmoon";
+ * import kv from "anykv";
  * import { installKV } from "anykv/lua";
  * import { createKV } from "anykv/namespace";
+ * import { LuaFactory } from "wasmoon";
  *
  * const lua = await new LuaFactory().createEngine();
- * const kv = createKV({ store: store() });
- * installKV(lua, kv);
+ * const all = createKV({ store: kv(new Map()) });
+ * installKV(lua, all);
  * console.log(await lua.doString(`
  *   local users = KV.namespace("users")
  *   users:put("123", { name = "Alice" })
  *   return users:get("123", "json").name
  * `)); // "Alice"
- * console.log(await kv.namespace("users").get("123", "json")); // { name: "Alice" }
+ * console.log(await all.namespace("users").get("123", "json")); // { name: "Alice" }
  */
 export function installKV(lua: LuaState, kv: Namespaces): InstalledKV {
   const { global } = lua;
