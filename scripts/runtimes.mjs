@@ -25,7 +25,7 @@ async function install() {
   mkdirSync(project);
   const [{ filename }] = Object.values(JSON.parse(await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], root)));
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "user", private: true, type: "module" }));
-  const others = ["fast-check", "redis"].map((name) => `${name}@${pkg.devDependencies[name]}`);
+  const others = ["fast-check", "redis", "@vue/reactivity", "react", "solid-js", "vue"].map((name) => `${name}@${pkg.devDependencies[name]}`);
   await run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", join(folder, filename), ...others], project);
   const names = Object.keys(pkg.exports).filter((path) => path !== "./package.json").map((path) => pkg.name + path.slice(1));
   writeFileSync(join(project, "entries.mjs"), `export const entries = {\n${names.map((name) => `  ${JSON.stringify(name)}: () => import(${JSON.stringify(name)}),\n`).join("")}};\n`);
