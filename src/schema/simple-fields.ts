@@ -1,4 +1,4 @@
-import { base64urlToBytes, bytesToBase64url } from "../base64url.ts";
+import { base64urlToBytes, bytesToBase64url } from "../bytes.ts";
 import { KvError } from "../errors.ts";
 import type { Cell } from "./cell.ts";
 import { finite, refuse, textOf } from "./checks.ts";

@@ -1,4 +1,4 @@
-import { base64urlToBytes, bytesToBase64url } from "../base64url.ts";
+import { base64urlToBytes, bytesToBase64url } from "../bytes.ts";
 import { compareKeys } from "../key.ts";
 import type { Scored, StructureReads, StructureWrites } from "../structures.ts";
 import { bitsAt, withBits } from "./bits.ts";
