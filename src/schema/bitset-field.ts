@@ -3,7 +3,7 @@ import { MOST_BITS } from "./bits.ts";
 import type { Cell } from "./cell.ts";
 import { refuse } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
-import type { BitsetField } from "./fields.ts";
+import type { BitsetField } from "./bitset-values.ts";
 
 /** The type of a bitset: what {@link bitset} answers. */
 export interface BitsetType<Bits extends number = number> {
@@ -25,11 +25,17 @@ export interface BitsetType<Bits extends number = number> {
  * console.log(String(await votes.take("poll").increment(0))); // "-9223372036854775808"
  */
 export function bitset<const Bits extends number>(bits: Bits): BitsetType<Bits> {
-  if (!Number.isInteger(bits) || bits < 2 || bits > 64) throw new KvError("KV_INVALID_VALUE", "a bitset has numbers of 2 to 64 bits");
+  if (!isWidth(bits)) throw new KvError("KV_INVALID_VALUE", "a bitset has numbers of 2 to 64 bits");
   return Object.freeze({ kind: "bitset", bits });
 }
 
-export const isBitsetType = (type: unknown): type is BitsetType => typeof type === "object" && type !== null && (type as Partial<BitsetType>).kind === "bitset" && typeof (type as Partial<BitsetType>).bits === "number";
+const isWidth = (bits: unknown): boolean => Number.isInteger(bits) && (bits as number) >= 2 && (bits as number) <= 64;
+
+/** Whether something is the type of a bitset. */
+export function isBitsetType(type: unknown): type is BitsetType {
+  const { kind, bits } = Object(type) as Partial<BitsetType>;
+  return kind === "bitset" && isWidth(bits);
+}
 
 /** From this width on a number would not hold every value. */
 const WIDE = 54;

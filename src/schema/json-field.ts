@@ -3,7 +3,7 @@ import { checkedCopy, copyOf } from "../value.ts";
 import type { Json } from "../types.ts";
 import type { Cell, Content } from "./cell.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
-import type { JsonField } from "./fields.ts";
+import type { JsonField } from "./json-value.ts";
 import type { JsonType } from "./json-type.ts";
 import { validated } from "./standard.ts";
 import { KvValidationError } from "./validation-error.ts";
@@ -106,8 +106,9 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
       await cell.put(contentOf(settled), options);
       return settled.value as never;
     },
-    update: (change: (value: never) => unknown, options) =>
-      cell.change<undefined>(async (content) => {
+    async update(change: (value: never) => unknown, options) {
+      if (typeof change !== "function") throw new KvError("KV_INVALID_VALUE", "update() takes a function", { ...details(), key: cell.full });
+      return cell.change<undefined>(async (content) => {
         if (content === null) return [undefined, undefined];
         const { value: kept, old } = await valueIn(content);
         const before = old ? (await settle(kept)).value : kept;
@@ -116,7 +117,8 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
         if (patch === undefined) return [undefined, before as undefined];
         const settled = await settle(isPlain(before) && isPlain(patch) ? { ...before, ...patch } : patch);
         return [contentOf(settled), settled.value as undefined];
-      }, options),
+      }, options);
+    },
     watch: (options) => watchCell(cell, read, options, (value) => value === undefined ? undefined : encode(value)),
   };
 }

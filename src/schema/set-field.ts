@@ -1,5 +1,5 @@
 import type { Cell } from "./cell.ts";
-import { memberOf, membersOf, oneOrMore } from "./checks.ts";
+import { memberOf, membersOf, oneOrMore, refuse } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { SetField } from "./fields.ts";
 
@@ -20,6 +20,7 @@ export function setField(cell: Cell): SetField {
     return found.every((other) => other?.ground.context.connection === connection) ? found.map((other) => other!.full) : null;
   }
   async function intersect(...others: readonly SetField[]): Promise<Set<string>> {
+    for (const other of others as readonly unknown[]) if (typeof (Object(other) as Partial<SetField>).intersect !== "function") refuse(cell, "a set field", other);
     const keys = keysOf(others);
     const native = keys !== null && (await cell.native());
     if (native) return new Set(await native("set.intersect", {}, keys));

@@ -1,8 +1,10 @@
 import type { Store } from "../api.ts";
 import type { BitsetType } from "./bitset-field.ts";
 import type { DEFINITION, Definition } from "./definition.ts";
-import type { BitsetField, BitsetValue, BooleanField, BytesField, HashField, JsonField, JsonValue, ListField, NumberField, SetField, SortedField, StringField } from "./fields.ts";
+import type { BitsetField } from "./bitset-values.ts";
+import type { BooleanField, BytesField, HashField, ListField, NumberField, SetField, SortedField, StringField } from "./fields.ts";
 import type { JsonType } from "./json-type.ts";
+import type { JsonField, JsonValue } from "./json-value.ts";
 import type { StandardSchema } from "./standard.ts";
 
 /** The fields that a word stands for. */
@@ -120,5 +122,3 @@ type OwnValue<Type> = Type extends keyof NamedFields | TypedStore | BitsetType
   : Type extends JsonType<infer Input, infer Output> | StandardSchema<infer Input, infer Output>
     ? JsonValue<Input, Output>
     : unknown;
-
-export type { BitsetValue };

@@ -90,6 +90,7 @@ describe("update()", () => {
     await expect(field.update(async () => Promise.reject(new RangeError("mine")))).rejects.toThrow(RangeError);
     expect((await refusal(() => field.update(() => ({ a: "x" as never })))).code).toBe("KV_VALIDATION");
     expect(await field.update((value) => { value.a = 9; return undefined; })).toEqual({ a: 1 });
+    expect((await refusal(() => field.update({ a: 2 } as never))).code).toBe("KV_INVALID_VALUE");
     expect(await field.read()).toEqual({ a: 1 });
   });
 });

@@ -69,7 +69,7 @@ describe("stores", () => {
     for (const wrong of ["", "\ud800", 5, null, undefined]) {
       expect((await refusal(() => DynamicStore(wrong as string, "string"))).code, String(wrong)).toBe("KV_INVALID_KEY");
     }
-    for (const wrong of ["sett", "", {}, null, undefined, 5, [], () => {}, { kind: "bitset" }, { kind: "json" }, { "~standard": {} }, { "~standard": { validate: 5 } }]) {
+    for (const wrong of ["sett", "", {}, null, undefined, 5, [], () => {}, { kind: "bitset" }, { kind: "bitset", bits: 65 }, { kind: "json" }, { "~standard": {} }, { "~standard": { validate: 5 } }]) {
       expect((await refusal(() => DynamicStore("s", wrong as "string"))).code, String(wrong)).toBe("KV_INVALID_VALUE");
       expect((await refusal(() => new StaticStore("s", { a: wrong as "string" }))).code).toBe("KV_INVALID_VALUE");
     }
@@ -136,7 +136,7 @@ describe("fields", () => {
       }
     }
     expect((await refusal(() => store.take("hash").write({ a: { b: 1 } as never }))).issues).toEqual([{ message: "expected a string, not an object", path: ["a"] }]);
-    const calls = [() => store.take("list").range(0.5), () => store.take("list").range(0, "1" as never), () => store.take("list").trim(NaN), () => store.take("sorted").between(NaN), () => store.take("sorted").add("a", "1" as never), () => store.take("hash").get(5 as never), () => store.take("set").has(5 as never), () => store.take("number").increment("1" as never)];
+    const calls = [() => store.take("list").range(0.5), () => store.take("list").range(0, "1" as never), () => store.take("list").trim(NaN), () => store.take("sorted").between(NaN), () => store.take("sorted").add("a", "1" as never), () => store.take("hash").get(5 as never), () => store.take("set").has(5 as never), () => store.take("set").intersect(store.take("list") as never), () => store.take("set").intersect(null as never), () => store.take("number").increment("1" as never)];
     for (const call of calls) expect((await refusal(call)).code).toBe("KV_VALIDATION");
     expect(await store.entries()).toEqual([["string", "kept"]]);
   });

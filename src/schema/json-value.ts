@@ -1,0 +1,45 @@
+import type { Expires } from "../types.ts";
+import type { Field, FieldWatchOptions, FieldWriteOptions } from "./fields.ts";
+
+/** What `update()` takes for a value: some members of an object, the whole of anything else. */
+export type Patch<Input> = Input extends readonly unknown[] ? Input : Input extends object ? Partial<Input> : Input;
+
+/** The methods of a JSON value at one place. */
+export interface JsonValue<Input, Output> {
+  /**
+   * The value, as the schema makes it of what is kept; `undefined` when there is none. Data of an older version is migrated, and kept so.
+   *
+   * @throws {KvError} KV_VALIDATION when what is kept does not fit the schema, or cannot be migrated; it stays as it is.
+   */
+  read(): Promise<Output | undefined>;
+  /**
+   * Keeps what the schema makes of the value, and resolves to what `read()` will give.
+   *
+   * @throws {KvError} KV_VALIDATION when the value does not fit, or the schema cannot read its own output; KV_INVALID_VALUE for an output that is no JSON, such as a Date (a codec of the store widens that).
+   */
+  write(value: Input, options?: FieldWriteOptions): Promise<Output>;
+  /**
+   * Changes the value by what it is, whoever else does: the members that `change` answers with are put into an object, anything else is replaced. `change` may be called several
+   * times; `undefined` leaves the value as it is. Resolves to the new value; to `undefined`, without a call, when there is none.
+   *
+   * @throws {KvError} as `write()`, and what `change` throws: nothing is changed then.
+   */
+  update(change: (value: Output) => Patch<Input> | undefined | Promise<Patch<Input> | undefined>, options?: FieldWriteOptions): Promise<Output | undefined>;
+  /** As `watch()` of other fields. */
+  watch(options?: FieldWatchOptions): ReadableStream<Output | undefined>;
+  touch(expires: Expires): Promise<boolean>;
+}
+
+/**
+ * A JSON value that fits a schema.
+ *
+ * @example
+ * import * as v from "valibot";
+ * import { DynamicStore } from "anykv/schema";
+ *
+ * const users = DynamicStore("users", v.object({ name: v.string(), visits: v.optional(v.number(), 0) }));
+ * const ann = users.take("ann");
+ * console.log(await ann.write({ name: "Ann" })); // { name: "Ann", visits: 0 }
+ * console.log(await ann.update(({ visits }) => ({ visits: visits + 1 }))); // { name: "Ann", visits: 1 }
+ */
+export interface JsonField<Input, Output> extends Field, JsonValue<Input, Output> {}
