@@ -12,8 +12,26 @@ export interface IdbConnection {
   close(): Promise<void>;
 }
 
+/** What a database should have. */
+export interface IdbSchema {
+  /** The version to open it at. Without one: that which it has. */
+  readonly version?: number;
+  /** The version at which what is missing can be added; `undefined` when nothing is. */
+  next(db: IDBDatabase): number | undefined;
+  /** Adds what is missing. */
+  make(db: IDBDatabase, transaction: IDBTransaction): void;
+}
+
 /** The index of the deadlines, in object stores that this library made. */
 export const INDEX = "anykv";
+
+/** An object store with an index of the deadlines. */
+const indexed = (store: string): IdbSchema => ({
+  next: (db) => (db.objectStoreNames.contains(store) ? undefined : db.version + 1),
+  make(db) {
+    if (!db.objectStoreNames.contains(store)) db.createObjectStore(store).createIndex(INDEX, ["kv", "expires"]);
+  },
+});
 
 /** How long an opening waits for connections that are in its way, in milliseconds. */
 const PATIENCE = 4500;
@@ -41,16 +59,14 @@ export function ended<T>(work: Work<T>): Promise<T> {
 }
 
 /** Connects with the first task. An error of the database itself is thrown as it is. */
-export function idbConnection(factory: IDBFactory, database: string, store: string): IdbConnection {
+export function idbConnection(factory: IDBFactory, database: string, store: string, schema: IdbSchema = indexed(store)): IdbConnection {
   let opening: Promise<IDBDatabase> | undefined;
   let idle: Promise<unknown> | undefined;
 
-  /** Opens the database at a version, or at the one that it has; makes the object store on the way where it can. */
+  /** Opens the database at a version, or at the one that it has; adds what is missing on the way where it can. */
   function open(version?: number): Promise<IDBDatabase> {
     const request = factory.open(database, version);
-    request.onupgradeneeded = () => {
-      if (!request.result.objectStoreNames.contains(store)) request.result.createObjectStore(store).createIndex(INDEX, ["kv", "expires"]);
-    };
+    request.onupgradeneeded = () => schema.make(request.result, request.transaction!);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         // What is opened too late is not kept.
@@ -63,15 +79,15 @@ export function idbConnection(factory: IDBFactory, database: string, store: stri
     });
   }
 
-  /** A connection to the database with the object store: it is added, with the next version, where it is missing. */
-  async function connect(version?: number, tries = 100): Promise<IDBDatabase> {
+  /** A connection to the database with all that it should have: what is missing is added, with another version. */
+  async function connect(version: number | undefined, tries = 100): Promise<IDBDatabase> {
     try {
       const db = await open(version);
       // Whoever wants to change or delete the database must not wait for us: the next operation opens it again.
       db.onversionchange = () => db.close();
-      if (db.objectStoreNames.contains(store)) return db;
+      version = schema.next(db);
+      if (version === undefined) return db;
       db.close();
-      version = db.version + 1;
     } catch (error) {
       // Somebody else took this version first, or deletes the database right now: once more from what it is then.
       if (tries === 0 || !/Version|Abort/.test((error as Error).name)) throw error;
@@ -81,7 +97,7 @@ export function idbConnection(factory: IDBFactory, database: string, store: stri
   }
 
   const connected = (): Promise<IDBDatabase> =>
-    (opening ??= connect().catch((error) => {
+    (opening ??= connect(schema.version).catch((error) => {
       opening = undefined;
       throw error;
     }));
