@@ -1,0 +1,77 @@
+import type { Store } from "../api.ts";
+import type { Backend } from "./backend.ts";
+import { statesOf } from "./states.ts";
+import type { KVFn, KVSeed, KVStoreOptions, Storable } from "./types.ts";
+
+type Functions = Map<string, KVFn>;
+
+const named: Functions = new Map();
+const overStores = new WeakMap<object, Functions>();
+
+/** The function of an id, made at the first call. */
+function once(functions: Functions, id: string, make: (ended: () => void) => KVFn): KVFn {
+  const known = functions.get(id) ?? make(() => functions.delete(id));
+  functions.set(id, known);
+  return known;
+}
+
+function functionOf<T extends Storable>(name: string, { store, version = 1, dbName = `${name}.kv`, seeds, delay = 100, interval = 1000 }: KVStoreOptions<T>): KVFn {
+  if (store !== undefined) {
+    const functions: Functions = overStores.get(store) ?? new Map<string, KVFn>();
+    overStores.set(store, functions);
+    return once(functions, name, (ended) => {
+      const connect = async (): Promise<Backend> => (await import("./store-backend.ts")).storeBackend(store as Store<unknown>, name, seeds, interval);
+      return statesOf(connect, delay, ended);
+    });
+  }
+  return once(named, JSON.stringify([dbName, name, version]), (ended) => {
+    const connect = async (): Promise<Backend> => (await import("./idb.ts")).idbBackend(name, version, dbName, seeds);
+    return statesOf(connect, delay, ended);
+  });
+}
+
+/**
+ * Makes a function that gives states: objects whose `data` is kept in an IndexedDB database, or in any store, and is live across tabs.
+ *
+ * The same name, version and database give the same function, as do the same name and store. What is stored is loaded in the background, from the current turn on. A database of a newer version, or none at all, is no
+ * exception: states then work in memory, and say so by `status` and `error`.
+ *
+ * @param name the object store. Several of them may share a database, also when they are declared later.
+ * @param version the version of the database, 1 by default; or all options in one object.
+ * @param dbName the database, by default the name and `.kv`.
+ * @param seeds what a store has that was never filled: sown once.
+ * @example
+ * ```js
+ * import kv from "anykv";
+ * import { createKVStore } from "anykv/reactive";
+ *
+ * const settings = createKVStore("settings", { store: kv(new Map()) }); // createKVStore("settings") keeps them in IndexedDB
+ * const theme = settings("theme", { dark: false, accents: new Set() });
+ * await settings.ready();
+ * theme.data.dark = true; // written a moment later
+ * console.log(theme.status, settings("theme") === theme); // ready true
+ * ```
+ */
+export function createKVStore<T extends Storable = Storable>(name: string, version?: number, dbName?: string, seeds?: readonly KVSeed<T>[]): KVFn;
+export function createKVStore<T extends Storable = Storable>(name: string, options: KVStoreOptions<T>): KVFn;
+export function createKVStore<T extends Storable>(name: string, version: number | KVStoreOptions<T> = 1, dbName: string = `${name}.kv`, seeds?: readonly KVSeed<T>[]): KVFn {
+  const made = functionOf(name, typeof version === "object" ? version : { version, dbName, ...(seeds && { seeds }) });
+  // Not before the current turn has ended: what else it declares for the database is made at once.
+  queueMicrotask(() => void made.store().promise());
+  return made;
+}
+
+/**
+ * The function of the store `"anykv"` in the database `"anykv.kv"`. Nothing is opened before its first call.
+ *
+ * @example
+ * ```js browser
+ * import { kv } from "anykv/reactive";
+ *
+ * const draft = kv("draft", { text: "" });
+ * await kv.ready();
+ * draft.data.text = "Hello";
+ * console.log(draft.status); // "ready"
+ * ```
+ */
+export const kv: KVFn = /* @__PURE__ */ functionOf("anykv", {});

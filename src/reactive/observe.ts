@@ -1,0 +1,71 @@
+import { computed, effectScope, ReactiveEffect, toRaw } from "@vue/reactivity";
+import { level, plain } from "./copy.ts";
+
+/** A plain copy of a value that is kept up to date: whatever has not changed since the last copy is the same object. */
+export interface Observer {
+  /** The copy as of the last `run()`. */
+  readonly copy: unknown;
+  /** Makes the copy anew where something has changed. */
+  run(): void;
+  /** Ends it, with the last copy. */
+  stop(): void;
+}
+
+// How a copy that meets itself is told.
+const CYCLE = Symbol("cycle");
+
+/**
+ * Calls `changed` within each change of what `read` gives, of any depth. Each object has a computed copy of its own, so that a change costs the way up to the root, not the size of the value.
+ * What was added since the last `run()` is not heard before the next one.
+ */
+export function observe(read: () => unknown, changed: () => void): Observer {
+  const copies = new WeakMap<object, { readonly value: unknown }>();
+  const way = new Set<object>();
+  let isCyclic = false;
+  let copy: unknown;
+
+  function copyOf(value: unknown): unknown {
+    if (typeof value !== "object" || value === null) return value;
+    const raw = toRaw(value);
+    if (way.has(raw)) throw CYCLE;
+    let known = copies.get(raw);
+    if (known === undefined) {
+      known = computed(() => {
+        way.add(raw);
+        try {
+          return level(raw, () => {}, copyOf);
+        } finally {
+          way.delete(raw);
+        }
+      });
+      copies.set(raw, known);
+    }
+    return known.value;
+  }
+
+  function refresh(): void {
+    const value = read();
+    if (!isCyclic) {
+      try {
+        copy = copyOf(value);
+        return;
+      } catch (error) {
+        if (error !== CYCLE) throw error;
+        isCyclic = true;
+      }
+    }
+    copy = plain(value);
+  }
+
+  // In a scope of its own: that of a component would end it with the component.
+  const effect = effectScope(true).run(() => new ReactiveEffect(refresh))!;
+  effect.scheduler = changed;
+  effect.run();
+  return {
+    get copy() {
+      return copy;
+    },
+    run: () => effect.run(),
+    stop: () => effect.stop(),
+  };
+}

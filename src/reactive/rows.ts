@@ -1,0 +1,294 @@
+import { KvError } from "../errors.ts";
+import type { Backend } from "./backend.ts";
+import { equal } from "./copy.ts";
+import type { KVEvent, KVOperation, KVStore } from "./types.ts";
+
+/** A change of a row that is not known to be stored. */
+interface Write extends KVOperation {
+  value: unknown;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+function writeOf(value: unknown): Write {
+  let resolve!: () => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<void>((resolved, rejected) => {
+    resolve = resolved;
+    reject = rejected;
+  });
+  // Nobody has to ask.
+  promise.catch(() => {});
+  return { value, resolve, reject, promise: () => promise };
+}
+
+/** Calls a function of the user: what it throws is reported, and does not stop us half-way. */
+export function guard(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+/** Who has states over the rows. */
+export interface Owner {
+  /** Puts what has changed. */
+  collect(): void;
+  /** The rows are loaded. */
+  loaded(): void;
+  /** They could not be loaded; what is put is kept until they can. */
+  failed(error: Error): void;
+  /** The last change of a row is stored. */
+  stored(key: string): void;
+  /** The last change of a row was refused: it is as before. */
+  refused(key: string, error: Error): void;
+  /** A row was changed elsewhere; `undefined` when it was removed. */
+  changed(key: string, value: unknown): void;
+  /** The keys whose values matter. */
+  used(): string[];
+}
+
+/** Rows in memory as they will be, and the way from there to where they are kept. */
+export interface Rows extends Pick<KVStore, "status" | "error" | "busy" | "get" | "subscribe" | "completed" | "close"> {
+  /** Loads, unless that is done. */
+  open(): Promise<void>;
+  /** Writes a value that nobody changes any more, with the next flush; `undefined` deletes. */
+  put(key: string, value: unknown): KVOperation;
+  /** Writes a value where there is none once the rows are loaded. */
+  begin(key: string, value: unknown): void;
+  /** Forgets that. */
+  end(key: string): void;
+  /** Has `collect()` called before long. */
+  schedule(): void;
+}
+
+/** The rows of a backend, which is connected by their first use. */
+export function rowsOf(connect: () => Promise<Backend>, delay: number, owner: Owner): Rows {
+  const stored = new Map<string, unknown>();
+  /** The last change of each row that is not known to be stored; of these `queue` has not begun. */
+  const ahead = new Map<string, Write>();
+  let queue = new Map<string, Write>();
+  const beginnings = new Map<string, unknown>();
+  const running = new Set<Promise<void>>();
+  const listeners = new Set<(event: KVEvent) => void>();
+  let backend: Backend | undefined;
+  let opening: Promise<void> | undefined;
+  let isOpen = false;
+  let isClosed = false;
+  let isLeaving = false;
+  let error: Error | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let channel: BroadcastChannel | undefined;
+  let polling: ReturnType<typeof setInterval> | undefined;
+
+  const emit = (event: KVEvent): void => {
+    for (const listener of [...listeners]) guard(() => listener(event));
+  };
+  const emitRow = (key: string, value: unknown): void => emit(value === undefined ? { type: "delete", key } : { type: "set", key, value });
+
+  function keep(key: string, value: unknown): void {
+    if (value === undefined) stored.delete(key);
+    else stored.set(key, value);
+  }
+
+  // Changes from elsewhere
+
+  /** Reads rows again. What is not there counts as removed if `isWhole`. */
+  async function refresh(keys: readonly string[], isWhole: boolean): Promise<void> {
+    const values = await backend!.read(keys);
+    for (const [i, key] of keys.entries()) {
+      const value = values[i];
+      const before = stored.get(key);
+      if (value === undefined && !isWhole) continue;
+      keep(key, value);
+      // What is written from here comes later, and wins.
+      if (ahead.has(key) || equal(before, value)) continue;
+      owner.changed(key, value);
+      emitRow(key, value);
+    }
+  }
+
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows: a channel stays within its origin
+  const announce = (keys: string[]): void => channel?.postMessage(keys);
+  // What cannot be read now is read with the next news; whoever writes is told.
+  const look = (keys: readonly string[], isWhole: boolean): void => void (isOpen && keys.length > 0 && refresh(keys, isWhole).catch(() => {}));
+  const hide = (): void => {
+    isLeaving = true;
+    void completed().catch(() => {});
+  };
+  const turn = (): void => {
+    if (document.visibilityState === "hidden") return hide();
+    isLeaving = false;
+    // A page that ended in the middle of a write may not have told of it.
+    look(owner.used(), false);
+  };
+
+  function listen({ channel: name, interval }: Backend): void {
+    // Where there is no IndexedDB there are no tabs either, but programs that a channel would keep alive.
+    if (typeof BroadcastChannel === "function" && globalThis.indexedDB) {
+      channel = new BroadcastChannel(name);
+      channel.onmessage = ({ data }: MessageEvent<string[]>) => void opening?.then(() => look(data, true), () => {});
+      (channel as { unref?: () => void }).unref?.();
+    }
+    globalThis.addEventListener?.("pagehide", hide);
+    globalThis.addEventListener?.("visibilitychange", turn);
+    if (interval > 0) {
+      polling = setInterval(() => look(owner.used(), true), interval);
+      (polling as { unref?: () => void }).unref?.();
+    }
+  }
+
+  // Writing
+
+  function fail(key: string, write: Write, error: Error): Error {
+    if (ahead.get(key) === write) {
+      ahead.delete(key);
+      owner.refused(key, error);
+    }
+    write.reject(error);
+    return error;
+  }
+
+  async function perform(batch: readonly [key: string, write: Write][]): Promise<void> {
+    const keys = batch.map(([key]) => key);
+    try {
+      await backend!.write(batch.map(([key, { value }]) => [key, value] as const), () => isLeaving && announce(keys));
+    } catch (cause) {
+      const error = cause as KvError;
+      // Without an outage (KV_CONNECTION, KV_CLOSED) one of them is refused, and the others need not be: each by itself, unless a later change is under way.
+      const alone = async ([key, write]: [string, Write]): Promise<void> => {
+        if (batch.length === 1 || /_C(LOSED|ONNECTION)$/.test(error.code) || ahead.get(key) !== write) throw fail(key, write, error);
+        await perform([[key, write]]);
+      };
+      const outcomes = await Promise.allSettled(batch.map(alone));
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+      return;
+    }
+    for (const [key, write] of batch) {
+      keep(key, write.value);
+      if (ahead.get(key) === write) {
+        ahead.delete(key);
+        owner.stored(key);
+      }
+      write.resolve();
+      emitRow(key, write.value);
+    }
+    announce(keys);
+  }
+
+  /** Begins to write what waits. */
+  function send(): void {
+    owner.collect();
+    clearTimeout(timer);
+    timer = undefined;
+    if (!isOpen || queue.size === 0) return;
+    const batch = [...queue];
+    queue = new Map();
+    const work = perform(batch).finally(() => running.delete(work));
+    work.catch(() => {});
+    running.add(work);
+  }
+
+  function schedule(): void {
+    timer ??= setTimeout(() => void completed().catch(() => {}), delay);
+  }
+
+  function put(key: string, value: unknown): Write {
+    let write = queue.get(key);
+    if (write === undefined) {
+      write = writeOf(value);
+      ahead.set(key, write);
+      if (isClosed) fail(key, write, error!);
+      else queue.set(key, write);
+    }
+    write.value = value;
+    if (!isClosed) schedule();
+    return write;
+  }
+
+  async function completed(): Promise<true> {
+    send();
+    if (!isOpen) await open();
+    for (send(); running.size > 0; send()) await Promise.all(running);
+    return true;
+  }
+
+  // Loading
+
+  function start(key: string, value: unknown): void {
+    if (!ahead.has(key) && !stored.has(key)) put(key, value);
+  }
+
+  async function load(): Promise<void> {
+    if (backend === undefined) listen((backend = await connect()));
+    for (const [key, value] of await backend.load()) stored.set(key, value);
+    isOpen = true;
+    error = undefined;
+    for (const [key, value] of beginnings) start(key, value);
+    beginnings.clear();
+    owner.loaded();
+    emit({ type: "open" });
+    send();
+  }
+
+  /** What waits goes on waiting for the next attempt; who asked for it is told. */
+  function failed(reason: Error): never {
+    opening = undefined;
+    error = reason;
+    for (const [key, write] of queue) {
+      const again = writeOf(write.value);
+      queue.set(key, again);
+      ahead.set(key, again);
+      write.reject(error);
+    }
+    owner.failed(error);
+    emit({ type: "closed" });
+    throw error;
+  }
+
+  function open(): Promise<void> {
+    if (isClosed) return Promise.reject(error!);
+    return (opening ??= load().catch(failed));
+  }
+
+  return {
+    get status() {
+      return isClosed ? "closed" : isOpen ? "open" : opening ? "init" : error ? "closed" : "idle";
+    },
+    get error() {
+      return error;
+    },
+    get busy() {
+      return timer !== undefined || running.size > 0 || (!isOpen && opening !== undefined);
+    },
+    get: (key) => (ahead.get(key) ?? { value: stored.get(key) }).value,
+    put,
+    schedule,
+    begin: (key, value) => (isOpen ? start(key, value) : void (beginnings.has(key) || beginnings.set(key, value))),
+    end: (key) => void beginnings.delete(key),
+    open,
+    completed,
+    subscribe(listener) {
+      const own = (event: KVEvent): void => listener(event);
+      listeners.add(own);
+      return () => void listeners.delete(own);
+    },
+    async close() {
+      if (isClosed) return;
+      await completed().catch(() => {});
+      isClosed = true;
+      isOpen = false;
+      error = new KvError("KV_CLOSED", "this store was closed: make a new one");
+      for (const [key, write] of queue) fail(key, write, error);
+      channel?.close();
+      clearInterval(polling);
+      globalThis.removeEventListener?.("pagehide", hide);
+      globalThis.removeEventListener?.("visibilitychange", turn);
+      await backend?.close();
+      emit({ type: "closed" });
+    },
+  };
+}

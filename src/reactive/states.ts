@@ -1,0 +1,280 @@
+import { reactive } from "@vue/reactivity";
+import { KvError } from "../errors.ts";
+import type { Backend } from "./backend.ts";
+import { equal, plain } from "./copy.ts";
+import { observe, type Observer } from "./observe.ts";
+import { guard, rowsOf } from "./rows.ts";
+import type { KVFn, KVOperation, KVState, KVStatus, Storable, SubscribeOptions } from "./types.ts";
+
+interface Listener {
+  readonly call: () => void;
+  readonly isSync: boolean;
+}
+
+/** A state, and what only we know of it. */
+interface Entry {
+  readonly key: string;
+  readonly state: KVState;
+  /** What it falls back to when nothing was ever stored. */
+  readonly init: unknown;
+  readonly observer: Observer;
+  readonly listeners: Set<Listener>;
+  users: number;
+  /** The copy that was put last: one that differs has to be written. */
+  saved: unknown;
+  /** Whether the copy of the observer is out of date. */
+  isStale: boolean;
+  /** Whether it could not be made: the value nests too deep. */
+  isFaulty: boolean;
+  /** Whether changes are ours, and not to be written. */
+  isQuiet: boolean;
+  isTelling: boolean;
+  view: Readonly<KVState> | undefined;
+}
+
+// States know where they belong by themselves, whichever function they are handed to.
+const entries = new WeakMap<object, Entry>();
+
+function entryOf(state: object): Entry {
+  const entry = entries.get(state);
+  if (entry === undefined) throw new KvError("KV_INVALID_VALUE", "this is no state: pass what kv(key, init) returned");
+  return entry;
+}
+
+function checkKey(key: unknown): void {
+  if (typeof key !== "string" || key === "" || !key.isWellFormed()) throw new KvError("KV_INVALID_KEY", "a key is a well-formed, non-empty string");
+}
+
+/** Brings the copy up to date. */
+function update(entry: Entry): void {
+  if (!entry.isStale) return;
+  entry.isStale = entry.isFaulty = false;
+  try {
+    entry.observer.run();
+  } catch {
+    // Said when it is to be written.
+    entry.isFaulty = true;
+  }
+}
+
+function tell(entry: Entry): void {
+  entry.view = undefined;
+  for (const { call, isSync } of [...entry.listeners]) {
+    if (!isSync) continue;
+    update(entry);
+    guard(call);
+  }
+  if (entry.isTelling || entry.listeners.size === 0) return;
+  entry.isTelling = true;
+  queueMicrotask(() => {
+    entry.isTelling = false;
+    update(entry);
+    for (const { call, isSync } of [...entry.listeners]) if (!isSync) guard(call);
+  });
+}
+
+function mark(entry: Entry, status: KVStatus, error?: Error): void {
+  const { state } = entry;
+  if (state.status === status && state.error === error) return;
+  state.status = status;
+  if (error === undefined) delete state.error;
+  else state.error = error;
+  tell(entry);
+}
+
+/** Gives a state another value, which is not written. */
+function show(entry: Entry, value: unknown): void {
+  update(entry);
+  if (entry.isFaulty || !equal(entry.observer.copy, value)) {
+    entry.isQuiet = true;
+    // Watchers of the user run within.
+    guard(() => (entry.state.data = plain(value) as Storable));
+    entry.isQuiet = false;
+    update(entry);
+    tell(entry);
+  }
+  entry.saved = entry.observer.copy;
+}
+
+function subscribe(state: object, listener: () => void, { sync = false }: SubscribeOptions = {}): () => void {
+  const { listeners } = entryOf(state);
+  const own = { call: () => listener(), isSync: sync };
+  listeners.add(own);
+  return () => void listeners.delete(own);
+}
+
+function snapshot(state: object): Readonly<KVState> {
+  const entry = entryOf(state);
+  update(entry);
+  const { status, error } = entry.state;
+  return (entry.view ??= { data: entry.observer.copy as Storable, status, ...(error && { error }) });
+}
+
+/** The function over the rows of a backend. `ended` is called when its store is closed. */
+export function statesOf(connect: () => Promise<Backend>, delay: number, ended: () => void): KVFn {
+  const states = new Map<string, Entry>();
+  const changed = new Set<Entry>();
+
+  const rows = rowsOf(connect, delay, {
+    collect() {
+      for (const entry of changed) collect(entry);
+    },
+    loaded() {
+      for (const entry of states.values()) {
+        const value = rows.get(entry.key);
+        if (!changed.has(entry) && value !== undefined) show(entry, value);
+        mark(entry, "ready");
+      }
+    },
+    failed(error) {
+      for (const entry of states.values()) mark(entry, "error", error);
+    },
+    stored(key) {
+      const entry = states.get(key);
+      if (entry !== undefined) mark(entry, "ready");
+    },
+    refused(key, error) {
+      const entry = states.get(key);
+      if (entry === undefined) return;
+      // A later change is not lost with the one before: it is tried by itself.
+      if (!changed.has(entry)) restore(entry);
+      mark(entry, "error", error);
+    },
+    changed(key, value) {
+      const entry = states.get(key);
+      if (entry === undefined || changed.has(entry)) return;
+      if (value === undefined) return finish(drop(entry));
+      show(entry, value);
+      mark(entry, "ready");
+    },
+    used: () => [...states.keys()],
+  });
+
+  /** Back to what is stored. */
+  function restore(entry: Entry): void {
+    const value = rows.get(entry.key);
+    show(entry, value === undefined ? entry.init : value);
+  }
+
+  /** Puts what has changed. */
+  function collect(entry: Entry): void {
+    changed.delete(entry);
+    update(entry);
+    const { key, observer, isFaulty } = entry;
+    if (!isFaulty && observer.copy === entry.saved) return;
+    entry.saved = observer.copy;
+    // What cannot be copied is refused as any other value that cannot be stored.
+    rows.put(key, isFaulty ? collect : observer.copy);
+  }
+
+  function make(key: string, init: unknown): Entry {
+    const value = rows.get(key);
+    const own = plain(init);
+    const state = reactive({ data: plain(value === undefined ? own : value), status: rows.status === "open" ? "ready" : "init" }) as KVState;
+    const observer = observe(
+      () => state.data,
+      () => {
+        entry.isStale = true;
+        if (entry.isQuiet) return;
+        if (states.get(key) === entry && !changed.has(entry)) {
+          changed.add(entry);
+          rows.schedule();
+        }
+        tell(entry);
+      },
+    );
+    const entry: Entry = { key, state, init: own, observer, listeners: new Set(), users: 0, saved: observer.copy, isStale: false, isFaulty: false, isQuiet: false, isTelling: false, view: undefined };
+    entries.set(state, entry);
+    states.set(key, entry);
+    if (rows.error !== undefined) mark(entry, "error", rows.error);
+    if (value === undefined && own !== undefined) rows.begin(key, own);
+    return entry;
+  }
+
+  function find(key: string, init: unknown): Entry {
+    checkKey(key);
+    rows.open().catch(() => {});
+    return states.get(key) ?? make(key, init);
+  }
+
+  /** Takes a state away from its key. */
+  function drop(entry: Entry): Entry {
+    states.delete(entry.key);
+    changed.delete(entry);
+    mark(entry, "removed");
+    return entry;
+  }
+
+  function finish(entry: Entry): void {
+    show(entry, undefined);
+    entry.observer.stop();
+  }
+
+  function remove(key: string): KVOperation {
+    const entry = states.get(key);
+    rows.end(key);
+    if (entry !== undefined) drop(entry);
+    const removing = rows.put(key, undefined);
+    if (entry !== undefined) removing.promise().then(() => finish(entry), (error: Error) => mark(entry, "error", error));
+    return removing;
+  }
+
+  const use = (key: string, init?: unknown): KVState => {
+    const entry = find(key, init);
+    entry.users++;
+    return entry.state;
+  };
+
+  return Object.assign(use, {
+    peek: (key: string, init?: unknown) => find(key, init).state,
+    leave(state: object) {
+      const entry = entries.get(state);
+      if (entry === undefined || states.get(entry.key) !== entry || --entry.users > 0) return;
+      if (changed.has(entry)) collect(entry);
+      states.delete(entry.key);
+      entry.observer.stop();
+    },
+    remove: (key: string) => void remove(key),
+    ready: () => rows.completed(),
+    async flush() {
+      try {
+        await rows.completed();
+      } catch {
+        // The states say so.
+      }
+    },
+    subscribe,
+    snapshot,
+    store: () => ({
+      get status() {
+        return rows.status;
+      },
+      get error() {
+        return rows.error;
+      },
+      get busy() {
+        return rows.busy;
+      },
+      get: rows.get,
+      set(key: string, value: Storable) {
+        checkKey(key);
+        if (value === undefined) return remove(key);
+        rows.open().catch(() => {});
+        const entry = states.get(key);
+        if (entry !== undefined) {
+          changed.delete(entry);
+          show(entry, value);
+        }
+        return rows.put(key, entry?.observer.copy ?? plain(value));
+      },
+      delete: remove,
+      subscribe: rows.subscribe,
+      promise: () => rows.open().then(() => ({ type: "open" }) as const, () => ({ type: "closed" }) as const),
+      completed: rows.completed,
+      close() {
+        ended();
+        return rows.close();
+      },
+    }),
+  }) as KVFn;
+}

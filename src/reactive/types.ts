@@ -1,0 +1,120 @@
+import type { Store } from "../api.ts";
+
+/**
+ * What a state can hold: all that structured clone keeps, so JSON, `Date`, `Map`, `Set`, bytes, `bigint`, `undefined` inside, shared and circular references. Functions are told at once by the
+ * type-checker where they are the value itself, and inside of one when they are to be written.
+ */
+export type Storable = string | number | bigint | boolean | null | undefined | (object & { readonly [Symbol.hasInstance]?: never });
+
+/**
+ * How a state stands: `"init"` until what is stored is known, `"ready"`, `"error"` when it could not be loaded or a change was refused, `"removed"` when its key was removed.
+ */
+export type KVStatus = "init" | "ready" | "error" | "removed";
+
+/** A value that is kept: change `data` as any object, at any depth, or replace it. */
+export interface KVState<T extends Storable = Storable> {
+  /** The value. `Date` and bytes are replaced, not changed in place: there is no telling when they are. */
+  data: T;
+  /** See {@link KVStatus}. Writing it changes nothing. */
+  status: KVStatus;
+  /** Why `status` is `"error"`; absent otherwise. */
+  error?: Error;
+}
+
+/** A key and the value that it has in a new store. */
+export type KVSeed<T extends Storable = Storable> = readonly [key: string, value: T];
+
+/** What `store().subscribe()` tells: the store is open or closed, or a key was written here or elsewhere. */
+export type KVEvent =
+  | { readonly type: "open" | "closed" }
+  | { readonly type: "set"; readonly key: string; readonly value: unknown }
+  | { readonly type: "delete"; readonly key: string };
+
+/** A write under way. */
+export interface KVOperation {
+  /**
+   * Resolves when the write is stored, however often it is asked for. A write that a later one of the same key overtakes before it began ends with that one.
+   *
+   * @throws {KvError} with the reason of a refusal, when it is asked for.
+   */
+  promise(): Promise<void>;
+}
+
+/** The rows under the states of a {@link KVFn}. */
+export interface KVStore {
+  /** `"idle"` before the first use, `"init"` while it loads, `"open"`, or `"closed"`: after `close()`, and while it cannot be opened. */
+  readonly status: "idle" | "init" | "open" | "closed";
+  /** Why it could not be opened. */
+  readonly error: Error | undefined;
+  /** Whether something is waiting or under way. */
+  readonly busy: boolean;
+  /** The value of a key as far as it is loaded, changes that are not stored yet included; `undefined` for nothing. Not to be changed. */
+  get(key: string): unknown;
+  /** Writes a copy of a value, which the state of the key shows at once. `undefined` deletes. Before the store is open it is kept for then. */
+  set(key: string, value: Storable): KVOperation;
+  /** Deletes a key; a missing one is no error. Its state goes as by `remove()`. */
+  delete(key: string): KVOperation;
+  /** Has a function called with each event, once it is stored, until the function that is returned is called. */
+  subscribe(listener: (event: KVEvent) => void): () => void;
+  /** Resolves when the store is open, or could not be opened. */
+  promise(): Promise<{ readonly type: "open" | "closed" }>;
+  /** Writes what waits, and resolves when all is stored. @throws {KvError} the reason when it could not be opened, or a write was refused. */
+  completed(): Promise<true>;
+  /** Writes what waits, then ends. States keep their values; what is changed afterwards is refused with KV_CLOSED. The client of the option `store` stays open. */
+  close(): Promise<void>;
+}
+
+/** Options of {@link KVFn.subscribe}. */
+export interface SubscribeOptions {
+  /** Calls the function within each change, instead of once after all changes that are made at once. Default `false`. */
+  readonly sync?: boolean;
+}
+
+/** A function that gives the state of a key, and all that belongs to it. */
+export interface KVFn {
+  /**
+   * The state of a key: the same object for all who ask, counted. What is stored wins over `init`, which is written where nothing is; the caller's object stays its own. A change that is made before the store has
+   * loaded wins over what is stored.
+   *
+   * @param init a value to begin with; without one nothing is stored before `data` is set.
+   * @throws {KvError} KV_INVALID_KEY for a key that is no well-formed, non-empty string.
+   */
+  <T extends Storable>(key: string, init: T): KVState<T>;
+  <T extends Storable>(key: string): KVState<T | undefined>;
+  /** The same without counting, for those who only look: a state that nobody uses any more goes with the last `leave()`. */
+  peek<T extends Storable>(key: string, init: T): KVState<T>;
+  peek<T extends Storable>(key: string): KVState<T | undefined>;
+  /** Gives a state back. When all have, it ends: what was changed is still written, and the next call makes a new state. */
+  leave(state: KVState<never> | KVState): void;
+  /** Removes a key. Its state is `"removed"` at once and keeps its value until that is stored; then `data` is `undefined`. A later call makes a new state. */
+  remove(key: string): void;
+  /** Writes what waits, and resolves when the store is open and all is stored. @throws {KvError} the reason when it could not be opened, or a write was refused. */
+  ready(): Promise<true>;
+  /** Writes what waits now. Resolves when it is stored or refused, which `status` then says. */
+  flush(): Promise<void>;
+  /** The rows under the states. */
+  store(): KVStore;
+  /**
+   * Has a function called after changes of a state, from here or elsewhere, of any depth, and of its status, until the function that is returned is called. Many changes at once are one call,
+   * at the end of the current turn.
+   */
+  subscribe(state: KVState<never> | KVState, listener: () => void, options?: SubscribeOptions): () => void;
+  /** A state as it is now: a plain copy, the same object until something changes, in which all that has not changed is the same too. Not to be changed. */
+  snapshot<T extends Storable>(state: KVState<T>): Readonly<KVState<T>>;
+}
+
+/** Options of {@link createKVStore}. */
+export interface KVStoreOptions<T extends Storable = Storable> {
+  /** Keeps the values in this store, under keys that begin with the name and a colon, instead of IndexedDB. */
+  readonly store?: Store<never> | Store | Store<unknown>;
+  /** The version of the IndexedDB database. Default 1. */
+  readonly version?: number;
+  /** The name of the IndexedDB database. Default: the name and `.kv`. */
+  readonly dbName?: string;
+  /** What a store has that was never filled. */
+  readonly seeds?: readonly KVSeed<T>[];
+  /** How long changes wait for others, to be written at once: milliseconds. Default 100. */
+  readonly delay?: number;
+  /** How often changes of other processes are looked for in `store` while states are used: milliseconds, 0 for never. Default 1000. */
+  readonly interval?: number;
+}
