@@ -15,7 +15,7 @@ function once(functions: Functions, id: string, make: (ended: () => void) => KVF
   return known;
 }
 
-function functionOf<T extends Storable>(name: string, { store, version = 1, dbName = `${name}.kv`, seeds, delay = 100, interval = 1000 }: KVStoreOptions<T>): KVFn {
+function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, seeds, delay = 100, interval = 1000 }: KVStoreOptions<unknown>): KVFn {
   if (store !== undefined) {
     const functions: Functions = overStores.get(store) ?? new Map<string, KVFn>();
     overStores.set(store, functions);
@@ -52,9 +52,9 @@ function functionOf<T extends Storable>(name: string, { store, version = 1, dbNa
  * console.log(theme.status, settings("theme") === theme); // ready true
  * ```
  */
-export function createKVStore<T extends Storable = Storable>(name: string, version?: number, dbName?: string, seeds?: readonly KVSeed<T>[]): KVFn;
-export function createKVStore<T extends Storable = Storable>(name: string, options: KVStoreOptions<T>): KVFn;
-export function createKVStore<T extends Storable>(name: string, version: number | KVStoreOptions<T> = 1, dbName: string = `${name}.kv`, seeds?: readonly KVSeed<T>[]): KVFn {
+export function createKVStore<T = Storable>(name: string, version?: number, dbName?: string, seeds?: readonly KVSeed<T>[]): KVFn;
+export function createKVStore<T = Storable>(name: string, options: KVStoreOptions<T>): KVFn;
+export function createKVStore<T>(name: string, version: number | KVStoreOptions<T> = 1, dbName: string = `${name}.kv`, seeds?: readonly KVSeed<T>[]): KVFn {
   const made = functionOf(name, typeof version === "object" ? version : { version, dbName, ...(seeds && { seeds }) });
   // Not before the current turn has ended: what else it declares for the database is made at once.
   queueMicrotask(() => void made.store().promise());

@@ -7,7 +7,7 @@ import type { KVSeed } from "./types.ts";
 const STEP = 2 ** 32;
 
 /** What was declared for a database in this program: the object stores, with their seeds. All of them are made at once. */
-const declared = new Map<string, Map<string, readonly KVSeed[] | undefined>>();
+const declared = new Map<string, Map<string, readonly KVSeed<unknown>[] | undefined>>();
 
 /** The empty object store that says that seeds were sown, or came too late: removing everything does not bring them back. */
 const marker = (name: string): string => `${name}.seeded`;
@@ -33,8 +33,8 @@ function make(db: IDBDatabase, transaction: IDBTransaction): void {
 }
 
 /** Rows in an object store: the values themselves, under their keys. The transactions of the database are their order, across all tabs. */
-export function idbBackend(name: string, version: number, dbName: string, seeds: readonly KVSeed[] | undefined): Backend {
-  const stores = declared.get(dbName) ?? new Map<string, readonly KVSeed[] | undefined>();
+export function idbBackend(name: string, version: number, dbName: string, seeds: readonly KVSeed<unknown>[] | undefined): Backend {
+  const stores = declared.get(dbName) ?? new Map<string, readonly KVSeed<unknown>[] | undefined>();
   declared.set(dbName, stores.set(name, seeds));
   let isKnown = false;
 

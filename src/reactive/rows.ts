@@ -65,8 +65,8 @@ export interface Rows extends Pick<KVStore, "status" | "error" | "busy" | "get" 
   schedule(): void;
 }
 
-/** The rows of a backend, which is connected by their first use. */
-export function rowsOf(connect: () => Promise<Backend>, delay: number, owner: Owner): Rows {
+/** The rows of a backend, which is connected by their first use. `ended` is called when they are closed. */
+export function rowsOf(connect: () => Promise<Backend>, delay: number, ended: () => void, owner: Owner): Rows {
   const stored = new Map<string, unknown>();
   /** The last change of each row that is not known to be stored; of these `queue` has not begun. */
   const ahead = new Map<string, Write>();
@@ -93,6 +93,8 @@ export function rowsOf(connect: () => Promise<Backend>, delay: number, owner: Ow
     if (value === undefined) stored.delete(key);
     else stored.set(key, value);
   }
+
+  const get = (key: string): unknown => (ahead.get(key) ?? { value: stored.get(key) }).value;
 
   // Changes from elsewhere
 
@@ -219,7 +221,7 @@ export function rowsOf(connect: () => Promise<Backend>, delay: number, owner: Ow
   // Loading
 
   function start(key: string, value: unknown): void {
-    if (!ahead.has(key) && !stored.has(key)) put(key, value);
+    if (get(key) === undefined) put(key, value);
   }
 
   async function load(): Promise<void> {
@@ -264,7 +266,7 @@ export function rowsOf(connect: () => Promise<Backend>, delay: number, owner: Ow
     get busy() {
       return timer !== undefined || running.size > 0 || (!isOpen && opening !== undefined);
     },
-    get: (key) => (ahead.get(key) ?? { value: stored.get(key) }).value,
+    get,
     put,
     schedule,
     begin: (key, value) => (isOpen ? start(key, value) : void (beginnings.has(key) || beginnings.set(key, value))),
@@ -277,6 +279,7 @@ export function rowsOf(connect: () => Promise<Backend>, delay: number, owner: Ow
       return () => void listeners.delete(own);
     },
     async close() {
+      ended();
       if (isClosed) return;
       await completed().catch(() => {});
       isClosed = true;

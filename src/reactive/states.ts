@@ -4,7 +4,7 @@ import type { Backend } from "./backend.ts";
 import { equal, plain } from "./copy.ts";
 import { observe, type Observer } from "./observe.ts";
 import { guard, rowsOf } from "./rows.ts";
-import type { KVFn, KVOperation, KVState, KVStatus, Storable, SubscribeOptions } from "./types.ts";
+import type { KVFn, KVOperation, KVState, KVStatus, KVStore, Storable, SubscribeOptions } from "./types.ts";
 
 interface Listener {
   readonly call: () => void;
@@ -115,7 +115,7 @@ export function statesOf(connect: () => Promise<Backend>, delay: number, ended: 
   const states = new Map<string, Entry>();
   const changed = new Set<Entry>();
 
-  const rows = rowsOf(connect, delay, {
+  const rows = rowsOf(connect, delay, ended, {
     collect() {
       for (const entry of changed) collect(entry);
     },
@@ -225,6 +225,23 @@ export function statesOf(connect: () => Promise<Backend>, delay: number, ended: 
     return entry.state;
   };
 
+  // The rows themselves, so that their getters stay ones.
+  const store: KVStore = Object.assign(rows, {
+    set(key: string, value: Storable) {
+      checkKey(key);
+      if (value === undefined) return remove(key);
+      rows.open().catch(() => {});
+      const entry = states.get(key);
+      if (entry !== undefined) {
+        changed.delete(entry);
+        show(entry, value);
+      }
+      return rows.put(key, entry?.observer.copy ?? plain(value));
+    },
+    delete: remove,
+    promise: () => rows.open().then(() => ({ type: "open" }) as const, () => ({ type: "closed" }) as const),
+  });
+
   return Object.assign(use, {
     peek: (key: string, init?: unknown) => find(key, init).state,
     leave(state: object) {
@@ -235,7 +252,7 @@ export function statesOf(connect: () => Promise<Backend>, delay: number, ended: 
       entry.observer.stop();
     },
     remove: (key: string) => void remove(key),
-    ready: () => rows.completed(),
+    ready: rows.completed,
     async flush() {
       try {
         await rows.completed();
@@ -245,36 +262,6 @@ export function statesOf(connect: () => Promise<Backend>, delay: number, ended: 
     },
     subscribe,
     snapshot,
-    store: () => ({
-      get status() {
-        return rows.status;
-      },
-      get error() {
-        return rows.error;
-      },
-      get busy() {
-        return rows.busy;
-      },
-      get: rows.get,
-      set(key: string, value: Storable) {
-        checkKey(key);
-        if (value === undefined) return remove(key);
-        rows.open().catch(() => {});
-        const entry = states.get(key);
-        if (entry !== undefined) {
-          changed.delete(entry);
-          show(entry, value);
-        }
-        return rows.put(key, entry?.observer.copy ?? plain(value));
-      },
-      delete: remove,
-      subscribe: rows.subscribe,
-      promise: () => rows.open().then(() => ({ type: "open" }) as const, () => ({ type: "closed" }) as const),
-      completed: rows.completed,
-      close() {
-        ended();
-        return rows.close();
-      },
-    }),
+    store: () => store,
   }) as KVFn;
 }

@@ -10,7 +10,7 @@ const pack = (value: unknown): unknown => (value === undefined ? null : value ==
 const unpack = (value: unknown): unknown => (value === null ? undefined : !isMarked(value) ? value : value[MARK] === "null" ? null : value.value);
 
 /** Rows in a store, under keys that begin with the name and a colon. */
-export function storeBackend(store: Store<unknown>, name: string, seeds: readonly KVSeed[] | undefined, interval: number): Backend {
+export function storeBackend(store: Store<unknown>, name: string, seeds: readonly KVSeed<unknown>[] | undefined, interval: number): Backend {
   const rows = store.prefix(`${name}:`);
   let last: Promise<unknown> = Promise.resolve();
   // One after the other: not every client keeps the order of what it is asked for at once.

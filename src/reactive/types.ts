@@ -1,8 +1,8 @@
 import type { Store } from "../api.ts";
 
 /**
- * What a state can hold: all that structured clone keeps, so JSON, `Date`, `Map`, `Set`, bytes, `bigint`, `undefined` inside, shared and circular references. Functions are told at once by the
- * type-checker where they are the value itself, and inside of one when they are to be written.
+ * What a state can hold: all that structured clone keeps, so JSON, `Date`, `Map`, `Set`, bytes, `bigint`, and references that are shared or go round in circles. Nothing else is stored: functions,
+ * symbols, promises and the like are refused when they are to be written. Classes come back as plain objects.
  */
 export type Storable = string | number | bigint | boolean | null | undefined | (object & { readonly [Symbol.hasInstance]?: never });
 
@@ -12,7 +12,7 @@ export type Storable = string | number | bigint | boolean | null | undefined | (
 export type KVStatus = "init" | "ready" | "error" | "removed";
 
 /** A value that is kept: change `data` as any object, at any depth, or replace it. */
-export interface KVState<T extends Storable = Storable> {
+export interface KVState<T = Storable> {
   /** The value. `Date` and bytes are replaced, not changed in place: there is no telling when they are. */
   data: T;
   /** See {@link KVStatus}. Writing it changes nothing. */
@@ -22,7 +22,7 @@ export interface KVState<T extends Storable = Storable> {
 }
 
 /** A key and the value that it has in a new store. */
-export type KVSeed<T extends Storable = Storable> = readonly [key: string, value: T];
+export type KVSeed<T = Storable> = readonly [key: string, value: T];
 
 /** What `store().subscribe()` tells: the store is open or closed, or a key was written here or elsewhere. */
 export type KVEvent =
@@ -79,13 +79,13 @@ export interface KVFn {
    * @param init a value to begin with; without one nothing is stored before `data` is set.
    * @throws {KvError} KV_INVALID_KEY for a key that is no well-formed, non-empty string.
    */
-  <T extends Storable>(key: string, init: T): KVState<T>;
-  <T extends Storable>(key: string): KVState<T | undefined>;
+  <T>(key: string, init: T): KVState<T>;
+  <T>(key: string): KVState<T | undefined>;
   /** The same without counting, for those who only look: a state that nobody uses any more goes with the last `leave()`. */
-  peek<T extends Storable>(key: string, init: T): KVState<T>;
-  peek<T extends Storable>(key: string): KVState<T | undefined>;
+  peek<T>(key: string, init: T): KVState<T>;
+  peek<T>(key: string): KVState<T | undefined>;
   /** Gives a state back. When all have, it ends: what was changed is still written, and the next call makes a new state. */
-  leave(state: KVState<never> | KVState): void;
+  leave(state: KVState<unknown>): void;
   /** Removes a key. Its state is `"removed"` at once and keeps its value until that is stored; then `data` is `undefined`. A later call makes a new state. */
   remove(key: string): void;
   /** Writes what waits, and resolves when the store is open and all is stored. @throws {KvError} the reason when it could not be opened, or a write was refused. */
@@ -98,13 +98,13 @@ export interface KVFn {
    * Has a function called after changes of a state, from here or elsewhere, of any depth, and of its status, until the function that is returned is called. Many changes at once are one call,
    * at the end of the current turn.
    */
-  subscribe(state: KVState<never> | KVState, listener: () => void, options?: SubscribeOptions): () => void;
+  subscribe(state: KVState<unknown>, listener: () => void, options?: SubscribeOptions): () => void;
   /** A state as it is now: a plain copy, the same object until something changes, in which all that has not changed is the same too. Not to be changed. */
-  snapshot<T extends Storable>(state: KVState<T>): Readonly<KVState<T>>;
+  snapshot<T>(state: KVState<T>): Readonly<KVState<T>>;
 }
 
 /** Options of {@link createKVStore}. */
-export interface KVStoreOptions<T extends Storable = Storable> {
+export interface KVStoreOptions<T = Storable> {
   /** Keeps the values in this store, under keys that begin with the name and a colon, instead of IndexedDB. */
   readonly store?: Store<never> | Store | Store<unknown>;
   /** The version of the IndexedDB database. Default 1. */

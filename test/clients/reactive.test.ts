@@ -1,0 +1,157 @@
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { rich } from "../../src/codec.ts";
+import kv, { type Store } from "../../src/index.ts";
+import { createKVStore, kv as states } from "../../src/reactive/index.ts";
+import { place } from "../helpers/disk.ts";
+import { reactiveSuite } from "../helpers/reactive-suite.ts";
+
+const folder = place();
+let path = `${folder}/0.db`;
+let count = 0;
+const databases: DatabaseSync[] = [];
+afterAll(() => {
+  for (const db of databases) db.close();
+});
+
+/** A store over a connection of its own. */
+function open(): Store<unknown> {
+  const db = new DatabaseSync(path);
+  db.exec("PRAGMA busy_timeout = 5000; PRAGMA synchronous = OFF");
+  databases.push(db);
+  return kv(db, { codec: rich }) as unknown as Store<unknown>;
+}
+
+const begun: string[] = [];
+reactiveSuite({
+  name: "SQLite",
+  program: async () => {
+    const store = open();
+    const db = databases.at(-1)!;
+    const exec = db.exec.bind(db);
+    db.exec = (sql) => (begun.push(sql), exec(sql));
+    return (name, options = {}) => createKVStore(name, { interval: 10, ...options, store });
+  },
+  rows: async (name) => new Map((await open().prefix(`${name}:`).entries()).map(([key, value]) => [key, (value as { "~"?: unknown } | null)?.["~"] === "null" ? null : value])),
+  async fill(name, values) {
+    await open().prefix(`${name}:`).setMany(Object.entries(values).map(([key, value]) => [key, value ?? { "~": "null" }]));
+  },
+  transactions() {
+    begun.length = 0;
+    return () => begun.filter((sql) => sql === "BEGIN IMMEDIATE").length;
+  },
+  async empty() {
+    vi.restoreAllMocks();
+    path = `${folder}/${++count}.db`;
+  },
+});
+
+describe("states in a store without a codec", () => {
+  let store: Store;
+  beforeEach(() => {
+    store = kv(new Map());
+  });
+
+  it("are JSON: a Date is refused, with its path", async () => {
+    const notes = createKVStore("notes", { store });
+    const state = notes<{ at: unknown }>("a", { at: 1 });
+    await notes.ready();
+    state.data.at = new Date();
+    await expect(notes.ready()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", message: expect.stringContaining("Date") });
+    expect(state).toMatchObject({ data: { at: 1 }, status: "error" });
+    expect(await store.get("notes:a")).toEqual({ at: 1 });
+  });
+
+  it("are plain records, but for null and what looks like it", async () => {
+    const notes = createKVStore("notes", { store });
+    for (const [key, value] of [["null", null], ["mark", { "~": "null" }], ["plain", { x: null }]] as const) notes(key, value);
+    await notes.ready();
+    expect(await store.all()).toEqual({ "notes:null": { "~": "null" }, "notes:mark": { "~": "object", value: { "~": "null" } }, "notes:plain": { x: null } });
+    const again = createKVStore("notes", { store: store.prefix("") });
+    await again.ready();
+    expect(["null", "mark", "plain"].map((key) => again.peek(key).data)).toEqual([null, { "~": "null" }, { x: null }]);
+  });
+
+  it("go when a record expires", async () => {
+    await store.set("notes:a", 1, { expires: "50ms" });
+    const notes = createKVStore("notes", { store, interval: 5 });
+    const state = notes("a", 0);
+    await notes.ready();
+    expect(state.data).toBe(1);
+    await expect.poll(() => state.status).toBe("removed");
+  });
+
+  it("do not look for changes when they are not to", async () => {
+    const notes = createKVStore("notes", { store, interval: 0 });
+    const state = notes("a", 0);
+    await notes.ready();
+    const look = vi.spyOn(Map.prototype, "get");
+    vi.useFakeTimers();
+    await vi.advanceTimersByTimeAsync(10_000);
+    vi.useRealTimers();
+    look.mockRestore();
+    await store.set("notes:a", 5);
+    expect(state.data).toBe(0);
+  });
+
+  it("tell that the store cannot be reached, work in memory, and write once it can", async () => {
+    let isDown = true;
+    const data = new Map<string, unknown>();
+    const fails = <A extends unknown[], R>(work: (...args: A) => R) => async (...args: A) => {
+      if (isDown) throw new Error("down");
+      return work(...args);
+    };
+    const client = {
+      get: fails((key: string) => data.get(key)),
+      set: fails((key: string, value: unknown) => void data.set(key, value)),
+      del: fails((key: string) => void data.delete(key)),
+      async *iterate(prefix: string) {
+        if (isDown) throw new Error("down");
+        for (const [key, value] of data) if (key.startsWith(prefix)) yield [key, value];
+      },
+    };
+    const notes = createKVStore("notes", { store: kv(client), interval: 0 });
+    const state = notes("a", { n: 0 });
+    await expect(notes.ready()).rejects.toMatchObject({ code: "KV_CONNECTION" });
+    expect(state).toMatchObject({ data: { n: 0 }, status: "error", error: { code: "KV_CONNECTION" } });
+    expect([notes.store().status, notes.store().error]).toMatchObject(["closed", { code: "KV_CONNECTION" }]);
+    state.data.n = 1;
+    await notes.flush();
+    expect(state.data.n).toBe(1);
+    const operation = notes.store().set("b", 1);
+    await notes.flush();
+    await expect(operation.promise()).rejects.toMatchObject({ code: "KV_CONNECTION" });
+    isDown = false;
+    expect(await notes.ready()).toBe(true);
+    expect(state).toEqual({ data: { n: 1 }, status: "ready" });
+    expect(await kv(client).entries()).toEqual(expect.arrayContaining([["notes:a", { n: 1 }], ["notes:b", 1]]));
+    // An outage later on: what it refused goes back, and each key is not tried by itself.
+    isDown = true;
+    state.data.n = 2;
+    await notes.flush();
+    expect(state).toMatchObject({ data: { n: 1 }, status: "error", error: { code: "KV_CONNECTION" } });
+  });
+});
+
+describe("without IndexedDB", () => {
+  it("states work in memory, and say so", async () => {
+    expect(globalThis.indexedDB).toBe(undefined);
+    const state = states("a", { list: [1] });
+    expect(state).toEqual({ data: { list: [1] }, status: "init" });
+    await expect(states.ready()).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "INDEXEDDB", message: expect.stringContaining("IndexedDB is not available") });
+    expect(state).toMatchObject({ status: "error", error: { code: "KV_INVALID_CLIENT" } });
+    state.data.list.push(2);
+    await states.flush();
+    expect(states("a")).toBe(state);
+    expect(states.snapshot(state).data).toEqual({ list: [1, 2] });
+    expect(states("b", 1)).toMatchObject({ data: 1, status: "error" });
+    const late = states.store().set("c", 1);
+    await expect(late.promise()).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
+    expect(states.store().get("c")).toBe(1);
+    expect(await states.store().promise()).toEqual({ type: "closed" });
+    states.remove("b");
+    await states.flush();
+    expect(states.store().busy).toBe(false);
+    expect(states.store().get("b")).toBe(undefined);
+  });
+});
