@@ -15,16 +15,16 @@ export interface Tabs {
 
 const root = path.join(import.meta.dirname, "../..");
 
-async function bundle(): Promise<Map<string, string>> {
+/** What tabs load unless they are to load something else. */
+const CLIENTS = `
+  import kv from "./src/index.ts";
+  import { indexeddb } from "./src/clients/indexeddb.ts";
+  import localforage from "localforage";
+  Object.assign(globalThis, { kv, indexeddb, localforage });`;
+
+async function bundle(contents: string): Promise<Map<string, string>> {
   const { outputFiles } = await build({
-    stdin: {
-      contents: `
-        import kv from "./src/index.ts";
-        import { indexeddb } from "./src/clients/indexeddb.ts";
-        import localforage from "localforage";
-        Object.assign(globalThis, { kv, indexeddb, localforage });`,
-      resolveDir: root,
-    },
+    stdin: { contents, resolveDir: root },
     bundle: true,
     splitting: true,
     format: "esm",
@@ -37,12 +37,15 @@ async function bundle(): Promise<Map<string, string>> {
   return new Map(outputFiles.map((file) => [`/${path.basename(file.path)}`, file.text]));
 }
 
-/** Starts a server and a browser. `/hidden?n=3` sets three cookies that scripts do not see; a host of https is served by interception. */
-export async function openTabs(): Promise<Tabs> {
-  const files = await bundle();
+/**
+ * Starts a server and a browser. The program that tabs load is given by its text, in which paths begin at the root of the repository; it has to make `kv` global.
+ * `/hidden?n=3` sets three cookies that scripts do not see; a host of https is served by interception.
+ */
+export async function openTabs(contents: string = CLIENTS): Promise<Tabs> {
+  const files = await bundle(contents);
   const answer = (url: URL): { headers: { [name: string]: string | string[] }; body: string } => {
     const script = files.get(url.pathname);
-    if (script !== undefined) return { headers: { "content-type": "text/javascript" }, body: script };
+    if (script !== undefined) return { headers: { "content-type": "text/javascript", "access-control-allow-origin": "*" }, body: script };
     const headers = { "content-type": "text/html" };
     const hidden = Number(url.pathname === "/hidden" ? url.searchParams.get("n") : 0);
     const cookies = Array.from({ length: hidden }, (_, i) => `hidden${i}=secret; HttpOnly; Path=/; Max-Age=10000`);
