@@ -52,8 +52,8 @@ function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, s
  * console.log(theme.status, settings("theme") === theme); // ready true
  * ```
  */
-export function createKVStore<T = Storable>(name: string, version?: number, dbName?: string, seeds?: readonly KVSeed<T>[]): KVFn;
-export function createKVStore<T = Storable>(name: string, options: KVStoreOptions<T>): KVFn;
+export function createKVStore<T = Storable>(name: string, version?: number, dbName?: string, seeds?: readonly KVSeed<NoInfer<T>>[]): KVFn;
+export function createKVStore<T = Storable>(name: string, options: KVStoreOptions<NoInfer<T>>): KVFn;
 export function createKVStore<T>(name: string, version: number | KVStoreOptions<T> = 1, dbName: string = `${name}.kv`, seeds?: readonly KVSeed<T>[]): KVFn {
   const made = functionOf(name, typeof version === "object" ? version : { version, dbName, ...(seeds && { seeds }) });
   // Not before the current turn has ended: what else it declares for the database is made at once.

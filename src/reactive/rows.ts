@@ -22,6 +22,9 @@ function writeOf(value: unknown): Write {
   return { value, resolve, reject, promise: () => promise };
 }
 
+/** A browser frees the room for what it has refused a moment later: so many milliseconds are given it. */
+const PAUSE = 50;
+
 /** Calls a function of the user: what it throws is reported, and does not stop us half-way. */
 export function guard(call: () => void): void {
   try {
@@ -159,15 +162,22 @@ export function rowsOf(connect: () => Promise<Backend>, delay: number, ended: ()
     try {
       await backend!.write(batch.map(([key, { value }]) => [key, value] as const), () => isLeaving && announce(keys));
     } catch (cause) {
-      const error = cause as KvError;
-      // Without an outage (KV_CONNECTION, KV_CLOSED) one of them is refused, and the others need not be: each by itself, unless a later change is under way.
-      const alone = async ([key, write]: [string, Write]): Promise<void> => {
-        if (batch.length === 1 || /_C(LOSED|ONNECTION)$/.test(error.code) || ahead.get(key) !== write) throw fail(key, write, error);
-        await perform([[key, write]]);
-      };
-      const outcomes = await Promise.allSettled(batch.map(alone));
-      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-      return;
+      let refusal = cause as KvError;
+      const isOver = batch.length === 1 || /_C(LOSED|ONNECTION)$/.test(refusal.code);
+      let pause = PAUSE;
+      for (const [key, write] of batch) {
+        // One of them is refused, and the others need not be: each by itself, unless there is a later change.
+        if (!isOver && pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+        pause = 0;
+        if (isOver || ahead.get(key) !== write) fail(key, write, refusal);
+        else {
+          await perform([[key, write]]).catch((error: KvError) => {
+            refusal = error;
+            pause = PAUSE;
+          });
+        }
+      }
+      throw refusal;
     }
     for (const [key, write] of batch) {
       keep(key, write.value);
