@@ -1,13 +1,22 @@
 /** Where rows are kept. Its operations take effect in the order of their calls, and reject with a KvError. */
 export interface Backend {
-  /** The name under which those who have the same rows tell each other of changes. */
-  readonly channel: string;
-  /** How often changes that nobody tells of are looked for, in milliseconds; 0 for never. */
-  readonly interval: number;
   load(): Promise<Iterable<readonly [key: string, value: unknown]>>;
-  /** In the order of the keys, with `undefined` for what is not there. */
-  read(keys: readonly string[]): Promise<unknown[]>;
-  /** All of them or none; `undefined` deletes. Calls `sent` once they are on their way, whatever happens to this page. */
-  write(changes: readonly (readonly [key: string, value: unknown])[], sent: () => void): Promise<void>;
+  /** All of them or none; `undefined` deletes. */
+  write(changes: readonly (readonly [key: string, value: unknown])[]): Promise<void>;
   close(): Promise<void>;
 }
+
+/** The rows in memory, as those who bring news see them. */
+export interface Memory {
+  /** The keys whose values matter. */
+  used(): string[];
+  /** What is known to be stored. */
+  known(key: string): unknown;
+  /** A row is stored, or removed, by somebody else. */
+  heard(key: string, value: unknown): void;
+  /** Writes what waits, if the rows are loaded. */
+  send(): void;
+}
+
+/** Connects rows in memory with where they are kept. */
+export type Connect = (memory: Memory) => Promise<Backend>;

@@ -62,20 +62,3 @@ export function plain(value: unknown, seen: Map<object, unknown> = new Map<objec
   seen.set(raw, copy);
   return copy;
 }
-
-/** Whether two copies hold the same. Circular ones and those with leaves of other kinds than bytes and dates never do. */
-export function equal(a: unknown, b: unknown, depth = 0): boolean {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || depth > 500) return false;
-  const kind = kindOf(a);
-  if (kind !== kindOf(b)) return false;
-  if (kind === "Date") return equal(+a, +b);
-  if (kind === "ArrayBuffer") return equal(new Uint8Array(a as ArrayBuffer), new Uint8Array(b as ArrayBuffer));
-  if (kind === "Map" || kind === "Set") return equal([...(a as Set<unknown>)], [...(b as Set<unknown>)], depth + 1);
-  if (!ArrayBuffer.isView(a) && kind !== "Object" && kind !== "Array") return false;
-  const keys = Object.keys(a);
-  return (
-    keys.length === Object.keys(b).length &&
-    keys.every((key) => Object.hasOwn(b, key) && equal((a as { [key: string]: unknown })[key], (b as { [key: string]: unknown })[key], depth + 1))
-  );
-}

@@ -1,5 +1,5 @@
 import type { Store } from "../api.ts";
-import type { Backend } from "./backend.ts";
+import type { Connect } from "./backend.ts";
 import { statesOf } from "./states.ts";
 import type { KVFn, KVSeed, KVStoreOptions, Storable } from "./types.ts";
 
@@ -20,12 +20,12 @@ function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, s
     const functions: Functions = overStores.get(store) ?? new Map<string, KVFn>();
     overStores.set(store, functions);
     return once(functions, name, (ended) => {
-      const connect = async (): Promise<Backend> => (await import("./store-backend.ts")).storeBackend(store as Store<unknown>, name, seeds, interval);
+      const connect: Connect = async (memory) => (await import("./store-backend.ts")).storeBackend(store as Store<unknown>, name, seeds, interval, memory);
       return statesOf(connect, delay, ended);
     });
   }
   return once(named, JSON.stringify([dbName, name, version]), (ended) => {
-    const connect = async (): Promise<Backend> => (await import("./idb.ts")).idbBackend(name, version, dbName, seeds);
+    const connect: Connect = async (memory) => (await import("./idb.ts")).idbBackend(name, version, dbName, seeds, memory);
     return statesOf(connect, delay, ended);
   });
 }

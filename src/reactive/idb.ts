@@ -1,6 +1,7 @@
 import { ended, type IdbConnection, idbConnection, type Task } from "../browser/idb-connection.ts";
 import { blame, KvError } from "../errors.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, Memory } from "./backend.ts";
+import { live, type Shared } from "./live.ts";
 import type { KVSeed } from "./types.ts";
 
 // Versions that users name stay below. What is added later, at the same version, counts in steps above.
@@ -33,7 +34,7 @@ function make(db: IDBDatabase, transaction: IDBTransaction): void {
 }
 
 /** Rows in an object store: the values themselves, under their keys. The transactions of the database are their order, across all tabs. */
-export function idbBackend(name: string, version: number, dbName: string, seeds: readonly KVSeed<unknown>[] | undefined): Backend {
+export function idbBackend(name: string, version: number, dbName: string, seeds: readonly KVSeed<unknown>[] | undefined, memory: Memory): Backend {
   const stores = declared.get(dbName) ?? new Map<string, readonly KVSeed<unknown>[] | undefined>();
   declared.set(dbName, stores.set(name, seeds));
   let isKnown = false;
@@ -60,7 +61,7 @@ export function idbBackend(name: string, version: number, dbName: string, seeds:
     }
   }
 
-  return {
+  const shared: Shared = {
     channel: `anykv:${dbName}/${name}`,
     interval: 0,
     load: () =>
@@ -97,4 +98,5 @@ export function idbBackend(name: string, version: number, dbName: string, seeds:
       ),
     close: async () => connection?.close(),
   };
+  return live(shared, memory);
 }

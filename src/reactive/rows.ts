@@ -1,6 +1,5 @@
 import { KvError } from "../errors.ts";
-import type { Backend } from "./backend.ts";
-import { equal } from "./copy.ts";
+import type { Backend, Connect } from "./backend.ts";
 import type { KVEvent, KVOperation, KVStore } from "./types.ts";
 
 /** A change of a row that is not known to be stored. */
@@ -69,7 +68,7 @@ export interface Rows extends Pick<KVStore, "status" | "error" | "busy" | "get" 
 }
 
 /** The rows of a backend, which is connected by their first use. `ended` is called when they are closed. */
-export function rowsOf(connect: () => Promise<Backend>, delay: number, ended: () => void, owner: Owner): Rows {
+export function rowsOf(connect: Connect, delay: number, ended: () => void, owner: Owner): Rows {
   const stored = new Map<string, unknown>();
   /** The last change of each row that is not known to be stored; of these `queue` has not begun. */
   const ahead = new Map<string, Write>();
@@ -81,11 +80,8 @@ export function rowsOf(connect: () => Promise<Backend>, delay: number, ended: ()
   let opening: Promise<void> | undefined;
   let isOpen = false;
   let isClosed = false;
-  let isLeaving = false;
   let error: Error | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let channel: BroadcastChannel | undefined;
-  let polling: ReturnType<typeof setInterval> | undefined;
 
   const emit = (event: KVEvent): void => {
     for (const listener of [...listeners]) guard(() => listener(event));
@@ -99,51 +95,12 @@ export function rowsOf(connect: () => Promise<Backend>, delay: number, ended: ()
 
   const get = (key: string): unknown => (ahead.get(key) ?? { value: stored.get(key) }).value;
 
-  // Changes from elsewhere
-
-  /** Reads rows again. What is not there counts as removed if `isWhole`. */
-  async function refresh(keys: readonly string[], isWhole: boolean): Promise<void> {
-    const values = await backend!.read(keys);
-    for (const [i, key] of keys.entries()) {
-      const value = values[i];
-      const before = stored.get(key);
-      if (value === undefined && !isWhole) continue;
-      keep(key, value);
-      // What is written from here comes later, and wins.
-      if (ahead.has(key) || equal(before, value)) continue;
-      owner.changed(key, value);
-      emitRow(key, value);
-    }
-  }
-
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows: a channel stays within its origin
-  const announce = (keys: string[]): void => channel?.postMessage(keys);
-  // What cannot be read now is read with the next news; whoever writes is told.
-  const look = (keys: readonly string[], isWhole: boolean): void => void (isOpen && keys.length > 0 && refresh(keys, isWhole).catch(() => {}));
-  const hide = (): void => {
-    isLeaving = true;
-    void completed().catch(() => {});
-  };
-  const turn = (): void => {
-    if (document.visibilityState === "hidden") return hide();
-    isLeaving = false;
-    // A page that ended in the middle of a write may not have told of it.
-    look(owner.used(), false);
-  };
-
-  function listen({ channel: name, interval }: Backend): void {
-    // Where there is no IndexedDB there are no tabs either, but programs that a channel would keep alive.
-    if (typeof BroadcastChannel === "function" && globalThis.indexedDB) {
-      channel = new BroadcastChannel(name);
-      channel.onmessage = ({ data }: MessageEvent<string[]>) => void opening?.then(() => look(data, true), () => {});
-      (channel as { unref?: () => void }).unref?.();
-    }
-    globalThis.addEventListener?.("pagehide", hide);
-    globalThis.addEventListener?.("visibilitychange", turn);
-    if (interval > 0) {
-      polling = setInterval(() => look(owner.used(), true), interval);
-      (polling as { unref?: () => void }).unref?.();
-    }
+  /** A row was changed elsewhere. */
+  function heard(key: string, value: unknown): void {
+    keep(key, value);
+    // What is written from here comes later, and wins.
+    if (!ahead.has(key)) owner.changed(key, value);
+    emitRow(key, value);
   }
 
   // Writing
@@ -158,9 +115,8 @@ export function rowsOf(connect: () => Promise<Backend>, delay: number, ended: ()
   }
 
   async function perform(batch: readonly [key: string, write: Write][]): Promise<void> {
-    const keys = batch.map(([key]) => key);
     try {
-      await backend!.write(batch.map(([key, { value }]) => [key, value] as const), () => isLeaving && announce(keys));
+      await backend!.write(batch.map(([key, { value }]) => [key, value] as const));
     } catch (cause) {
       let refusal = cause as KvError;
       const isOver = batch.length === 1 || /_C(LOSED|ONNECTION)$/.test(refusal.code);
@@ -188,7 +144,6 @@ export function rowsOf(connect: () => Promise<Backend>, delay: number, ended: ()
       write.resolve();
       emitRow(key, write.value);
     }
-    announce(keys);
   }
 
   /** Begins to write what waits. */
@@ -235,7 +190,7 @@ export function rowsOf(connect: () => Promise<Backend>, delay: number, ended: ()
   }
 
   async function load(): Promise<void> {
-    if (backend === undefined) listen((backend = await connect()));
+    backend ??= await connect({ used: owner.used, known: (key) => stored.get(key), heard, send });
     for (const [key, value] of await backend.load()) stored.set(key, value);
     isOpen = true;
     error = undefined;
@@ -296,10 +251,6 @@ export function rowsOf(connect: () => Promise<Backend>, delay: number, ended: ()
       isOpen = false;
       error = new KvError("KV_CLOSED", "this store was closed: make a new one");
       for (const [key, write] of queue) fail(key, write, error);
-      channel?.close();
-      clearInterval(polling);
-      globalThis.removeEventListener?.("pagehide", hide);
-      globalThis.removeEventListener?.("visibilitychange", turn);
       await backend?.close();
       emit({ type: "closed" });
     },

@@ -1,7 +1,7 @@
 import { reactive } from "@vue/reactivity";
 import { KvError } from "../errors.ts";
-import type { Backend } from "./backend.ts";
-import { equal, plain } from "./copy.ts";
+import type { Connect } from "./backend.ts";
+import { plain } from "./copy.ts";
 import { observe, type Observer } from "./observe.ts";
 import { guard, rowsOf } from "./rows.ts";
 import type { KVFn, KVOperation, KVState, KVStatus, KVStore, Storable, SubscribeOptions } from "./types.ts";
@@ -84,16 +84,13 @@ function mark(entry: Entry, status: KVStatus, error?: Error): void {
 
 /** Gives a state another value, which is not written. */
 function show(entry: Entry, value: unknown): void {
+  entry.isQuiet = true;
+  // Watchers of the user run within.
+  guard(() => (entry.state.data = plain(value) as Storable));
+  entry.isQuiet = false;
   update(entry);
-  if (entry.isFaulty || !equal(entry.observer.copy, value)) {
-    entry.isQuiet = true;
-    // Watchers of the user run within.
-    guard(() => (entry.state.data = plain(value) as Storable));
-    entry.isQuiet = false;
-    update(entry);
-    tell(entry);
-  }
   entry.saved = entry.observer.copy;
+  tell(entry);
 }
 
 function subscribe(state: object, listener: () => void, { sync = false }: SubscribeOptions = {}): () => void {
@@ -111,7 +108,7 @@ function snapshot(state: object): Readonly<KVState> {
 }
 
 /** The function over the rows of a backend. `ended` is called when its store is closed. */
-export function statesOf(connect: () => Promise<Backend>, delay: number, ended: () => void): KVFn {
+export function statesOf(connect: Connect, delay: number, ended: () => void): KVFn {
   const states = new Map<string, Entry>();
   const changed = new Set<Entry>();
 
@@ -122,7 +119,8 @@ export function statesOf(connect: () => Promise<Backend>, delay: number, ended: 
     loaded() {
       for (const entry of states.values()) {
         const value = rows.get(entry.key);
-        if (!changed.has(entry) && value !== undefined) show(entry, value);
+        // What nobody has changed stays the object that it is.
+        if (!changed.has(entry) && value !== undefined && value !== entry.init) show(entry, value);
         mark(entry, "ready");
       }
     },

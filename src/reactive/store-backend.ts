@@ -1,5 +1,6 @@
 import type { Store } from "../api.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, Memory } from "./backend.ts";
+import { live, type Shared } from "./live.ts";
 import type { KVSeed } from "./types.ts";
 
 const MARK = "~";
@@ -10,7 +11,7 @@ const pack = (value: unknown): unknown => (value === undefined ? null : value ==
 const unpack = (value: unknown): unknown => (value === null ? undefined : !isMarked(value) ? value : value[MARK] === "null" ? null : value.value);
 
 /** Rows in a store, under keys that begin with the name and a colon. */
-export function storeBackend(store: Store<unknown>, name: string, seeds: readonly KVSeed<unknown>[] | undefined, interval: number): Backend {
+export function storeBackend(store: Store<unknown>, name: string, seeds: readonly KVSeed<unknown>[] | undefined, interval: number, memory: Memory): Backend {
   const rows = store.prefix(`${name}:`);
   let last: Promise<unknown> = Promise.resolve();
   // One after the other: not every client keeps the order of what it is asked for at once.
@@ -28,7 +29,7 @@ export function storeBackend(store: Store<unknown>, name: string, seeds: readonl
     await store.set(marker, true);
   }
 
-  return {
+  const shared: Shared = {
     channel: `anykv:${store.type}:${name}`,
     interval,
     load: () =>
@@ -48,4 +49,5 @@ export function storeBackend(store: Store<unknown>, name: string, seeds: readonl
       await last;
     },
   };
+  return live(shared, memory);
 }

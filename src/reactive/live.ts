@@ -1,0 +1,103 @@
+import type { Backend, Memory } from "./backend.ts";
+import { kindOf } from "./copy.ts";
+
+/** Rows that others have too. */
+export interface Shared extends Omit<Backend, "write"> {
+  /** The name under which those who have the same rows tell each other of changes. */
+  readonly channel: string;
+  /** How often changes that nobody tells of are looked for, in milliseconds; 0 for never. */
+  readonly interval: number;
+  /** In the order of the keys, with `undefined` for what is not there. */
+  read(keys: readonly string[]): Promise<unknown[]>;
+  /** Calls `sent` once the changes are on their way, whatever happens to this page. */
+  write(changes: readonly (readonly [key: string, value: unknown])[], sent: () => void): Promise<void>;
+}
+
+/** Whether two values hold the same. Circular ones, and those with parts of other kinds than these, never do. */
+export function equal(a: unknown, b: unknown, depth = 0): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || depth > 500) return false;
+  const kind = kindOf(a);
+  if (kind !== kindOf(b)) return false;
+  if (kind === "Date") return equal(+a, +b);
+  if (kind === "ArrayBuffer") return equal(new Uint8Array(a as ArrayBuffer), new Uint8Array(b as ArrayBuffer));
+  if (kind === "Map" || kind === "Set") return equal([...(a as Set<unknown>)], [...(b as Set<unknown>)], depth + 1);
+  if (!ArrayBuffer.isView(a) && kind !== "Object" && kind !== "Array") return false;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && equal((a as { [key: string]: unknown })[key], (b as { [key: string]: unknown })[key], depth + 1))
+  );
+}
+
+/** Has those who have the same rows hear of changes: other tabs by a channel, everybody else by looking. */
+export function live(rows: Shared, memory: Memory): Backend {
+  let channel: BroadcastChannel | undefined;
+  let polling: ReturnType<typeof setInterval> | undefined;
+  let loading: Promise<unknown> | undefined;
+  let isLeaving = false;
+
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows: a channel stays within its origin
+  const announce = (keys: string[]): void => channel?.postMessage(keys);
+
+  /** Reads rows again, once they were loaded. What is not there counts as removed if `isWhole`. */
+  async function look(keys: readonly string[], isWhole: boolean): Promise<void> {
+    if (keys.length === 0) return;
+    try {
+      await loading;
+      const values = await rows.read(keys);
+      for (const [i, key] of keys.entries()) {
+        if ((isWhole || values[i] !== undefined) && !equal(values[i], memory.known(key))) memory.heard(key, values[i]);
+      }
+    } catch {
+      // It is read with the next news; whoever writes is told.
+    }
+  }
+
+  const hide = (): void => {
+    isLeaving = true;
+    memory.send();
+  };
+  const turn = (): void => {
+    if (document.visibilityState === "hidden") return hide();
+    isLeaving = false;
+    // A page that ended in the middle of a write may not have told of it.
+    void look(memory.used(), false);
+  };
+
+  function listen(): void {
+    // Where there is no IndexedDB there are no tabs either, but programs that a channel would keep alive.
+    if (typeof BroadcastChannel === "function" && globalThis.indexedDB) {
+      channel = new BroadcastChannel(rows.channel);
+      channel.onmessage = ({ data }: MessageEvent<string[]>) => void look(data, true);
+      (channel as { unref?: () => void }).unref?.();
+    }
+    globalThis.addEventListener?.("pagehide", hide);
+    globalThis.addEventListener?.("visibilitychange", turn);
+    if (rows.interval > 0) {
+      polling = setInterval(() => void look(memory.used(), true), rows.interval);
+      (polling as { unref?: () => void }).unref?.();
+    }
+  }
+
+  listen();
+  return {
+    load() {
+      const found = rows.load();
+      loading = found;
+      return found;
+    },
+    async write(changes) {
+      const keys = changes.map(([key]) => key);
+      await rows.write(changes, () => isLeaving && announce(keys));
+      announce(keys);
+    },
+    async close() {
+      channel?.close();
+      clearInterval(polling);
+      globalThis.removeEventListener?.("pagehide", hide);
+      globalThis.removeEventListener?.("visibilitychange", turn);
+      await rows.close();
+    },
+  };
+}
