@@ -1,8 +1,13 @@
+/** A row and its new value; `undefined` deletes. */
+export type Change = readonly [key: string, value: unknown];
+
 /** Where rows are kept. Its operations take effect in the order of their calls, and reject with a KvError. */
 export interface Backend {
-  load(): Promise<Iterable<readonly [key: string, value: unknown]>>;
-  /** All of them or none; `undefined` deletes. */
-  write(changes: readonly (readonly [key: string, value: unknown])[]): Promise<void>;
+  load(): Promise<Iterable<Change>>;
+  /**
+   * Writes all at once. When that is refused, each by itself that is still the last change of its row. Says of each, by its index, how it ended; rejects when one was refused.
+   */
+  write(changes: readonly Change[], isLast: (index: number) => boolean, settle: (index: number, error?: Error) => void): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -1,7 +1,4 @@
-import { reactive, toRaw } from "@vue/reactivity";
-
-/** What is looked into; everything else is a leaf. */
-type Kind = "Object" | "Array" | "Map" | "Set";
+import { reactive, toRaw } from "./proxies.ts";
 
 /** The kind of an object, of any realm. */
 export const kindOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
@@ -21,35 +18,18 @@ function define(target: object, key: string, value: unknown): void {
   else (target as { [key: string]: unknown })[key] = value;
 }
 
-/** Copies one level of an object that is no proxy; reads through the proxy, so that whoever runs this as an effect hears of changes. */
-export function level(raw: object, begun: (copy: object) => void, copyOf: (part: unknown) => unknown): unknown {
-  const kind = kindOf(raw) as Kind;
+/** Copies one level of an object that is no proxy; reads through the proxy, so that whoever runs this as an effect hears of changes. `begun` is given the copy before it is filled. */
+export function level(raw: object, copyOf: (part: unknown) => unknown, begun?: (copy: object) => void): unknown {
+  const kind = kindOf(raw);
+  const copy = kind === "Object" ? {} : kind === "Array" ? [] : kind === "Map" ? new Map<unknown, unknown>() : kind === "Set" ? new Set<unknown>() : undefined;
+  if (copy === undefined) return leaf(raw);
+  begun?.(copy);
   const live: unknown = reactive(raw);
-  if (kind === "Array") {
-    const copy: unknown[] = [];
-    begun(copy);
-    for (let i = 0, { length } = live as unknown[]; i < length; i++) copy.push(copyOf((live as unknown[])[i]));
-    return copy;
-  }
-  if (kind === "Object") {
-    const copy = {};
-    begun(copy);
-    for (const key of Object.keys(live as object)) define(copy, key, copyOf((live as { [key: string]: unknown })[key]));
-    return copy;
-  }
-  if (kind === "Map") {
-    const copy = new Map<unknown, unknown>();
-    begun(copy);
-    for (const [key, value] of live as Map<unknown, unknown>) copy.set(copyOf(key), copyOf(value));
-    return copy;
-  }
-  if (kind === "Set") {
-    const copy = new Set<unknown>();
-    begun(copy);
-    for (const value of live as Set<unknown>) copy.add(copyOf(value));
-    return copy;
-  }
-  return leaf(raw);
+  if (copy instanceof Map) for (const [key, value] of live as typeof copy) copy.set(copyOf(key), copyOf(value));
+  else if (copy instanceof Set) for (const value of live as typeof copy) copy.add(copyOf(value));
+  else if (Array.isArray(copy)) for (let i = 0, { length } = live as unknown[]; i < length; i++) copy.push(copyOf((live as unknown[])[i]));
+  else for (const key of Object.keys(live as object)) define(copy, key, copyOf((live as { [key: string]: unknown })[key]));
+  return copy;
 }
 
 /** A copy without proxies. */
@@ -58,7 +38,7 @@ export function plain(value: unknown, seen: Map<object, unknown> = new Map<objec
   const raw = toRaw(value);
   const known = seen.get(raw);
   if (known !== undefined) return known;
-  const copy = level(raw, (begun) => seen.set(raw, begun), (part) => plain(part, seen));
+  const copy = level(raw, (part) => plain(part, seen), (begun) => seen.set(raw, begun));
   seen.set(raw, copy);
   return copy;
 }

@@ -3,31 +3,22 @@ import type { Connect } from "./backend.ts";
 import { statesOf } from "./states.ts";
 import type { KVFn, KVSeed, KVStoreOptions, Storable } from "./types.ts";
 
-type Functions = Map<string, KVFn>;
-
-const named: Functions = new Map();
-const overStores = new WeakMap<object, Functions>();
-
-/** The function of an id, made at the first call. */
-function once(functions: Functions, id: string, make: (ended: () => void) => KVFn): KVFn {
-  const known = functions.get(id) ?? make(() => functions.delete(id));
-  functions.set(id, known);
-  return known;
-}
+/** The functions over each store, and over IndexedDB, by what they are called. */
+const functions = new WeakMap<object, Map<string, KVFn>>();
+const inIndexedDb = {};
 
 function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, seeds, delay = 100, interval = 1000 }: KVStoreOptions<unknown>): KVFn {
-  if (store !== undefined) {
-    const functions: Functions = overStores.get(store) ?? new Map<string, KVFn>();
-    overStores.set(store, functions);
-    return once(functions, name, (ended) => {
-      const connect: Connect = async (memory) => (await import("./store-backend.ts")).storeBackend(store as Store<unknown>, name, seeds, interval, memory);
-      return statesOf(connect, delay, ended);
-    });
-  }
-  return once(named, JSON.stringify([dbName, name, version]), (ended) => {
-    const connect: Connect = async (memory) => (await import("./idb.ts")).idbBackend(name, version, dbName, seeds, memory);
-    return statesOf(connect, delay, ended);
-  });
+  const place = store ?? inIndexedDb;
+  const made = functions.get(place) ?? new Map<string, KVFn>();
+  functions.set(place, made);
+  const id = store ? name : JSON.stringify([dbName, name, version]);
+  const connect: Connect = async (memory) =>
+    store
+      ? (await import("./store-backend.ts")).storeBackend(store as Store<unknown>, name, seeds, interval, memory)
+      : (await import("./idb.ts")).idbBackend(name, version, dbName, seeds, memory);
+  const known = made.get(id) ?? statesOf(connect, delay, () => made.delete(id));
+  made.set(id, known);
+  return known;
 }
 
 /**
@@ -54,8 +45,8 @@ function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, s
  */
 export function createKVStore<T = Storable>(name: string, version?: number, dbName?: string, seeds?: readonly KVSeed<NoInfer<T>>[]): KVFn;
 export function createKVStore<T = Storable>(name: string, options: KVStoreOptions<NoInfer<T>>): KVFn;
-export function createKVStore<T>(name: string, version: number | KVStoreOptions<T> = 1, dbName: string = `${name}.kv`, seeds?: readonly KVSeed<T>[]): KVFn {
-  const made = functionOf(name, typeof version === "object" ? version : { version, dbName, ...(seeds && { seeds }) });
+export function createKVStore<T>(name: string, version?: number | KVStoreOptions<T>, dbName?: string, seeds?: readonly KVSeed<T>[]): KVFn {
+  const made = functionOf(name, Object(version) === version ? (version as KVStoreOptions<unknown>) : ({ version, dbName, seeds } as KVStoreOptions<unknown>));
   // Not before the current turn has ended: what else it declares for the database is made at once.
   queueMicrotask(() => void made.store().promise());
   return made;

@@ -1,4 +1,5 @@
-import type { Backend, Memory } from "./backend.ts";
+import type { KvError } from "../errors.ts";
+import type { Backend, Change, Memory } from "./backend.ts";
 import { kindOf } from "./copy.ts";
 
 /** Rows that others have too. */
@@ -9,9 +10,12 @@ export interface Shared extends Omit<Backend, "write"> {
   readonly interval: number;
   /** In the order of the keys, with `undefined` for what is not there. */
   read(keys: readonly string[]): Promise<unknown[]>;
-  /** Calls `sent` once the changes are on their way, whatever happens to this page. */
-  write(changes: readonly (readonly [key: string, value: unknown])[], sent: () => void): Promise<void>;
+  /** All of them or none. Calls `sent` once they are on their way, whatever happens to this page. */
+  write(changes: readonly Change[], sent: () => void): Promise<void>;
 }
+
+/** A browser frees the room for what it has refused a moment later: so many milliseconds are given it. */
+const PAUSE = 50;
 
 /** Whether two values hold the same. Circular ones, and those with parts of other kinds than these, never do. */
 export function equal(a: unknown, b: unknown, depth = 0): boolean {
@@ -87,10 +91,33 @@ export function live(rows: Shared, memory: Memory): Backend {
       loading = found;
       return found;
     },
-    async write(changes) {
-      const keys = changes.map(([key]) => key);
-      await rows.write(changes, () => isLeaving && announce(keys));
-      announce(keys);
+    async write(changes, isLast, settle) {
+      const attempt = async (indexes: readonly number[]): Promise<void> => {
+        const some = indexes.map((i) => changes[i]!);
+        const keys = some.map(([key]) => key);
+        await rows.write(some, () => isLeaving && announce(keys));
+        for (const i of indexes) settle(i);
+        announce(keys);
+      };
+      const all = [...changes.keys()];
+      let refusal: KvError | undefined;
+      await attempt(all).catch((error: KvError) => (refusal = error));
+      if (refusal === undefined) return;
+      // Without an outage one of them was refused, and the others need not be.
+      const isOver = all.length === 1 || refusal.code === "KV_CONNECTION" || refusal.code === "KV_CLOSED";
+      let pause = PAUSE;
+      for (const i of all) {
+        let error: KvError | undefined = refusal;
+        if (!isOver && pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+        pause = 0;
+        if (!isOver && isLast(i)) {
+          error = undefined;
+          await attempt([i]).catch((cause: KvError) => (refusal = error = cause));
+          if (error !== undefined) pause = PAUSE;
+        }
+        if (error !== undefined) settle(i, error);
+      }
+      throw refusal;
     },
     async close() {
       channel?.close();

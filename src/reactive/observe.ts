@@ -1,10 +1,10 @@
-import { computed, effectScope, ReactiveEffect, toRaw } from "@vue/reactivity";
+import { computed, effectScope, ReactiveEffect, toRaw } from "./proxies.ts";
 import { level, plain } from "./copy.ts";
 
 /** A plain copy of a value that is kept up to date: whatever has not changed since the last copy is the same object. */
 export interface Observer {
   /** The copy as of the last `run()`. */
-  readonly copy: unknown;
+  copy: unknown;
   /** Makes the copy anew where something has changed. */
   run(): void;
   /** Ends it, with the last copy. */
@@ -22,7 +22,6 @@ export function observe(read: () => unknown, changed: () => void): Observer {
   const copies = new WeakMap<object, { readonly value: unknown }>();
   const way = new Set<object>();
   let isCyclic = false;
-  let copy: unknown;
 
   function copyOf(value: unknown): unknown {
     if (typeof value !== "object" || value === null) return value;
@@ -33,7 +32,7 @@ export function observe(read: () => unknown, changed: () => void): Observer {
       known = computed(() => {
         way.add(raw);
         try {
-          return level(raw, () => {}, copyOf);
+          return level(raw, copyOf);
         } finally {
           way.delete(raw);
         }
@@ -47,25 +46,19 @@ export function observe(read: () => unknown, changed: () => void): Observer {
     const value = read();
     if (!isCyclic) {
       try {
-        copy = copyOf(value);
+        observer.copy = copyOf(value);
         return;
       } catch (error) {
         if (error !== CYCLE) throw error;
         isCyclic = true;
       }
     }
-    copy = plain(value);
+    observer.copy = plain(value);
   }
 
   // In a scope of its own: that of a component would end it with the component.
-  const effect = effectScope(true).run(() => new ReactiveEffect(refresh))!;
-  effect.scheduler = changed;
-  effect.run();
-  return {
-    get copy() {
-      return copy;
-    },
-    run: () => effect.run(),
-    stop: () => effect.stop(),
-  };
+  const observer: Observer & ReactiveEffect = effectScope(true).run(() => Object.assign(new ReactiveEffect(refresh), { copy: undefined }))!;
+  observer.scheduler = changed;
+  observer.run();
+  return observer;
 }

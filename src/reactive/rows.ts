@@ -21,9 +21,6 @@ function writeOf(value: unknown): Write {
   return { value, resolve, reject, promise: () => promise };
 }
 
-/** A browser frees the room for what it has refused a moment later: so many milliseconds are given it. */
-const PAUSE = 50;
-
 /** Calls a function of the user: what it throws is reported, and does not stop us half-way. */
 export function guard(call: () => void): void {
   try {
@@ -43,10 +40,8 @@ export interface Owner {
   loaded(): void;
   /** They could not be loaded; what is put is kept until they can. */
   failed(error: Error): void;
-  /** The last change of a row is stored. */
-  stored(key: string): void;
-  /** The last change of a row was refused: it is as before. */
-  refused(key: string, error: Error): void;
+  /** The last change of a row is stored; with an error it was refused, and the row is as before. */
+  stored(key: string, error?: Error): void;
   /** A row was changed elsewhere; `undefined` when it was removed. */
   changed(key: string, value: unknown): void;
   /** The keys whose values matter. */
@@ -54,9 +49,9 @@ export interface Owner {
 }
 
 /** Rows in memory as they will be, and the way from there to where they are kept. */
-export interface Rows extends Pick<KVStore, "status" | "error" | "busy" | "get" | "subscribe" | "completed" | "close"> {
-  /** Loads, unless that is done. */
-  open(): Promise<void>;
+export interface Rows extends Pick<KVStore, "status" | "error" | "busy" | "get" | "subscribe" | "promise" | "completed" | "close"> {
+  /** Writes what waits now, and does not say how that ends. */
+  flush(): Promise<unknown>;
   /** Writes a value that nobody changes any more, with the next flush; `undefined` deletes. */
   put(key: string, value: unknown): KVOperation;
   /** Writes a value where there is none once the rows are loaded. */
@@ -105,45 +100,15 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
 
   // Writing
 
-  function fail(key: string, write: Write, error: Error): Error {
+  function settle(key: string, write: Write, reason?: Error): void {
+    if (!reason) keep(key, write.value);
     if (ahead.get(key) === write) {
       ahead.delete(key);
-      owner.refused(key, error);
+      owner.stored(key, reason);
     }
-    write.reject(error);
-    return error;
-  }
-
-  async function perform(batch: readonly [key: string, write: Write][]): Promise<void> {
-    try {
-      await backend!.write(batch.map(([key, { value }]) => [key, value] as const));
-    } catch (cause) {
-      let refusal = cause as KvError;
-      const isOver = batch.length === 1 || /_C(LOSED|ONNECTION)$/.test(refusal.code);
-      let pause = PAUSE;
-      for (const [key, write] of batch) {
-        // One of them is refused, and the others need not be: each by itself, unless there is a later change.
-        if (!isOver && pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
-        pause = 0;
-        if (isOver || ahead.get(key) !== write) fail(key, write, refusal);
-        else {
-          await perform([[key, write]]).catch((error: KvError) => {
-            refusal = error;
-            pause = PAUSE;
-          });
-        }
-      }
-      throw refusal;
-    }
-    for (const [key, write] of batch) {
-      keep(key, write.value);
-      if (ahead.get(key) === write) {
-        ahead.delete(key);
-        owner.stored(key);
-      }
-      write.resolve();
-      emitRow(key, write.value);
-    }
+    if (reason) return write.reject(reason);
+    write.resolve();
+    emitRow(key, write.value);
   }
 
   /** Begins to write what waits. */
@@ -154,13 +119,15 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     if (!isOpen || queue.size === 0) return;
     const batch = [...queue];
     queue = new Map();
-    const work = perform(batch).finally(() => running.delete(work));
+    const changes = batch.map(([key, { value }]) => [key, value] as const);
+    const isLast = (i: number): boolean => ahead.get(batch[i]![0]) === batch[i]![1];
+    const work = backend!.write(changes, isLast, (i, reason) => settle(...batch[i]!, reason)).finally(() => running.delete(work));
     work.catch(() => {});
     running.add(work);
   }
 
   function schedule(): void {
-    timer ??= setTimeout(() => void completed().catch(() => {}), delay);
+    timer ??= setTimeout(flush, delay);
   }
 
   function put(key: string, value: unknown): Write {
@@ -168,7 +135,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     if (write === undefined) {
       write = writeOf(value);
       ahead.set(key, write);
-      if (isClosed) fail(key, write, error!);
+      if (isClosed) settle(key, write, error);
       else queue.set(key, write);
     }
     write.value = value;
@@ -182,6 +149,9 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     for (send(); running.size > 0; send()) await Promise.all(running);
     return true;
   }
+
+  // The states say so.
+  const flush = (): Promise<unknown> => completed().catch(() => {});
 
   // Loading
 
@@ -236,21 +206,21 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     schedule,
     begin: (key, value) => (isOpen ? start(key, value) : void (beginnings.has(key) || beginnings.set(key, value))),
     end: (key) => void beginnings.delete(key),
-    open,
+    flush,
     completed,
+    promise: () => open().then(() => ({ type: "open" }), () => ({ type: "closed" })),
     subscribe(listener) {
-      const own = (event: KVEvent): void => listener(event);
-      listeners.add(own);
-      return () => void listeners.delete(own);
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
     async close() {
       ended();
       if (isClosed) return;
-      await completed().catch(() => {});
+      await flush();
       isClosed = true;
       isOpen = false;
       error = new KvError("KV_CLOSED", "this store was closed: make a new one");
-      for (const [key, write] of queue) fail(key, write, error);
+      for (const [key, write] of queue) settle(key, write, error);
       await backend?.close();
       emit({ type: "closed" });
     },

@@ -1,4 +1,4 @@
-import { reactive } from "@vue/reactivity";
+import { reactive } from "./proxies.ts";
 import { KvError } from "../errors.ts";
 import type { Connect } from "./backend.ts";
 import { plain } from "./copy.ts";
@@ -37,12 +37,12 @@ const entries = new WeakMap<object, Entry>();
 
 function entryOf(state: object): Entry {
   const entry = entries.get(state);
-  if (entry === undefined) throw new KvError("KV_INVALID_VALUE", "this is no state: pass what kv(key, init) returned");
+  if (entry === undefined) throw new KvError("KV_INVALID_VALUE", "no state: pass what kv(key, init) returned");
   return entry;
 }
 
 function checkKey(key: unknown): void {
-  if (typeof key !== "string" || key === "" || !key.isWellFormed()) throw new KvError("KV_INVALID_KEY", "a key is a well-formed, non-empty string");
+  if (typeof key !== "string" || key === "" || !key.isWellFormed()) throw new KvError("KV_INVALID_KEY", "a key is a non-empty, well-formed string");
 }
 
 /** Brings the copy up to date. */
@@ -95,7 +95,7 @@ function show(entry: Entry, value: unknown): void {
 
 function subscribe(state: object, listener: () => void, { sync = false }: SubscribeOptions = {}): () => void {
   const { listeners } = entryOf(state);
-  const own = { call: () => listener(), isSync: sync };
+  const own = { call: listener, isSync: sync };
   listeners.add(own);
   return () => void listeners.delete(own);
 }
@@ -127,16 +127,13 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
     failed(error) {
       for (const entry of states.values()) mark(entry, "error", error);
     },
-    stored(key) {
-      const entry = states.get(key);
-      if (entry !== undefined) mark(entry, "ready");
-    },
-    refused(key, error) {
+    stored(key, error) {
       const entry = states.get(key);
       if (entry === undefined) return;
+      const value = rows.get(key);
       // A later change is not lost with the one before: it is tried by itself.
-      if (!changed.has(entry)) restore(entry);
-      mark(entry, "error", error);
+      if (error && !changed.has(entry)) show(entry, value === undefined ? entry.init : value);
+      mark(entry, error ? "error" : "ready", error);
     },
     changed(key, value) {
       const entry = states.get(key);
@@ -147,12 +144,6 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
     },
     used: () => [...states.keys()],
   });
-
-  /** Back to what is stored. */
-  function restore(entry: Entry): void {
-    const value = rows.get(entry.key);
-    show(entry, value === undefined ? entry.init : value);
-  }
 
   /** Puts what has changed. */
   function collect(entry: Entry): void {
@@ -191,7 +182,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
 
   function find(key: string, init: unknown): Entry {
     checkKey(key);
-    rows.open().catch(() => {});
+    void rows.promise();
     return states.get(key) ?? make(key, init);
   }
 
@@ -228,7 +219,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
     set(key: string, value: Storable) {
       checkKey(key);
       if (value === undefined) return remove(key);
-      rows.open().catch(() => {});
+      void rows.promise();
       const entry = states.get(key);
       if (entry !== undefined) {
         changed.delete(entry);
@@ -237,7 +228,6 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
       return rows.put(key, entry?.observer.copy ?? plain(value));
     },
     delete: remove,
-    promise: () => rows.open().then(() => ({ type: "open" }) as const, () => ({ type: "closed" }) as const),
   });
 
   return Object.assign(use, {
@@ -251,13 +241,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
     },
     remove: (key: string) => void remove(key),
     ready: rows.completed,
-    async flush() {
-      try {
-        await rows.completed();
-      } catch {
-        // The states say so.
-      }
-    },
+    flush: rows.flush,
     subscribe,
     snapshot,
     store: () => store,

@@ -91,7 +91,7 @@ export interface KVFn {
   /** Writes what waits, and resolves when the store is open and all is stored. @throws {KvError} the reason when it could not be opened, or a write was refused. */
   ready(): Promise<true>;
   /** Writes what waits now. Resolves when it is stored or refused, which `status` then says. */
-  flush(): Promise<void>;
+  flush(): Promise<unknown>;
   /** The rows under the states. */
   store(): KVStore;
   /**
