@@ -60,7 +60,7 @@ const config: ViteUserConfig = defineConfig({
       {
         extends: true,
         // Known beforehand, so that the page is not reloaded in the middle of a run.
-        optimizeDeps: { include: ["nanoid", "fast-check", "localforage", "devalue"] },
+        optimizeDeps: { include: ["nanoid", "fast-check", "localforage", "devalue", "@vue/reactivity"] },
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],

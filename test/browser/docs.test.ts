@@ -2,11 +2,12 @@ import localForage from "localforage";
 import { expect, it } from "vitest";
 import readme from "../../README.md?raw";
 import * as anykv from "../../src/index.ts";
+import * as reactive from "../../src/reactive/index.ts";
 import { agrees, expectations, ofMarkdown, ofSource } from "../helpers/examples.ts";
 
 const sources: Record<string, string> = import.meta.glob("../../src/**/*.ts", { query: "?raw", import: "default", eager: true });
 const examples = [...ofMarkdown(readme, "README.md"), ...Object.entries(sources).flatMap(([file, text]) => ofSource(text, file))].filter(({ kind }) => kind === "browser");
-const modules: Record<string, object> = { anykv, localforage: { default: localForage } };
+const modules: Record<string, object> = { anykv, "anykv/reactive": reactive, localforage: { default: localForage } };
 
 it("finds the examples for browsers", () => {
   expect(examples.length).toBeGreaterThanOrEqual(4);
