@@ -7,10 +7,12 @@ import { main as http } from "./http.ts";
 import { memory } from "./memory.ts";
 import { namespaces } from "./namespace.ts";
 import { postgres } from "./postgres.ts";
+import { proxies } from "./proxies.ts";
+import { reactive } from "./reactive.ts";
 import { redis } from "./redis.ts";
 import { schema } from "./schema.ts";
 
-const parts: Record<string, () => Promise<unknown>> = { memory, level, sqlite, file, flat, redis, etcd, postgres, http, namespaces, schema };
+const parts: Record<string, () => Promise<unknown>> = { memory, level, sqlite, file, flat, redis, etcd, postgres, http, namespaces, schema, reactive, proxies };
 const wanted = process.argv.slice(2);
 
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}\n`);

@@ -37,7 +37,7 @@ function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, s
  * import { createKVStore } from "anykv/reactive";
  *
  * const settings = createKVStore("settings", { store: kv(new Map()) }); // createKVStore("settings") keeps them in IndexedDB
- * const theme = settings("theme", { dark: false, accents: new Set() });
+ * const theme = settings("theme", { dark: false, accents: ["red"] });
  * await settings.ready();
  * theme.data.dark = true; // written a moment later
  * console.log(theme.status, settings("theme") === theme); // ready true

@@ -30,7 +30,7 @@ const examples: Example[] = [
 const project = mkdtempSync(path.join(tmpdir(), "anykv-docs-"));
 mkdirSync(path.join(project, "node_modules"));
 symlinkSync(root, path.join(project, "node_modules/anykv"), "dir");
-mkdirSync(path.join(project, "node_modules/@electric-sql"));
+for (const scope of ["@electric-sql", "@vue"]) mkdirSync(path.join(project, "node_modules", scope));
 const libraries = ["level", "memory-level", "better-sqlite3", "fast-check", "nanoid", "redis", "ioredis", "etcd3", "pg", "@electric-sql/pglite", "lru-cache", "keyv", "unstorage", "wasmoon", "zod", "valibot", "@vue/reactivity"];
 for (const name of libraries) symlinkSync(path.join(root, "node_modules", name), path.join(project, "node_modules", name), "dir");
 writeFileSync(path.join(project, "package.json"), JSON.stringify({ type: "module" }));
