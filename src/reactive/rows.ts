@@ -204,7 +204,10 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     get,
     put,
     schedule,
-    begin: (key, value) => (isOpen ? start(key, value) : void (beginnings.has(key) || beginnings.set(key, value))),
+    begin(key, value) {
+      if (isOpen) start(key, value);
+      else if (!beginnings.has(key)) beginnings.set(key, value);
+    },
     end: (key) => void beginnings.delete(key),
     flush,
     completed,
@@ -219,7 +222,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
       await flush();
       isClosed = true;
       isOpen = false;
-      error = new KvError("KV_CLOSED", "this store was closed: make a new one");
+      error = new KvError("KV_CLOSED", "this store was closed");
       for (const [key, write] of queue) settle(key, write, error);
       await backend?.close();
       emit({ type: "closed" });

@@ -118,9 +118,9 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
     },
     loaded() {
       for (const entry of states.values()) {
-        const value = rows.get(entry.key);
+        const value = get(entry.key);
         // What nobody has changed stays the object that it is.
-        if (!changed.has(entry) && value !== undefined && value !== entry.init) show(entry, value);
+        if (!changed.has(entry) && value !== entry.init) show(entry, value);
         mark(entry, "ready");
       }
     },
@@ -130,7 +130,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
     stored(key, error) {
       const entry = states.get(key);
       if (entry === undefined) return;
-      const value = rows.get(key);
+      const value = get(key);
       // A later change is not lost with the one before: it is tried by itself.
       if (error && !changed.has(entry)) show(entry, value === undefined ? entry.init : value);
       mark(entry, error ? "error" : "ready", error);
@@ -145,6 +145,8 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
     used: () => [...states.keys()],
   });
 
+  const { get } = rows;
+
   /** Puts what has changed. */
   function collect(entry: Entry): void {
     changed.delete(entry);
@@ -157,7 +159,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
   }
 
   function make(key: string, init: unknown): Entry {
-    const value = rows.get(key);
+    const value = get(key);
     const own = plain(init);
     const state = reactive({ data: plain(value === undefined ? own : value), status: rows.status === "open" ? "ready" : "init" }) as KVState;
     const observer = observe(
@@ -216,6 +218,11 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
 
   // The rows themselves, so that their getters stay ones.
   const store: KVStore = Object.assign(rows, {
+    get(key: string) {
+      const entry = states.get(key);
+      if (entry !== undefined && changed.has(entry)) collect(entry);
+      return get(key);
+    },
     set(key: string, value: Storable) {
       checkKey(key);
       if (value === undefined) return remove(key);

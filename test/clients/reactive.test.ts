@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { rich } from "../../src/codec.ts";
@@ -72,6 +75,12 @@ describe("states in a store without a codec", () => {
     expect(["null", "mark", "plain"].map((key) => again.peek(key).data)).toEqual([null, { "~": "null" }, { x: null }]);
   });
 
+  it("cannot have a name with a colon, whose keys would be those of another", async () => {
+    const notes = createKVStore("a:b", { store });
+    await expect(notes.ready()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+    expect(notes("x", 1).status).toBe("error");
+  });
+
   it("go when a record expires", async () => {
     await store.set("notes:a", 1, { expires: "50ms" });
     const notes = createKVStore("notes", { store, interval: 5 });
@@ -134,6 +143,26 @@ describe("states in a store without a codec", () => {
 });
 
 describe("without IndexedDB", () => {
+  it("a program ends by itself, having written what it has changed", async () => {
+    const file = `${folder}/exit.db`;
+    const source = (name: string): string => JSON.stringify(join(import.meta.dirname, "../../src", name));
+    const program = `
+      import { DatabaseSync } from "node:sqlite";
+      import kv from ${source("index.ts")};
+      import { createKVStore, kv as states } from ${source("reactive/index.ts")};
+      const notes = createKVStore("notes", { store: kv(new DatabaseSync(${JSON.stringify(file)})) });
+      const state = notes("a", { n: 0 });
+      states("in memory", 1);
+      await notes.ready();
+      state.data.n = 1;
+    `;
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "--input-type=module-typescript", "--eval", program], { stdio: ["ignore", "inherit", "inherit"] });
+    expect((await once(child, "close"))[0]).toBe(0);
+    const db = new DatabaseSync(file);
+    databases.push(db);
+    expect(await kv(db).entries()).toEqual([["notes:a", { n: 1 }]]);
+  });
+
   it("states work in memory, and say so", async () => {
     expect(globalThis.indexedDB).toBe(undefined);
     const state = states("a", { list: [1] });

@@ -45,6 +45,7 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
       expect(state.data).toEqual({ n: 2 });
       state.data.n = 3;
       expect(own.n).toBe(2);
+      expect(kv.store().get("a")).toEqual({ n: 3 });
       await kv.ready();
       expect((await rows("notes")).get("a")).toEqual({ n: 3 });
       kv.store().delete("a");
