@@ -9,7 +9,7 @@ const clients = readdirSync("src/clients").filter((file) => file.endsWith(".ts")
 const config: ReturnType<typeof defineConfig> = defineConfig({
   entry: {
     index: "src/index.ts",
-    ...Object.fromEntries([...faces, ...bindings].filter((name) => existsSync(source(name))).map((name) => [name, source(name)])),
+    ...Object.fromEntries([...faces, ...bindings].map((name) => [name, source(name)])),
     ...Object.fromEntries(clients.map((file) => [`clients/${file.slice(0, -3)}`, `src/clients/${file}`])),
   },
   format: "esm",

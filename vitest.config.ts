@@ -1,5 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
+import { compile } from "svelte/compiler";
+import type { Plugin } from "vite";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const chromiumFlags = [
@@ -11,6 +13,11 @@ const chromiumFlags = [
   "--disable-component-update",
   "--disable-sync",
 ];
+
+const svelte: Plugin = {
+  name: "svelte",
+  transform: (code, id) => (id.endsWith(".svelte") ? compile(code, { filename: id, generate: "client" }).js.code : undefined),
+};
 
 const dist = fileURLToPath(new URL("./dist/", import.meta.url));
 
@@ -60,7 +67,11 @@ const config: ViteUserConfig = defineConfig({
       {
         extends: true,
         // Known beforehand, so that the page is not reloaded in the middle of a run.
-        optimizeDeps: { include: ["nanoid", "fast-check", "localforage", "devalue", "@vue/reactivity"] },
+        optimizeDeps: {
+          include: ["nanoid", "fast-check", "localforage", "devalue", "@vue/reactivity", "vue", "react", "react-dom/client", "react-dom/server", "solid-js", "solid-js/store", "svelte", "svelte/internal/client", "svelte/internal/disclose-version"],
+        },
+        plugins: [svelte],
+        define: { __VUE_OPTIONS_API__: "true", __VUE_PROD_DEVTOOLS__: "false", __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false" },
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],

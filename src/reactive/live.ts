@@ -41,7 +41,6 @@ export function live(rows: Shared, memory: Memory): Backend {
   let loading: Promise<unknown> | undefined;
   let isLeaving = false;
 
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows: a channel stays within its origin
   const announce = (keys: string[]): void => channel?.postMessage(keys);
 
   /** Reads rows again, once they were loaded. What is not there counts as removed if `isWhole`. */

@@ -1,13 +1,31 @@
 import localForage from "localforage";
+import * as react from "react";
+import * as solid from "solid-js";
 import { expect, it } from "vitest";
+import * as vue from "vue";
 import readme from "../../README.md?raw";
 import * as anykv from "../../src/index.ts";
 import * as reactive from "../../src/reactive/index.ts";
+import * as inReact from "../../src/reactive/react.ts";
+import * as inSolid from "../../src/reactive/solid.ts";
+import * as inSvelte from "../../src/reactive/svelte.ts";
+import * as inVue from "../../src/reactive/vue.ts";
 import { agrees, expectations, ofMarkdown, ofSource } from "../helpers/examples.ts";
 
 const sources: Record<string, string> = import.meta.glob("../../src/**/*.ts", { query: "?raw", import: "default", eager: true });
 const examples = [...ofMarkdown(readme, "README.md"), ...Object.entries(sources).flatMap(([file, text]) => ofSource(text, file))].filter(({ kind }) => kind === "browser");
-const modules: Record<string, object> = { anykv, "anykv/reactive": reactive, localforage: { default: localForage } };
+const modules: Record<string, object> = {
+  anykv,
+  localforage: { default: localForage },
+  "anykv/reactive": reactive,
+  "anykv/reactive/react": inReact,
+  "anykv/reactive/solid": inSolid,
+  "anykv/reactive/svelte": inSvelte,
+  "anykv/reactive/vue": inVue,
+  react,
+  "solid-js": solid,
+  vue,
+};
 
 it("finds the examples for browsers", () => {
   expect(examples.length).toBeGreaterThanOrEqual(4);

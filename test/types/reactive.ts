@@ -95,6 +95,7 @@ export async function stores(): Promise<void> {
 
   const storable: Storable[] = [1, "x", null, undefined, 1n, user, [user], new Map([[1, user]]), new Date(), new Uint8Array()];
   rows.set("x", storable);
+  rows.set("x", { a: 1, list: [{ b: new Map() }] });
   // @ts-expect-error a function cannot be stored
   rows.set("x", () => 1);
   // @ts-expect-error nor a class
