@@ -15,6 +15,10 @@ const budget = {
   operations: 3400,
   all: 46_000,
   codec: 4700,
+  namespace: 9000,
+  schema: 9000,
+  reactive: 3000,
+  binding: 500,
   clients: { memory: 600, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1700, level: 1150, sqlite: 2500, file: 4200, folder: 4400, postgres: 5500, redis: 5200, etcd: 3900, cloudflare: 1600, deno: 1700, lru: 600, keyv: 1600, unstorage: 1600, http: 1750 },
 };
 
@@ -37,6 +41,8 @@ async function bundle(code, whole = false) {
     target: "es2022",
     write: false,
     logLevel: "error",
+    // What the user has anyway.
+    external: ["@vue/reactivity", "react", "vue", "solid-js"],
     plugins: [
       {
         name: "later",
@@ -66,6 +72,13 @@ for (const path of [...later].filter((path) => path.includes("clients/"))) {
   rows.push([`+ ${name}`, await further(path.replace("./", "")), budget.clients[name] ?? 1500]);
 }
 rows.push(["all of it", (await bundle(page, true)).bytes, budget.all]);
+const face = async (...files) => (await bundle(files.map((name, i) => `export * as f${i} from "./dist/${name}";`).join(""))).bytes;
+for (const name of ["namespace", "schema"]) rows.push([`\`anykv/${name}\``, await face(`${name}.js`), budget[name]]);
+const { later: backends } = await bundle('export * from "./dist/reactive.js";');
+const inDatabase = [...backends].find((path) => basename(path).startsWith("idb"));
+const states = await face("reactive.js", inDatabase.replace("./", ""));
+rows.push(["`anykv/reactive` with IndexedDB", states, budget.reactive]);
+for (const name of ["react", "vue", "svelte", "solid"]) rows.push([`+ \`anykv/reactive/${name}\``, (await face("reactive.js", inDatabase.replace("./", ""), `reactive/${name}.js`)) - states, budget.binding]);
 rows.push(["`anykv/codec`", (await bundle('export * from "./dist/codec.js";', true)).bytes, budget.codec]);
 
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
