@@ -37,7 +37,6 @@ function make(db: IDBDatabase, transaction: IDBTransaction): void {
 export function idbBackend(name: string, version: number, dbName: string, seeds: readonly KVSeed<unknown>[] | undefined, memory: Memory): Backend {
   const stores = declared.get(dbName) ?? new Map<string, readonly KVSeed<unknown>[] | undefined>();
   declared.set(dbName, stores.set(name, seeds));
-  let isKnown = false;
 
   const open = (): IdbConnection => {
     const factory = globalThis.indexedDB as IDBFactory | undefined;
@@ -67,11 +66,10 @@ export function idbBackend(name: string, version: number, dbName: string, seeds:
     load: () =>
       run("opening", async (rows) => {
         const found = rows.transaction.db.version % STEP;
-        // A page that is open already goes on when another one brings a newer version.
-        if (!isKnown && found > version) {
+        // Asked at the first opening alone: a page that is open goes on when another one brings a newer version.
+        if (found > version) {
           throw new KvError("KV_INVALID_CLIENT", `the database ${JSON.stringify(dbName)} has the version ${found}, which is newer than ${version}: reload the page for the program that made it`);
         }
-        isKnown = true;
         const [keys, values] = await Promise.all([ended(rows.getAllKeys()), ended(rows.getAll() as IDBRequest<unknown[]>)]);
         return keys.map((key, i) => [key as string, values[i]] as const);
       }),

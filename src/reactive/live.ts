@@ -14,9 +14,6 @@ export interface Shared extends Omit<Backend, "write"> {
   write(changes: readonly Change[], sent: () => void): Promise<void>;
 }
 
-/** A browser frees the room for what it has refused a moment later: so many milliseconds are given it. */
-const PAUSE = 50;
-
 /** Whether two values hold the same. Circular ones, and those with parts of other kinds than these, never do. */
 export function equal(a: unknown, b: unknown, depth = 0): boolean {
   if (Object.is(a, b)) return true;
@@ -104,16 +101,9 @@ export function live(rows: Shared, memory: Memory): Backend {
       if (refusal === undefined) return;
       // Without an outage one of them was refused, and the others need not be.
       const isOver = all.length === 1 || refusal.code === "KV_CONNECTION" || refusal.code === "KV_CLOSED";
-      let pause = PAUSE;
       for (const i of all) {
         let error: KvError | undefined = refusal;
-        if (!isOver && pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
-        pause = 0;
-        if (!isOver && isLast(i)) {
-          error = undefined;
-          await attempt([i]).catch((cause: KvError) => (refusal = error = cause));
-          if (error !== undefined) pause = PAUSE;
-        }
+        if (!isOver && isLast(i)) error = await attempt([i]).then(() => undefined, (cause: KvError) => (refusal = cause));
         if (error !== undefined) settle(i, error);
       }
       throw refusal;

@@ -79,7 +79,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const emit = (event: KVEvent): void => {
-    for (const listener of [...listeners]) guard(() => listener(event));
+    for (const listener of listeners) guard(() => listener(event));
   };
   const emitRow = (key: string, value: unknown): void => emit(value === undefined ? { type: "delete", key } : { type: "set", key, value });
 

@@ -37,7 +37,7 @@ const entries = new WeakMap<object, Entry>();
 
 function entryOf(state: object): Entry {
   const entry = entries.get(state);
-  if (entry === undefined) throw new KvError("KV_INVALID_VALUE", "no state: pass what kv(key, init) returned");
+  if (entry === undefined) throw new KvError("KV_INVALID_VALUE", "this is no state of a store");
   return entry;
 }
 
@@ -59,7 +59,7 @@ function update(entry: Entry): void {
 
 function tell(entry: Entry): void {
   entry.view = undefined;
-  for (const { call, isSync } of [...entry.listeners]) {
+  for (const { call, isSync } of entry.listeners) {
     if (!isSync) continue;
     update(entry);
     guard(call);
@@ -69,7 +69,7 @@ function tell(entry: Entry): void {
   queueMicrotask(() => {
     entry.isTelling = false;
     update(entry);
-    for (const { call, isSync } of [...entry.listeners]) if (!isSync) guard(call);
+    for (const { call, isSync } of entry.listeners) if (!isSync) guard(call);
   });
 }
 
@@ -84,9 +84,10 @@ function mark(entry: Entry, status: KVStatus, error?: Error): void {
 
 /** Gives a state another value, which is not written. */
 function show(entry: Entry, value: unknown): void {
+  const data = plain(value) as Storable;
   entry.isQuiet = true;
   // Watchers of the user run within.
-  guard(() => (entry.state.data = plain(value) as Storable));
+  guard(() => (entry.state.data = data));
   entry.isQuiet = false;
   update(entry);
   entry.saved = entry.observer.copy;
@@ -228,10 +229,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
       if (value === undefined) return remove(key);
       void rows.promise();
       const entry = states.get(key);
-      if (entry !== undefined) {
-        changed.delete(entry);
-        show(entry, value);
-      }
+      if (entry !== undefined) show(entry, value);
       return rows.put(key, entry?.observer.copy ?? plain(value));
     },
     delete: remove,

@@ -105,8 +105,10 @@ describe("states in a store without a codec", () => {
 
   it("tell that the store cannot be reached, work in memory, and write once it can", async () => {
     let isDown = true;
+    let tries = 0;
     const data = new Map<string, unknown>();
     const fails = <A extends unknown[], R>(work: (...args: A) => R) => async (...args: A) => {
+      tries++;
       if (isDown) throw new Error("down");
       return work(...args);
     };
@@ -130,41 +132,85 @@ describe("states in a store without a codec", () => {
     const operation = notes.store().set("b", 1);
     await notes.flush();
     await expect(operation.promise()).rejects.toMatchObject({ code: "KV_CONNECTION" });
+    const again = notes.store().set("b", 1);
     isDown = false;
     expect(await notes.ready()).toBe(true);
+    await again.promise();
     expect(state).toEqual({ data: { n: 1 }, status: "ready" });
     expect(await kv(client).entries()).toEqual(expect.arrayContaining([["notes:a", { n: 1 }], ["notes:b", 1]]));
     // An outage later on: what it refused goes back, and each key is not tried by itself.
     isDown = true;
+    tries = 0;
     state.data.n = 2;
+    for (let i = 0; i < 20; i++) notes.store().set(`k${i}`, i);
     await notes.flush();
     expect(state).toMatchObject({ data: { n: 1 }, status: "error", error: { code: "KV_CONNECTION" } });
+    expect(tries).toBeLessThan(20);
+  });
+
+  it("are written in their order by a client that keeps none", async () => {
+    let release!: () => void;
+    const slow = new Promise<void>((resolve) => (release = resolve));
+    const prefix = (text?: string): Store => {
+      const rows = store.prefix(text);
+      return {
+        ...rows,
+        async commit(checks, writes) {
+          if (JSON.stringify(writes).includes("first")) await slow;
+          return rows.commit(checks, writes);
+        },
+      };
+    };
+    const notes = createKVStore("notes", { store: { ...store, prefix }, interval: 0 });
+    await notes.ready();
+    const state = notes("a", "first");
+    const flushed = notes.flush();
+    state.data = "second";
+    const second = notes.flush();
+    setTimeout(release, 5);
+    await Promise.all([flushed, second]);
+    expect(await store.get("notes:a")).toBe("second");
+  });
+
+  it("are not looked after once their store is closed", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const notes = createKVStore("notes", { store });
+    const state = notes("a", 0);
+    await notes.ready();
+    await store.set("notes:a", 1);
+    await vi.advanceTimersByTimeAsync(1000);
+    await expect.poll(() => state.data).toBe(1);
+    await notes.store().close();
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
   });
 });
 
-describe("without IndexedDB", () => {
+describe("in Node", () => {
   it("a program ends by itself, having written what it has changed", async () => {
     const file = `${folder}/exit.db`;
     const source = (name: string): string => JSON.stringify(join(import.meta.dirname, "../../src", name));
     const program = `
+      import "fake-indexeddb/auto";
       import { DatabaseSync } from "node:sqlite";
       import kv from ${source("index.ts")};
       import { createKVStore, kv as states } from ${source("reactive/index.ts")};
       const notes = createKVStore("notes", { store: kv(new DatabaseSync(${JSON.stringify(file)})) });
       const state = notes("a", { n: 0 });
-      states("in memory", 1);
-      await notes.ready();
+      states("in a database", 1);
+      await Promise.all([notes.ready(), states.ready()]);
       state.data.n = 1;
     `;
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "--input-type=module-typescript", "--eval", program], { stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "--input-type=module-typescript", "--eval", program.replace("fake-indexeddb/auto", import.meta.resolve("fake-indexeddb/auto"))], { stdio: ["ignore", "inherit", "inherit"] });
     expect((await once(child, "close"))[0]).toBe(0);
     const db = new DatabaseSync(file);
     databases.push(db);
     expect(await kv(db).entries()).toEqual([["notes:a", { n: 1 }]]);
   });
 
-  it("states work in memory, and say so", async () => {
+  it("without IndexedDB states work in memory, and say so", async () => {
     expect(globalThis.indexedDB).toBe(undefined);
+    const channels = vi.spyOn(globalThis, "BroadcastChannel");
     const state = states("a", { list: [1] });
     expect(state).toEqual({ data: { list: [1] }, status: "init" });
     await expect(states.ready()).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "INDEXEDDB", message: expect.stringContaining("IndexedDB is not available") });
@@ -181,6 +227,7 @@ describe("without IndexedDB", () => {
     states.remove("b");
     await states.flush();
     expect(states.store().busy).toBe(false);
+    expect(channels).not.toHaveBeenCalled();
     expect(states.store().get("b")).toBe(undefined);
   });
 });

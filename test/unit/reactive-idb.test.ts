@@ -214,6 +214,9 @@ it("a quota that is used up takes back one state, and the next change clears the
   const kv = (await program())("notes");
   const [big, small] = [kv("big", { text: "" }), kv("small", 1)];
   await kv.ready();
+  big.data.text = (() => {}) as never;
+  await kv.flush();
+  expect(big.error).toMatchObject({ code: "KV_INVALID_VALUE" });
   const put = IDBObjectStore.prototype.put;
   vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(function (this: IDBObjectStore, value: unknown, key?: IDBValidKey) {
     if (key === "big" && (value as { text: string }).text.length > 10) throw new DOMException("full", "QuotaExceededError");
@@ -224,9 +227,25 @@ it("a quota that is used up takes back one state, and the next change clears the
   await expect(kv.ready()).rejects.toMatchObject({ code: "KV_QUOTA" });
   expect([big, small]).toMatchObject([{ data: { text: "" }, status: "error", error: { code: "KV_QUOTA" } }, { data: 2, status: "ready" }]);
   expect(await rows("notes.kv", "notes")).toEqual([{ text: "" }, 2]);
+  // By itself it is tried once.
+  const opened = vi.spyOn(IDBDatabase.prototype, "transaction");
+  big.data.text = "x".repeat(100);
+  await kv.flush();
+  expect(opened.mock.calls.length).toBe(1);
   big.data.text = "short";
   await kv.ready();
   expect(big).toEqual({ data: { text: "short" }, status: "ready" });
+});
+
+it("one object stays one, when it is stored too", async () => {
+  const kv = (await program())("notes");
+  const shared = { n: 1 };
+  const state = kv("a", { x: shared, list: [shared] });
+  await kv.ready();
+  state.data.list[0]!.n = 2;
+  await kv.ready();
+  const [stored] = (await rows("notes.kv", "notes")) as (typeof state.data)[];
+  expect([stored!.x, stored!.x === stored!.list[0]]).toEqual([{ n: 2 }, true]);
 });
 
 it("10,000 changes of 1,000 states are one transaction", async () => {

@@ -36,9 +36,16 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
 
     it("leaves the caller's object alone, and is left alone by it", async () => {
       const kv = (await program())("notes");
+      const early = { n: 1, at: new Date(1), bytes: new Uint8Array([1]) };
+      kv("early", early);
+      early.n = 2;
+      early.at.setTime(2);
+      early.bytes[0] = 2;
       const init = { n: 1, list: [{ x: 1 }] };
       const state = kv("a", init);
       await kv.ready();
+      expect((await rows("notes")).get("early")).toEqual({ n: 1, at: new Date(1), bytes: new Uint8Array([1]) });
+      kv.remove("early");
       state.data.n = 2;
       state.data.list[0]!.x = 2;
       expect(init).toEqual({ n: 1, list: [{ x: 1 }] });
@@ -86,6 +93,17 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       const loaded = again("a", {});
       await again.ready();
       expect(loaded.data).toEqual(value());
+    });
+
+    it("keeps one object one, however often it is in there", async () => {
+      const kv = (await program())("notes");
+      const shared = { n: 1 };
+      const state = kv("a", { x: shared, list: [shared] });
+      expect(state.data.x).toBe(state.data.list[0]);
+      state.data.x.n = 2;
+      await kv.ready();
+      const stored = (await rows("notes")).get("a") as typeof state.data;
+      expect([stored.x.n, stored.list[0]!.n]).toEqual([2, 2]);
     });
 
     it("takes keys that look like something else", async () => {
@@ -165,6 +183,8 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       fresh.data = "edit";
       number.data++;
       expect([nested, replaced, fresh, number].map(({ status }) => status)).toEqual(["init", "init", "init", "init"]);
+      await kv.store().promise();
+      expect([nested.data, replaced.data, untouched.data]).toEqual([{ n: "init", list: [1] }, "edit", "stored"]);
       await kv.ready();
       const expected = new Map<string, unknown>([["nested", { n: "init", list: [1] }], ["replaced", "edit"], ["untouched", "stored"], ["fresh", "edit"], ["number", 2]]);
       expect(await rows("notes")).toEqual(expected);

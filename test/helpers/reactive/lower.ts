@@ -91,12 +91,37 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
       const older = store.set("k", refused);
       const flushed = kv.flush();
       const newer = store.set("k", "c");
+      await expect(older.promise()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+      expect(store.get("k")).toBe("c");
       await flushed;
       await kv.ready();
-      await expect(older.promise()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
       await newer.promise();
       expect(store.get("k")).toBe("c");
       expect(await rows("notes")).toEqual(new Map([["k", "c"]]));
+    });
+
+    it("shows a later write when an older one is stored", async () => {
+      const kv = (await program())("notes");
+      const store = kv.store();
+      await store.completed();
+      const older = store.set("k", "a");
+      void kv.flush();
+      const newer = store.set("k", "b");
+      await older.promise();
+      expect(store.get("k")).toBe("b");
+      await Promise.all([newer.promise(), kv.flush()]);
+      expect(await rows("notes")).toEqual(new Map([["k", "b"]]));
+    });
+
+    it("settles what comes while it closes", async () => {
+      const kv = (await program())("notes");
+      const store = kv.store();
+      await store.completed();
+      const closing = store.close();
+      const late = store.completed().then(() => store.set("a", 1));
+      await closing;
+      await expect((await late).promise()).rejects.toMatchObject({ code: "KV_CLOSED" });
+      expect(await rows("notes")).toEqual(new Map());
     });
 
     it("writes what waits when it is closed, and refuses what comes after", async () => {

@@ -46,8 +46,9 @@ export function refusing({ program, rows, transactions }: ReactiveSubject): void
     it("goes back to falsy values too", async () => {
       const kv = (await program())("notes");
       const values = { zero: 0, empty: "", no: false, nothing: null };
-      const states = Object.entries(values).map(([key, value]) => kv(key, value as Storable));
+      for (const [key, value] of Object.entries(values)) kv.store().set(key, value);
       await kv.ready();
+      const states = Object.keys(values).map((key) => kv<Storable>(key, "init"));
       for (const state of states) state.data = refused;
       await kv.flush();
       expect(states.map(({ data, status }) => [data, status])).toEqual(Object.values(values).map((value) => [value, "error"]));
@@ -76,6 +77,30 @@ export function refusing({ program, rows, transactions }: ReactiveSubject): void
       state.data = { f: 1 };
       await kv.ready();
       expect(state).toEqual({ data: { f: 1 }, status: "ready" });
+    });
+
+    it("before the store is open is refused once it is, and nobody has to ask", async () => {
+      const kv = (await program())("notes");
+      const state = kv("a", { f: refused });
+      const other = kv("b", 1);
+      await expect.poll(() => state.status).toBe("error");
+      await expect.poll(() => kv.store().busy).toBe(false);
+      expect(other).toEqual({ data: 1, status: "ready" });
+      expect(await rows("notes")).toEqual(new Map([["b", 1]]));
+    });
+
+    it("is not tried again by itself over a later change", async () => {
+      const kv = (await program())("notes");
+      const [good, bad] = [kv("good", 1), kv<Storable>("bad", 1)];
+      await kv.ready();
+      good.data = 2;
+      bad.data = refused;
+      const both = kv.flush();
+      good.data = 3;
+      await kv.flush();
+      await both;
+      expect([good, bad]).toMatchObject([{ data: 3, status: "ready" }, { data: 1, status: "error" }]);
+      expect(await rows("notes")).toEqual(new Map([["good", 3], ["bad", 1]]));
     });
 
     it("does not cost the change that was made while it was under way", async () => {

@@ -14,6 +14,8 @@ export function removing({ program, rows, fill }: ReactiveSubject): void {
       kv.remove("a");
       kv.remove("never there");
       expect(state).toEqual({ data: { n: 1 }, status: "removed" });
+      await new Promise((resolve) => setTimeout(resolve));
+      expect(state.data).toEqual({ n: 1 });
       await kv.ready();
       expect(state).toEqual({ data: undefined, status: "removed" });
       expect(heard.mock.calls.length).toBeGreaterThan(0);

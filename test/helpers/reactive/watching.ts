@@ -95,6 +95,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
       })!;
       await kv.ready();
       state.data.list.push(2);
+      await kv.ready();
       scope.stop();
       state.data.list.push(3);
       await kv.ready();
@@ -137,6 +138,19 @@ export function watching({ program, rows }: ReactiveSubject): void {
       await expect.poll(() => here.data.n).toBe(5);
       expect(here).toEqual({ data: { n: 5, map: new Map([["x", 1], ["y", 2]]) }, status: "ready" });
       expect(await rows("notes")).toEqual(new Map([["k", here.data]]));
+    });
+
+    it("can go back to what the other has changed", async () => {
+      const [a, b] = [(await program())("notes"), (await program())("notes")];
+      const [here, there] = [a("k", 1), b("k", 1)];
+      await a.ready();
+      await b.ready();
+      there.data = 2;
+      await b.ready();
+      await expect.poll(() => here.data).toBe(2);
+      here.data = 1;
+      await a.ready();
+      expect(await rows("notes")).toEqual(new Map([["k", 1]]));
     });
 
     it("lose nothing of different keys, and end with the same of one key", async () => {
