@@ -70,7 +70,8 @@ async function inChromium(project) {
 }
 
 async function inWorkerd(project) {
-  const script = await bundled(project, "in-worker.mjs", { platform: "neutral", mainFields: ["module", "main"], conditions: ["workerd", "worker", "browser"] });
+  // As wrangler bundles it.
+  const script = await bundled(project, "in-worker.mjs", { define: { "process.env.NODE_ENV": '"production"' }, platform: "neutral", mainFields: ["module", "main"], conditions: ["workerd", "worker", "browser"] });
   const { Miniflare } = await import("miniflare");
   const worker = new Miniflare({ modules: true, script, kvNamespaces: ["KV"], compatibilityDate: "2026-07-01" });
   try {
