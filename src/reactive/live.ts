@@ -14,6 +14,9 @@ export interface Shared extends Omit<Backend, "write"> {
   write(changes: readonly Change[], sent: () => void): Promise<void>;
 }
 
+/** A browser frees the room for what it has refused a moment later: so many milliseconds are given it. */
+const PAUSE = 50;
+
 /** Whether two values hold the same. Circular ones, and those with parts of other kinds than these, never do. */
 export function equal(a: unknown, b: unknown, depth = 0): boolean {
   if (Object.is(a, b)) return true;
@@ -101,9 +104,19 @@ export function live(rows: Shared, memory: Memory): Backend {
       if (refusal === undefined) return;
       // Without an outage one of them was refused, and the others need not be.
       const isOver = all.length === 1 || refusal.code === "KV_CONNECTION" || refusal.code === "KV_CLOSED";
-      for (const i of all) {
+      const over = new Set<number>();
+      let isFull = refusal.code === "KV_QUOTA";
+      // Twice, the second time backwards: what was refused for its size may have taken the room of what came behind it.
+      for (const [n, i] of [...all, ...all.toReversed()].entries()) {
+        if (over.has(i)) continue;
+        if (isFull && !isOver) await new Promise((resolve) => setTimeout(resolve, PAUSE));
         let error: KvError | undefined = refusal;
-        if (!isOver && isLast(i)) error = await attempt([i]).then(() => undefined, (cause: KvError) => (refusal = cause));
+        if (!isOver && isLast(i)) {
+          error = await attempt([i]).then(() => undefined, (cause: KvError) => (refusal = cause));
+          isFull = error?.code === "KV_QUOTA";
+          if (isFull && n < all.length) continue;
+        }
+        over.add(i);
         if (error !== undefined) settle(i, error);
       }
       throw refusal;

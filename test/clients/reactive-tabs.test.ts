@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type anykvOf from "../../src/index.ts";
 import type { createKVStore as Create, KVFn, KVState } from "../../src/reactive/index.ts";
 import { openTabs, type Tabs } from "../helpers/tabs.ts";
+import { eventually } from "../helpers/eventually.ts";
 
 interface Note {
   n: number;
@@ -67,11 +68,11 @@ describe("two tabs", () => {
     await count(a);
     await count(b);
     await a.evaluate(() => void (tab.state.data.n = 1));
-    await expect.poll(() => dataOf(b)).toEqual({ n: 1, text: "" });
+    await eventually(() => dataOf(b)).toEqual({ n: 1, text: "" });
     expect(await b.evaluate(() => tab.seen.length)).toBe(1);
     await tabs.context.setOffline(true);
     await b.evaluate(() => void (tab.state.data.text = "offline"));
-    await expect.poll(() => dataOf(a)).toEqual({ n: 1, text: "offline" });
+    await eventually(() => dataOf(a)).toEqual({ n: 1, text: "offline" });
     await a.evaluate(() => tab.notes.ready());
     await b.evaluate(() => tab.notes.ready());
     expect([await a.evaluate(() => tab.written), await b.evaluate(() => tab.written)]).toEqual([1, 1]);
@@ -97,16 +98,16 @@ describe("two tabs", () => {
     const { a: shared, ...own } = await stored(a);
     expect(own).toEqual({ "of a": numbers, "of b": numbers });
     expect(shared).toMatchObject({ n: 39 });
-    await expect.poll(async () => [await dataOf(a), await dataOf(b)]).toEqual([shared, shared]);
+    await eventually(async () => [await dataOf(a), await dataOf(b)]).toEqual([shared, shared]);
   });
 
   it("are told of keys that come and go", async () => {
     const [a, b] = [await open(), await open()];
     await a.evaluate(() => (tab.notes("new", 1), tab.notes.ready()));
-    await expect.poll(() => b.evaluate(() => tab.notes.store().get("new"))).toBe(1);
+    await eventually(() => b.evaluate(() => tab.notes.store().get("new"))).toBe(1);
     await b.evaluate(() => tab.notes.remove("a"));
     expect(await b.evaluate(() => tab.state.status)).toBe("removed");
-    await expect.poll(() => a.evaluate(() => [tab.state.status, tab.state.data === undefined])).toEqual(["removed", true]);
+    await eventually(() => a.evaluate(() => [tab.state.status, tab.state.data === undefined])).toEqual(["removed", true]);
     expect(await stored(a)).toEqual({ new: 1 });
   });
 
@@ -120,7 +121,7 @@ describe("two tabs", () => {
       });
     }
     await a.evaluate(() => void (tab.state.data.n = 5));
-    await expect.poll(() => dataOf(b)).toEqual({ n: 5, text: "" });
+    await eventually(() => dataOf(b)).toEqual({ n: 5, text: "" });
     expect(await b.evaluate(() => JSON.parse(localStorage.getItem("notes:a")!).value)).toEqual({ n: 5, text: "" });
   });
 });
@@ -133,8 +134,8 @@ describe("a tab that goes", () => {
       if (way === "closes") await a.close({ runBeforeUnload: true });
       else if (way === "navigates") await a.goto("about:blank");
       else await a.reload();
-      await expect.poll(() => stored(b)).toEqual({ a: { n: 7, text: "last" } });
-      await expect.poll(() => dataOf(b)).toEqual({ n: 7, text: "last" });
+      await eventually(() => stored(b)).toEqual({ a: { n: 7, text: "last" } });
+      await eventually(() => dataOf(b)).toEqual({ n: 7, text: "last" });
       if (way !== "reloads") return;
       await a.waitForFunction("globalThis.kv !== undefined");
       await begin(a);
@@ -156,7 +157,7 @@ describe("a tab that goes", () => {
       tab.state.data.n = 1;
     });
     await turn("hidden");
-    await expect.poll(() => page.evaluate(() => rows("notes.kv", "slow"))).toEqual({ a: { n: 1, text: "" } });
+    await eventually(() => page.evaluate(() => rows("notes.kv", "slow"))).toEqual({ a: { n: 1, text: "" } });
     // Behind our back, as by a tab that was killed before it told anybody.
     await page.evaluate(
       () =>
@@ -170,7 +171,7 @@ describe("a tab that goes", () => {
         }),
     );
     await turn("visible");
-    await expect.poll(() => dataOf(page)).toEqual({ n: 2, text: "elsewhere" });
+    await eventually(() => dataOf(page)).toEqual({ n: 2, text: "elsewhere" });
   });
 
   for (const way of ["is killed", "crashes"] as const) {
@@ -183,7 +184,7 @@ describe("a tab that goes", () => {
           void tab.notes.flush();
         }, 1);
       });
-      await expect.poll(async () => (await dataOf(b)).n).toBeGreaterThan(5);
+      await eventually(async () => (await dataOf(b)).n).toBeGreaterThan(5);
       if (way === "is killed") await a.close();
       else {
         const devtools = await tabs.context.newCDPSession(a);
@@ -224,7 +225,7 @@ describe("a database", () => {
     expect(await change(b, 5)).toBe("done");
     await a.evaluate(() => void (tab.state.data.n = 1));
     expect(await a.evaluate(() => tab.notes.ready())).toBe(true);
-    await expect.poll(() => dataOf(b)).toEqual({ n: 1, text: "" });
+    await eventually(() => dataOf(b)).toEqual({ n: 1, text: "" });
     expect(await stored(b)).toEqual({ a: { n: 1, text: "" } });
     // A page that begins with the version of before is refused.
     const late = await tabs.open();
@@ -273,8 +274,7 @@ describe("a database", () => {
       { a: { n: 0, text: "before" }, small: 2 },
     ]);
     // The browser frees what it has refused a moment later.
-    await expect
-      .poll(() =>
+    await eventually(() =>
         page.evaluate(async () => {
           tab.state.data.text += "!";
           await tab.notes.flush();

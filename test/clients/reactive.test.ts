@@ -8,6 +8,7 @@ import kv, { type Store } from "../../src/index.ts";
 import { createKVStore, kv as states } from "../../src/reactive/index.ts";
 import { place } from "../helpers/disk.ts";
 import { reactiveSuite } from "../helpers/reactive-suite.ts";
+import { eventually } from "../helpers/eventually.ts";
 
 const folder = place();
 let path = `${folder}/0.db`;
@@ -87,7 +88,7 @@ describe("states in a store without a codec", () => {
     const state = notes("a", 0);
     await notes.ready();
     expect(state.data).toBe(1);
-    await expect.poll(() => state.status).toBe("removed");
+    await eventually(() => state.status).toBe("removed");
   });
 
   it("do not look for changes when they are not to", async () => {
@@ -179,7 +180,7 @@ describe("states in a store without a codec", () => {
     await notes.ready();
     await store.set("notes:a", 1);
     await vi.advanceTimersByTimeAsync(1000);
-    await expect.poll(() => state.data).toBe(1);
+    await eventually(() => state.data).toBe(1);
     await notes.store().close();
     expect(vi.getTimerCount()).toBe(0);
     vi.useRealTimers();

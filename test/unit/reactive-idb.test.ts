@@ -3,6 +3,7 @@ import "fake-indexeddb/auto";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KVFn } from "../../src/reactive/index.ts";
 import { deleteDatabase, inStore, requested } from "../helpers/browser-clients.ts";
+import { eventually } from "../helpers/eventually.ts";
 
 type Module = typeof import("../../src/reactive/index.ts");
 const open: KVFn[] = [];
@@ -72,7 +73,7 @@ describe("the database", () => {
 
   it("is opened in the background, without a state", async () => {
     const kv = (await program())("notes");
-    await expect.poll(() => kv.store().status).toBe("open");
+    await eventually(() => kv.store().status).toBe("open");
   });
 
   it("and the version are part of what makes two functions the same", async () => {
@@ -132,7 +133,7 @@ describe("the database", () => {
     expect(theirs.data).toEqual({ n: 1 });
     state.data.n = 2;
     expect(await old.ready()).toBe(true);
-    await expect.poll(() => theirs.data.n).toBe(2);
+    await eventually(() => theirs.data.n).toBe(2);
     expect(await rows("shared", "notes")).toEqual([{ n: 2 }]);
     expect((await shape("shared"))[0]).toBe(3);
   });

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { ReactiveSubject } from "../reactive-suite.ts";
+import { eventually } from "../eventually.ts";
 
 /** Beginning, changing, writing, coming back. */
 export function keeping({ program, rows, fill, transactions }: ReactiveSubject): void {
@@ -215,7 +216,7 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       expect((await rows("notes")).get("k0")).toEqual({ n: 0 });
       await vi.advanceTimersByTimeAsync(1);
       vi.useRealTimers();
-      await expect.poll(() => kv.store().busy).toBe(false);
+      await eventually(() => kv.store().busy).toBe(false);
       expect(count()).toBe(1);
       expect([...(await rows("notes")).values()]).toEqual(states.map(() => ({ n: 101 })));
     });

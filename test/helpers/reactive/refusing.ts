@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Storable } from "../../../src/reactive/index.ts";
 import type { ReactiveSubject } from "../reactive-suite.ts";
+import { eventually } from "../eventually.ts";
 
 const refused = (() => {}) as unknown as Storable;
 
@@ -83,8 +84,8 @@ export function refusing({ program, rows, transactions }: ReactiveSubject): void
       const kv = (await program())("notes");
       const state = kv("a", { f: refused });
       const other = kv("b", 1);
-      await expect.poll(() => state.status).toBe("error");
-      await expect.poll(() => kv.store().busy).toBe(false);
+      await eventually(() => state.status).toBe("error");
+      await eventually(() => kv.store().busy).toBe(false);
       expect(other).toEqual({ data: 1, status: "ready" });
       expect(await rows("notes")).toEqual(new Map([["b", 1]]));
     });

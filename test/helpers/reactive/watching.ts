@@ -1,6 +1,7 @@
 import { effect, effectScope } from "@vue/reactivity";
 import { describe, expect, it, vi } from "vitest";
 import type { ReactiveSubject } from "../reactive-suite.ts";
+import { eventually } from "../eventually.ts";
 
 /** Subscriptions, snapshots, and what happens elsewhere. */
 export function watching({ program, rows }: ReactiveSubject): void {
@@ -72,7 +73,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
       kv.subscribe(state, heard);
       state.data = 2;
       await kv.ready();
-      await expect.poll(() => thrown).toMatchObject([{ message: "mine" }]);
+      await eventually(() => thrown).toMatchObject([{ message: "mine" }]);
       for (const listener of listeners) process.on("uncaughtException", listener);
       expect(heard).toHaveBeenCalledTimes(1);
       expect(await rows("notes")).toEqual(new Map([["a", 2]]));
@@ -130,12 +131,12 @@ export function watching({ program, rows }: ReactiveSubject): void {
       b.subscribe(there, heard);
       here.data.map.set("y", 2);
       await a.ready();
-      await expect.poll(() => there.data.map.get("y")).toBe(2);
+      await eventually(() => there.data.map.get("y")).toBe(2);
       expect(heard).toHaveBeenCalled();
       expect(b.store().busy).toBe(false);
       there.data.n = 5;
       await b.ready();
-      await expect.poll(() => here.data.n).toBe(5);
+      await eventually(() => here.data.n).toBe(5);
       expect(here).toEqual({ data: { n: 5, map: new Map([["x", 1], ["y", 2]]) }, status: "ready" });
       expect(await rows("notes")).toEqual(new Map([["k", here.data]]));
     });
@@ -147,7 +148,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
       await b.ready();
       there.data = 2;
       await b.ready();
-      await expect.poll(() => here.data).toBe(2);
+      await eventually(() => here.data).toBe(2);
       here.data = 1;
       await a.ready();
       expect(await rows("notes")).toEqual(new Map([["k", 1]]));
@@ -172,7 +173,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
         const found = await rows("notes");
         return ["own a", "own b", "shared"].map((key) => found.get(key));
       };
-      await expect.poll(async () => [[aOwn, bOwn, shared].map((state) => state!.data), theirs.map(({ data }) => data)]).toEqual([await stored(), await stored()]);
+      await eventually(async () => [[aOwn, bOwn, shared].map((state) => state!.data), theirs.map(({ data }) => data)]).toEqual([await stored(), await stored()]);
       expect(await stored()).toEqual(["a".repeat(30), "b".repeat(30), expect.stringMatching(/^[ab]29$/)]);
     });
 
@@ -183,7 +184,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
       await b.ready();
       a.remove("k");
       await a.ready();
-      await expect.poll(() => there.status).toBe("removed");
+      await eventually(() => there.status).toBe("removed");
       expect([here.data, there.data]).toEqual([undefined, undefined]);
       const next = b("k", 2);
       expect(next).toMatchObject({ data: 2, status: "ready" });
@@ -202,7 +203,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
       there.data.n = 2;
       await b.ready();
       // A change from here is under way, so the news does not show; it is what a refusal goes back to.
-      await expect.poll(() => events).toMatchObject([{ type: "set", key: "k" }]);
+      await eventually(() => events).toMatchObject([{ type: "set", key: "k" }]);
       expect(here.data).toHaveProperty("f");
       await a.flush();
       expect(here).toMatchObject({ data: { n: 2 }, status: "error" });
