@@ -354,11 +354,44 @@ describe("waiting", () => {
     ).toMatch(/^123false.*empty.*dead$/);
   });
 
+  it.each([
+    ["yields of nothing", "local c = coroutine.create(function() coroutine.yield() end) return select('#', coroutine.resume(c))"],
+    ["yields of many values", "local c = coroutine.create(function(...) coroutine.yield(...) end) return select('#', coroutine.resume(c, nil, 0/0, nil))"],
+    ["the place of an error", "local g = coroutine.wrap(function() error('no luck') end)\nlocal _, m = pcall(function()\n g() end) return m"],
+    ["an error that is no text", "local t = {} local _, m = pcall(coroutine.wrap(function() error(t) end)) return m == t"],
+    ["a dead coroutine", "local g = coroutine.wrap(function() end) g() local _, m = pcall(function() g() end) return m"],
+    ["a coroutine inside itself", "local g g = coroutine.wrap(function() g() end) local _, m = pcall(function() g() end) return m"],
+    ["an error while one is closed", "local g = coroutine.wrap(function() local x <close> = setmetatable({}, { __close = function(_, e) error(e .. ', closed', 0) end }) error('failed', 0) end) local _, m = pcall(g) return m"],
+    ["what is no coroutine", "local _, m = pcall(function() coroutine.resume(5) end) return m"],
+    ["what is no function", "local _, m = pcall(function() coroutine.wrap('x') end) return m"],
+    ["coroutines in coroutines without end", "local n = 0 local function f() n = n + 1 return coroutine.wrap(f)() end local ok = pcall(f) return n"],
+  ])("changes nothing for programs without it: %s", async (_, code) => {
+    const [{ lua }, plain] = [await program(), await new LuaFactory().createEngine()];
+    states.push(plain);
+    expect(await lua.doString(code)).toEqual(await plain.doString(code));
+  });
+
+  it("of one coroutine for two calls at once is refused, as Lua refuses it", async () => {
+    const { run, call } = await program();
+    await run(`
+      local kv = KV.namespace("two")
+      kv:put("a", "A") kv:put("b", "B")
+      local next = coroutine.wrap(function(key) while true do key = coroutine.yield(kv:get(key)) end end)
+      function get(key) return next(key) end`);
+    const both = await Promise.allSettled([call("get", "a"), call("get", "b")]);
+    expect(both).toMatchObject([{ value: "A" }, { reason: { message: expect.stringContaining("cannot resume non-suspended coroutine") } }]);
+    expect(await call("get", "b")).toBe("B");
+  });
+
   it("says where it is not possible", async () => {
     const { lua, raised, run } = await program();
     const refusal = /has to wait, which Lua cannot do here.*doString\(\) or call\(\)/;
     expect(await raised('table.sort({ 1, 2 }, function() return KV.namespace("n"):get("x") end)')).toMatch(refusal);
     expect(() => lua.doStringSync('return KV.namespace("n"):get("x")')).toThrow(refusal);
+    // A coroutine can yield there, to somebody who cannot wait.
+    const inside = 'local function get() return KV.namespace("n"):get("x") end local c = coroutine.create(function() return coroutine.wrap(get)() end)';
+    expect(await raised(`${inside} table.sort({ 1, 2 }, function() assert(coroutine.resume(c)) end)`)).toMatch(refusal);
+    expect(() => lua.doStringSync(`${inside} assert(coroutine.resume(c))`)).toThrow(refusal);
     await run('function load() return KV.namespace("n"):get("x") end');
     expect(() => lua.global.get("load")()).toThrow(refusal);
   });
