@@ -1,6 +1,7 @@
+import { KvError } from "../errors.ts";
 import type { Namespace } from "../namespace/types.ts";
 import { METHODS, parse, type Push } from "./methods.ts";
-import { type LuaApi, type LuaThread, TYPE } from "./state.ts";
+import { type LuaApi, type LuaGlobal, onClose, TYPE } from "./state.ts";
 import { NotStorable, pushText, stringAt, type Values } from "./value.ts";
 
 /** Where namespaces come from: `KV` of `anykv/namespace`, or what its `createKV()` returns. */
@@ -10,7 +11,7 @@ export interface Namespaces {
 
 /** The functions that the prelude is given. Most answer a program with `true` and results, or with `false` and a message. */
 export class Bridge {
-  readonly #lua: LuaThread;
+  readonly #lua: LuaGlobal;
   readonly #api: LuaApi;
   readonly #values: Values;
   readonly #kv: Namespaces;
@@ -18,12 +19,41 @@ export class Bridge {
   /** Operations by their tickets: `null` while they are under way. */
   readonly #tickets = new Map<number, Push | null>();
   #last = 0;
+  readonly #pointers: number[] = [];
+  /** Who is to be told that the state was closed. */
+  readonly #waiting = new Set<(error: KvError) => void>();
+  /** Whether the state was closed: its memory belongs to somebody else by then. */
+  isClosed = false;
 
-  constructor(lua: LuaThread, values: Values, kv: Namespaces) {
+  constructor(lua: LuaGlobal, values: Values, kv: Namespaces) {
     this.#lua = lua;
     this.#api = lua.lua;
     this.#values = values;
     this.#kv = kv;
+    onClose(lua, () => this.#close());
+  }
+
+  /** @throws {KvError} KV_CLOSED after the state was closed. */
+  check(): void {
+    if (this.isClosed) throw closed();
+  }
+
+  /** What the work comes to, while the state is open. */
+  async whileOpen<T>(work: Promise<T>): Promise<T> {
+    let abandon!: (error: KvError) => void;
+    const closing = new Promise<never>((_resolve, reject) => (abandon = reject));
+    this.#waiting.add(abandon);
+    try {
+      return await Promise.race([work, closing]);
+    } finally {
+      this.#waiting.delete(abandon);
+    }
+  }
+
+  #close(): void {
+    this.isClosed = true;
+    for (const pointer of this.#pointers) this.#api.module.removeFunction(pointer);
+    for (const abandon of this.#waiting) abandon(closed());
   }
 
   /** Pushes the functions in the order in which the prelude takes them, and says how many. */
@@ -34,10 +64,14 @@ export class Bridge {
         try {
           return run(caller);
         } catch (error) {
+          // Lua's own errors (no memory) go through as this.
+          if (error === Infinity) throw error;
           return this.#refuse(caller, error);
         }
       };
-      this.#api.lua_pushcclosure(thread, this.#api.module.addFunction(answer, "ii"), 0);
+      const pointer = this.#api.module.addFunction(answer, "ii");
+      this.#pointers.push(pointer);
+      this.#api.lua_pushcclosure(thread, pointer, 0);
     }
     return functions.length;
   }
@@ -65,12 +99,18 @@ export class Bridge {
     const ticket = ++this.#last;
     this.#tickets.set(ticket, null);
     const done = method(namespace, { api: this.#api, values: this.#values, thread, first: 3 }).then(
-      (push) => this.#tickets.set(ticket, (to) => (this.#api.lua_pushboolean(to, 1), 1 + push(to))),
-      (error: unknown) => this.#tickets.set(ticket, (to) => this.#refuse(to, error)),
+      (push) => this.#ended(ticket, (to) => (this.#api.lua_pushboolean(to, 1), 1 + push(to))),
+      (error: unknown) => this.#ended(ticket, (to) => this.#refuse(to, error)),
     );
     this.#api.lua_pushinteger(thread, BigInt(ticket));
     this.#lua.stateToThread(thread).pushValue(done);
     return 2;
+  }
+
+  #ended(ticket: number, push: Push): Promise<void> | undefined {
+    this.#tickets.set(ticket, push);
+    // Never, after the state was closed: whoever runs the program would go on in memory that belongs to others.
+    return this.isClosed ? new Promise(() => {}) : undefined;
   }
 
   /** `(ticket)` → nothing while it is under way, then what came of it. */
@@ -98,3 +138,5 @@ export class Bridge {
     return 2;
   }
 }
+
+const closed = (): KvError => new KvError("KV_CLOSED", "this Lua state was closed");

@@ -1,8 +1,10 @@
 import { KvError } from "../errors.ts";
+import { hasMethods } from "../manifest.ts";
 import type { Json } from "../types.ts";
+import { checkedCopy } from "../value.ts";
 import { Bridge, type Namespaces } from "./bridge.ts";
 import { PRELUDE } from "./prelude.ts";
-import { type LuaState, REGISTRY, TYPE } from "./state.ts";
+import { type LuaState, REGISTRY } from "./state.ts";
 import { Values } from "./value.ts";
 
 export type { Namespaces } from "./bridge.ts";
@@ -14,7 +16,7 @@ export interface InstalledKV {
    * Calls a Lua function by its global name (with dots: `"actions.default"`) and waits for it: a function that is called as a JavaScript one
    * (`lua.global.get("load")()`) cannot wait, and so cannot use a namespace. Arguments and results are JSON; of several results it is an array.
    *
-   * @throws {KvError} KV_INVALID_VALUE for a name that is no function. What the function raises is an `Error`.
+   * @throws {KvError} KV_INVALID_VALUE for a name that is no function and for arguments that are no JSON, KV_CLOSED when the state is closed, also meanwhile. What the function raises is an `Error`.
    */
   call(name: string, ...values: Json[]): Promise<Json>;
 }
@@ -30,7 +32,7 @@ export interface InstalledKV {
  *
  * @param lua what `new LuaFactory().createEngine()` of wasmoon resolves to.
  * @param kv where namespaces come from: `KV` or `createKV()` of `anykv/namespace`.
- * @throws {KvError} KV_INVALID_CLIENT for something else than a state of wasmoon.
+ * @throws {KvError} KV_INVALID_CLIENT for something else than a state of wasmoon and namespaces.
  * @example
  * import kv from "anykv";
  * import { installKV } from "anykv/lua";
@@ -51,37 +53,37 @@ export function installKV(lua: LuaState, kv: Namespaces): InstalledKV {
   const { global } = lua;
   const api = global?.lua;
   if (typeof api?.lua_pushcclosure !== "function") throw new KvError("KV_INVALID_CLIENT", "this is no Lua state of wasmoon: pass what createEngine() resolves to");
+  if (!hasMethods(kv, "namespace")) throw new KvError("KV_INVALID_CLIENT", "these are no namespaces: pass KV of anykv/namespace, or what createKV() answers");
   const thread = global.address;
   const top = api.lua_gettop(thread);
-  // The metatable of arrays: known to both sides.
-  api.lua_createtable(thread, 0, 0);
-  api.lua_pushvalue(thread, -1);
   const values = new Values(api, thread);
+  const bridge = new Bridge(global, values, kv);
   global.loadString(PRELUDE, "=anykv");
-  api.lua_pushvalue(thread, -2);
-  const functions = new Bridge(global, values, kv).push(thread);
-  global.assertOk(api.lua_pcallk(thread, 1 + functions, 0, 0, 0, null));
+  values.pushArrayType(thread);
+  const functions = bridge.push(thread);
+  global.assertOk(api.lua_pcallk(thread, 1 + functions, 1, 0, 0, null));
+  const caller = api.luaL_ref(thread, REGISTRY);
   api.lua_settop(thread, top);
 
   async function call(name: string, ...args: Json[]): Promise<Json> {
+    bridge.check();
+    const parts = `${name}`.split(".");
+    const given = args.map((value, i) => checkedCopy(value, `argument ${i + 1}`));
     const own = global.newThread();
     // Off the stack of the state, where calls that end in another order would mix them up.
     const anchor = api.luaL_ref(thread, REGISTRY);
     try {
-      const [first, ...further] = name.split(".");
-      let type = api.lua_getglobal(own.address, first!);
-      for (const part of further) type = type === TYPE.table ? api.lua_getfield(own.address, -1, part) : TYPE.nil;
-      if (type !== TYPE.function) throw new KvError("KV_INVALID_VALUE", `the Lua program has no function ${JSON.stringify(name)}`);
-      const base = api.lua_gettop(own.address) - 1;
-      for (const value of args) values.push(own.address, value);
-      await own.run(args.length);
+      api.lua_rawgeti(own.address, REGISTRY, BigInt(caller));
+      for (const value of [parts.length, ...parts, ...given]) values.push(own.address, value);
+      await bridge.whileOpen(own.run(1 + parts.length + given.length));
+      bridge.check();
+      if (api.lua_toboolean(own.address, 1) === 0) throw new KvError("KV_INVALID_VALUE", `the Lua program has no function ${JSON.stringify(`${name}`)}`);
       const results: Json[] = [];
-      for (let index = base + 1; index <= api.lua_gettop(own.address); index++) results.push(values.read(own.address, index, `result ${index - base}`));
+      for (let index = 2; index <= api.lua_gettop(own.address); index++) results.push(values.read(own.address, index, `result ${index - 1}`));
       return results.length > 1 ? results : (results[0] ?? null);
     } finally {
-      api.luaL_unref(thread, REGISTRY, anchor);
+      if (!bridge.isClosed) api.luaL_unref(thread, REGISTRY, anchor);
     }
   }
   return { call };
 }
-

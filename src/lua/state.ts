@@ -5,6 +5,7 @@ export interface LuaApi {
     _malloc(size: number): number;
     _free(pointer: number): void;
     addFunction(run: (thread: number) => number, signature: string): number;
+    removeFunction(pointer: number): void;
     ccall(name: string, returns: "number", types: "number"[], values: number[]): unknown;
     getValue(pointer: number, type: "i32"): number;
   };
@@ -12,7 +13,6 @@ export interface LuaApi {
   lua_checkstack(thread: number, more: number): number;
   lua_createtable(thread: number, array: number, fields: number): void;
   lua_getfield(thread: number, index: number, name: string): number;
-  lua_getglobal(thread: number, name: string): number;
   lua_getmetatable(thread: number, index: number): number;
   lua_gettop(thread: number): number;
   lua_isinteger(thread: number, index: number): number;
@@ -28,6 +28,7 @@ export interface LuaApi {
   lua_rawgeti(thread: number, index: number, n: bigint): number;
   lua_rawset(thread: number, index: number): void;
   lua_rawseti(thread: number, index: number, n: bigint): void;
+  lua_setfield(thread: number, index: number, name: string): void;
   lua_setmetatable(thread: number, index: number): number;
   lua_settop(thread: number, index: number): void;
   lua_toboolean(thread: number, index: number): number;
@@ -51,9 +52,30 @@ export interface LuaThread {
   run(values?: number): Promise<unknown>;
 }
 
+/** What wasmoon asks when it turns values of Lua into those of JavaScript and back, and tells when the state is closed. */
+interface LuaExtension {
+  readonly name: string;
+  isType(): boolean;
+  getValue(): unknown;
+  pushValue(): boolean;
+  close(): void;
+}
+
+/** The main thread of a state. */
+export interface LuaGlobal extends LuaThread {
+  /** Takes a {@link LuaExtension}; never, since the class of wasmoon has members of its own. */
+  registerTypeExtension(priority: number, extension: never): void;
+}
+
+/** Calls back as soon as the state is closed, which nobody but its extensions is told: by one that knows no type. */
+export function onClose(lua: LuaGlobal, close: () => void): void {
+  const extension: LuaExtension = { name: "anykv", isType: () => false, getValue: () => undefined, pushValue: () => false, close };
+  lua.registerTypeExtension(-1, extension as never);
+}
+
 /** What is used of a Lua 5.4 state of wasmoon: what `new LuaFactory().createEngine()` resolves to. */
 export interface LuaState {
-  readonly global: LuaThread;
+  readonly global: LuaGlobal;
 }
 
 /** Lua's types by number. */

@@ -1,8 +1,11 @@
 import type { Json } from "../types.ts";
 import { bytesAt, type LuaApi, pushBytes, REGISTRY, TYPE } from "./state.ts";
 
-/** Deeper tables are refused: so deep are only those that a program made by mistake. */
-const DEPTH = 200;
+/** Deeper tables are refused, as by stores: engines overflow their stacks a little deeper. */
+const DEPTH = 1000;
+
+/** Where the registry has the metatable of arrays. */
+const ARRAY = "anykv.array";
 
 const utf8 = new TextEncoder();
 // ignoreBOM means to keep it.
@@ -31,10 +34,21 @@ export class Values {
   readonly #api: LuaApi;
   readonly #array: number;
 
-  /** Takes the metatable of arrays from the top of the stack. */
   constructor(api: LuaApi, thread: number) {
     this.#api = api;
+    // One in a state, however many of these there are.
+    if (api.lua_getfield(thread, REGISTRY, ARRAY) !== TYPE.table) {
+      api.lua_settop(thread, -2);
+      api.lua_createtable(thread, 0, 0);
+      api.lua_pushvalue(thread, -1);
+      api.lua_setfield(thread, REGISTRY, ARRAY);
+    }
     this.#array = api.luaL_ref(thread, REGISTRY);
+  }
+
+  /** Pushes the metatable of arrays. */
+  pushArrayType(thread: number): void {
+    this.#api.lua_rawgeti(thread, REGISTRY, BigInt(this.#array));
   }
 
   /**
@@ -60,7 +74,7 @@ export class Values {
     if (type !== TYPE.table) throw new NotStorable(`${path}: a ${api.lua_typename(thread, type)}`);
     const pointer = api.lua_topointer(thread, index);
     if (above.has(pointer)) throw new NotStorable(`${path}: a table inside itself`);
-    if (above.size >= DEPTH || api.lua_checkstack(thread, 8) === 0) throw new NotStorable(`${path}: tables more than ${DEPTH} deep`);
+    if (above.size >= DEPTH || api.lua_checkstack(thread, 8) === 0) throw new NotStorable(`${path.slice(0, 60)}…: tables more than ${DEPTH} deep`);
     above.add(pointer);
     const value = this.#table(thread, index, path, above);
     above.delete(pointer);
@@ -108,42 +122,46 @@ export class Values {
   #isArray(thread: number, index: number): boolean {
     const api = this.#api;
     if (api.lua_getmetatable(thread, index) === 0) return false;
-    api.lua_rawgeti(thread, REGISTRY, BigInt(this.#array));
+    this.pushArrayType(thread);
     const isArray = api.lua_rawequal(thread, -1, -2) !== 0;
     api.lua_settop(thread, -3);
     return isArray;
   }
 
-  /** Pushes JSON: `null` is `nil`, and in an array a hole. */
-  push(thread: number, value: Json): void {
+  /**
+   * Pushes JSON: `null` is `nil`, and in an array a hole.
+   *
+   * @throws for what is too deep.
+   */
+  push(thread: number, value: Json, depth = 0): void {
     const api = this.#api;
-    api.lua_checkstack(thread, 8);
+    if (depth > DEPTH || api.lua_checkstack(thread, 8) === 0) throw new Error(`this JSON is more than ${DEPTH} deep`);
     if (value === null) api.lua_pushnil(thread);
     else if (typeof value === "boolean") api.lua_pushboolean(thread, Number(value));
     else if (typeof value === "string") pushText(api, thread, value);
     else if (Number.isSafeInteger(value)) api.lua_pushinteger(thread, BigInt(value as number));
     else if (typeof value === "number") api.lua_pushnumber(thread, value);
-    else if (Array.isArray(value)) this.#pushArray(thread, value);
-    else this.#pushFields(thread, Object.entries(value));
+    else if (Array.isArray(value)) this.#pushArray(thread, value, depth + 1);
+    else this.#pushFields(thread, Object.entries(value), depth + 1);
   }
 
-  #pushArray(thread: number, items: readonly Json[]): void {
+  #pushArray(thread: number, items: readonly Json[], depth: number): void {
     const api = this.#api;
     api.lua_createtable(thread, items.length, 0);
     items.forEach((item, i) => {
-      this.push(thread, item);
+      this.push(thread, item, depth);
       api.lua_rawseti(thread, -2, BigInt(i + 1));
     });
-    api.lua_rawgeti(thread, REGISTRY, BigInt(this.#array));
+    this.pushArrayType(thread);
     api.lua_setmetatable(thread, -2);
   }
 
-  #pushFields(thread: number, fields: readonly (readonly [string, Json])[]): void {
+  #pushFields(thread: number, fields: readonly (readonly [string, Json])[], depth: number): void {
     const api = this.#api;
     api.lua_createtable(thread, 0, fields.length);
     for (const [name, item] of fields) {
       pushText(api, thread, name);
-      this.push(thread, item);
+      this.push(thread, item, depth);
       api.lua_rawset(thread, -3);
     }
   }

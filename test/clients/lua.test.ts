@@ -266,7 +266,7 @@ describe("what cannot be stored", () => {
     ["{ n = -1/0 }", "value.n: inf"],
     ["{ n = 9007199254740993 }", "value.n: an integer beyond 2^53"],
     ["cycle", "value.a.b: a table inside itself"],
-    ["deep", "tables more than 200 deep"],
+    ["deep", "tables more than 1000 deep"],
   ])("%s is a Lua error that names it, and nothing is written", async (value, message) => {
     const { run, raised } = await program();
     await run('cycle = { a = {} } cycle.a.b = cycle deep = {} do local t = deep for i = 1, 5000 do t.t = {} t = t.t end end KV.namespace("n"):put("k", "before")');
@@ -413,8 +413,100 @@ describe("waiting", () => {
   });
 });
 
-it("takes nothing but a state of wasmoon, and leaves its stack as it was", async () => {
+describe("a program that declares its globals", () => {
+  const strict = 'setmetatable(_G, { __index = function(_, name) error("undeclared " .. name, 2) end, __newindex = function(_, name) error("undeclared " .. name, 2) end })';
+
+  it("has KV and json all the same, and its functions are looked up as it does", async () => {
+    const lua = await new LuaFactory().createEngine();
+    states.push(lua);
+    await lua.doString(strict);
+    const { call } = installKV(lua, PLACES.memory!());
+    await lua.doString(`
+      rawset(_G, "count", function(...) return select("#", ...), KV.namespace("n"):get("x") or json.encode({ ... }) end)
+      rawset(_G, "made", setmetatable({}, { __index = function(_, name) return function() return KV.namespace("n"):get(name) or name end end }))`);
+    await expect(call("missing")).rejects.toThrow("undeclared missing");
+    expect([await call("count", 1, null), await call("made.later")]).toEqual([[2, "[1]"], "later"]);
+  });
+});
+
+it("refuses arguments that are no JSON", async () => {
+  const { call, run } = await program();
+  await run("function count(...) return select('#', ...) end");
+  const cycle: { self?: unknown } = {};
+  cycle.self = cycle;
+  for (const value of [1n, NaN, new Date(), Math.abs, cycle]) await expect(call("count", 1, value as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE", message: expect.stringMatching(/^argument 2/) });
+  expect(await call("count", undefined as never, null)).toBe(2);
+  await expect(call(undefined as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+});
+
+it("reads JSON as deep as it is stored, and refuses what is deeper", async () => {
+  const { run, raised, all } = await program();
+  const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
+  await all.namespace("n").put("deep", JSON.parse(nested(1000)) as object);
+  expect(await run('local kv = KV.namespace("n") kv:put("copy", kv:get("deep", "json")) return kv:get("copy")')).toBe(nested(1000));
+  for (const depth of [1002, 1_000_000]) expect(await raised(`json.decode(("["):rep(${depth}) .. ("]"):rep(${depth}))`)).toMatch(/this JSON is more than 1000 deep$/);
+});
+
+it("goes on when Lua has no memory left", async () => {
+  const lua = await new LuaFactory().createEngine({ traceAllocations: true });
+  states.push(lua);
+  const all = PLACES.memory!();
+  installKV(lua, all);
+  await all.namespace("n").put("large", JSON.stringify(Array.from({ length: 10_000 }, (_, n) => ({ n }))));
+  lua.global.setMemoryMax(lua.global.getMemoryUsed() + 100_000);
+  expect(await lua.doString('local ok, message = pcall(function() return KV.namespace("n"):get("large", "json") end) return message')).toBe("not enough memory");
+  lua.global.setMemoryMax(undefined);
+  expect(await lua.doString('return #KV.namespace("n"):get("large", "json")')).toBe(10_000);
+});
+
+describe("a state that is closed", () => {
+  const code = 'function work() local kv = KV.namespace("n") for i = 1, 20 do kv:put("k" .. i, ("x"):rep(1000)) end return #kv:list().keys end';
+
+  it("ends its calls, and does not touch the other states of its factory", async () => {
+    const [factory, all] = [new LuaFactory(), PLACES.memory!()];
+    const other = await factory.createEngine();
+    states.push(other);
+    const { call } = installKV(other, all);
+    await other.doString(code);
+    for (let i = 0; i < 30; i++) {
+      const lua = await factory.createEngine();
+      const installed = installKV(lua, all);
+      await lua.doString(code);
+      let ended = false;
+      void lua.doString("work()").finally(() => (ended = true));
+      const calls = Promise.allSettled([installed.call("work"), installed.call("work"), installed.call("work")]);
+      for (let turn = 0; turn < i % 7; turn++) await undefined;
+      lua.global.close();
+      expect(await call("work")).toBe(20);
+      for (const each of await calls) expect(each).toMatchObject({ reason: { code: "KV_CLOSED" } });
+      await expect(installed.call("work")).rejects.toMatchObject({ code: "KV_CLOSED" });
+      expect(ended).toBe(false);
+    }
+  });
+
+  it("leaves nothing behind in its factory", async () => {
+    const factory = new LuaFactory();
+    const { module } = await factory.getLuaModule();
+    const slot = async (): Promise<number> => {
+      const lua = await factory.createEngine();
+      installKV(lua, PLACES.memory!());
+      lua.global.close();
+      const pointer = module.addFunction(() => 0, "i");
+      module.removeFunction(pointer);
+      return pointer;
+    };
+    const seen: number[] = [];
+    for (let i = 0; i < 30; i++) seen.push(await slot());
+    // Slots are taken again: each state takes a few.
+    expect(Math.max(...seen) - Math.min(...seen)).toBeLessThan(30);
+  });
+});
+
+it("takes nothing but a state of wasmoon and namespaces, and leaves its stack as it was", async () => {
   expect(() => installKV({} as never, PLACES.memory!())).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
+  const state = await new LuaFactory().createEngine();
+  states.push(state);
+  for (const none of [undefined, null, kv()]) expect(() => installKV(state, none as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
   const { lua, all, call, run } = await program();
   await run("function one() return KV.namespace('n'):get('x') end");
   const before = lua.global.getTop();
@@ -422,4 +514,5 @@ it("takes nothing but a state of wasmoon, and leaves its stack as it was", async
   await call("one");
   await call("none").catch(() => undefined);
   expect(lua.global.getTop()).toBe(before);
+  expect(await run('KV.namespace("n"):put("a", { json.array() }) return KV.namespace("n"):get("a") .. json.encode(KV.namespace("n"):get("a", "json"))')).toBe("[[]][[]]");
 });
