@@ -36,8 +36,8 @@ async function drained(stream: ReadableStream<unknown>, rules: Rules): Promise<U
       chunks.push(chunk);
     }
   } catch (error) {
-    // The first error counts.
-    await reader.cancel(error).catch(() => {});
+    // The first error counts, and the stream may take its time to end.
+    reader.cancel(error).catch(() => {});
     throw error;
   }
   const all = new Uint8Array(length);
