@@ -56,11 +56,22 @@ export function checkType(type: unknown, { refuse }: Rules): asserts type is Val
   if (!TYPES.includes(type)) refuse("KV_INVALID_VALUE", 'Unknown response type. Possible types are "text", "arrayBuffer", "json", and "stream".', TypeError);
 }
 
+/** Whether something is neither options nor none. */
+const isBare = (options: unknown): boolean => options !== undefined && options !== null && Object(options) !== options;
+
+/** The options of a write. */
+export function writingOf(options: unknown, { isWorkers, refuse }: Rules): PutOptions {
+  // A bare duration in its place would mean "never" by mistake.
+  if (!isWorkers && isBare(options)) refuse("KV_INVALID_EXPIRES", "the options of put() are an object: { expirationTtl: 60 }");
+  return Object(options) as PutOptions;
+}
+
 /** The type that is asked for, not checked for existing keys alone: see {@link checkType}. */
 export function typeOf(typeOrOptions: unknown, method: Method, rules: Rules): unknown {
   const { isWorkers, refuse } = rules;
-  const isText = typeof typeOrOptions === "string";
-  const { type, cacheTtl } = (isText ? { type: typeOrOptions } : Object(typeOrOptions)) as GetOptions;
+  // What is no object is taken for a type, and refused as one.
+  const isType = typeof typeOrOptions === "string" || (!isWorkers && isBare(typeOrOptions));
+  const { type, cacheTtl } = (isType ? { type: typeOrOptions } : Object(typeOrOptions)) as GetOptions;
   if (cacheTtl !== undefined) {
     const seconds = isWorkers ? int32(cacheTtl, rules) : cacheTtl;
     if (!(seconds >= SHORTEST_CACHE_TTL)) refuse("KV_INVALID_VALUE", `KV ${method} failed: 400 Invalid cache_ttl of ${seconds}. Cache TTL must be at least ${SHORTEST_CACHE_TTL}.`);
@@ -84,22 +95,24 @@ function int32(value: unknown, { refuse }: Rules): number {
 export function expirationOf(options: PutOptions, byDefault: Expires, rules: Rules): number | null {
   const now = Math.floor(Date.now() / 1000);
   const given = rules.isWorkers ? byWorkers(options, now, rules) : byOurs(options, now, rules);
-  if (given !== null) return given;
+  if (given !== undefined) return given;
   const at = deadline(byDefault, Date.now());
-  return at && Math.ceil(at / 1000);
+  return at && Math.min(Math.ceil(at / 1000), LATEST);
 }
 
-function byOurs({ expiration, expirationTtl }: PutOptions, now: number, { refuse }: Rules): number | null {
+/** `null` is none, whatever the store's own; `undefined` is the store's own. */
+function byOurs({ expiration, expirationTtl }: PutOptions, now: number, { refuse }: Rules): number | null | undefined {
   for (const [name, value, from] of [["expiration", expiration, 0], ["expirationTtl", expirationTtl, now]] as const) {
     // Never "forever" by mistake.
     const isFine = value === undefined || value === null || (Number.isInteger(value) && value >= 0 && from + value <= LATEST);
     if (!isFine) refuse("KV_INVALID_EXPIRES", `${name} is a whole number of seconds${from === 0 ? " since 1970, not of milliseconds," : ""} from 0 up to the year 9999`);
   }
   if (typeof expiration === "number") return expiration;
-  return typeof expirationTtl === "number" ? now + expirationTtl : null;
+  if (typeof expirationTtl === "number") return now + expirationTtl;
+  return expiration === null || expirationTtl === null ? null : undefined;
 }
 
-function byWorkers(options: PutOptions, now: number, rules: Rules): number | null {
+function byWorkers(options: PutOptions, now: number, rules: Rules): number | undefined {
   const [expiration, ttl] = [options.expiration, options.expirationTtl].map((value) => (value === undefined ? null : int32(value, rules))) as [number | null, number | null];
   const refuse = (what: string): never => rules.refuse("KV_INVALID_EXPIRES", `KV PUT failed: 400 Invalid ${what}`);
   if (ttl !== null) {
@@ -107,7 +120,7 @@ function byWorkers(options: PutOptions, now: number, rules: Rules): number | nul
     if (ttl < SHORTEST_TTL) refuse(`expiration_ttl of ${ttl}. Expiration TTL must be at least ${SHORTEST_TTL}.`);
     return now + ttl;
   }
-  if (expiration === null) return null;
+  if (expiration === null) return undefined;
   if (expiration <= now) refuse(`expiration of ${expiration}. Please specify integer greater than the current number of seconds since the UNIX epoch.`);
   if (expiration < now + SHORTEST_TTL) refuse(`expiration of ${expiration}. Expiration times must be at least ${SHORTEST_TTL} seconds in the future.`);
   return expiration;
@@ -127,9 +140,8 @@ export function checkSize(bytes: number, { refuse }: Rules): void {
   if (bytes > VALUE_BYTES) refuse("KV_TOO_LARGE", `KV PUT failed: 413 Value length of ${bytes} exceeds limit of ${VALUE_BYTES}.`);
 }
 
-/** The values of a bulk read have a limit by the rules of Workers KV alone. */
-export function checkTotal(characters: number, { isWorkers, refuse }: Rules): void {
-  if (isWorkers && characters > VALUE_BYTES) refuse("KV_TOO_LARGE", "KV GET_BULK failed: 413 Total size of request exceeds the limit of 25MB");
+export function checkTotal(characters: number, { refuse }: Rules): void {
+  if (characters > VALUE_BYTES) refuse("KV_TOO_LARGE", "KV GET_BULK failed: 413 Total size of request exceeds the limit of 25MB");
 }
 
 /** What a listing asks for, checked. */
@@ -141,6 +153,7 @@ export interface Listing {
 
 export function listingOf(options: unknown, rules: Rules): Listing {
   const { isWorkers, refuse } = rules;
+  if (!isWorkers && isBare(options)) refuse("KV_INVALID_VALUE", 'the options of list() are an object: { prefix: "a" }');
   const { prefix, limit, cursor } = Object(options) as ListKeysOptions;
   const asked: unknown = isWorkers && limit !== undefined ? int32(limit, rules) : (limit ?? undefined);
   const most = asked === undefined || (isWorkers && (asked as number) <= 0) ? MOST_LISTED : (asked as number);

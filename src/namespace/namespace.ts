@@ -2,7 +2,7 @@ import type { Store } from "../api.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { guardOf } from "../guard.ts";
 import { contextOf, createStore, RAW } from "../store.ts";
-import { checkKey, checkKeys, checkTotal, checkType, expirationOf, listingOf, metadataOf, typeOf } from "./checks.ts";
+import { checkKey, checkKeys, checkTotal, checkType, expirationOf, listingOf, metadataOf, typeOf, writingOf } from "./checks.ts";
 import { decodeKept, encodeHead, encodeKept, type Kept } from "./kept.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { cursorAt, namesBehind, placeOf } from "./pages.ts";
@@ -94,7 +94,7 @@ export function namespace<V>(store: Store<V>, name: string, { compat }: Namespac
     const type = typeOf(typeOrOptions, "GET_BULK", rules);
     const names = checkKeys(keys, rules);
     const found = await readMany(names);
-    checkTotal(found.reduce((sum, kept) => sum + (kept === null ? 0 : asText(kept.payload).length), 0), rules);
+    if (rules.isWorkers) checkTotal(found.reduce((sum, kept) => sum + (kept === null ? 0 : asText(kept.payload).length), 0), rules);
     return new Map(names.map((key, i) => [key, take(found[i]!, ofBulk(found[i]!, type))]));
   }
 
@@ -124,7 +124,7 @@ export function namespace<V>(store: Store<V>, name: string, { compat }: Namespac
 
   async function put(key: unknown, value: unknown, options?: PutOptions): Promise<void> {
     const checked = checkKey(key, "PUT", rules);
-    const given = Object(options) as PutOptions;
+    const given = writingOf(options, rules);
     const head = { expiration: expirationOf(given, byDefault, rules), metadata: metadataOf(given, rules) };
     const pending = payloadOf(value, rules);
     const payload = pending instanceof Promise ? await pending : pending;

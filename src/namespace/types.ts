@@ -18,11 +18,11 @@ export interface GetOptions<Type extends ValueType = ValueType> {
 /** The type itself, or options with it. */
 export type AsType<Type extends ValueType> = Type | (GetOptions<Type> & { type: Type });
 
-/** Options of `put()`. What is not given is none: a rewrite replaces value, deadline and metadata together. */
+/** Options of `put()`. A rewrite replaces value, deadline and metadata together: without a deadline it has the store's own (`kv(client, { expires })`), which is none by default. */
 export interface PutOptions {
-  /** The deadline in whole seconds since 1970. One that has passed deletes. `null` for none. */
+  /** The deadline in whole seconds since 1970. One that has passed deletes. `null` for none, whatever the store's own. */
   expiration?: number | null | undefined;
-  /** Whole seconds from now; 0 deletes. Given both, `expiration` counts (with `compat: "workers"` this one). `null` for none. */
+  /** Whole seconds from now; 0 deletes. Given both, `expiration` counts (with `compat: "workers"` this one). `null` as above. */
   expirationTtl?: number | null | undefined;
   /** JSON of up to 1,024 bytes to keep beside the value; listings show it. `null` for none. */
   metadata?: unknown;
@@ -125,7 +125,7 @@ export interface Namespace extends AsyncUsingDisposable {
    * Keeps a value of up to 25 MiB: a text, bytes (a buffer, the part of it that a view shows, or a stream), or JSON of anything else that JSON has. A rewrite replaces value, metadata and deadline
    * together. A stream that fails, or is too long, stores nothing.
    *
-   * @throws {KvError} KV_INVALID_VALUE for what cannot be kept, KV_INVALID_EXPIRES for deadlines that are no whole seconds, KV_TOO_LARGE, KV_QUOTA; what was stored before is still there.
+   * @throws {KvError} KV_INVALID_VALUE for what cannot be kept, KV_INVALID_EXPIRES for deadlines that are no whole seconds and options that are no object, KV_TOO_LARGE, KV_QUOTA; what was stored before is still there.
    * @example
    * import kv from "anykv";
    * import { namespace } from "anykv/namespace";
@@ -145,7 +145,7 @@ export interface Namespace extends AsyncUsingDisposable {
    *
    * A cursor survives a restart, other limits and the deletion of the key that it stands on.
    *
-   * @throws {KvError} KV_INVALID_CURSOR for the cursor of another namespace or prefix, KV_INVALID_VALUE for a limit that is none.
+   * @throws {KvError} KV_INVALID_CURSOR for the cursor of another namespace or prefix, KV_INVALID_VALUE for a limit or options that are none.
    * @example
    * import kv from "anykv";
    * import { namespace } from "anykv/namespace";

@@ -151,6 +151,7 @@ describe("by the rules of this library", () => {
       ...[null, undefined, new Date(), NaN, 1n, Symbol("x"), () => 1, cycle, { a: new Map() }, new Blob(["x"]), detached, detached.buffer, texts, locked].map((value): [string, Promise<unknown>] => ["KV_INVALID_VALUE", put(value)]),
       ...[new Date(), 1n, cycle, { a: NaN }].map((metadata): [string, Promise<unknown>] => ["KV_INVALID_VALUE", put("v", { metadata })]),
       ["KV_TOO_LARGE", put("v", { metadata: "é".repeat(512) })],
+      ...[60, "60", true].map((options): [string, Promise<unknown>] => ["KV_INVALID_EXPIRES", put("v", options)]),
       ["KV_TOO_LARGE", put(new Uint8Array(26_214_401))],
       ...[5, null, undefined, {}, "", ".", "..", "\ud800"].map((key): [string, Promise<unknown>] => ["KV_INVALID_KEY", own.get(key as never)]),
       ...[5, "", "\ud800"].map((key): [string, Promise<unknown>] => ["KV_INVALID_KEY", own.delete(key as never)]),
@@ -159,8 +160,10 @@ describe("by the rules of this library", () => {
       ["KV_INVALID_KEY", own.list({ prefix: "\ud800" })],
       ["KV_TOO_LARGE", own.list({ prefix: "x".repeat(513) })],
       ...[0, -1, 1.5, NaN, "5", 1001].map((limit): [string, Promise<unknown>] => ["KV_INVALID_VALUE", own.list({ limit: limit as never })]),
+      ["KV_INVALID_VALUE", own.list("a" as never)],
       ["KV_INVALID_CURSOR", own.list({ cursor: "garbage" })],
       ["KV_INVALID_VALUE", own.get("missing", "xml" as never)],
+      ["KV_INVALID_VALUE", own.get("a", 60 as never)],
       ["KV_INVALID_VALUE", own.get("a", "json")],
       ["KV_INVALID_VALUE", own.get("a", { cacheTtl: 5 })],
       ["KV_INVALID_VALUE", own.get([])],
@@ -226,6 +229,11 @@ describe("by the rules of this library", () => {
     expect([await own.get("ttl"), (await own.list()).keys.map(({ name }) => name)]).toEqual([null, ["none"]]);
     vi.setSystemTime(1_800_000_061_000);
     expect([await own.get("none"), (await own.list()).keys]).toEqual([null, []]);
+    for (const options of [{ expiration: null }, { expirationTtl: null }]) await own.put(Object.keys(options)[0]!, "v", options);
+    expect((await own.list()).keys).toEqual([{ name: "expiration" }, { name: "expirationTtl" }]);
+    const late = namespace(kv(new Map(), { expires: new Date(253_402_300_799_999) }), "a");
+    await late.put("end of time", "v");
+    expect((await late.list()).keys).toEqual([{ name: "end of time", expiration: 253_402_300_799 }]);
   });
 
   it("the codec of a store, a promise of a client and a store around it change nothing", async () => {
