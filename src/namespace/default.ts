@@ -19,7 +19,8 @@ function sqliteHere(): Open | null {
   const { createRequire, isBuiltin } = builtin("node:module");
   // Workers have some modules of Node, that of SQLite without SQLite.
   if (createRequire === undefined || globalThis.navigator?.userAgent === "Cloudflare-Workers") return null;
-  const require = createRequire(import.meta.url);
+  // A bundle of CommonJS has no URL.
+  const require = createRequire((import.meta.url as string | undefined) ?? builtin("node:path").resolve("anykv.js"));
   const open =
     (module: string, name?: string): Open =>
     (path) => {

@@ -1,5 +1,7 @@
 import { build } from "esbuild";
+import { createRequire } from "node:module";
 import process from "node:process";
+import { runInThisContext } from "node:vm";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { memory } from "../../src/clients/memory.ts";
 import type { Source } from "../../src/clients/define.ts";
@@ -295,5 +297,12 @@ describe("namespaces by their names", () => {
     const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.map(({ path }) => path));
     expect(imports.filter((path) => !path.startsWith("out/"))).toEqual([]);
     expect(outputFiles.length).toBeGreaterThan(1);
+  });
+
+  it("are bundled into CommonJS, too", async () => {
+    const { outputFiles } = await build({ stdin: { contents: 'export { createKV } from "./src/namespace/index.ts";', resolveDir: process.cwd() }, bundle: true, platform: "node", format: "cjs", write: false, logLevel: "error" });
+    const module = { exports: {} as { createKV: typeof createKV } };
+    (runInThisContext(`(function (module, require) {${outputFiles[0]!.text}\n})`) as (...given: unknown[]) => void)(module, createRequire(import.meta.url));
+    expect(module.exports.createKV().storage).toBe("SQLITE");
   });
 });
