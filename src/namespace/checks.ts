@@ -59,19 +59,17 @@ export function checkType(type: unknown, { refuse }: Rules): asserts type is Val
 /** Whether something is neither options nor none. */
 const isBare = (options: unknown): boolean => options !== undefined && options !== null && Object(options) !== options;
 
-/** The options of a write. */
+/** The options of a write. A bare duration in their place would mean "never" by mistake. */
 export function writingOf(options: unknown, { isWorkers, refuse }: Rules): PutOptions {
-  // A bare duration in its place would mean "never" by mistake.
-  if (!isWorkers && isBare(options)) refuse("KV_INVALID_EXPIRES", "the options of put() are an object: { expirationTtl: 60 }");
+  if (isBare(options)) refuse("KV_INVALID_EXPIRES", isWorkers ? "Failed to execute 'put' on 'KvNamespace': parameter 3 is not of type 'PutOptions'." : "the options of put() are an object: { expirationTtl: 60 }", TypeError);
   return Object(options) as PutOptions;
 }
 
 /** The type that is asked for, not checked for existing keys alone: see {@link checkType}. */
 export function typeOf(typeOrOptions: unknown, method: Method, rules: Rules): unknown {
   const { isWorkers, refuse } = rules;
-  // What is no object is taken for a type, and refused as one.
-  const isType = typeof typeOrOptions === "string" || (!isWorkers && isBare(typeOrOptions));
-  const { type, cacheTtl } = (isType ? { type: typeOrOptions } : Object(typeOrOptions)) as GetOptions;
+  // What is no object is taken for a type.
+  const { type, cacheTtl } = (isBare(typeOrOptions) ? { type: typeOrOptions } : Object(typeOrOptions)) as GetOptions;
   if (cacheTtl !== undefined) {
     const seconds = isWorkers ? int32(cacheTtl, rules) : cacheTtl;
     if (!(seconds >= SHORTEST_CACHE_TTL)) refuse("KV_INVALID_VALUE", `KV ${method} failed: 400 Invalid cache_ttl of ${seconds}. Cache TTL must be at least ${SHORTEST_CACHE_TTL}.`);
@@ -85,7 +83,8 @@ export function typeOf(typeOrOptions: unknown, method: Method, rules: Rules): un
 
 /** A 32-bit integer as Web IDL makes one of anything. */
 function int32(value: unknown, { refuse }: Rules): number {
-  const number = Math.trunc(Number(value));
+  // Number() would take a bigint.
+  const number = Math.trunc(+(value as number));
   if (!Number.isFinite(number)) return 0;
   if (number !== (number | 0)) refuse("KV_INVALID_EXPIRES", `Value out of range. Must be between ${-(2 ** 31)} and ${2 ** 31 - 1} (inclusive).`, TypeError);
   return number + 0;
@@ -153,7 +152,7 @@ export interface Listing {
 
 export function listingOf(options: unknown, rules: Rules): Listing {
   const { isWorkers, refuse } = rules;
-  if (!isWorkers && isBare(options)) refuse("KV_INVALID_VALUE", 'the options of list() are an object: { prefix: "a" }');
+  if (isBare(options)) refuse("KV_INVALID_VALUE", isWorkers ? "Failed to execute 'list' on 'KvNamespace': parameter 1 is not of type 'ListOptions'." : 'the options of list() are an object: { prefix: "a" }', TypeError);
   const { prefix, limit, cursor } = Object(options) as ListKeysOptions;
   const asked: unknown = isWorkers && limit !== undefined ? int32(limit, rules) : (limit ?? undefined);
   const most = asked === undefined || (isWorkers && (asked as number) <= 0) ? MOST_LISTED : (asked as number);

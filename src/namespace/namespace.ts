@@ -6,7 +6,7 @@ import { checkKey, checkKeys, checkTotal, checkType, expirationOf, listingOf, me
 import { decodeKept, encodeHead, encodeKept, type Kept } from "./kept.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { cursorAt, namesBehind, placeOf } from "./pages.ts";
-import { asText, convert, payloadOf } from "./payload.ts";
+import { asText, checkKind, convert, payloadOf } from "./payload.ts";
 import { rulesOf } from "./refusal.ts";
 import type { KeyPage, ListedKey, Namespace, NamespaceOptions, PutOptions, ValueWithMetadata } from "./types.ts";
 
@@ -124,6 +124,7 @@ export function namespace<V>(store: Store<V>, name: string, { compat }: Namespac
 
   async function put(key: unknown, value: unknown, options?: PutOptions): Promise<void> {
     const checked = checkKey(key, "PUT", rules);
+    checkKind(value, rules);
     const given = writingOf(options, rules);
     const head = { expiration: expirationOf(given, byDefault, rules), metadata: metadataOf(given, rules) };
     const pending = payloadOf(value, rules);

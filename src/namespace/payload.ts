@@ -30,7 +30,8 @@ async function drained(stream: ReadableStream<unknown>, rules: Rules): Promise<U
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      const chunk = bytesOf(value, rules) ?? refuse("KV_INVALID_VALUE", `the stream yields what is no bytes (of the type ${typeof value}): pipe it through a TextEncoderStream`, TypeError);
+      const given = rules.isWorkers && typeof value === "string" ? new TextEncoder().encode(value) : value;
+      const chunk = bytesOf(given, rules) ?? refuse("KV_INVALID_VALUE", `the stream yields what is no bytes (of the type ${typeof value}): pipe it through a TextEncoderStream`, TypeError);
       length += chunk.length;
       checkSize(length, rules);
       chunks.push(chunk);
@@ -49,12 +50,17 @@ async function drained(stream: ReadableStream<unknown>, rules: Rules): Promise<U
   return all;
 }
 
+const isStream = (value: unknown): boolean => hasMethods(value, "getReader", "cancel");
+
+/** By the rules of Workers KV what is neither text nor bytes is refused before anything else but the key. */
+export function checkKind(value: unknown, { isWorkers, refuse }: Rules): void {
+  if (!isWorkers || Object(value) !== value || ArrayBuffer.isView(value) || isBuffer(value) || isStream(value)) return;
+  refuse("KV_INVALID_VALUE", "KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.", TypeError);
+}
+
 /** The text that stands for something that is neither text nor bytes. */
 function textOf(value: unknown, { isWorkers, refuse }: Rules): string {
-  if (isWorkers) {
-    if (Object(value) === value) refuse("KV_INVALID_VALUE", "KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.", TypeError);
-    return `${value as string}`;
-  }
+  if (isWorkers) return `${value as string}`;
   if (value === undefined || value === null) refuse("KV_INVALID_VALUE", `put() cannot keep ${value as null}: delete() removes a key`);
   return JSON.stringify(checkedCopy(value));
 }
@@ -62,7 +68,7 @@ function textOf(value: unknown, { isWorkers, refuse }: Rules): string {
 /** What `put()` is to keep: a copy, made at once of everything but a stream. */
 export function payloadOf(value: unknown, rules: Rules): MaybePromise<Payload> {
   const bytes = bytesOf(value, rules);
-  if (bytes === null && hasMethods(value, "getReader", "cancel")) return drained(value as ReadableStream, rules);
+  if (bytes === null && isStream(value)) return drained(value as ReadableStream, rules);
   // Texts are kept as UTF-8, which has no lone surrogates.
   const payload = bytes ?? (typeof value === "string" ? value : textOf(value, rules)).toWellFormed();
   checkSize(typeof payload === "string" ? utf8Length(payload) : payload.length, rules);

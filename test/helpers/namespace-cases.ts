@@ -145,8 +145,9 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
     run: async (kv) => {
       await kv.put("two", streamOf(bytes(1, 2), bytes(3)));
       await kv.put("none", streamOf());
+      await kv.put("texts", streamOf("é", bytes(0x41)));
       const stream = (await kv.get("two", "stream")) as ReadableStream;
-      return [await read(kv, "two"), await read(kv, "none"), [...new Uint8Array(await new Response(stream).arrayBuffer())]];
+      return [await read(kv, "two"), await read(kv, "none"), await read(kv, "texts"), [...new Uint8Array(await new Response(stream).arrayBuffer())]];
     },
   },
   {
@@ -240,6 +241,23 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
       await kv.put("a", "v", { expirationTtl: 100 });
       await kv.put("a", "v");
       return [seen, (await kv.list()).keys];
+    },
+  },
+  {
+    name: "options that are none, and what is refused first",
+    async run(kv) {
+      await kv.put("a", "before");
+      const bare = [60, "60", true].flatMap((options) => [(): Promise<unknown> => kv.put("a", "v", options), (): Promise<unknown> => kv.list(options), (): Promise<unknown> => kv.get("a", options)]);
+      const metadata = "x".repeat(2000);
+      const values = [{}, "v", new Uint8Array(LIMIT + 1)];
+      return [
+        await each(bare, (work) => work()),
+        await each(values, (value) => kv.put("", value, { expirationTtl: 5, metadata })),
+        await each(values, (value) => kv.put("a", value, { expirationTtl: 5, metadata })),
+        await each(values, (value) => kv.put("a", value, { metadata })),
+        ((await ended(() => kv.put("a", "v", { expirationTtl: 60n }))) as { error: string }).error,
+        await kv.get("a"),
+      ];
     },
   },
   {
