@@ -37,7 +37,7 @@ function keyOf({ api, thread, first }: Call): string {
 
 function optionsOf({ values, thread }: Call, index: number): { readonly [name: string]: Json } {
   const options = values.read(thread, index, "options");
-  if (options === null || (Array.isArray(options) && options.length === 0)) return {};
+  if (options === null) return {};
   if (typeof options !== "object" || Array.isArray(options)) throw new Error("options are a table with names, such as { limit = 10 }");
   return options;
 }

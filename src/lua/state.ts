@@ -97,8 +97,7 @@ export function bytesAt({ module }: LuaApi, thread: number, index: number): Uint
 
 /** Pushes bytes as a string. */
 export function pushBytes({ module }: LuaApi, thread: number, bytes: Uint8Array): void {
-  // One more: there is no memory of no bytes.
-  const start = module._malloc(bytes.length + 1);
+  const start = module._malloc(bytes.length);
   try {
     module.HEAPU8.set(bytes, start);
     // Not by the function of this name, which answers with a copy of the text.

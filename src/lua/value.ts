@@ -38,7 +38,6 @@ export class Values {
     this.#api = api;
     // One in a state, however many of these there are.
     if (api.lua_getfield(thread, REGISTRY, ARRAY) !== TYPE.table) {
-      api.lua_settop(thread, -2);
       api.lua_createtable(thread, 0, 0);
       api.lua_pushvalue(thread, -1);
       api.lua_setfield(thread, REGISTRY, ARRAY);
