@@ -1,9 +1,7 @@
-import "fake-indexeddb/auto";
 import { rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { MemoryLevel } from "memory-level";
 import kv, { type Store } from "../../src/index.ts";
-import { deleteDatabase } from "../helpers/browser-clients.ts";
 import { expect, it } from "vitest";
 import { openClient } from "../helpers/open-client.ts";
 import { changedByTwo } from "../helpers/schema-process.ts";
@@ -28,11 +26,6 @@ schemaSuite(
 );
 
 schemaSuite("LEVEL", () => kv(new MemoryLevel()));
-
-schemaSuite("INDEXEDDB", async () => {
-  await deleteDatabase("anykv");
-  return kv(indexedDB);
-}, { another: () => kv(indexedDB) });
 
 it("loses nothing when two processes change the same fields", async () => {
   const folder = place();

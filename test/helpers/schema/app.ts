@@ -90,3 +90,10 @@ export function mistaken(store: Store, kept: Kind, kind: Kind): App {
   const field = dynamic("apps", fixed("app", { [kept]: schema[kind] }), { store }).take(kept).take(kept);
   return { take: () => field } as unknown as App;
 }
+
+/** How two texts are ordered by their UTF-8 bytes, also where there is no Buffer. */
+export function byBytes(a: string, b: string): number {
+  const [x, y] = [a, b].map((text) => [...new TextEncoder().encode(text)]) as [number[], number[]];
+  const at = x.findIndex((byte, i) => byte !== y[i]);
+  return at === -1 ? x.length - y.length : x[at]! - (y[at] ?? -1);
+}

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { Case } from "../schema-suite.ts";
-import { type App, appOn } from "./app.ts";
+import { type App, appOn, byBytes } from "./app.ts";
 
 /** Numbers by chance that come again with the same seed. */
 function chance(seed: number): (below: number) => number {
@@ -21,7 +21,7 @@ class Model {
   small: Map<number, number> | undefined;
   wide: Map<number, bigint> | undefined;
   ranked(): [string, number][] {
-    return [...this.sorted].sort(([a, x], [b, y]) => x - y || Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    return [...this.sorted].sort(([a, x], [b, y]) => x - y || byBytes(a, b));
   }
 }
 

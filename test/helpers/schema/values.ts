@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { appOn, appsOn, CHANGES, fieldOf, KINDS, mistaken, SAMPLES, valueOf } from "./app.ts";
+import { appOn, appsOn, byBytes, CHANGES, fieldOf, KINDS, mistaken, SAMPLES, valueOf } from "./app.ts";
 import type { Case, SchemaSubject } from "../schema-suite.ts";
 
 const HOSTILE = ["", " ", "\u0000", "a\u0000b", '"', "\\", "'; --", "__proto__", "constructor", "456", "null", "{}", "\n\r\t", "é", "e\u0301", "漢字", "🎉", "%3A", ":", "x".repeat(5000)];
@@ -59,8 +59,7 @@ export function values(test: Case, { large = 2_000_000 }: SchemaSubject): void {
     expect(Object.entries((await app.take("hash").read())!).sort()).toEqual(entries.toSorted());
     expect(await app.take("hash").get("__proto__")).toBe(entries.find(([name]) => name === "__proto__")![1]);
     await app.take("sorted").write(HOSTILE.map((text) => [text, 0] as const));
-    const byBytes = HOSTILE.map((text) => Buffer.from(text)).sort(Buffer.compare).map(String);
-    expect([...(await app.take("sorted").read())!.keys()]).toEqual(byBytes);
+    expect([...(await app.take("sorted").read())!.keys()]).toEqual(HOSTILE.toSorted(byBytes));
     for (const text of [...HOSTILE, "lone \ud800"]) {
       await app.take("string").write(text);
       expect(await app.take("string").read()).toBe(text);

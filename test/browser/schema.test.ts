@@ -1,0 +1,8 @@
+import kv from "../../src/index.ts";
+import { deleteDatabase } from "../helpers/browser-clients.ts";
+import { schemaSuite } from "../helpers/schema-suite.ts";
+
+schemaSuite("INDEXEDDB in Chromium", async () => {
+  await deleteDatabase("anykv");
+  return kv(indexedDB);
+}, { another: () => kv(indexedDB) });
