@@ -94,13 +94,13 @@ local function textOf(number)
     if tonumber(text) == number then return text end
   end
 end
-local function isFinite(number) return number == number and number < math.huge and number > -math.huge end
+local function isFinite(number) return number ~= nil and number == number and number < math.huge and number > -math.huge end
 `;
 
 /** What is no number of ours is refused as Redis refuses another type. */
 const NUMBER = `${NUMBER_TEXT}
 local stored = redis.call("GET", KEYS[1])
-if stored and not (stored:match("^%-?%d+%.?%d*[eE]?[%+%-]?%d*$") and tonumber(stored)) then return redis.error_reply("WRONGTYPE no number") end
+if stored and not (stored:match("^%-?%d+%.?%d*[eE]?[%+%-]?%d*$") and isFinite(tonumber(stored))) then return redis.error_reply("WRONGTYPE no number") end
 `;
 
 /** The head of a bitset says its width, and keeps it apart from other strings: ARGV[3] is the width, ARGV[4] the index. */
@@ -163,19 +163,21 @@ export const STRUCTURE_SCRIPTS: { readonly [Name in Exclude<StructureName, "set.
   "number.read": `${NUMBER}return stored`,
   "number.write": `${START}${NUMBER}redis.call("SET", key, ARGV[3], "KEEPTTL")\nsettle()\nreturn 1`,
   "number.increment": `${START}${NUMBER}
-local before, by = tonumber(stored or "0"), tonumber(ARGV[3])
+local before, by = tonumber(stored or "0") + 0, tonumber(ARGV[3])
 local sum = before + by
-local isWhole = isFinite(sum) and sum == math.floor(sum)
-if not isFinite(sum) or (isWhole and math.abs(sum) > 9007199254740991) then return false end
-if isWhole and before == math.floor(before) and by == math.floor(by) then
-  redis.call("INCRBY", key, string.format("%.0f", by))
+local function whole(number) return number == math.floor(number) and math.abs(number) <= 9007199254740991 and string.format("%.0f", number) end
+if not isFinite(sum) or (sum == math.floor(sum) and not whole(sum)) then return false end
+local text = whole(sum) or textOf(sum)
+-- It knows whole numbers alone, written as it writes them.
+if whole(by) and (not stored or stored == whole(before)) then
+  redis.call("INCRBY", key, whole(by))
 else
-  redis.call("SET", key, textOf(sum), "KEEPTTL")
+  redis.call("SET", key, text, "KEEPTTL")
 end
 settle()
-return redis.call("GET", key) or textOf(sum)
+return text
 `,
-  "bitset.get": `${BITS}\nif length == 0 then return false end${BITS_ANSWER}`,
+  "bitset.get": `${BITS}\nif length == 0 then return false end${bitsAnswer()}`,
   "bitset.sum": BITS_SUM,
   "bitset.set": changingBits("SET"),
   "bitset.increment": changingBits("INCRBY"),
@@ -183,7 +185,7 @@ return redis.call("GET", key) or textOf(sum)
   "set.has": `return redis.call("SISMEMBER", KEYS[1], ARGV[3])`,
   "set.size": `return redis.call("SCARD", KEYS[1])`,
   "set.write": replacing("SCARD", "SADD", `"SMEMBERS", key`, "SREM", 1),
-  "set.add": adding("SADD"),
+  "set.add": adding("SADD", "SCARD"),
   "set.remove": removing("SREM", "SCARD"),
   "list.range": `${RANGE}
 if isEmpty then redis.call("LLEN", KEYS[1]) return {} end

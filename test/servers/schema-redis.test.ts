@@ -73,7 +73,16 @@ it("keeps numbers and collections in Redis's own types, for others to use", asyn
   // Fractions of theirs are read, and added to as JavaScript does.
   await call("SET", "app:number", "0.1");
   expect([await app.take("number").increment(0.2), await call("GET", "app:number")]).toEqual([0.1 + 0.2, "0.30000000000000004"]);
-  for (const raw of ["0x10", " 5", "text", "", "1-2", "."]) {
+  for (const [raw, next] of [["007", 8], ["5.0", 6], ["-0", 1], ["1e3", 1001], ["-7", -6]] as const) {
+    await call("SET", "app:number", raw);
+    expect([await app.take("number").increment(), await call("GET", "app:number")], raw).toEqual([next, String(next)]);
+  }
+  // A large sum is written so that INCRBY can go on.
+  await call("SET", "app:number", "0.5");
+  expect([await app.take("number").increment(999_999_999_999_999.5), await call("INCRBY", "app:number", 1)]).toEqual([1e15, 1e15 + 1]);
+  await call("ZADD", "app:sorted", "inf", "last", "-inf", "first");
+  expect([[...(await app.take("sorted").read())!], await app.take("sorted").score("last")]).toEqual([[["first", -Infinity], ["a", 1], ["last", Infinity]], Infinity]);
+  for (const raw of ["0x10", " 5", "text", "", "1-2", ".", "1e400"]) {
     await call("SET", "app:number", raw);
     await expect(app.take("number").increment(), raw).rejects.toMatchObject({ code: "KV_FOREIGN", key: "app:number" });
   }

@@ -91,6 +91,12 @@ export function values(test: Case, { large = 2_000_000 }: SchemaSubject): void {
     await number.write(1.7e308);
     await expect(number.increment(1.7e308)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
     expect(await number.read()).toBe(1.7e308);
+    // Beyond what a server counts in itself.
+    for (const large of [1e21, 1e19, 2 ** 63, 2 ** 53]) {
+      await number.write(large);
+      await expect(number.increment()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+      expect([await number.increment(-large), await number.increment()]).toEqual([0, 1]);
+    }
     for (const wrong of [NaN, Infinity, "5", null, 5n]) await expect(number.write(wrong as number)).rejects.toMatchObject({ code: "KV_VALIDATION" });
     await expect(number.increment(NaN)).rejects.toMatchObject({ code: "KV_VALIDATION" });
   });
