@@ -21,7 +21,9 @@ function pairs(reply: unknown): [string, string][] {
   const flat = reply as unknown[];
   return Array.from({ length: flat.length / 2 }, (_, i) => [String(flat[2 * i]), String(flat[2 * i + 1])]);
 }
-const scored: Reply = (reply): Scored[] => pairs(reply).map(([member, score]) => [member, Number(score) + 0]);
+/** Others may have put in what Redis calls "inf". */
+const score: Reply = (reply) => (reply === null ? null : Number(String(reply).replace(/inf$/, "Infinity")) + 0);
+const scored: Reply = (reply): Scored[] => pairs(reply).map(([member, each]) => [member, score(each) as number]);
 
 /** A number of the two halves that a script answers with; those of a bitset of this width, or a sum. */
 const wide = ([upper, lower]: readonly unknown[]): bigint => (BigInt(String(upper)) << 32n) + BigInt(String(lower));
@@ -58,7 +60,7 @@ const REPLIES: { readonly [Name in StructureName]: Reply } = {
   "hash.remove": number,
   "sorted.range": scored,
   "sorted.between": scored,
-  "sorted.score": number,
+  "sorted.score": score,
   "sorted.rank": number,
   "sorted.size": number,
   "sorted.write": nothing,
