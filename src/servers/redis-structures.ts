@@ -83,7 +83,11 @@ function argument(arg: unknown): string {
   return JSON.stringify(Array.isArray(arg[0]) ? pair.flatMap(([name, value]) => [name, String(value)]) : arg);
 }
 
-const moment = (at: number | null): string => (at === null ? "never" : String(at));
+// What has expired here has, whatever the clock of the server says.
+const moment = (at: number | null): string => (at === null ? "never" : String(at <= Date.now() ? 0 : at));
+
+/** The most sets that one call is about: a call in Lua takes some thousands of arguments. */
+const MOST_SETS = 1000;
 
 /** The members that a set has in common with others, on a server for each slot if need be. */
 async function intersect(wire: RedisWire, key: string, others: readonly string[]): Promise<unknown> {

@@ -1,5 +1,5 @@
 import { createClient } from "redis";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RedisClient } from "../../src/clients/redis.ts";
 import kv, { type Store } from "../../src/index.ts";
 import { bitset, DynamicStore, StaticStore } from "../../src/schema/index.ts";
@@ -106,6 +106,20 @@ it("sets native deadlines, and keeps them through every rewrite", async () => {
   await brief.erase();
   await brief.take("set").add("a");
   expect(Number(await call("PTTL", "app:set"))).toBeGreaterThan(7_000_000);
+});
+
+it("removes at once what has expired by the clock here, whatever that of the server says", async () => {
+  const app = appOn(store);
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+  try {
+    for (const kind of KINDS) {
+      await SAMPLES[kind](app);
+      await CHANGES[kind](app, { expires: 0 });
+      expect(await fieldOf(app, kind).exists(), kind).toBe(false);
+    }
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it("needs one request for each call, whatever its size", async () => {
