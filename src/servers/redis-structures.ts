@@ -94,7 +94,7 @@ async function intersect(wire: RedisWire, key: string, others: readonly string[]
   const keys = [key, ...others];
   const slots = wire.isCluster ? new Set(keys.map((each) => slotOf(wire.prefix + each))).size : 1;
   const names = keys.map((each) => wire.before + each);
-  if (slots === 1) return runText(wire, 'return redis.call("SINTER", unpack(KEYS))', names, []);
+  if (slots === 1 && keys.length <= MOST_SETS) return runText(wire, 'return redis.call("SINTER", unpack(KEYS))', names, []);
   const [first, ...rest] = await Promise.all(names.map(async (name) => texts(await runText(wire, STRUCTURE_SCRIPTS["set.read"], [name], [])) as string[]));
   const sets = rest.map((members) => new Set(members));
   return first!.filter((member) => sets.every((members) => members.has(member)));

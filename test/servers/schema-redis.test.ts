@@ -136,6 +136,10 @@ it("needs one request for each call, whatever its size", async () => {
   expect(await requests(() => set.write(many))).toBe(1);
   expect(await requests(() => set.add(many))).toBe(1);
   expect([await set.size(), await set.has("old")]).toEqual([20_000, false]);
+  // More sets than one call of a script takes.
+  const one = DynamicStore("sets", "set", { store }).take("b");
+  await one.add("member 5");
+  expect([...(await one.intersect(set, ...Array<typeof set>(9000).fill(one)))]).toEqual(["member 5"]);
   const listing = await calls(() => DynamicStore("sets", "set", { store }).keys());
   expect([listing["scan"]! > 0, listing["keys"], listing["evalsha"], listing["smembers"]]).toEqual([true, undefined, undefined, undefined]);
 });
