@@ -49,10 +49,10 @@ for i = 1, #list, 2 do turned[i], turned[i + 1] = list[i + 1], list[i] end
 local added = each("ZADD", turned)
 `;
 
-const adding = (command: string): string => `${START}${EACH}
+const adding = (command: string, size: string): string => `${START}${EACH}
+redis.call("${size}", key)
 local list = cjson.decode(ARGV[3])
-if #list == 0 then return redis.call("${command === "SADD" ? "SCARD" : "HLEN"}", key) * 0 end
-local added = each("${command}", list)
+${command === "ZADD" ? SCORES_FIRST : `local added = each("${command}", list)`}
 settle()
 return added
 `;
@@ -67,11 +67,11 @@ return gone
 const pushing = (command: string, turning = ""): string => `${START}${EACH}
 local list = cjson.decode(ARGV[3])
 ${turning}
-if #list > 0 then
-  each("${command}", list)
-  settle()
-end
-return redis.call("LLEN", key)
+redis.call("LLEN", key)
+each("${command}", list)
+local length = redis.call("LLEN", key)
+settle()
+return length
 `;
 
 const popping = (command: string): string => `${START}
@@ -126,16 +126,16 @@ end
 `;
 
 // A number in Lua holds 53 bits: wider fields are read in two halves, and come so.
-const BITS_ANSWER = `
+const bitsAnswer = (then = ""): string => `
 local found = get(tonumber(ARGV[4]), tonumber(ARGV[4]))
+${then}
 return high > 0 and found or {0, found[1]}
 `;
 
 const changingBits = (command: "SET" | "INCRBY"): string => `${START}${BITS}
 if length == 0 then redis.call("SETRANGE", key, 0, head) end
 redis.call("BITFIELD", key, "${command}", "i" .. bits, string.format("%.0f", 64 + tonumber(ARGV[4]) * bits), ARGV[5])
-settle()
-${BITS_ANSWER}`;
+${bitsAnswer("settle()")}`;
 
 /** Adds up in two halves, so that the sum is exact. */
 const BITS_SUM = `${BITS}
@@ -221,7 +221,7 @@ return 1
   "hash.names": `return redis.call("HKEYS", KEYS[1])`,
   "hash.size": `return redis.call("HLEN", KEYS[1])`,
   "hash.write": replacing("HLEN", "HSET", `"HKEYS", key`, "HDEL", 2),
-  "hash.set": adding("HSET"),
+  "hash.set": adding("HSET", "HLEN"),
   "hash.remove": removing("HDEL", "HLEN"),
   "sorted.range": `if ARGV[5] == "1" then${rangeOf("ZREVRANGE")}end${rangeOf("ZRANGE")}`,
   "sorted.between": `
@@ -232,13 +232,7 @@ return redis.call("ZRANGEBYSCORE", KEYS[1], ARGV[3], ARGV[4], "WITHSCORES")
   "sorted.rank": `return redis.call(ARGV[4] == "1" and "ZREVRANK" or "ZRANK", KEYS[1], ARGV[3])`,
   "sorted.size": `return redis.call("ZCARD", KEYS[1])`,
   "sorted.write": replacing("ZCARD", "ZADD", `"ZRANGE", key, 0, -1`, "ZREM", 2),
-  "sorted.add": `${START}${EACH}
-local list = cjson.decode(ARGV[3])
-if #list == 0 then return redis.call("ZCARD", key) * 0 end
-${SCORES_FIRST}
-settle()
-return added
-`,
+  "sorted.add": adding("ZADD", "ZCARD"),
   "sorted.remove": removing("ZREM", "ZCARD"),
   "sorted.increment": `${START}${NUMBER_TEXT}
 local sum = tonumber(redis.call("ZSCORE", key, ARGV[3]) or "0") + tonumber(ARGV[4])

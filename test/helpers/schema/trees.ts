@@ -72,6 +72,17 @@ export function trees(test: Case): void {
     expect([await ending.take("number").increment(), await ending.take("set").add("new"), await ending.take("list").push("new")]).toEqual([1, 1, 1]);
     await Promise.all(KINDS.map((kind) => CHANGES[kind](staying, { expires: new Date(0) })));
     expect(await staying.keys()).toEqual([]);
+    // The answer is that of the change.
+    const gone = { expires: 0 };
+    const answers = [staying.take("list").push(["a", "b"], gone), staying.take("number").increment(5, gone), staying.take("small").increment(0, 5, gone), staying.take("wide").increment(0, -5n, gone), staying.take("sorted").increment("a", 5, gone), staying.take("set").add("a", gone), staying.take("hash").set("a", "b", gone)];
+    expect([await Promise.all(answers), await staying.take("list").unshift("a", gone), await staying.keys()]).toEqual([[2, 5, 5, -5n, 5, 1, true], 1, []]);
+    // What changes nothing moves the deadline none the less.
+    for (const change of [() => staying.take("list").push([], gone), () => staying.take("set").add([], gone), () => staying.take("set").remove("x", gone), () => staying.take("hash").setAll({}, gone), () => staying.take("sorted").addAll({}, gone)]) {
+      for (const kind of ["list", "set", "hash", "sorted"] as const) await SAMPLES[kind](staying);
+      await change();
+      expect(await staying.keys(), String(change)).toHaveLength(3);
+      await staying.erase();
+    }
     for (const wrong of ["soon", NaN, {}]) await expect(staying.take("set").add("a", { expires: wrong as string })).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
     for (const wrong of ["1h", 5, null]) await expect(staying.take("set").add("a", wrong as never)).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
     await expect(staying.take("set").touch(undefined as never)).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
