@@ -1,6 +1,6 @@
 import type { Connection } from "./connection.ts";
 import { within } from "./patience.ts";
-import type { Adapter } from "./types.ts";
+import type { Adapter, StructurePlace } from "./types.ts";
 
 /** An open adapter as operations see it: its failures are errors of ours, and its answers come in time or are failures. */
 export interface Guarded extends Adapter {
@@ -33,8 +33,9 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
   const guard: { [name: string]: unknown } = { ...adapter, wait };
   for (const [action, method] of Object.entries(adapter) as [string, Method][]) {
     if (["get", "set", "del", "iterate"].includes(action)) continue;
-    const fail = (error: unknown): never => connection.refuse(error, action);
     guard[action] = (...args: unknown[]) => {
+      // What is asked of a structure says its name, and where it is.
+      const fail = (error: unknown): never => action === "structure" ? connection.refuse(error, args[0] as string, (args[1] as StructurePlace).key) : connection.refuse(error, action);
       try {
         const result = method.apply(adapter, args);
         return result instanceof Promise ? within(result, timeout * allowance(action, args), connection).catch(fail) : result;

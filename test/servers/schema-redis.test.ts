@@ -169,6 +169,7 @@ it("refuses what cannot be answered in time, and goes on afterwards", async () =
   redis.pause();
   try {
     for (const work of [() => set.size(), () => set.add("b"), () => DynamicStore("sets", "set", { store: hasty }).keys()]) await expect(work()).rejects.toMatchObject({ code: "KV_CONNECTION", client: "REDIS" });
+    await expect(set.add("b")).rejects.toMatchObject({ key: "sets:a", message: expect.stringContaining('set.add "sets:a" failed') });
   } finally {
     redis.resume();
   }
