@@ -59,7 +59,7 @@ export class Cell {
     } catch (error) {
       return connection.refuse(error, "writing", this.full);
     }
-    const initial = deadline(expires, Date.now());
+    const initial = this.#deadline(expires) ?? null;
     // Each answer is what the name says: both sides are made from one table.
     const ask: Native = async (name, place, ...args) => (await structure(name, { key, expires: undefined, initial, ...place }, ...args)) as never;
     return (name, place, ...args) => ask(name, place, ...args).catch((error) => this.refuse(error));
@@ -76,11 +76,10 @@ export class Cell {
 
   /** Changes something of the field. */
   async write<Name extends keyof StructureWrites>(options: FieldWriteOptions | undefined, name: Name, ...args: Parameters<StructureWrites[Name]>): Promise<ReturnType<StructureWrites[Name]>> {
-    const expires = expiryOf(options);
+    const expires = this.#expiryOf(options);
     const native = await this.native();
     if (native !== undefined) {
-      const at = expires === undefined ? undefined : deadline(expires, Date.now());
-      const answer = await native(name, { expires: at }, ...(args as never));
+      const answer = await native(name, { expires: this.#deadline(expires) }, ...(args as never));
       tell(this.watched);
       return answer as never;
     }
@@ -109,7 +108,7 @@ export class Cell {
 
   /** Changes the record by what it holds, whoever else does. `null` removes it, `undefined` leaves it. */
   async change<R>(decide: (content: Content | null) => Step<Content, R> | Promise<Step<Content, R>>, options: FieldWriteOptions | undefined): Promise<R> {
-    const expires = expiryOf(options);
+    const expires = this.#expiryOf(options);
     let answer: R;
     const changing = async (value: unknown): Promise<unknown> => {
       this.#check(value);
@@ -127,7 +126,7 @@ export class Cell {
     const { store, context } = this.ground;
     await guardOf(context.connection, context.timeout);
     if (store.supports.atomic !== "no") return this.change(() => [content, undefined], options);
-    const expires = expiryOf(options);
+    const expires = this.#expiryOf(options);
     const entry = await this.entry();
     const before = entry === null ? undefined : entry.expires === null ? null : new Date(entry.expires);
     await store.set(this.key, content, { expires: expires === undefined ? before : expires });
@@ -142,7 +141,7 @@ export class Cell {
   /** Moves the deadline, if the field is there. */
   async touch(expires: Expires, isThere: () => Promise<boolean>): Promise<boolean> {
     if (expires === undefined) throw new KvError("KV_INVALID_EXPIRES", "touch() needs an expiry: null for never", { client: this.client, key: this.full });
-    const at = deadline(expires, Date.now());
+    const at = this.#deadline(expires);
     const native = await this.native();
     if (!(await isThere())) return false;
     const isTouched = await (native === undefined ? this.ground.store.touch(this.key, expires) : native("any.touch", { expires: at }));
@@ -154,6 +153,23 @@ export class Cell {
   refuse(error: unknown): never {
     if (!isKvError(error, "KV_FOREIGN")) throw error;
     throw this.#foreign();
+  }
+
+  /** The moment of an expiry; `undefined` for none. @throws {KvError} KV_INVALID_EXPIRES. */
+  #deadline(expires: Expires | undefined): number | null | undefined {
+    try {
+      return expires === undefined ? undefined : deadline(expires, Date.now());
+    } catch (error) {
+      return this.ground.context.connection.refuse(error, "writing", this.full);
+    }
+  }
+
+  /** @throws {KvError} KV_INVALID_EXPIRES for what is no expiry, and for options that are none. */
+  #expiryOf(options: FieldWriteOptions | undefined): Expires | undefined {
+    // A bare duration in its place would mean "never" by mistake.
+    if (options !== undefined && Object(options) !== options) throw new KvError("KV_INVALID_EXPIRES", 'the options of a write are an object: { expires: "1h" }', { client: this.client, key: this.full });
+    this.#deadline(options?.expires);
+    return options?.expires;
   }
 
   #foreign(): KvError {
@@ -175,11 +191,3 @@ export class Cell {
 
 /** The kind without the number of bits that a bitset has. */
 const stateKind = (kind: string): string => kind.replace(/\d+$/, "");
-
-/** @throws {KvError} KV_INVALID_EXPIRES for what is no expiry, and for options that are none. */
-function expiryOf(options: FieldWriteOptions | undefined): Expires | undefined {
-  // A bare duration in its place would mean "never" by mistake.
-  if (options !== undefined && Object(options) !== options) throw new KvError("KV_INVALID_EXPIRES", 'the options of a write are an object: { expires: "1h" }');
-  deadline(options?.expires, Date.now());
-  return options?.expires;
-}

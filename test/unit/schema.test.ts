@@ -138,7 +138,14 @@ describe("fields", () => {
     expect((await refusal(() => store.take("hash").write({ a: { b: 1 } as never }))).issues).toEqual([{ message: "expected a string, not an object", path: ["a"] }]);
     const calls = [() => store.take("list").range(0.5), () => store.take("list").range(0, "1" as never), () => store.take("list").trim(NaN), () => store.take("sorted").between(NaN), () => store.take("sorted").add("a", "1" as never), () => store.take("hash").get(5 as never), () => store.take("set").has(5 as never), () => store.take("set").intersect(store.take("list") as never), () => store.take("set").intersect(null as never), () => store.take("number").increment("1" as never)];
     for (const call of calls) expect((await refusal(call)).code).toBe("KV_VALIDATION");
-    expect(await store.entries()).toEqual([["string", "kept"]]);
+    const said = [() => store.take("list").range(0.5), () => store.take("list").range(2 ** 53), () => StaticStore("s", { bits: bitset(8) }).take("bits").read(-1)];
+    expect(await Promise.all(said.map(async (call) => (await refusal(call)).issues[0]!.message))).toEqual(["expected a whole number, not a fraction", "expected a whole number, not a number that is not exact", "expected an index: a whole number from 0, not a negative number"]);
+    expect(await store.entries()).toEqual([["string", "kept"], ["hash", { kept: "too" }]]);
+  });
+
+  it("say where it was when they refuse an expiry", async () => {
+    const set = StaticStore("s", { set: "set" }, { store: kv().prefix("p:") }).take("set");
+    for (const work of [() => set.add("a", { expires: "soon" }), () => set.write(["a"], { expires: NaN }), () => set.add("a", "1h" as never), () => set.touch("soon")]) expect(await refusal(work)).toMatchObject({ code: "KV_INVALID_EXPIRES", client: "MEMORY", key: "p:s:set" });
   });
 
   it("give away nothing of their own, and keep nothing of the caller's", async () => {
