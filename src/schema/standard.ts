@@ -36,15 +36,16 @@ const issueOf = ({ message, path = [] }: StandardIssue): ValidationIssue => ({
 /**
  * What a schema makes of a value.
  *
- * @throws {KvError} KV_VALIDATION with the schema's issues, also when the schema itself throws.
+ * @throws {KvError} KV_VALIDATION with the schema's issues, also when the schema itself throws, or answers with what is no result.
  */
 export async function validated<Output>(schema: StandardSchema<unknown, Output>, value: unknown, key: string, details: { readonly client: string }): Promise<Output> {
-  let result: StandardResult<Output>;
+  let issues: readonly ValidationIssue[];
   try {
-    result = await schema["~standard"].validate(value);
+    const result = await schema["~standard"].validate(value);
+    if (result.issues === undefined) return result.value;
+    issues = result.issues.map(issueOf);
   } catch (cause) {
     throw new KvValidationError(key, [{ message: "the schema throws: see the cause", path: [] }], { ...details, cause });
   }
-  if (result.issues !== undefined) throw new KvValidationError(key, result.issues.map(issueOf), details);
-  return result.value;
+  throw new KvValidationError(key, issues, details);
 }

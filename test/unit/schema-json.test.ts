@@ -52,6 +52,10 @@ describe("a schema whose output is not its input", () => {
   it("may fail in its own way", async () => {
     const throwing: StandardSchema<string> = { "~standard": { version: 1, vendor: "test", validate: () => { throw new Error("secret 4711"); } } };
     const rejecting: StandardSchema<string> = { "~standard": { version: 1, vendor: "test", validate: async () => ({ issues: [{ message: "no", path: [{ key: "a" }, Symbol("s"), "b c"] }] }) } };
+    for (const result of [undefined, null, "no", { issues: [{ message: "no", path: 5 }] }, { issues: 5 }]) {
+      const odd: StandardSchema<string> = { "~standard": { version: 1, vendor: "test", validate: () => result as never } };
+      expect((await refusal(() => DynamicStore("s", odd).take("a").write("x"))).code, JSON.stringify(result)).toBe("KV_VALIDATION");
+    }
     expect(await refusal(() => DynamicStore("s", throwing).take("a").write("x"))).toMatchObject({ code: "KV_VALIDATION", cause: { message: "secret 4711" }, message: expect.not.stringContaining("4711") });
     expect(await refusal(() => DynamicStore("s", rejecting).take("a").write("x"))).toMatchObject({ message: 'value.a[Symbol(s)]["b c"] does not fit the schema of "s:a": see the issues' });
   });
