@@ -1,5 +1,6 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
+import { contextOf } from "../store.ts";
 import { bitsetField } from "./bitset-field.ts";
 import { Cell } from "./cell.ts";
 import { DEFINITION, type Definition, type NamedKind, type Part, partFor } from "./definition.ts";
@@ -102,6 +103,8 @@ function treeOf(ground: Ground, path: string, definition: Definition): Tree {
 /** @throws {KvError} KV_INVALID_KEY, KV_INVALID_VALUE, KV_INVALID_CLIENT. */
 function rootOf(definition: Definition, options: unknown): Tree {
   if (options !== undefined && Object(options) !== options) throw new KvError("KV_INVALID_CLIENT", "the options of a typed store are an object: { store: kv(client) }");
+  // It would be ignored, and the data kept in memory.
+  if (contextOf(options) !== undefined) throw new KvError("KV_INVALID_CLIENT", "a typed store takes its store in an object: { store: kv(client) }");
   return treeOf(groundOf((options as TypedStoreOptions | undefined)?.store), partOf(definition.name), definition);
 }
 
@@ -119,7 +122,7 @@ function dynamicTree(name: string, type: FieldType, options: unknown): Tree {
 
 /** A store where one has to be: without it, nobody would know that the data is in memory. */
 function onStore<T>(make: (options: TypedStoreOptions) => T, store: unknown): T {
-  if (store === undefined) throw new KvError("KV_INVALID_CLIENT", "redis() needs the store: kv(client), with a Redis client of yours");
+  if (contextOf(store) === undefined) throw new KvError("KV_INVALID_CLIENT", "redis() takes the store itself: kv(client), with a Redis client of yours");
   return make({ store: store as Store });
 }
 

@@ -77,7 +77,9 @@ describe("stores", () => {
     expect((await refusal(() => StaticStore("s", { "": "string" }))).code).toBe("KV_INVALID_KEY");
     for (const wrong of [new Map(), "memory", null, {}, 5]) expect((await refusal(() => StaticStore("s", {}, { store: wrong as unknown as Store }))).code, String(wrong)).toBe("KV_INVALID_CLIENT");
     for (const wrong of ["memory", "redis", null]) expect((await refusal(() => DynamicStore("s", "string", wrong as never))).code).toBe("KV_INVALID_CLIENT");
-    expect((await refusal(() => StaticStore.redis("s", {}, undefined as never))).code).toBe("KV_INVALID_CLIENT");
+    for (const wrong of [undefined, null, new Map(), { store: kv() }]) expect(await refusal(() => StaticStore.redis("s", {}, wrong as never))).toMatchObject({ code: "KV_INVALID_CLIENT", message: expect.stringContaining("redis() takes the store itself") });
+    // Not quietly into memory.
+    for (const make of [() => StaticStore("s", { a: "string" }, kv() as never), () => DynamicStore("s", "string", kv() as never)]) expect(await refusal(make)).toMatchObject({ code: "KV_INVALID_CLIENT", message: expect.stringContaining("{ store: kv(client) }") });
     for (const wrong of [0, 1, 65, 2.5, NaN, "8"]) expect((await refusal(() => bitset(wrong as number))).code, String(wrong)).toBe("KV_INVALID_VALUE");
   });
 
