@@ -19,5 +19,7 @@ export function watchCell<T>(cell: Cell, read: () => Promise<T>, { interval = 10
     // Absent is told from null.
     return { value, state: JSON.stringify([stateOf(value)].filter((state) => state !== undefined)) };
   };
+  // Over before it has begun.
+  if (signal?.aborted) return new ReadableStream({ start: (controller) => controller.close() });
   return watch(cell.watched, reading, { interval, raw: false, closed: signal });
 }

@@ -212,6 +212,7 @@ describe("watching", () => {
     end.abort();
     expect(await next).toEqual({ done: true, value: undefined });
   });
+    expect(await field.watch({ signal: end.signal }).getReader().read()).toEqual({ done: true, value: undefined });
 
   it("hears everybody on the connection at once, and fails when the store is closed", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
