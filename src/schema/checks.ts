@@ -5,7 +5,7 @@ type Path = readonly PropertyKey[];
 
 function described(value: unknown): string {
   if (value === null || value === undefined) return String(value);
-  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  if (typeof value === "number") return !Number.isFinite(value) ? String(value) : !Number.isInteger(value) ? "a fraction" : Number.isSafeInteger(value) ? `a ${value < 0 ? "negative " : ""}number` : "a number that is not exact";
   if (typeof value !== "object") return `a ${typeof value}`;
   return Array.isArray(value) ? "an array" : "an object";
 }
@@ -23,6 +23,13 @@ export function textOf(cell: Cell, value: unknown): string {
 export function memberOf(cell: Cell, value: unknown, path: Path = []): string {
   if (typeof value !== "string") return refuse(cell, "a string", value, path);
   return value.isWellFormed() ? value : refuse(cell, "a well-formed string", value, path);
+}
+
+/** Whether something is an object with members of its own alone: no array, and of no class. */
+export function isPlain(value: unknown): value is { [key: string]: unknown } {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const proto: unknown = Object.getPrototypeOf(value);
+  return proto === null || Object.getPrototypeOf(proto) === null;
 }
 
 /** The items of something iterable that is no text, as they are now. */
@@ -47,8 +54,9 @@ export function finite(cell: Cell, value: unknown, path: Path = []): number {
 
 /** Pairs of a name and something: of an object, a Map, or pairs. */
 export function pairsOf<T>(cell: Cell, value: unknown, check: (cell: Cell, value: unknown, path: Path) => T): (readonly [string, T])[] {
-  if (typeof value !== "object" || value === null) return refuse(cell, "an object, a Map or pairs", value);
-  const pairs = Symbol.iterator in value ? itemsOf(cell, value, "pairs") : Object.entries(value);
+  const isIterable = typeof value === "object" && value !== null && Symbol.iterator in value;
+  // A Date, say, has no entries: to write none would remove what is there.
+  const pairs = isIterable ? itemsOf(cell, value, "pairs") : isPlain(value) ? Object.entries(value) : refuse(cell, "an object, a Map or pairs", value);
   return pairs.map((pair, i) => {
     if (!Array.isArray(pair)) return refuse(cell, "a pair", pair, [i]);
     const name = memberOf(cell, pair[0], [i]);

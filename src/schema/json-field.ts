@@ -2,6 +2,7 @@ import { isKvError, KvError } from "../errors.ts";
 import { checkedCopy, copyOf } from "../value.ts";
 import type { Json } from "../types.ts";
 import type { Cell, Content } from "./cell.ts";
+import { isPlain } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { JsonField } from "./json-value.ts";
 import type { JsonType } from "./json-type.ts";
@@ -20,13 +21,6 @@ function isSame(a: Json | undefined, b: Json | undefined): boolean {
   const keys = Object.keys(a);
   const member = (of: object, key: string): Json | undefined => (Object.hasOwn(of, key) ? (of as { [key: string]: Json })[key] : undefined);
   return Array.isArray(a) === Array.isArray(b) && keys.length === Object.keys(b).length && keys.every((key) => isSame(member(a, key), member(b, key)));
-}
-
-/** Whether the members of an object can be put into it one by one. */
-function isPlain(value: unknown): value is { [key: string]: unknown } {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const proto: unknown = Object.getPrototypeOf(value);
-  return proto === null || Object.getPrototypeOf(proto) === null;
 }
 
 /** The field of a JSON value. What goes in and out is what the schema says: that is known to the type of the store. */

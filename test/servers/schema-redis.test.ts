@@ -114,7 +114,7 @@ it("removes at once what has expired by the clock here, whatever that of the ser
   try {
     for (const kind of KINDS) {
       await SAMPLES[kind](app);
-      await CHANGES[kind](app, { expires: 0 });
+      await CHANGES[kind](app, { expires: "0s" });
       expect(await fieldOf(app, kind).exists(), kind).toBe(false);
     }
   } finally {

@@ -125,10 +125,11 @@ describe("fields", () => {
       bytes: ["a", [1], new ArrayBuffer(1), new DataView(new ArrayBuffer(1)), new Uint16Array(1), null],
       set: ["text", 5, null, [5], ["a", null], {}],
       list: ["text", null, [{}]],
-      hash: ["text", null, { a: 5 }, [["a"]], ["ab"], new Map([[5, "a"]]), [["a", "\ud800"]]],
-      sorted: ["text", null, { a: "5" }, { a: Infinity }, { a: NaN }, [["a"]]],
+      hash: ["text", null, new Date(), new (class { a = "b"; })(), { a: 5 }, [["a"]], ["ab"], new Map([[5, "a"]]), [["a", "\ud800"]]],
+      sorted: ["text", null, /a/, { a: "5" }, { a: Infinity }, { a: NaN }, [["a"]]],
     };
     await store.take("string").write("kept");
+    await store.take("hash").write({ kept: "too" });
     for (const [key, values] of Object.entries(wrong)) {
       const field = store.take(key as "string");
       for (const value of values) {
@@ -211,8 +212,8 @@ describe("watching", () => {
     const next = reader.read();
     end.abort();
     expect(await next).toEqual({ done: true, value: undefined });
-  });
     expect(await field.watch({ signal: end.signal }).getReader().read()).toEqual({ done: true, value: undefined });
+  });
 
   it("hears everybody on the connection at once, and fails when the store is closed", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
