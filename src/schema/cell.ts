@@ -3,7 +3,6 @@ import { update } from "../atomic/update.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { deadline } from "../expires.ts";
 import { type Guarded, guardOf } from "../guard.ts";
-import { fullKey } from "../key.ts";
 import type { StructureCalls, StructureName, StructureReads, StructureWrites } from "../structures.ts";
 import type { Expires, StructurePlace } from "../types.ts";
 import { tell, type Watched } from "../watch.ts";
@@ -49,19 +48,13 @@ export class Cell {
 
   /** What the client does itself; `undefined` where the field is a record. */
   async native(): Promise<Native | undefined> {
-    const { connection, prefix, expires, timeout } = this.ground.context;
+    const { connection, expires, timeout } = this.ground.context;
     const adapter: Guarded = await guardOf(connection, timeout);
     const structure = adapter.structure;
     if (structure === undefined || !Object.hasOwn(IS_STATE, stateKind(this.kind))) return undefined;
-    let key: string;
-    try {
-      key = fullKey(prefix, this.key, connection.source.supports.keyBytes);
-    } catch (error) {
-      return connection.refuse(error, "writing", this.full);
-    }
     const initial = this.#deadline(expires) ?? null;
     // Each answer is what the name says: both sides are made from one table.
-    const ask: Native = async (name, place, ...args) => (await structure(name, { key, expires: undefined, initial, ...place }, ...args)) as never;
+    const ask: Native = async (name, place, ...args) => (await structure(name, { key: this.full, expires: undefined, initial, ...place }, ...args)) as never;
     return (name, place, ...args) => ask(name, place, ...args).catch((error) => this.refuse(error));
   }
 
