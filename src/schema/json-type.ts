@@ -4,9 +4,9 @@ import { isStandardSchema, type StandardSchema } from "./standard.ts";
 /** How data of older versions becomes data of this one. */
 export interface JsonOptions {
   /** The version of the schema: a whole number from 1. Data that names none is of version 1. Default 1. */
-  readonly version?: number;
+  readonly version?: number | undefined;
   /** Makes a value of this version out of one of an older version; the result has to fit the schema. It may be called several times, and may take its time. */
-  readonly migrate?: (value: unknown, fromVersion: number) => unknown;
+  readonly migrate?: ((value: unknown, fromVersion: number) => unknown) | undefined;
 }
 
 /** The type of a JSON value with a version: what {@link json} answers. */

@@ -145,6 +145,7 @@ export async function fields(text: string): Promise<void> {
   await store.take("arktype").write({ name: 5 });
   const versioned = store.take("versioned");
   same<typeof versioned, JsonField<number, number>>();
+  json(v.number(), { version: undefined, migrate: undefined });
   // @ts-expect-error a version goes with a way to it
   json(5);
 
