@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { cloudflare, type WorkersKv } from "../../src/clients/cloudflare.ts";
 import kv, { type Store } from "../../src/index.ts";
 import { compareKeys } from "../../src/key.ts";
+import { DynamicStore } from "../../src/schema/index.ts";
 import { IDLE, startWorkerd } from "../helpers/workerd.ts";
 import { emptied, type RawKv } from "../helpers/workerd-raw.ts";
 
@@ -40,6 +41,17 @@ beforeEach(() => emptied(binding));
 afterAll(() => workerd.dispose());
 
 describe("CLOUDFLARE", () => {
+  it("keeps the deadline of a field of a typed store that is written again", async () => {
+    const store = kv(binding).expires("1d");
+    const name = DynamicStore("s", "string", { store }).take("name");
+    const [late, deadlines] = [Date.parse("2999-01-01"), [] as (number | null)[]];
+    for (const [text, options] of [["a", { expires: new Date(late) }], ["b", {}], ["c", { expires: null }], ["d", {}]] as const) {
+      await name.write(text, options);
+      deadlines.push((await store.entry("s:name"))!.expires);
+    }
+    expect(deadlines).toEqual([late, late, null, null]);
+  });
+
   it("iterates 1,000 keys and 100 values a call, and reads no value for keys", async () => {
     const pairs = numbered(2350);
     await fill(kv(binding).prefix("p:"), pairs);

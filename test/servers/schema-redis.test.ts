@@ -122,6 +122,20 @@ it("removes at once what has expired by the clock here, whatever that of the ser
   }
 });
 
+it("tells at once who watches over the same connection", async () => {
+  const [set, number] = [appOn(store).take("set"), appOn(store).take("number")];
+  const [members, numbers] = [set.watch({ interval: 3_600_000 }).getReader(), number.watch({ interval: 3_600_000 }).getReader()];
+  await Promise.all([members.read(), numbers.read()]);
+  const next = [members.read(), numbers.read()];
+  await set.add("a");
+  await number.increment();
+  expect((await Promise.all(next)).map(({ value }) => value)).toEqual([new Set(["a"]), 1]);
+  const gone = members.read();
+  expect(await set.touch(0)).toBe(true);
+  expect((await gone).value).toBeUndefined();
+  await Promise.all([members.cancel(), numbers.cancel()]);
+});
+
 it("needs one request for each call, whatever its size", async () => {
   const flags = DynamicStore("flags", bitset(64), { store }).take("a");
   const many = Array.from({ length: 20_000 }, (_, i) => `member ${i}`);

@@ -229,6 +229,11 @@ describe("watching", () => {
       const erased = reader.read();
       await one.erase();
       expect((await erased).value).toBeUndefined();
+      await one.take("set").add("again");
+      expect((await reader.read()).value).toEqual(new Set(["again"]));
+      const gone = reader.read();
+      await one.take("set").erase();
+      expect((await gone).value).toBeUndefined();
       await inner.close();
       const failing = reader.read();
       vi.advanceTimersByTime(60_000);

@@ -43,12 +43,12 @@ export function trees(test: Case): void {
     await Promise.all(KINDS.flatMap((kind) => [SAMPLES[kind](app), SAMPLES[kind](apps.take("a")), SAMPLES[kind](apps.take("b"))]));
     await beside[0].take("x").add("y");
     await beside[1].take("p").write(5);
-    await store.set("app", "plain");
+    for (const key of ["app", "app:", "ap"]) await store.set(key, "plain");
     await app.erase();
     await apps.take("a").erase();
     expect([await app.exists(), await app.entries(), await apps.keys()]).toEqual([false, [], ["b"]]);
     for (const kind of KINDS) expect(await fieldOf(apps.take("b"), kind).exists(), kind).toBe(true);
-    expect([await beside[0].take("x").has("y"), await beside[1].take("p").read(), await store.get("app")]).toEqual([true, 5, "plain"]);
+    expect([await beside[0].take("x").has("y"), await beside[1].take("p").read(), await store.getMany(["app", "app:", "ap"])]).toEqual([true, 5, ["plain", "plain", "plain"]]);
   });
 
   test("ends every kind at its deadline, which stays when it is changed", async (store) => {
