@@ -75,7 +75,7 @@ const first = ([name]: readonly [string, unknown]): string => name;
 export const WRITES: Writes = {
   "number.write": (_state, value) => [value, undefined],
   "number.increment"(state, by) {
-    const sum = (state ?? 0) + by + 0;
+    const sum = (state ?? 0) + by;
     const isExact = Number.isFinite(sum) && (!Number.isInteger(sum) || Number.isSafeInteger(sum));
     return isExact ? [sum, sum] : [undefined, null];
   },
@@ -121,7 +121,7 @@ export const WRITES: Writes = {
   },
   "sorted.remove": (state, members) => without(state, members, first),
   "sorted.increment"(state, member, by) {
-    const sum = (scoreIn(state, member) ?? 0) + by + 0;
+    const sum = (scoreIn(state, member) ?? 0) + by;
     return Number.isFinite(sum) ? [ordered(new Map([...(state ?? []), [member, sum]])), sum] : [undefined, null];
   },
 };
