@@ -8,7 +8,7 @@ import { changedByTwo } from "../helpers/schema-process.ts";
 import { place } from "../helpers/disk.ts";
 import { schemaSuite } from "../helpers/schema-suite.ts";
 
-schemaSuite("MEMORY", () => kv(new Map()));
+schemaSuite("MEMORY with a prefix", () => kv(new Map()).prefix("their:"));
 
 const path = `${place()}/schema.db`;
 const database = (): Store => {

@@ -90,6 +90,8 @@ describe("stores", () => {
     await old.take("gone").write("y");
     const now = StaticStore("app", { a: "string" }, { store });
     expect([await now.keys(), await now.entries()]).toEqual([["a"], [["a", "x"]]]);
+    await store.set("app::nameless", "z");
+    expect((await DynamicStore("app", "string", { store }).keys()).sort()).toEqual(["a", "gone"]);
     await now.take("a").erase();
     expect([await now.exists(), await old.keys()]).toEqual([false, ["gone"]]);
     await now.erase();
@@ -104,6 +106,28 @@ describe("stores", () => {
     const found = new Map((await store.entries()) as [string, unknown][]);
     expect([found.size, found.get("tags"), (found.get("bits") as { key: string }).key, await (found.get("users") as { keys(): Promise<string[]> }).keys()]).toEqual([3, new Set(["x"]), "app:bits", ["ann"]]);
     expect(await store.take("users").entries()).toEqual([["ann", { name: "Ann" }]]);
+  });
+
+  it("are erased whole where deleting hides keys from the listing, and end when they are closed", async () => {
+    const [keys, values] = [[] as string[], new Map<string, unknown>()];
+    const client = { get: async (key: string) => values.get(key) ?? null, set: async (key: string, value: unknown) => {
+      if (value === null) keys.splice(keys.indexOf(key), 1);
+      else if (!values.has(key)) keys.push(key);
+      void (value === null ? values.delete(key) : values.set(key, value));
+    }, async *iterate() {
+      // By place: what moves up in the meantime is left out.
+      for (let i = 0; i < keys.length; i++) yield [keys[i]!, values.get(keys[i]!)] as [string, unknown];
+    } };
+    const inner = kv(client);
+    const many = DynamicStore("many", "boolean", { store: inner });
+    for (let i = 0; i < 1500; i++) await many.take(String(i)).write(true);
+    await many.erase();
+    expect(keys).toEqual([]);
+    for (let i = 0; i < 1500; i++) await many.take(String(i)).write(true);
+    // What is gone when it is read.
+    expect(await DynamicStore("many", "boolean", { store: kv({ ...client, get: async () => null }) }).entries()).toEqual([]);
+    const listing = many.keys();
+    await Promise.all([expect(listing).rejects.toMatchObject({ code: "KV_CLOSED" }), inner.close()]);
   });
 
   it("nest as deep as they like", async () => {

@@ -35,7 +35,7 @@ export function values(test: Case, { large = 2_000_000 }: SchemaSubject): void {
           const other = mistaken(store, kept, kind);
           const refused = { read: () => valueOf(other, kind), write: () => SAMPLES[kind](other), change: () => CHANGES[kind](other), exists: () => fieldOf(other, kind).exists(), touch: () => fieldOf(other, kind).touch("1h") };
           for (const [what, work] of Object.entries(refused)) {
-            await expect(work(), `${what} ${kind} where there is ${kept}`).rejects.toMatchObject({ code: "KV_FOREIGN", key: `apps:${kept}:${kept}` });
+            await expect(work(), `${what} ${kind} where there is ${kept}`).rejects.toMatchObject({ code: "KV_FOREIGN", key: expect.stringMatching(`apps:${kept}:${kept}$`) });
           }
         }),
       );
@@ -86,7 +86,7 @@ export function values(test: Case, { large = 2_000_000 }: SchemaSubject): void {
       expect(await number.read()).toBe(value + 0);
     }
     await number.write(Number.MAX_SAFE_INTEGER);
-    await expect(number.increment()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", key: "app:number" });
+    await expect(number.increment()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", key: expect.stringMatching("app:number$") });
     expect([await number.increment(-1), await number.read()]).toEqual([Number.MAX_SAFE_INTEGER - 1, Number.MAX_SAFE_INTEGER - 1]);
     await number.write(1.7e308);
     await expect(number.increment(1.7e308)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
