@@ -99,13 +99,16 @@ describe("stores", () => {
   });
 
   it("give the values of fields, and nested stores and bitsets themselves", async () => {
-    const store = StaticStore("app", { tags: "set", bits: bitset(8), users: DynamicStore("users", z.object({ name: z.string() })), none: "list" });
+    const inner = kv();
+    const store = StaticStore("app", { tags: "set", bits: bitset(8), users: DynamicStore("users", z.object({ name: z.string() })), none: "list" }, { store: inner });
     await store.take("tags").add("x");
     await store.take("bits").write(0, 5);
     await store.take("users").take("ann").write({ name: "Ann" });
     const found = new Map((await store.entries()) as [string, unknown][]);
     expect([found.size, found.get("tags"), (found.get("bits") as { key: string }).key, await (found.get("users") as { keys(): Promise<string[]> }).keys()]).toEqual([3, new Set(["x"]), "app:bits", ["ann"]]);
     expect(await store.take("users").entries()).toEqual([["ann", { name: "Ann" }]]);
+    await store.take("bits").write(2, -1);
+    expect(await inner.get("app:bits")).toEqual({ bitset8: "BQD_" });
   });
 
   it("are erased whole where deleting hides keys from the listing, and end when they are closed", async () => {

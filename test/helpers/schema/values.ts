@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import { appOn, appsOn, byBytes, CHANGES, fieldOf, KINDS, mistaken, SAMPLES, valueOf } from "./app.ts";
+import { bitset, DynamicStore } from "../../../src/schema/index.ts";
 import type { Case, SchemaSubject } from "../schema-suite.ts";
 
 const HOSTILE = ["", " ", "\u0000", "a\u0000b", '"', "\\", "'; --", "__proto__", "constructor", "456", "null", "{}", "\n\r\t", "é", "e\u0301", "漢字", "🎉", "%3A", ":", "x".repeat(5000)];
@@ -110,6 +111,7 @@ export function values(test: Case, { large = 2_000_000 }: SchemaSubject): void {
     for (const wrong of [-1, 0.5, NaN, "0", 2n]) await expect(small.read(wrong as number), String(wrong)).rejects.toMatchObject({ code: "KV_VALIDATION" });
     for (const wrong of [0.5, NaN, "0", 2n, 2 ** 60]) await expect(small.write(0, wrong as number), String(wrong)).rejects.toMatchObject({ code: "KV_VALIDATION" });
     await expect(small.sum(-1, 5)).rejects.toMatchObject({ code: "KV_VALIDATION" });
+    expect([await small.read(2 ** 25 - 1), await small.sum(2 ** 53 - 1, Infinity), await small.sum(Infinity, Infinity)]).toEqual([0, 0, 0]);
     await expect(small.write(2 ** 25, 1)).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
 
     const wide = appOn(store).take("wide");
@@ -119,6 +121,19 @@ export function values(test: Case, { large = 2_000_000 }: SchemaSubject): void {
     await wide.write(1, 2n ** 64n + 9007199254740993n);
     expect([await wide.read(1), await wide.sum(0, 4), await wide.sum(0, 3)]).toEqual([9007199254740993n, min + 9007199254740988n, 9007199254740988n]);
     await expect(wide.write(0, 5 as never)).rejects.toMatchObject({ code: "KV_VALIDATION" });
+    for (const bits of [2, 7, 31, 32, 33, 53, 54, 63]) {
+      // Numbers up to 53 bits, bigints from 54 on.
+      const typed = (value: bigint): never => (bits < 54 ? Number(value) : value) as never;
+      const field = DynamicStore("widths", bitset(bits), { store }).take(String(bits));
+      const [least, most] = [-(2n ** BigInt(bits - 1)), 2n ** BigInt(bits - 1) - 1n];
+      await Promise.all([least, most, -1n, 1n].map((value, index) => field.write(2 * index, typed(value))));
+      expect([await field.read(0), await field.read(2), await field.read(4), await field.read(6), await field.read(1)], String(bits)).toEqual([least, most, -1n, 1n, 0n].map(typed));
+      expect([await field.sum(0, 99), await field.increment(0, typed(-1n)), await field.increment(2, typed(1n)), await field.sum(0, 99)], String(bits)).toEqual([-1n, most, least, -1n].map(typed));
+    }
+    const large = DynamicStore("widths", bitset(53), { store }).take("sum");
+    for (const index of [0, 1, 2, 3]) await large.write(index, 2 ** 52 - 1);
+    expect(await large.sum(0, 2)).toBe(2 ** 53 - 2);
+    await expect(large.sum(0, 4)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
     await small.erase();
     await small.write(0, 0);
     expect([await small.read(0), await small.exists()]).toEqual([0, true]);
