@@ -168,6 +168,9 @@ describe("fields", () => {
     expect((await refusal(() => store.take("hash").write({ a: { b: 1 } as never }))).issues).toEqual([{ message: "expected a string, not an object", path: ["a"] }]);
     const calls = [() => store.take("list").range(0.5), () => store.take("list").range(0, "1" as never), () => store.take("list").trim(NaN), () => store.take("sorted").between(NaN), () => store.take("sorted").add("a", "1" as never), () => store.take("hash").get(5 as never), () => store.take("set").has(5 as never), () => store.take("set").intersect(store.take("list") as never), () => store.take("set").intersect(null as never), () => store.take("number").increment("1" as never)];
     for (const call of calls) expect((await refusal(call)).code).toBe("KV_VALIDATION");
+    await store.take("list").write(["a", "b"]);
+    expect([await store.take("list").range(1, Infinity), await store.take("list").range(-1)]).toEqual([["b"], ["b"]]);
+    await store.take("list").erase();
     const said = [() => store.take("list").range(0.5), () => store.take("list").range(2 ** 53), () => StaticStore("s", { bits: bitset(8) }).take("bits").read(-1)];
     expect(await Promise.all(said.map(async (call) => (await refusal(call)).issues[0]!.message))).toEqual(["expected a whole number, not a fraction", "expected a whole number, not a number that is not exact", "expected an index: a whole number from 0, not a negative number"]);
     expect(await store.entries()).toEqual([["string", "kept"], ["hash", { kept: "too" }]]);
@@ -240,6 +243,17 @@ describe("watching", () => {
     end.abort();
     expect(await next).toEqual({ done: true, value: undefined });
     expect(await field.watch({ signal: end.signal }).getReader().read()).toEqual({ done: true, value: undefined });
+  });
+
+  it("tells null from nothing", async () => {
+    const field = DynamicStore("s", z.null()).take("a");
+    const reader = field.watch().getReader();
+    const seen = [(await reader.read()).value];
+    for (const change of [() => field.write(null), () => field.erase()]) {
+      await change();
+      seen.push((await reader.read()).value);
+    }
+    expect(seen).toEqual([undefined, null, undefined]);
   });
 
   it("hears everybody on the connection at once, and fails when the store is closed", async () => {

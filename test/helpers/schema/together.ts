@@ -62,11 +62,11 @@ export function together(test: Case, { another }: SchemaSubject): void {
     const others = await another?.();
     const [here, there] = [appOn(store), appOn(others ?? store)];
     const set = here.take("set").watch({ interval: 20 }).getReader();
-    const bits = here.take("small").watch(1, { interval: 20 }).getReader();
+    const bits = here.take("wide").watch(1, { interval: 20 }).getReader();
     const json = here.take("json").watch({ interval: 20 }).getReader();
     expect([(await set.read()).value, (await bits.read()).value, (await json.read()).value]).toEqual([undefined, undefined, undefined]);
-    await Promise.all([there.take("set").add("a"), there.take("small").write(1, 5), there.take("json").write({ name: "Ann" })]);
-    expect([(await set.read()).value, (await bits.read()).value, (await json.read()).value]).toEqual([new Set(["a"]), 5, { name: "Ann", visits: 0 }]);
+    await Promise.all([there.take("set").add("a"), there.take("wide").write(1, 5n), there.take("json").write({ name: "Ann" })]);
+    expect([(await set.read()).value, (await bits.read()).value, (await json.read()).value]).toEqual([new Set(["a"]), 5n, { name: "Ann", visits: 0 }]);
     await here.take("set").erase();
     expect((await set.read()).value).toBeUndefined();
     await there.take("set").write(["x"], { expires: 0.3 });
