@@ -62,6 +62,9 @@ describe("a schema whose output is not its input", () => {
   it("may fail in its own way", async () => {
     const throwing: StandardSchema<string> = { "~standard": { version: 1, vendor: "test", validate: () => { throw new Error("secret 4711"); } } };
     const rejecting: StandardSchema<string> = { "~standard": { version: 1, vendor: "test", validate: async () => ({ issues: [{ message: "no", path: [{ key: "a" }, Symbol("s"), "b c"] }] }) } };
+    const many: StandardSchema<string> = { "~standard": { version: 1, vendor: "test", validate: () => ({ issues: [..."abcdefga"].map((key) => ({ message: "no", path: [key] })) }) } };
+    const error = await refusal(() => DynamicStore("s", many).take("a").write("x"));
+    expect([error.message, error.issues.length]).toEqual(['value.a, value.b, value.c, value.d, value.e and 2 more does not fit the schema of "s:a": see the issues', 8]);
     for (const result of [undefined, null, "no", { issues: [{ message: "no", path: 5 }] }, { issues: 5 }]) {
       const odd: StandardSchema<string> = { "~standard": { version: 1, vendor: "test", validate: () => result as never } };
       expect((await refusal(() => DynamicStore("s", odd).take("a").write("x"))).code, JSON.stringify(result)).toBe("KV_VALIDATION");
