@@ -60,7 +60,7 @@ return added
 const removing = (command: string, size: string): string => `${START}${EACH}
 redis.call("${size}", key)
 local gone = each("${command}", cjson.decode(ARGV[3]))
-if ARGV[1] ~= "keep" then settle() end
+settle()
 return gone
 `;
 
@@ -76,7 +76,7 @@ return length
 
 const popping = (command: string): string => `${START}
 local item = redis.call("${command}", key)
-if ARGV[1] ~= "keep" then settle() end
+settle()
 return item
 `;
 
@@ -213,7 +213,7 @@ if isEmpty then
 else
   redis.call("LTRIM", key, first, last)
 end
-if ARGV[1] ~= "keep" then settle() end
+settle()
 return 1
 `,
   "hash.read": `return redis.call("HGETALL", KEYS[1])`,
