@@ -73,6 +73,13 @@ it("keeps numbers and collections in Redis's own types, for others to use", asyn
   // Fractions of theirs are read, and added to as JavaScript does.
   await call("SET", "app:number", "0.1");
   expect([await app.take("number").increment(0.2), await call("GET", "app:number")]).toEqual([0.1 + 0.2, "0.30000000000000004"]);
+  await call("SET", "app:number", "-0");
+  expect(await app.take("number").read()).toBe(0);
+  // Nothing at all is refused, too, where another type is.
+  const [sets, lists, hashes] = [DynamicStore("app", "set", { store }), DynamicStore("app", "list", { store }), DynamicStore("app", "hash", { store })];
+  for (const work of [() => sets.take("list").remove([]), () => sets.take("list").add([]), () => lists.take("set").push([]), () => hashes.take("set").remove([]), () => hashes.take("set").setAll({})]) await expect(work()).rejects.toMatchObject({ code: "KV_FOREIGN" });
+  await call("SET", "app:number", "0.5");
+  expect([await app.take("number").increment(0.1), await call("GET", "app:number")]).toEqual([0.6, "0.6"]);
   for (const [raw, next] of [["007", 8], ["5.0", 6], ["-0", 1], ["1e3", 1001], ["-7", -6]] as const) {
     await call("SET", "app:number", raw);
     expect([await app.take("number").increment(), await call("GET", "app:number")], raw).toEqual([next, String(next)]);
@@ -98,6 +105,7 @@ it("sets native deadlines, and keeps them through every rewrite", async () => {
     expect(Math.abs(Number(at) - Date.now() - 3_600_000), kind).toBeLessThan(60_000);
     await CHANGES[kind](app);
     await SAMPLES[kind](app);
+    if (kind === "number") await app.take(kind).increment(0.5);
     expect(await call("PEXPIRETIME", `app:${kind}`), kind).toBe(at);
     await fieldOf(app, kind).touch(null);
     expect(await call("PTTL", `app:${kind}`), kind).toBe(-1);
@@ -153,6 +161,7 @@ it("needs one request for each call, whatever its size", async () => {
   // More sets than one call of a script takes.
   const one = DynamicStore("sets", "set", { store }).take("b");
   await one.add("member 5");
+  expect(await requests(async () => expect((await one.intersect(set)).size).toBe(1))).toBe(1);
   expect([...(await one.intersect(set, ...Array<typeof set>(9000).fill(one)))]).toEqual(["member 5"]);
   const listing = await calls(() => DynamicStore("sets", "set", { store }).keys());
   expect([listing["scan"]! > 0, listing["keys"], listing["evalsha"], listing["smembers"]]).toEqual([true, undefined, undefined, undefined]);
@@ -201,6 +210,17 @@ it.each(["ioredis 5", "node-redis 6"])("never answers as done once what may have
   await lost;
   await until("it works", () => app.take("number").read().then(() => true, () => false));
   expect(await app.take("number").read()).toBe(name === "ioredis 5" ? 3 : 2);
+  if (name === "ioredis 5") {
+    const [list, sorted, bits] = [app.take("list"), StaticStore("app", { sorted: "sorted" }, { store: cut }).take("sorted"), StaticStore("app", { bits: bitset(8) }, { store: cut }).take("bits")];
+    const works = [() => list.push("b"), () => list.unshift("c"), () => list.pop(), () => list.shift(), () => list.trim(1), () => sorted.increment("a"), () => bits.increment(0)];
+    for (const work of works) await work();
+    for (const work of works) {
+      const again = proxy.cut("EVALSHA");
+      await expect(work(), String(work)).rejects.toMatchObject({ code: "KV_CONNECTION" });
+      await again;
+      await until("it works", () => app.take("number").read().then(() => true, () => false));
+    }
+  }
   await cut.close();
 });
 

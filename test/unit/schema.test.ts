@@ -1,9 +1,11 @@
+import { getEventListeners } from "node:events";
 import { type } from "arktype";
 import * as v from "valibot";
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import kv, { isKvError, type Store } from "../../src/index.ts";
 import { bitset, DynamicStore, KvValidationError, StaticStore, type TypedStore } from "../../src/schema/index.ts";
+import { tell, watch } from "../../src/watch.ts";
 
 /** What something is refused with. */
 const refusal = async (work: () => unknown): Promise<KvValidationError> => {
@@ -243,6 +245,29 @@ describe("watching", () => {
     end.abort();
     expect(await next).toEqual({ done: true, value: undefined });
     expect(await field.watch({ signal: end.signal }).getReader().read()).toEqual({ done: true, value: undefined });
+  });
+
+  it("leaves nothing behind", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const [connection, end] = [{}, new AbortController()];
+      const asked = vi.fn();
+      const keys = new Proxy(["a"], { get: (of, name, self) => (name === "some" && asked(), Reflect.get(of, name, self) as unknown) });
+      let count = 0;
+      const reader = watch({ connection, keys }, async () => ({ value: ++count, state: String(count) }), { interval: 1000, raw: false, closed: end.signal }).getReader();
+      expect((await reader.read()).value).toBe(1);
+      const next = reader.read();
+      await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+      tell({ connection, keys: ["a"] });
+      expect([(await next).value, vi.getTimerCount(), asked.mock.calls.length, getEventListeners(end.signal, "abort").length]).toEqual([2, 0, 1, 1]);
+      const last = reader.read();
+      await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+      await reader.cancel();
+      tell({ connection, keys: ["a"] });
+      expect([await last, vi.getTimerCount(), asked.mock.calls.length, getEventListeners(end.signal, "abort").length]).toEqual([{ done: true, value: undefined }, 0, 1, 0]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("tells null from nothing", async () => {

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { z } from "zod";
 import { DynamicStore, StaticStore } from "../../../src/schema/index.ts";
 import type { Case } from "../schema-suite.ts";
-import { appOn, appsOn, CHANGES, fieldOf, KINDS, SAMPLES, valueOf } from "./app.ts";
+import { type App, appOn, appsOn, CHANGES, fieldOf, KINDS, SAMPLES, valueOf } from "./app.ts";
 
 const NAMES = ["a", "a:b", "a%3Ab", "%", ":", "a\\:b", "a b", "__proto__", "then", "../x", "*", "[x]", "🎉", "A", "\u0000", "apps"];
 
@@ -52,15 +52,24 @@ export function trees(test: Case): void {
   });
 
   test("ends every kind at its deadline, which stays when it is changed", async (store) => {
-    const [ending, staying, moved, defaulted] = [appsOn(store).take("ending"), appsOn(store).take("staying"), appsOn(store).take("moved"), appsOn(store.expires("1s")).take("defaulted")];
-    const at = Date.now() + 1000;
-    await Promise.all(
-      KINDS.map(async (kind) => {
-        await Promise.all([SAMPLES[kind](ending, { expires: new Date(at) }), SAMPLES[kind](staying, { expires: "1s" }), SAMPLES[kind](moved), SAMPLES[kind](defaulted)]);
-        await Promise.all([CHANGES[kind](ending), CHANGES[kind](staying, { expires: null }), fieldOf(moved, kind).touch(new Date(at)), CHANGES[kind](defaulted)]);
-        await Promise.all([SAMPLES[kind](ending), fieldOf(defaulted, kind).touch(null)]);
-      }),
-    );
+    const [ending, staying, moved] = ["ending", "staying", "moved"].map((name) => appsOn(store).take(name)) as [App, App, App];
+    let at: number;
+    let defaulted: App;
+    // Again with more time, where a slow machine needs longer than that: what has expired in the middle begins anew.
+    for (let lead = 500; ; lead *= 3) {
+      at = Date.now() + lead;
+      const expires = new Date(at);
+      const inTime = (defaulted = appsOn(store.expires(`${lead}ms`)).take("defaulted"));
+      await Promise.all(
+        KINDS.map(async (kind) => {
+          await Promise.all([SAMPLES[kind](ending, { expires }), SAMPLES[kind](staying, { expires }), SAMPLES[kind](moved), SAMPLES[kind](inTime)]);
+          await Promise.all([CHANGES[kind](ending), CHANGES[kind](staying, { expires: null }), fieldOf(moved, kind).touch(expires), CHANGES[kind](inTime)]);
+          await Promise.all([SAMPLES[kind](ending), fieldOf(inTime, kind).touch(null)]);
+        }),
+      );
+      if (Date.now() < at) break;
+      await appsOn(store).erase();
+    }
     const there = await Promise.all(KINDS.map((kind) => fieldOf(ending, kind).exists()));
     if (Date.now() < at) expect(there).toEqual(KINDS.map(() => true));
     await expect.poll(() => Date.now(), { interval: 5, timeout: 5000 }).toBeGreaterThanOrEqual(at);
@@ -76,16 +85,14 @@ export function trees(test: Case): void {
     const gone = { expires: 0 };
     const answers = [staying.take("list").push(["a", "b"], gone), staying.take("number").increment(5, gone), staying.take("small").increment(0, 5, gone), staying.take("wide").increment(0, -5n, gone), staying.take("sorted").increment("a", 5, gone), staying.take("set").add("a", gone), staying.take("hash").set("a", "b", gone)];
     expect([await Promise.all(answers), await staying.take("list").unshift("a", gone), await staying.keys()]).toEqual([[2, 5, 5, -5n, 5, 1, true], 1, []]);
+    await staying.take("list").write(["a", "b", "c"]);
+    expect([await staying.take("list").pop(gone), await staying.keys()]).toEqual(["c", []]);
     // What changes nothing moves the deadline none the less.
-    for (const change of [() => staying.take("list").push([], gone), () => staying.take("set").add([], gone), () => staying.take("set").remove("x", gone), () => staying.take("hash").setAll({}, gone), () => staying.take("sorted").addAll({}, gone)]) {
-      for (const kind of ["list", "set", "hash", "sorted"] as const) await SAMPLES[kind](staying);
-      await change();
-      expect(await staying.keys(), String(change)).toHaveLength(3);
-      await staying.erase();
+    const [list, set, hash, sorted] = [staying.take("list"), staying.take("set"), staying.take("hash"), staying.take("sorted")];
+    for (const changes of [() => [list.push([], gone), set.add([], gone), hash.setAll({}, gone), sorted.addAll({}, gone)], () => [list.trim(0, 9, gone), set.remove("x", gone), hash.remove("x", gone), sorted.remove([], gone)]]) {
+      await Promise.all((["list", "set", "hash", "sorted"] as const).map((kind) => SAMPLES[kind](staying)));
+      await Promise.all<unknown>(changes());
+      expect(await staying.keys()).toEqual([]);
     }
-    for (const wrong of ["soon", NaN, {}]) await expect(staying.take("set").add("a", { expires: wrong as string })).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
-    for (const wrong of ["1h", 5, null]) await expect(staying.take("set").add("a", wrong as never)).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
-    await expect(staying.take("set").touch(undefined as never)).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
-    expect(await staying.take("set").exists()).toBe(false);
   });
 }

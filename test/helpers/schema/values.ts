@@ -59,6 +59,9 @@ export function values(test: Case, { large = 2_000_000 }: SchemaSubject): void {
     await app.take("hash").write(entries);
     expect(Object.entries((await app.take("hash").read())!).sort()).toEqual(entries.toSorted());
     expect(await app.take("hash").get("__proto__")).toBe(entries.find(([name]) => name === "__proto__")![1]);
+    // What is a value now is no name any more.
+    await app.take("hash").write({ a: "constructor" });
+    expect(await app.take("hash").read()).toEqual({ a: "constructor" });
     await app.take("sorted").write(HOSTILE.map((text) => [text, 0] as const));
     expect([...(await app.take("sorted").read())!.keys()]).toEqual(HOSTILE.toSorted(byBytes));
     for (const text of [...HOSTILE, "lone \ud800"]) {
@@ -67,6 +70,22 @@ export function values(test: Case, { large = 2_000_000 }: SchemaSubject): void {
     }
     for (const refused of [() => app.take("set").add("\ud800"), () => app.take("list").push("\ud800"), () => app.take("hash").set("a", "\ud800"), () => app.take("sorted").add("\ud800", 1), () => app.take("set").has("\ud800")]) {
       await expect(refused()).rejects.toMatchObject({ code: "KV_VALIDATION" });
+    }
+  });
+
+  test("counts places as slice does", async (store) => {
+    const [list, sorted] = [appOn(store).take("list"), appOn(store).take("sorted")];
+    const items = ["a", "b", "c"];
+    await Promise.all([list.write(items), sorted.write(items.map((item) => [item, 0]))]);
+    const places = [-(2 ** 53) + 1, -2, -1, 0, 1, 3, 2 ** 53 - 1];
+    const ranges = places.flatMap((start) => [...places, undefined].map((end) => [start, end] as const));
+    for (const [read, all] of [[(...range: readonly [number, number?]) => list.range(...range), items], [async (start: number, end?: number) => (await sorted.range(start, end)).map(([item]) => item), items], [async (start: number, end?: number) => (await sorted.range(start, end, { reverse: true })).map(([item]) => item), items.toReversed()]] as const) {
+      expect(await Promise.all(ranges.map(([start, end]) => read(start, end)))).toEqual(ranges.map(([start, end]) => all.slice(start, end)));
+    }
+    for (const [start, end] of [[-1, -1], [1, 3], [0, 0], [5, undefined]] as const) {
+      await list.write(items);
+      await list.trim(start, end);
+      expect(await list.range(), `${start} ${end}`).toEqual(items.slice(start, end));
     }
   });
 
