@@ -104,19 +104,10 @@ export function live(rows: Shared, memory: Memory): Backend {
       if (refusal === undefined) return;
       // Without an outage one of them was refused, and the others need not be.
       const isOver = all.length === 1 || refusal.code === "KV_CONNECTION" || refusal.code === "KV_CLOSED";
-      const over = new Set<number>();
-      let isFull = refusal.code === "KV_QUOTA";
-      // Twice, the second time backwards: what was refused for its size may have taken the room of what came behind it.
-      for (const [n, i] of [...all, ...all.toReversed()].entries()) {
-        if (over.has(i)) continue;
-        if (isFull && !isOver) await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      for (const i of all) {
         let error: KvError | undefined = refusal;
-        if (!isOver && isLast(i)) {
-          error = await attempt([i]).then(() => undefined, (cause: KvError) => (refusal = cause));
-          isFull = error?.code === "KV_QUOTA";
-          if (isFull && n < all.length) continue;
-        }
-        over.add(i);
+        if (!isOver && refusal.code === "KV_QUOTA") await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        if (!isOver && isLast(i)) error = await attempt([i]).then(() => undefined, (cause: KvError) => (refusal = cause));
         if (error !== undefined) settle(i, error);
       }
       throw refusal;

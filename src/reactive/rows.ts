@@ -69,7 +69,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
   const ahead = new Map<string, Write>();
   let queue = new Map<string, Write>();
   const beginnings = new Map<string, unknown>();
-  const running = new Set<Promise<void>>();
+  const running = new Set<Promise<Error | undefined>>();
   const listeners = new Set<(event: KVEvent) => void>();
   let backend: Backend | undefined;
   let opening: Promise<void> | undefined;
@@ -121,9 +121,9 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     queue = new Map();
     const changes = batch.map(([key, { value }]) => [key, value] as const);
     const isLast = (i: number): boolean => ahead.get(batch[i]![0]) === batch[i]![1];
-    const work = backend!.write(changes, isLast, (i, reason) => settle(...batch[i]!, reason)).finally(() => running.delete(work));
-    work.catch(() => {});
+    const work = backend!.write(changes, isLast, (i, reason) => settle(...batch[i]!, reason)).then(() => undefined, (reason: Error) => reason);
     running.add(work);
+    void work.then(() => running.delete(work));
   }
 
   function schedule(): void {
@@ -146,7 +146,9 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
   async function completed(): Promise<true> {
     send();
     if (!isOpen) await open();
-    for (send(); running.size > 0; send()) await Promise.all(running);
+    let refusal: Error | undefined;
+    for (send(); running.size > 0; send()) for (const reason of await Promise.all(running)) refusal ??= reason;
+    if (refusal) throw refusal;
     return true;
   }
 

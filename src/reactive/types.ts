@@ -105,7 +105,7 @@ export interface KVFn {
 
 /** Options of {@link createKVStore}. */
 export interface KVStoreOptions<T = Storable> {
-  /** Keeps the values in this store, under keys that begin with the name and a colon, instead of IndexedDB. */
+  /** Keeps the values in this store, under keys that begin with the name (which has no colon) and a colon, instead of IndexedDB. */
   readonly store?: Store<never> | Store | Store<unknown>;
   /** The version of the IndexedDB database. Default 1. */
   readonly version?: number;

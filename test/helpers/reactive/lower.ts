@@ -113,6 +113,22 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
       expect(await rows("notes")).toEqual(new Map([["k", "b"]]));
     });
 
+    it("is completed when all has ended, also when some was refused", async () => {
+      const kv = (await program())("notes");
+      const store = kv.store();
+      await store.completed();
+      const ended: string[] = [];
+      const hear = (name: string): (() => void) => () => void ended.push(name);
+      store.set("a", refused).promise().catch(hear("a"));
+      void kv.flush();
+      store.set("b", refused).promise().catch(hear("b"));
+      store.set("c", 1).promise().then(hear("c"), hear("c"));
+      await expect(store.completed()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+      expect(ended.sort()).toEqual(["a", "b", "c"]);
+      expect(store.busy).toBe(false);
+      expect(await rows("notes")).toEqual(new Map([["c", 1]]));
+    });
+
     it("settles what comes while it closes", async () => {
       const kv = (await program())("notes");
       const store = kv.store();
