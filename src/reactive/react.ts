@@ -13,7 +13,8 @@ function handleOf<T>(store: KVFn, key: string, init: T) {
     view: () => store.snapshot(current()),
     subscribe(listener: () => void): () => void {
       const used = (state = store(key, init));
-      const end = store.subscribe(used, listener);
+      // Within the change: React would put what is typed into an input back before it hears of it later, and the caret to the end.
+      const end = store.subscribe(used, listener, { sync: true });
       return () => {
         end();
         store.leave(used);

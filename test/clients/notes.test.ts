@@ -87,6 +87,14 @@ it("keeps notes, shows them in every tab, and has them after a reload", async ()
   }))).toBe(2);
 });
 
+it("leaves the caret where somebody types", async () => {
+  const page = await open();
+  await write(page, "Note", "one three");
+  for (const _ of "three") await page.keyboard.press("ArrowLeft");
+  await page.keyboard.type("two ");
+  expect(await page.getByLabel("Text", { exact: true }).inputValue()).toBe("one two three");
+});
+
 it("loses nothing when the tab is closed while somebody types", async () => {
   const page = await open();
   await write(page, "Last words", "to be continu");
