@@ -87,7 +87,7 @@ function int32(value: unknown, { refuse }: Rules): number {
   const number = Math.trunc(+(value as number));
   if (!Number.isFinite(number)) return 0;
   if (number !== (number | 0)) refuse("KV_INVALID_EXPIRES", `Value out of range. Must be between ${-(2 ** 31)} and ${2 ** 31 - 1} (inclusive).`, TypeError);
-  return number + 0;
+  return number;
 }
 
 /** The deadline of a write in seconds since 1970, `null` for none; one that has passed only by the rules of this library. */

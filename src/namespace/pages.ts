@@ -40,7 +40,6 @@ export async function namesBehind(index: Index, prefix: string, after: string | 
   const start = after === null ? null : layout.stem(after);
   // A name that is before all that begin with the prefix is none to start at.
   let cursor = start === null || !start.startsWith(within) ? null : standing(start, within, index);
-  if (start !== null && cursor === null && compareKeys(start, within) > 0) return [];
   // Names of one stem may be many more than are wanted: what the first page has not shown comes in large ones.
   for (let size = limit; ; size = PAGE) {
     const page = await store.list<unknown>({ prefix: layout.index + within, limit: size, cursor });

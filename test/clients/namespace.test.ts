@@ -37,7 +37,7 @@ namespaceSuite("NAMESPACE", () => kv(namespace(kv(new Map()), "outer")), { value
 for (const kind of ["SQLITE", "FILE", "FOLDER"] as const) {
   namespaceSuite(kind, async () => {
     for (const file of readdirSync(folder)) rmSync(`${folder}/${file}`, { recursive: true, force: true });
-    return kv((await openClient(kind, folder)) as never) as Store;
+    return kv((await openClient(kind, folder)) as never, { timeout: 0 }) as Store;
   });
 }
 
@@ -66,6 +66,7 @@ describe("namespaces in a folder", () => {
     const db = new DatabaseSync(`${dir}/kv.db`);
     const row = db.prepare("SELECT typeof(value) AS type, length(value) AS length FROM kv WHERE key = 'a/v/bytes'").get();
     expect(row).toEqual({ type: "blob", length: 100_003 });
+    expect(db.prepare("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
     db.close();
   });
 

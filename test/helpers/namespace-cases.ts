@@ -122,7 +122,7 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
       await kv.put("empty", "");
       await kv.put("null", "null");
       const errors = (await each(["no", "empty"], (key) => kv.get(key, "json"))) as { error: string }[];
-      return [errors.map(({ error }) => error), await kv.get("null", "json"), told(await kv.getWithMetadata("null", "json"))];
+      return [errors.map(({ error }) => error), await kv.get("null", "json"), told(await kv.getWithMetadata("null", "json")), [...((await kv.getWithMetadata(["null"], "json")) as Map<string, unknown>)]];
     },
   },
   {

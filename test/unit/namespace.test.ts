@@ -135,6 +135,18 @@ describe("what is listed", () => {
   });
 });
 
+it("writes nothing when a commit fails", async () => {
+  const map = new Map();
+  const full = changed(map, { atomic: "yes" }, () => ({
+    commit: () => {
+      throw new KvError("KV_QUOTA", "no room");
+    },
+  }));
+  const own = namespace(kv(full), "a");
+  for (const work of [own.put("key", "one"), own.delete("key")]) expect(await refusal(work)).toMatchObject({ code: "KV_QUOTA" });
+  expect(map.size).toBe(0);
+});
+
 describe("by the rules of this library", () => {
   it("nonsense is refused with a code, and what was there stays", async () => {
     const own = over();
@@ -177,6 +189,7 @@ describe("by the rules of this library", () => {
     expect(await own.getWithMetadata("a")).toMatchObject({ value: "before", metadata: 1 });
     expect((await own.list()).keys).toEqual([{ name: "a", metadata: 1 }]);
     expect((await refusal(put({ user: { born: new Date() } }))).message).toMatch(/^value\.user\.born is a Date/);
+    expect((await refusal(put("v", { expiration: Date.now() }))).message).toContain("not of milliseconds");
     expect((await refusal(own.get("a", "json"))).message).not.toContain("before");
     for (const name of [5, null, "\ud800"]) expect(() => namespace(kv(), name as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));
     expect(() => namespace(new Map() as never, "a")).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
