@@ -73,7 +73,7 @@ function lenient(cursor: string): string {
  */
 export function placeOf({ cursor, prefix }: Listing, { before, layout: { index } }: Index, { isWorkers }: Rules): string | null {
   if (cursor === null) return null;
-  if (isWorkers) return lenient(cursor) || null;
+  if (isWorkers) return lenient(cursor);
   return decodeCursor(cursor, { prefix: before + index + prefix, reverse: false }, index + prefix).slice(before.length + index.length);
 }
 

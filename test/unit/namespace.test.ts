@@ -227,6 +227,8 @@ describe("by the rules of this library", () => {
     new Uint8Array(found).fill(7);
     expect(new Uint8Array((await own.get("buffer", "arrayBuffer"))!)).toEqual(new Uint8Array([1, 2, 3, 4]));
     expect(await own.getWithMetadata("object")).toMatchObject({ value: '{"a":[1]}', metadata: { by: "ann" } });
+    await own.put("surrogate", "x\ud800y");
+    expect(await own.get("surrogate")).toBe("x\ufffdy");
     const shared = new Uint8Array(new SharedArrayBuffer(2)).fill(5);
     await own.put("shared", shared);
     expect(new Uint8Array((await own.get("shared", "arrayBuffer"))!)).toEqual(new Uint8Array([5, 5]));
