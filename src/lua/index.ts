@@ -18,7 +18,7 @@ export interface InstalledKV {
    *
    * @throws {KvError} KV_INVALID_VALUE for a name that is no function and for arguments that are no JSON, KV_CLOSED when the state is closed, also meanwhile. What the function raises is an `Error`.
    */
-  call(name: string, ...values: Json[]): Promise<Json>;
+  call<Result = Json>(name: string, ...values: unknown[]): Promise<Result>;
 }
 
 /**
@@ -65,7 +65,7 @@ export function installKV(lua: LuaState, kv: Namespaces): InstalledKV {
   const caller = api.luaL_ref(thread, REGISTRY);
   api.lua_settop(thread, top);
 
-  async function call(name: string, ...args: Json[]): Promise<Json> {
+  async function call(name: string, ...args: unknown[]): Promise<Json> {
     bridge.check();
     const parts = `${name}`.split(".");
     const given = args.map((value, i) => checkedCopy(value, `argument ${i + 1}`));
@@ -85,5 +85,5 @@ export function installKV(lua: LuaState, kv: Namespaces): InstalledKV {
       if (!bridge.isClosed) api.luaL_unref(thread, REGISTRY, anchor);
     }
   }
-  return { call };
+  return { call: call as InstalledKV["call"] };
 }

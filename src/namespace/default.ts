@@ -85,7 +85,7 @@ function storeIn(dataDir: string | undefined): Store {
  *
  * Nothing is opened or created before the first operation. Several processes may use one folder at once.
  *
- * @throws {KvError} KV_NOT_SUPPORTED at the first use of a `dataDir` where there is no SQLite.
+ * @throws {KvError} KV_INVALID_CLIENT at once for a `store` that is none, KV_NOT_SUPPORTED at the first use of a `dataDir` where there is no SQLite.
  * @example
  * import kv from "anykv";
  * import { createKV } from "anykv/namespace";
@@ -97,6 +97,8 @@ function storeIn(dataDir: string | undefined): Store {
  * console.log(await KV.namespace("posts").get("session:abc"), KV.storage); // null MEMORY
  */
 export function createKV({ store, dataDir, ...options }: KVOptions = {}): KVNamespaces {
+  // What is no store is said here, not by the first use.
+  if (store !== undefined) namespace(store, "", options);
   let made = store;
   const own = (): Store => (made ??= storeIn(dataDir));
   // What was never used is closed all the same: operations after it are refused.

@@ -193,6 +193,7 @@ describe("by the rules of this library", () => {
     expect((await refusal(own.get("a", "json"))).message).not.toContain("before");
     for (const name of [5, null, "\ud800"]) expect(() => namespace(kv(), name as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));
     expect(() => namespace(new Map() as never, "a")).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
+    expect(() => createKV({ store: new Map() as never })).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
     expect(() => over({ compat: "luat" as never })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
   });
 
