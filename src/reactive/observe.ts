@@ -20,26 +20,22 @@ const CYCLE = Symbol("cycle");
  */
 export function observe(read: () => unknown, changed: () => void): Observer {
   const copies = new WeakMap<object, { readonly value: unknown }>();
-  const way = new Set<object>();
+  /** What has been read in this run, and what was found: one that is read inside of itself, or changes after it was read, is in a cycle. */
+  const seen = new Map<object, unknown>();
   let isCyclic = false;
 
   function copyOf(value: unknown): unknown {
     if (typeof value !== "object" || value === null) return value;
     const raw = toRaw(value);
-    if (way.has(raw)) throw CYCLE;
+    const before = seen.get(raw);
+    if (before === CYCLE) throw CYCLE;
     let known = copies.get(raw);
-    if (known === undefined) {
-      known = computed(() => {
-        way.add(raw);
-        try {
-          return level(raw, copyOf);
-        } finally {
-          way.delete(raw);
-        }
-      });
-      copies.set(raw, known);
-    }
-    return known.value;
+    if (known === undefined) copies.set(raw, (known = computed(() => level(raw, copyOf))));
+    seen.set(raw, CYCLE);
+    const copy = known.value;
+    if (before !== undefined && before !== copy) throw CYCLE;
+    seen.set(raw, copy);
+    return copy;
   }
 
   function refresh(): void {
@@ -51,6 +47,8 @@ export function observe(read: () => unknown, changed: () => void): Observer {
       } catch (error) {
         if (error !== CYCLE) throw error;
         isCyclic = true;
+      } finally {
+        seen.clear();
       }
     }
     observer.copy = plain(value);

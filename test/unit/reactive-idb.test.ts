@@ -249,6 +249,21 @@ it("one object stays one, when it is stored too", async () => {
   expect([stored!.x, stored!.x === stored!.list[0]]).toEqual([{ n: 2 }, true]);
 });
 
+it("references that a change makes circular are stored as they are", async () => {
+  const kv = (await program())("notes");
+  type Part = { [name: string]: Part };
+  const tree = kv<Part>("tree", { branch: { leaf: {} } });
+  const list = kv<Part[]>("list", [{}, {}]);
+  await kv.ready();
+  tree.data.branch!.leaf!.root = tree.data;
+  list.data[0]!.next = list.data[1]!;
+  await kv.ready();
+  list.data[1]!.previous = list.data[0]!;
+  await kv.ready();
+  const [ends, root] = (await rows("notes.kv", "notes")) as [Part[], Part];
+  expect([root.branch!.leaf!.root === root, ends[0]!.next === ends[1], ends[1]!.previous === ends[0]]).toEqual([true, true, true]);
+});
+
 it("10,000 changes of 1,000 states are one transaction", async () => {
   const kv = (await program())("notes");
   const states = Array.from({ length: 1000 }, (_, i) => kv(`k${i}`, { n: 0 }));
