@@ -1,6 +1,6 @@
 import { ended, type IdbConnection, idbConnection, type Task } from "../browser/idb-connection.ts";
 import { blame, KvError } from "../errors.ts";
-import type { Backend, Memory } from "./backend.ts";
+import type { Backend, Change, Memory } from "./backend.ts";
 import { live, type Shared } from "./live.ts";
 import type { KVSeed } from "./types.ts";
 
@@ -30,6 +30,17 @@ function make(db: IDBDatabase, transaction: IDBTransaction): void {
     counting.onsuccess = () => {
       if (counting.result === 0) for (const [key, value] of seeds) rows.put(value, key);
     };
+  }
+}
+
+function put(rows: IDBObjectStore, [key, value]: Change): void {
+  try {
+    if (value === undefined) rows.delete(key);
+    else rows.put(value, key);
+  } catch (cause) {
+    // A connection that is closed is opened again, for once more; a value that cannot be cloned stays so.
+    if ((cause as Error).name !== "DataCloneError") throw cause;
+    throw new KvError("KV_INVALID_VALUE", `the value under ${JSON.stringify(key)} holds something that cannot be stored, such as a function, or nests too deep`, { key, cause });
   }
 }
 
@@ -78,19 +89,20 @@ export function idbBackend(name: string, version: number, dbName: string, seeds:
       run(
         "writing",
         async (rows) => {
-          for (const [key, value] of changes) {
-            try {
-              if (value === undefined) rows.delete(key);
-              else rows.put(value, key);
-            } catch (cause) {
-              // A connection that is closed is opened again, for once more; a value that cannot be cloned stays so.
-              if ((cause as Error).name !== "DataCloneError") throw cause;
-              throw new KvError("KV_INVALID_VALUE", `the value under ${JSON.stringify(key)} holds something that cannot be stored, such as a function, or nests too deep`, { key, cause });
-            }
-          }
+          const found: Change[] = [];
+          for (const change of changes) if (!change[2]) put(rows, change);
+          await Promise.all(
+            changes.map(async (change) => {
+              if (!change[2]) return;
+              const value = await ended(rows.get(change[0]) as IDBRequest<unknown>);
+              if (value === undefined) put(rows, change);
+              else found.push([change[0], value]);
+            }),
+          );
           // Not left to the browser, which would wait for this page: it may be going away.
           rows.transaction.commit();
           sent();
+          return found;
         },
         "readwrite",
       ),

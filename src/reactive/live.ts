@@ -10,8 +10,8 @@ export interface Shared extends Omit<Backend, "write"> {
   readonly interval: number;
   /** In the order of the keys, with `undefined` for what is not there. */
   read(keys: readonly string[]): Promise<unknown[]>;
-  /** All of them or none. Calls `sent` once they are on their way, whatever happens to this page. */
-  write(changes: readonly Change[], sent: () => void): Promise<void>;
+  /** All of them or none. Calls `sent` once they are on their way, whatever happens to this page. Resolves to the rows that beginnings gave way to. */
+  write(changes: readonly Change[], sent: () => void): Promise<readonly Change[]>;
 }
 
 /** A browser frees the room for what it has refused a moment later: so many milliseconds are given it. */
@@ -94,13 +94,16 @@ export function live(rows: Shared, memory: Memory): Backend {
       const attempt = async (indexes: readonly number[]): Promise<void> => {
         const some = indexes.map((i) => changes[i]!);
         const keys = some.map(([key]) => key);
-        await rows.write(some, () => isLeaving && announce(keys));
+        const found = await rows.write(some, () => isLeaving && announce(keys));
         for (const i of indexes) settle(i);
+        for (const [key, value] of found) memory.heard(key, value);
         announce(keys);
       };
       const all = [...changes.keys()];
       let refusal: KvError | undefined;
-      await attempt(all).catch((error: KvError) => (refusal = error));
+      // A beginning waits for what is there: a page that goes has no time for that.
+      const parts = isLeaving ? [all.filter((i) => !changes[i]![2]), all.filter((i) => changes[i]![2])].filter(({ length }) => length) : [all];
+      await Promise.all(parts.map(attempt)).catch((error: KvError) => (refusal = error));
       if (refusal === undefined) return;
       // Without an outage one of them was refused, and the others need not be.
       const isOver = all.length === 1 || refusal.code === "KV_CONNECTION" || refusal.code === "KV_CLOSED";

@@ -5,6 +5,7 @@ import type { KVEvent, KVOperation, KVStore } from "./types.ts";
 /** A change of a row that is not known to be stored. */
 interface Write extends KVOperation {
   value: unknown;
+  isBeginning?: boolean;
   resolve(): void;
   reject(error: Error): void;
 }
@@ -119,7 +120,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     if (!isOpen || queue.size === 0) return;
     const batch = [...queue];
     queue = new Map();
-    const changes = batch.map(([key, { value }]) => [key, value] as const);
+    const changes = batch.map(([key, { value, isBeginning }]) => [key, value, isBeginning] as const);
     const isLast = (i: number): boolean => ahead.get(batch[i]![0]) === batch[i]![1];
     const work = backend!.write(changes, isLast, (i, reason) => settle(...batch[i]!, reason)).then(() => undefined, (reason: Error) => reason);
     running.add(work);
@@ -139,6 +140,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
       else queue.set(key, write);
     }
     write.value = value;
+    write.isBeginning = false;
     if (!isClosed) schedule();
     return write;
   }
@@ -158,7 +160,9 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
   // Loading
 
   function start(key: string, value: unknown): void {
-    if (get(key) === undefined) put(key, value);
+    const isBeginning = !ahead.has(key);
+    // What is removed from here does not come back.
+    if (get(key) === undefined) put(key, value).isBeginning = isBeginning;
   }
 
   async function load(): Promise<void> {

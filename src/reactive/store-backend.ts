@@ -42,10 +42,17 @@ export function storeBackend(store: Store<unknown>, name: string, seeds: readonl
     read: (keys) => next(async () => (await rows.getMany(keys)).map(unpack)),
     write: (changes, sent) =>
       next(async () => {
-        const writes = changes.map(([key, value]) => ({ key, value: pack(value) }));
-        const done = store.supports.atomic === "no" ? rows.setMany(writes.map(({ key, value }) => [key, value] as const)) : rows.commit([], writes);
-        sent();
-        await done;
+        const beginnings = changes.filter((change) => change[2]).map(([key]) => key);
+        for (;;) {
+          const there = beginnings.length > 0 ? await rows.getMany(beginnings) : [];
+          const found = beginnings.map((key, i) => [key, unpack(there[i])] as const).filter(([, value]) => value !== undefined);
+          const missing = beginnings.filter((_, i) => there[i] === null);
+          const writes = changes.filter(([key, , isBeginning]) => !isBeginning || missing.includes(key)).map(([key, value]) => ({ key, value: pack(value) }));
+          const done = store.supports.atomic === "no" ? rows.setMany(writes.map(({ key, value }) => [key, value] as const)) : rows.commit(missing.map((key) => ({ key, version: null })), writes);
+          sent();
+          const result = await done;
+          if (!("ok" in result) || result.ok) return found;
+        }
       }),
     close: async () => {
       await last;

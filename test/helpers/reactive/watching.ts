@@ -26,6 +26,22 @@ export function watching({ program, rows }: ReactiveSubject): void {
       expect([late.mock.calls.length, sync.mock.calls.length]).toEqual([1, calls]);
     });
 
+    it("find what somebody else has changed, however late a beginning is written", async () => {
+      const [a, b] = [(await program())("notes"), (await program())("notes")];
+      await Promise.all([a.ready(), b.ready()]);
+      const late = b("k", { n: 0 });
+      const state = a("k", { n: 0 });
+      state.data.n = 5;
+      await a.ready();
+      await b.ready();
+      expect([late, [...(await rows("notes"))]]).toEqual([{ data: { n: 5 }, status: "ready" }, [["k", { n: 5 }]]]);
+      // What was removed from here is not found again.
+      b.remove("k");
+      b("k", { n: 1 });
+      await b.ready();
+      expect([...(await rows("notes"))]).toEqual([["k", { n: 1 }]]);
+    });
+
     it("share whatever has not changed", async () => {
       const kv = (await program())("notes");
       const state = kv("a", { left: { x: [1] }, right: { y: new Map([["k", { n: 1 }]]) } });
