@@ -33,6 +33,11 @@ export function guard(call: () => void): void {
   }
 }
 
+/** Calls those who listen now and still do: not who is added by one of them. */
+export function each<T>(listeners: Set<T>, call: (listener: T) => void): void {
+  for (const listener of [...listeners]) if (listeners.has(listener)) guard(() => call(listener));
+}
+
 /** Who has states over the rows. */
 export interface Owner {
   /** Puts what has changed. */
@@ -80,7 +85,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const emit = (event: KVEvent): void => {
-    for (const listener of listeners) guard(() => listener(event));
+    each(listeners, (listener) => listener(event));
   };
   const emitRow = (key: string, value: unknown): void => emit(value === undefined ? { type: "delete", key } : { type: "set", key, value });
 

@@ -3,7 +3,7 @@ import { KvError } from "../errors.ts";
 import type { Connect } from "./backend.ts";
 import { plain } from "./copy.ts";
 import { observe, type Observer } from "./observe.ts";
-import { guard, rowsOf } from "./rows.ts";
+import { each, guard, rowsOf } from "./rows.ts";
 import type { KVFn, KVOperation, KVState, KVStatus, KVStore, Storable, SubscribeOptions } from "./types.ts";
 
 interface Listener {
@@ -59,17 +59,17 @@ function update(entry: Entry): void {
 
 function tell(entry: Entry): void {
   entry.view = undefined;
-  for (const { call, isSync } of entry.listeners) {
-    if (!isSync) continue;
+  each(entry.listeners, ({ call, isSync }) => {
+    if (!isSync) return;
     update(entry);
-    guard(call);
-  }
+    call();
+  });
   if (entry.isTelling || entry.listeners.size === 0) return;
   entry.isTelling = true;
   queueMicrotask(() => {
     entry.isTelling = false;
     update(entry);
-    for (const { call, isSync } of entry.listeners) if (!isSync) guard(call);
+    each(entry.listeners, ({ call, isSync }) => isSync || call());
   });
 }
 

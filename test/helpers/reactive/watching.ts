@@ -73,6 +73,37 @@ export function watching({ program, rows }: ReactiveSubject): void {
       expect(seen).toEqual(["ready", "removed"]);
     });
 
+    it("do not call who subscribes meanwhile, or has gone", async () => {
+      const kv = (await program())("notes");
+      const state = kv("a", 0);
+      await kv.ready();
+      for (const sync of [true, false]) {
+        let calls = 0;
+        let stop: () => void;
+        const again = (): void => {
+          stop();
+          last();
+          if (++calls < 100) stop = kv.subscribe(state, again, { sync });
+        };
+        stop = kv.subscribe(state, again, { sync });
+        const gone = vi.fn();
+        const last = kv.subscribe(state, gone, { sync });
+        state.data++;
+        await Promise.resolve();
+        expect([calls, gone.mock.calls.length]).toEqual([1, 0]);
+        stop();
+      }
+      let events = 0;
+      let end: () => void;
+      const listen = (): void => {
+        end();
+        if (++events < 100) end = kv.store().subscribe(listen);
+      };
+      end = kv.store().subscribe(listen);
+      await kv.ready();
+      expect(events).toBe(1);
+    });
+
     it("survive one that throws", async () => {
       const kv = (await program())("notes");
       const state = kv("a", 1);
