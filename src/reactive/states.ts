@@ -82,15 +82,21 @@ function mark(entry: Entry, status: KVStatus, error?: Error): void {
   tell(entry);
 }
 
+/** Takes the value that was given to a state for saved; what is changed from then on is the user's. */
+function accept(entry: Entry): void {
+  if (!entry.isQuiet) return;
+  entry.isQuiet = false;
+  update(entry);
+  entry.saved = entry.observer.copy;
+}
+
 /** Gives a state another value, which is not written. */
 function show(entry: Entry, value: unknown): void {
   const data = plain(value) as Storable;
   entry.isQuiet = true;
   // Watchers of the user run within.
   guard(() => (entry.state.data = data));
-  entry.isQuiet = false;
-  update(entry);
-  entry.saved = entry.observer.copy;
+  accept(entry);
   tell(entry);
 }
 
@@ -167,7 +173,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
       () => state.data,
       () => {
         entry.isStale = true;
-        if (entry.isQuiet) return;
+        if (entry.isQuiet) return accept(entry);
         if (states.get(key) === entry && !changed.has(entry)) {
           changed.add(entry);
           rows.schedule();

@@ -104,6 +104,22 @@ export function watching({ program, rows }: ReactiveSubject): void {
       expect(events).toBe(1);
     });
 
+    it("keep what a watcher changes in what somebody else has stored", async () => {
+      const [a, b] = [(await program())("notes"), (await program())("notes")];
+      const state = a("a", { n: 0, double: 0 });
+      await a.ready();
+      const scope = effectScope();
+      const other = b("a", { n: 0, double: 0 });
+      scope.run(() => effect(() => void (other.data.double = other.data.n * 2)));
+      await b.ready();
+      state.data.n = 4;
+      await a.ready();
+      await eventually(() => other.data).toEqual({ n: 4, double: 8 });
+      await b.ready();
+      expect([...(await rows("notes"))]).toEqual([["a", { n: 4, double: 8 }]]);
+      scope.stop();
+    });
+
     it("survive one that throws", async () => {
       const kv = (await program())("notes");
       const state = kv("a", 1);
