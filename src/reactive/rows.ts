@@ -79,6 +79,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
   const listeners = new Set<(event: KVEvent) => void>();
   let backend: Backend | undefined;
   let opening: Promise<void> | undefined;
+  let closing: Promise<void> | undefined;
   let isOpen = false;
   let isClosed = false;
   let error: Error | undefined;
@@ -202,6 +203,17 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     return (opening ??= load().catch(failed));
   }
 
+  async function close(): Promise<void> {
+    ended();
+    await flush();
+    isClosed = true;
+    isOpen = false;
+    error = new KvError("KV_CLOSED", "this store was closed");
+    for (const [key, write] of queue) settle(key, write, error);
+    await backend?.close();
+    emit({ type: "closed" });
+  }
+
   return {
     get status() {
       return isClosed ? "closed" : isOpen ? "open" : opening ? "init" : error ? "closed" : "idle";
@@ -227,16 +239,6 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    async close() {
-      ended();
-      if (isClosed) return;
-      await flush();
-      isClosed = true;
-      isOpen = false;
-      error = new KvError("KV_CLOSED", "this store was closed");
-      for (const [key, write] of queue) settle(key, write, error);
-      await backend?.close();
-      emit({ type: "closed" });
-    },
+    close: () => (closing ??= close()),
   };
 }

@@ -129,6 +129,18 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
       expect(await rows("notes")).toEqual(new Map([["c", 1]]));
     });
 
+    it("closes once, whatever has its name by then", async () => {
+      const create = await program();
+      const first = create("notes");
+      const told: string[] = [];
+      first.store().subscribe(({ type }) => told.push(type));
+      await first.ready();
+      await Promise.all([first.store().close(), first.store().close()]);
+      const second = create("notes");
+      await first.store().close();
+      expect([told, create("notes") === second, second === first]).toEqual([["open", "closed"], true, false]);
+    });
+
     it("settles what comes while it closes", async () => {
       const kv = (await program())("notes");
       const store = kv.store();
