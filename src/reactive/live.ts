@@ -17,20 +17,23 @@ export interface Shared extends Omit<Backend, "write"> {
 /** A browser frees the room for what it has refused a moment later: so many milliseconds are given it. */
 const PAUSE = 50;
 
-/** Whether two values hold the same. Circular ones, and those with parts of other kinds than these, never do. */
-export function equal(a: unknown, b: unknown, depth = 0): boolean {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || depth > 500) return false;
+/** Whether two values hold the same. Those with parts of other kinds than these never do. */
+export function equal(a: unknown, b: unknown, seen: Map<unknown, unknown> = new Map<unknown, unknown>()): boolean {
+  // In a circle, what is being compared counts as the same until it turns out not to be.
+  if (Object.is(a, b) || (seen.has(a) && seen.get(a) === b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  seen.set(a, b);
   const kind = kindOf(a);
   if (kind !== kindOf(b)) return false;
   if (kind === "Date") return equal(+a, +b);
   if (kind === "ArrayBuffer") return equal(new Uint8Array(a as ArrayBuffer), new Uint8Array(b as ArrayBuffer));
-  if (kind === "Map" || kind === "Set") return equal([...(a as Set<unknown>)], [...(b as Set<unknown>)], depth + 1);
+  if (kind === "RegExp" || kind.startsWith("URL")) return String(a) === String(b);
+  if (kind === "Map" || kind === "Set") return equal([...(a as Set<unknown>)], [...(b as Set<unknown>)], seen);
   if (!ArrayBuffer.isView(a) && kind !== "Object" && kind !== "Array") return false;
   const keys = Object.keys(a);
   return (
     keys.length === Object.keys(b).length &&
-    keys.every((key) => Object.hasOwn(b, key) && equal((a as { [key: string]: unknown })[key], (b as { [key: string]: unknown })[key], depth + 1))
+    keys.every((key) => Object.hasOwn(b, key) && equal((a as { [key: string]: unknown })[key], (b as { [key: string]: unknown })[key], seen))
   );
 }
 

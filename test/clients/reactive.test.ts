@@ -91,6 +91,29 @@ describe("states in a store without a codec", () => {
     await eventually(() => state.status).toBe("removed");
   });
 
+  it("stay the objects that they are while nothing changes, of whatever kind", async () => {
+    const rows = kv(new Map(), { codec: rich }) as unknown as Store<unknown>;
+    const notes = createKVStore("notes", { store: rows, interval: 1 });
+    const circle: { list: number[]; me?: unknown } = { list: [] };
+    circle.me = circle;
+    const parts = [circle, { list: [], at: /x/g }, { list: [], at: new URL("http://a.test/") }, { list: [], at: new URLSearchParams("a=1") }].map((value, i) => notes(String(i), value as { list: number[]; at?: unknown }));
+    const clock = notes("clock", 0);
+    await notes.ready();
+    const lists = parts.map(({ data }) => data.list);
+    for (const time of [1, 2]) {
+      await rows.set("notes:clock", time);
+      await eventually(() => clock.data).toBe(time);
+    }
+    for (const list of lists) list.push(1);
+    expect(parts.map(({ data }) => data.list.length)).toEqual([1, 1, 1, 1]);
+    // Those that do change are heard.
+    await rows.set("notes:1", { list: [], at: /y/ });
+    await notes.ready();
+    await rows.set("notes:1", { list: [], at: /y/ });
+    await eventually(() => String(parts[1]!.data.at)).toBe("/y/");
+    await notes.store().close();
+  });
+
   it("do not look for changes when they are not to", async () => {
     const notes = createKVStore("notes", { store, interval: 0 });
     const state = notes("a", 0);
