@@ -69,8 +69,7 @@ export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
     increment: async (index, by = step, options) => out(await cell.write(options, "bitset.increment", bits, indexOf(index), valueOf(by))),
     async sum(start, end) {
       for (const place of [start, end] as unknown[]) if (place !== Infinity && (!Number.isSafeInteger(place) || (place as number) < 0)) refuse(cell, "an index: a whole number from 0", place);
-      const most = Math.floor(MOST_BITS / bits);
-      return out(await cell.read("bitset.sum", bits, Math.min(start, most), Math.min(end, most)));
+      return out(await cell.read("bitset.sum", bits, start, end));
     },
     watch: (index, options) => watchCell(cell, () => read(index), options, String),
   };
