@@ -21,8 +21,10 @@ import { kv, type KVFn, type KVState } from "./index.ts";
  * ```
  */
 export function useKV<T>(key: string, init: T, store: KVFn = kv): readonly [Readonly<KVState<T>>, KVState<T>] {
-  const first: KVState<T> = { data: structuredClone(init), status: "init" };
-  if (typeof document === "undefined") return [first, first];
+  if (typeof document === "undefined") {
+    const first: KVState<T> = { data: structuredClone(init), status: "init" };
+    return [first, first];
+  }
   const state = store(key, init);
   // Solid changes what it is given.
   const copy = (): KVState<T> => {

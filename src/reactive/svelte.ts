@@ -27,18 +27,21 @@ export interface KVWritable<T> {
  */
 export function useKV<T>(key: string, init: T, store: KVFn = kv): KVWritable<T> {
   const isServer = typeof document === "undefined";
-  const peek = (): KVState<T> => (isServer ? { data: init, status: "init" } : store.peek(key, init));
+  // What is shown is what is changed, also when its key was removed.
+  let shown: KVState<T> | undefined;
+  const peek = (): KVState<T> => (isServer ? { data: init, status: "init" } : (shown ?? store.peek(key, init)));
 
   function follow(run: (state: KVState<T>) => void): () => void {
     if (isServer) {
       run(peek());
       return () => {};
     }
-    const state = store(key, init);
+    const state = (shown = store(key, init));
     const end = store.subscribe(state, () => run(state));
     run(state);
     return () => {
       end();
+      shown = undefined;
       store.leave(state);
     };
   }

@@ -2,6 +2,7 @@ import { act, createElement, StrictMode, startTransition, Suspense, use, useStat
 import { createRoot, hydrateRoot } from "react-dom/client";
 import { renderToString } from "react-dom/server";
 import { createComponent, createRoot as createSolidRoot, createRenderEffect, createSignal } from "solid-js";
+import { createStore } from "solid-js/store";
 import { mount, unmount } from "svelte";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createApp, h, nextTick, ref } from "vue";
@@ -279,6 +280,35 @@ it("useKV of vue ends with the scope, and can be replaced as a whole", async () 
   app.unmount();
   await store.flush();
   expect(await stored("list")).toEqual([0, 1, 2]);
+});
+
+it("useKV of svelte does not bring back a key that was removed while it is shown", async () => {
+  const counter = useSvelte("gone", 0, store);
+  const end = counter.subscribe(() => {});
+  counter.set(1);
+  await store.ready();
+  store.remove("gone");
+  await store.ready();
+  counter.set(2);
+  await store.ready();
+  expect(await stored("gone")).toBe(undefined);
+  end();
+  counter.set(3);
+  await store.ready();
+  expect(await stored("gone")).toBe(3);
+});
+
+it("useKV of solid takes a store of Solid to begin with", async () => {
+  const [begin] = createStore(init());
+  await createSolidRoot(async (dispose) => {
+    const [view, state] = useSolid("begun", begin, store);
+    await store.ready();
+    state.data.deep.items.push("x");
+    await expect.poll(() => view.data.deep.items.length).toBe(1);
+    await store.ready();
+    expect([await stored("begun"), begin.deep.items.length]).toEqual([{ n: 0, deep: { items: ["x"] } }, 0]);
+    dispose();
+  });
 });
 
 it("useKV of solid renders only what has changed", async () => {
