@@ -264,6 +264,24 @@ it("references that a change makes circular are stored as they are", async () =>
   expect([root.branch!.leaf!.root === root, ends[0]!.next === ends[1], ends[1]!.previous === ends[0]]).toEqual([true, true, true]);
 });
 
+it("a page that goes has no change wait for a beginning, which has to look first", async () => {
+  const listeners = new Map<string, () => void>();
+  vi.stubGlobal("addEventListener", (type: string, listener: () => void) => listeners.set(type, listener));
+  const kv = (await program())("notes");
+  const state = kv("a", 1);
+  await kv.ready();
+  const commits: number[] = [];
+  const get = vi.spyOn(IDBObjectStore.prototype, "get");
+  vi.spyOn(IDBTransaction.prototype, "commit").mockImplementation(() => void commits.push(get.mock.results.filter(({ value }) => (value as IDBRequest).readyState === "done").length));
+  state.data = 2;
+  kv("b", 1);
+  listeners.get("pagehide")!();
+  await kv.ready();
+  vi.unstubAllGlobals();
+  expect(commits).toEqual([0, 1]);
+  expect(await rows("notes.kv", "notes")).toEqual([2, 1]);
+});
+
 it("10,000 changes of 1,000 states are one transaction", async () => {
   const kv = (await program())("notes");
   const states = Array.from({ length: 1000 }, (_, i) => kv(`k${i}`, { n: 0 }));

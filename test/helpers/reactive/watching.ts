@@ -35,6 +35,14 @@ export function watching({ program, rows }: ReactiveSubject): void {
       await a.ready();
       await b.ready();
       expect([late, [...(await rows("notes"))]]).toEqual([{ data: { n: 5 }, status: "ready" }, [["k", { n: 5 }]]]);
+      // A change of one's own is no beginning any more.
+      a.store().set("m", 1);
+      await a.ready();
+      const own = b("m", 2);
+      own.data = 3;
+      await b.ready();
+      expect((await rows("notes")).get("m")).toBe(3);
+      b.remove("m");
       // What was removed from here is not found again.
       b.remove("k");
       b("k", { n: 1 });
