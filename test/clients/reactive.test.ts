@@ -114,6 +114,26 @@ describe("states in a store without a codec", () => {
     await notes.store().close();
   });
 
+  it("begin with what somebody else writes at the same moment", async () => {
+    const prefix = (text?: string): Store => {
+      const rows = store.prefix(text);
+      return {
+        ...rows,
+        async getMany(keys: Iterable<string>) {
+          const found = await rows.getMany(keys);
+          await store.commit([{ key: "notes:a", version: null }], [{ key: "notes:a", value: "theirs" }]);
+          return found;
+        },
+      } as Store;
+    };
+    const notes = createKVStore("notes", { store: { ...store, supports: store.supports, prefix }, interval: 0 });
+    await notes.ready();
+    const states = [notes("a", "ours"), notes("b", "ours")];
+    await notes.ready();
+    expect(states.map(({ data }) => data)).toEqual(["theirs", "ours"]);
+    expect(await store.all()).toEqual({ "notes:a": "theirs", "notes:b": "ours" });
+  });
+
   it("do not look for changes when they are not to", async () => {
     const notes = createKVStore("notes", { store, interval: 0 });
     const state = notes("a", 0);
