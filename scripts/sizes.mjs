@@ -17,9 +17,9 @@ const budget = {
   codec: 4700,
   namespace: 11_000,
   schema: 14_000,
-  reactive: 3000,
+  reactive: 3250,
   binding: 500,
-  clients: { memory: 600, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1750, level: 1150, sqlite: 2500, file: 4200, folder: 4400, postgres: 5500, redis: 5200, etcd: 3900, cloudflare: 1600, deno: 1700, lru: 600, keyv: 1600, unstorage: 1600, http: 1750 },
+  clients: { memory: 600, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1750, level: 1150, sqlite: 2500, file: 4200, folder: 4400, postgres: 5500, redis: 5300, etcd: 3900, cloudflare: 1600, deno: 1700, lru: 600, keyv: 1600, unstorage: 1600, http: 1750 },
 };
 
 if (!existsSync(join(root, "dist/index.js"))) {

@@ -162,13 +162,13 @@ return redis.call("${command}", KEYS[1], first, last, "WITHSCORES")
 export const STRUCTURE_SCRIPTS: { readonly [Name in Exclude<StructureName, "set.intersect">]: string } = {
   "number.read": `${NUMBER}return stored`,
   "number.write": `${START}${NUMBER}redis.call("SET", key, ARGV[3], "KEEPTTL")\nsettle()\nreturn 1`,
+  // INCRBY knows whole numbers alone, written as it writes them.
   "number.increment": `${START}${NUMBER}
 local before, by = tonumber(stored or "0") + 0, tonumber(ARGV[3])
 local sum = before + by
 local function whole(number) return number == math.floor(number) and math.abs(number) <= 9007199254740991 and string.format("%.0f", number) end
 if not isFinite(sum) or (sum == math.floor(sum) and not whole(sum)) then return false end
 local text = whole(sum) or textOf(sum)
--- It knows whole numbers alone, written as it writes them.
 if whole(by) and (not stored or stored == whole(before)) then
   redis.call("INCRBY", key, whole(by))
 else
