@@ -1,5 +1,5 @@
 /** A row and its new value; `undefined` deletes. One that is a beginning gives way to a row that is there. */
-export type Change = readonly [key: string, value: unknown, isBeginning?: boolean | undefined];
+export type Change = readonly [key: string, value: unknown, isBeginning?: boolean];
 
 /** Where rows are kept. Its operations take effect in the order of their calls, and reject with a KvError. */
 export interface Backend {

@@ -5,12 +5,12 @@ import type { KVEvent, KVOperation, KVStore } from "./types.ts";
 /** A change of a row that is not known to be stored. */
 interface Write extends KVOperation {
   value: unknown;
-  isBeginning?: boolean;
+  isBeginning: boolean;
   resolve(): void;
   reject(error: Error): void;
 }
 
-function writeOf(value: unknown): Write {
+function writeOf(): Omit<Write, "value" | "isBeginning"> {
   let resolve!: () => void;
   let reject!: (error: Error) => void;
   const promise = new Promise<void>((resolved, rejected) => {
@@ -19,7 +19,7 @@ function writeOf(value: unknown): Write {
   });
   // Nobody has to ask.
   promise.catch(() => {});
-  return { value, resolve, reject, promise: () => promise };
+  return { resolve, reject, promise: () => promise };
 }
 
 /** Calls a function of the user: what it throws is reported, and does not stop us half-way. */
@@ -60,10 +60,8 @@ export interface Rows extends Pick<KVStore, "status" | "error" | "busy" | "get" 
   flush(): Promise<unknown>;
   /** Writes a value that nobody changes any more, with the next flush; `undefined` deletes. */
   put(key: string, value: unknown): KVOperation;
-  /** Writes a value where there is none once the rows are loaded. */
-  begin(key: string, value: unknown): void;
-  /** Forgets that. */
-  end(key: string): void;
+  /** Writes a value where there is none. */
+  begin(key: string, value: unknown): KVOperation;
   /** Has `collect()` called before long. */
   schedule(): void;
 }
@@ -74,7 +72,6 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
   /** The last change of each row that is not known to be stored; of these `queue` has not begun. */
   const ahead = new Map<string, Write>();
   let queue = new Map<string, Write>();
-  const beginnings = new Map<string, unknown>();
   const running = new Set<Promise<Error | undefined>>();
   const listeners = new Set<(event: KVEvent) => void>();
   let backend: Backend | undefined;
@@ -137,17 +134,15 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     timer ??= setTimeout(flush, delay);
   }
 
-  function put(key: string, value: unknown): Write {
-    let write = queue.get(key);
-    if (write === undefined) {
-      write = writeOf(value);
-      ahead.set(key, write);
-      if (isClosed) settle(key, write, error);
-      else queue.set(key, write);
+  function put(key: string, value: unknown, isBeginning = false): Write {
+    // One that waits already ends with this one.
+    const write = Object.assign(queue.get(key) ?? writeOf(), { value, isBeginning });
+    ahead.set(key, write);
+    if (isClosed) settle(key, write, error);
+    else {
+      queue.set(key, write);
+      schedule();
     }
-    write.value = value;
-    write.isBeginning = false;
-    if (!isClosed) schedule();
     return write;
   }
 
@@ -165,19 +160,18 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
 
   // Loading
 
-  function start(key: string, value: unknown): void {
-    const isBeginning = !ahead.has(key);
-    // What is removed from here does not come back.
-    if (get(key) === undefined) put(key, value).isBeginning = isBeginning;
-  }
-
   async function load(): Promise<void> {
     backend ??= await connect({ used: owner.used, known: (key) => stored.get(key), heard, send });
-    for (const [key, value] of await backend.load()) stored.set(key, value);
+    for (const [key, value] of await backend.load()) {
+      stored.set(key, value);
+      const write = queue.get(key);
+      if (!write?.isBeginning) continue;
+      queue.delete(key);
+      ahead.delete(key);
+      write.resolve();
+    }
     isOpen = true;
     error = undefined;
-    for (const [key, value] of beginnings) start(key, value);
-    beginnings.clear();
     owner.loaded();
     emit({ type: "open" });
     send();
@@ -188,7 +182,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     opening = undefined;
     error = reason;
     for (const [key, write] of queue) {
-      const again = writeOf(write.value);
+      const again = { ...write, ...writeOf() };
       queue.set(key, again);
       ahead.set(key, again);
       write.reject(error);
@@ -227,11 +221,8 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     get,
     put,
     schedule,
-    begin(key, value) {
-      if (isOpen) start(key, value);
-      else if (!beginnings.has(key)) beginnings.set(key, value);
-    },
-    end: (key) => void beginnings.delete(key),
+    // After a change from here, such as a removal, there is nothing to give way to.
+    begin: (key, value) => put(key, value, !ahead.has(key)),
     flush,
     completed,
     promise: () => open().then(() => ({ type: "open" }), () => ({ type: "closed" })),

@@ -210,7 +210,6 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
 
   function remove(key: string): KVOperation {
     const entry = states.get(key);
-    rows.end(key);
     if (entry !== undefined) drop(entry);
     const removing = rows.put(key, undefined);
     if (entry !== undefined) removing.promise().then(() => finish(entry), (error: Error) => mark(entry, "error", error));
