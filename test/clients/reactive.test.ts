@@ -181,6 +181,7 @@ describe("states in a store without a codec", () => {
     expect(await notes.ready()).toBe(true);
     await again.promise();
     expect(state).toEqual({ data: { n: 1 }, status: "ready" });
+    expect([notes.store().status, notes.store().error, notes("c", 1).status]).toEqual(["open", undefined, "ready"]);
     expect(await kv(client).entries()).toEqual(expect.arrayContaining([["notes:a", { n: 1 }], ["notes:b", 1]]));
     // An outage later on: what it refused goes back, and each key is not tried by itself.
     isDown = true;

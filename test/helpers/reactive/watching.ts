@@ -128,6 +128,19 @@ export function watching({ program, rows }: ReactiveSubject): void {
       scope.stop();
     });
 
+    it("end with the last leave()", async () => {
+      const kv = (await program())("notes");
+      const state = kv("a", 0);
+      await kv.ready();
+      const heard = vi.fn();
+      kv.subscribe(state, heard, { sync: true });
+      kv.leave(state);
+      state.data = 1;
+      await kv.ready();
+      expect(heard).not.toHaveBeenCalled();
+      expect([...(await rows("notes"))]).toEqual([["a", 0]]);
+    });
+
     it("survive one that throws", async () => {
       const kv = (await program())("notes");
       const state = kv("a", 1);
