@@ -168,7 +168,6 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
       if (!write?.isBeginning) continue;
       queue.delete(key);
       ahead.delete(key);
-      write.resolve();
     }
     isOpen = true;
     error = undefined;

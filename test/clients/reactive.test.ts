@@ -176,11 +176,15 @@ describe("states in a store without a codec", () => {
     const operation = notes.store().set("b", 1);
     await notes.flush();
     await expect(operation.promise()).rejects.toMatchObject({ code: "KV_CONNECTION" });
+    const begun = notes("begun", "ours");
+    await notes.flush();
     const again = notes.store().set("b", 1);
     isDown = false;
+    await kv(client).set("notes:begun", "theirs");
     expect(await notes.ready()).toBe(true);
     await again.promise();
     expect(state).toEqual({ data: { n: 1 }, status: "ready" });
+    expect(begun).toEqual({ data: "theirs", status: "ready" });
     expect([notes.store().status, notes.store().error, notes("c", 1).status]).toEqual(["open", undefined, "ready"]);
     expect(await kv(client).entries()).toEqual(expect.arrayContaining([["notes:a", { n: 1 }], ["notes:b", 1]]));
     // An outage later on: what it refused goes back, and each key is not tried by itself.
