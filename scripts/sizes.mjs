@@ -17,7 +17,7 @@ const budget = {
   codec: 4700,
   namespace: 11_000,
   schema: 14_000,
-  reactive: 3250,
+  reactive: 3050,
   binding: 500,
   clients: { memory: 600, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1750, level: 1150, sqlite: 2500, file: 4200, folder: 4400, postgres: 5500, redis: 5300, etcd: 3900, cloudflare: 1600, deno: 1700, lru: 600, keyv: 1600, unstorage: 1600, http: 1750 },
 };
@@ -72,7 +72,7 @@ for (const path of [...later].filter((path) => path.includes("clients/"))) {
   rows.push([`+ ${name}`, await further(path.replace("./", "")), budget.clients[name] ?? 1500]);
 }
 rows.push(["all of it", (await bundle(page, true)).bytes, budget.all]);
-const face = async (...files) => (await bundle(files.map((name, i) => `export * as f${i} from "./dist/${name}";`).join(""))).bytes;
+const face = async (...files) => (await bundle(files.map((name) => `export * from "./dist/${name}";`).join(""))).bytes;
 for (const name of ["namespace", "schema"]) rows.push([`\`anykv/${name}\``, await face(`${name}.js`), budget[name]]);
 const states = await face("reactive.js");
 rows.push(["`anykv/reactive`", states, budget.reactive]);

@@ -12,7 +12,7 @@ export interface Observer {
 }
 
 // How a copy that meets itself is told.
-const CYCLE = Symbol("cycle");
+const CYCLE = Symbol();
 
 /**
  * Calls `changed` within each change of what `read` gives, of any depth. Each object has a computed copy of its own, so that a change costs the way up to the root, not the size of the value.

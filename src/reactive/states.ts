@@ -29,7 +29,7 @@ interface Entry {
   /** Whether changes are ours, and not to be written. */
   isQuiet: boolean;
   isTelling: boolean;
-  view: Readonly<KVState> | undefined;
+  view?: Readonly<KVState> | undefined;
 }
 
 // States know where they belong by themselves, whichever function they are handed to.
@@ -37,7 +37,7 @@ const entries = new WeakMap<object, Entry>();
 
 function entryOf(state: object): Entry {
   const entry = entries.get(state);
-  if (entry === undefined) throw new KvError("KV_INVALID_VALUE", "this is no state of a store");
+  if (entry === undefined) throw new KvError("KV_INVALID_VALUE", "this is no state");
   return entry;
 }
 
@@ -181,7 +181,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
         tell(entry);
       },
     );
-    const entry: Entry = { key, state, init: own, observer, listeners: new Set(), users: 0, saved: observer.copy, isStale: false, isFaulty: false, isQuiet: false, isTelling: false, view: undefined };
+    const entry: Entry = { key, state, init: own, observer, listeners: new Set(), users: 0, saved: observer.copy, isStale: false, isFaulty: false, isQuiet: false, isTelling: false };
     entries.set(state, entry);
     states.set(key, entry);
     if (rows.error !== undefined) mark(entry, "error", rows.error);
