@@ -3,16 +3,7 @@ import { playwright } from "@vitest/browser-playwright";
 import { compile } from "svelte/compiler";
 import type { Plugin } from "vite";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
-
-const chromiumFlags = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
+import { CHROMIUM } from "./test/helpers/chromium.ts";
 
 const svelte: Plugin = {
   name: "svelte",
@@ -34,6 +25,8 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 3,
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // A condition that is waited for may come late on a busy machine.
+    expect: { poll: { timeout: 10_000 } },
     coverage: { provider: "v8", include: ["src/**/*.ts"] },
     projects: [
       { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
@@ -79,9 +72,7 @@ const config: ViteUserConfig = defineConfig({
             enabled: true,
             headless: true,
             screenshotFailures: false,
-            provider: playwright({
-              launchOptions: { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: chromiumFlags },
-            }),
+            provider: playwright({ launchOptions: CHROMIUM }),
             instances: [{ browser: "chromium" }],
           },
         },

@@ -209,6 +209,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
   }
 
   function remove(key: string): KVOperation {
+    checkKey(key);
     const entry = states.get(key);
     if (entry !== undefined) drop(entry);
     const removing = rows.put(key, undefined);

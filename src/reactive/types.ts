@@ -86,7 +86,7 @@ export interface KVFn {
   peek<T>(key: string): KVState<T | undefined>;
   /** Gives a state back. When all have, it ends: what was changed is still written, and the next call makes a new state. */
   leave(state: KVState<unknown>): void;
-  /** Removes a key. Its state is `"removed"` at once and keeps its value until that is stored; then `data` is `undefined`. A later call makes a new state. */
+  /** Removes a key. Its state is `"removed"` at once and keeps its value until that is stored; then `data` is `undefined`. A later call makes a new state. @throws {KvError} KV_INVALID_KEY. */
   remove(key: string): void;
   /** Writes what waits, and resolves when the store is open and all is stored. @throws {KvError} the reason when it could not be opened, or a write was refused. */
   ready(): Promise<true>;

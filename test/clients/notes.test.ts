@@ -3,13 +3,13 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import axe, { type AxeResults } from "axe-core";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
+import type { Browser, BrowserContext, Page } from "playwright";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { build, preview, type PreviewServer } from "vite";
+import { launchChromium } from "../helpers/chromium.ts";
 
 const configFile = path.join(import.meta.dirname, "../../examples/notes/vite.config.ts");
 const folder = mkdtempSync(path.join(tmpdir(), "anykv-notes-"));
-const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 let server: PreviewServer;
 let browser: Browser;
@@ -23,7 +23,7 @@ beforeAll(async () => {
   vi.unstubAllEnvs();
   server = await preview({ configFile, logLevel: "error", build: { outDir: folder }, preview: { port: 0, host: "127.0.0.1" } });
   url = `http://localhost:${(server.httpServer.address() as AddressInfo).port}/`;
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: flags });
+  browser = await launchChromium();
 });
 afterAll(async () => {
   await browser?.close();

@@ -2,7 +2,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { build } from "esbuild";
-import { type BrowserContext, chromium, type Page } from "playwright";
+import type { BrowserContext, Page } from "playwright";
+import { launchChromium } from "./chromium.ts";
 
 /** Real tabs of one browser on one origin, in which `kv`, `indexeddb` and `localforage` are global. */
 export interface Tabs {
@@ -60,8 +61,7 @@ export async function openTabs(contents: string = CLIENTS): Promise<Tabs> {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
-  const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: flags });
+  const browser = await launchChromium();
   const context = await browser.newContext();
   await context.route(/^https:/, (route) => {
     const { headers, body } = answer(new URL(route.request().url()));

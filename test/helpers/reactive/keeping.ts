@@ -118,6 +118,7 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       await again.ready();
       expect(states.map(({ data }) => data.key)).toEqual(keys);
       for (const key of ["", "\ud800", 5, null]) expect(() => kv(key as string, 1)).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));
+      for (const key of ["", "\ud800", 5, null]) expect(() => kv.remove(key as string)).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));
     });
 
     it("keeps a member that is called __proto__", async () => {
