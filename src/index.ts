@@ -3,8 +3,7 @@ import { Connection } from "./connection.ts";
 import { detect } from "./detect.ts";
 import { KvError } from "./errors.ts";
 import { supports } from "./manifest.ts";
-import { timeoutOf } from "./patience.ts";
-import { contextOf, createStore } from "./store.ts";
+import { contextOf, contextOver, createStore } from "./store.ts";
 import type { Json } from "./types.ts";
 
 export type * from "./api.ts";
@@ -41,7 +40,7 @@ export function kv<V = Json>(client?: unknown, options: KvOptions<V> = {}): Stor
 }
 
 function over<V>(connection: Connection, options: KvOptions<V>): Store<V> {
-  return createStore<V>({ connection, prefix: "", expires: null, codec: undefined, timeout: timeoutOf(undefined) }, options);
+  return createStore<V>(contextOver(connection), options);
 }
 
 function overPromise<V>(client: PromiseLike<unknown>, options: KvOptions<V>): Store<V> {

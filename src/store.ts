@@ -1,5 +1,5 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
-import { SWEEP } from "./connection.ts";
+import { type Connection, SWEEP } from "./connection.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
 import { isKvError, KvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
@@ -19,6 +19,9 @@ export const RAW: Codec = { encode: (value) => value as Json, decode: (json) => 
 export function contextOf(input: unknown): StoreContext | undefined {
   return typeof input === "object" && input !== null ? (input as { [CONTEXT]?: StoreContext })[CONTEXT] : undefined;
 }
+
+/** What a store over a connection has before anything is said of it. */
+export const contextOver = (connection: Connection): StoreContext => ({ connection, prefix: "", expires: null, codec: undefined, timeout: timeoutOf(undefined) });
 
 /** A store whose prefix goes on behind the context's, and whose default expiry and codec replace the context's. */
 export function createStore<V>(context: StoreContext, { prefix = "", expires = context.expires, codec = context.codec as Codec<V> | undefined, timeout }: KvOptions<V>): Store<V> {

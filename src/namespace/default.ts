@@ -5,8 +5,7 @@ import { patiently, type SqliteClient } from "../database/sqlite-handle.ts";
 import { builtin } from "../disk/node.ts";
 import { KvError } from "../errors.ts";
 import { MEMORY, SQLITE } from "../manifest.ts";
-import { timeoutOf } from "../patience.ts";
-import { createStore } from "../store.ts";
+import { contextOver, createStore } from "../store.ts";
 import type { Json, Supports } from "../types.ts";
 import { namespace } from "./namespace.ts";
 import type { KVNamespaces, KVOptions } from "./types.ts";
@@ -76,7 +75,7 @@ function storeIn(dataDir: string | undefined): Store {
     throw new KvError("KV_NOT_SUPPORTED", "this runtime has no SQLite for a dataDir: install better-sqlite3 (in Node), pass a store, or leave dataDir out and keep everything in memory");
   }
   const source = open === null ? inMemory() : inFolder(dataDir ?? ".anykv/data", open);
-  return createStore<Json>({ connection: new Connection(source), prefix: "", expires: null, codec: undefined, timeout: timeoutOf(undefined) }, {});
+  return createStore<Json>(contextOver(new Connection(source)), {});
 }
 
 /**

@@ -1,6 +1,6 @@
+import { binaryOf, bytesOf } from "../bytes.ts";
 import { KvError } from "../errors.ts";
 import type { Json } from "../types.ts";
-import { fromBase64, toBase64 } from "./base64.ts";
 
 /** A value as a namespace has it: a text as it was given, anything else as bytes. */
 export type Payload = string | Uint8Array<ArrayBuffer>;
@@ -30,7 +30,7 @@ const headOf = ({ metadata = null, expiration = null }: Members): Head => ({ met
 export function encodeKept(kept: Kept, keepsBytes: boolean): Json | Uint8Array {
   const { payload } = kept;
   if (typeof payload === "string") return { ...membersOf(kept), text: payload };
-  if (!keepsBytes) return { ...membersOf(kept), base64: toBase64(payload) };
+  if (!keepsBytes) return { ...membersOf(kept), base64: btoa(binaryOf(payload)) };
   const head = new TextEncoder().encode(JSON.stringify(membersOf(kept)));
   const all = new Uint8Array(head.length + 1 + payload.length);
   all.set(head);
@@ -52,7 +52,7 @@ export function decodeKept(value: unknown, key: string): Kept {
     }
     const members = value as Members;
     if (typeof members["text"] === "string") return { ...headOf(members), payload: members["text"] };
-    return { ...headOf(members), payload: fromBase64(members["base64"] as string) };
+    return { ...headOf(members), payload: bytesOf(atob(members["base64"] as string)) };
   } catch {
     throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is none of a namespace: put() replaces it, delete() removes it`, { key });
   }

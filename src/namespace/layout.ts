@@ -1,3 +1,4 @@
+import { digestOf } from "../bytes.ts";
 import { KvError } from "../errors.ts";
 import { utf8Length } from "../key.ts";
 
@@ -25,8 +26,7 @@ export interface Layout {
 /** 64 characters that tell a text from all others. */
 async function digest(text: string): Promise<string> {
   if (globalThis.crypto?.subtle === undefined) throw new KvError("KV_TOO_LARGE", "this client takes no keys as long as this one with its namespace, and they are only shortened in a secure context (https:)");
-  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return digestOf("SHA-256", text);
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Store } from "../api.ts";
+import { binaryOf, bytesOf } from "../bytes.ts";
 import { compareKeys } from "../key.ts";
 import { decodeCursor, encodeCursor } from "../listing.ts";
-import { toBase64 } from "./base64.ts";
 import type { Listing } from "./checks.ts";
 import { decodeHead, type Head } from "./kept.ts";
 import type { Layout } from "./layout.ts";
@@ -63,7 +63,7 @@ export async function namesBehind(index: Index, prefix: string, after: string | 
 function lenient(cursor: string): string {
   const digits = cursor.split("=", 1)[0]!.replace(/-/g, "+").replace(/_/g, "/").replace(/[^A-Za-z0-9+/]/g, "");
   const binary = atob(digits.length % 4 === 1 ? digits.slice(0, -1) : digits);
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytesOf(binary));
 }
 
 /**
@@ -79,6 +79,6 @@ export function placeOf({ cursor, prefix }: Listing, { before, layout: { index }
 
 /** The cursor that stands on a name. */
 export function cursorAt(name: string, { prefix }: Listing, { before, layout: { index } }: Index, { isWorkers }: Rules): string {
-  if (isWorkers) return toBase64(new TextEncoder().encode(name));
+  if (isWorkers) return btoa(binaryOf(new TextEncoder().encode(name)));
   return encodeCursor(before + index + name, { prefix: before + index + prefix, reverse: false }, index + prefix);
 }

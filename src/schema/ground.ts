@@ -4,8 +4,7 @@ import type { StoreContext } from "../core.ts";
 import { KvError } from "../errors.ts";
 import { MEMORY } from "../manifest.ts";
 import { mapAdapter } from "../map-adapter.ts";
-import { timeoutOf } from "../patience.ts";
-import { contextOf, createStore } from "../store.ts";
+import { contextOf, contextOver, createStore } from "../store.ts";
 import type { Supports } from "../types.ts";
 
 /** Where the fields of a typed store are kept: all that lie under one root share it. */
@@ -30,5 +29,5 @@ export function groundOf(store?: unknown): Ground {
 function inMemory(): StoreContext {
   // What MEMORY can do does not depend on a client.
   const source = { type: MEMORY.type, supports: MEMORY.supports as Supports, open: () => mapAdapter(new Map()) };
-  return { connection: new Connection(source), prefix: "", expires: null, codec: undefined, timeout: timeoutOf(undefined) };
+  return contextOver(new Connection(source));
 }

@@ -1,3 +1,4 @@
+import { digestOf } from "../bytes.ts";
 import { COMMA_AT, EXPIRES_AT, HEAD_END } from "./redis-record.ts";
 import type { RedisWire } from "./redis-wire.ts";
 
@@ -82,11 +83,10 @@ const SCRIPTS: { readonly [name in RedisScript]: string } = { heads: HEADS, touc
 const digests = new Map<string, string>();
 
 /** The SHA-1 of a script, by which a server knows those that it has run. */
-async function digestOf(script: string): Promise<string> {
+async function nameOf(script: string): Promise<string> {
   const known = digests.get(script);
   if (known !== undefined) return known;
-  const hash = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(script));
-  const digest = Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const digest = await digestOf("SHA-1", script);
   digests.set(script, digest);
   return digest;
 }
@@ -95,7 +95,7 @@ async function digestOf(script: string): Promise<string> {
 export async function runText(wire: RedisWire, script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
   const rest = [String(keys.length), ...keys, ...args];
   try {
-    return await wire.send(keys[0]!, ["EVALSHA", await digestOf(script), ...rest]);
+    return await wire.send(keys[0]!, ["EVALSHA", await nameOf(script), ...rest]);
   } catch (error) {
     if (!String((error as Partial<Error> | null)?.message).startsWith("NOSCRIPT")) throw error;
     return wire.send(keys[0]!, ["EVAL", script, ...rest]);

@@ -2,7 +2,7 @@ import { http, type HttpOptions } from "../clients/http.ts";
 import { Connection } from "../connection.ts";
 import { KvError } from "../errors.ts";
 import { timeoutOf } from "../patience.ts";
-import { createStore } from "../store.ts";
+import { contextOver, createStore } from "../store.ts";
 import type { Json } from "../types.ts";
 import { versioned, type VersionedOptions, type VersionedStore } from "./versioned.ts";
 
@@ -43,6 +43,6 @@ export function connect(options: ConnectOptions): VersionedStore {
   if (typeof accessToken !== "string" || accessToken === "") throw new KvError("KV_INVALID_VALUE", 'connect() needs the "accessToken" of a space');
   if (!/^https?:\/\//i.test(String(url))) throw new KvError("KV_INVALID_VALUE", 'connect() needs the "url" of a server, which begins with https:// or http://');
   const source = http(url, { token: accessToken, headers: { ...headers, "x-region": region }, ...(fetch && { fetch }) });
-  const store = createStore<Json>({ connection: new Connection(source), prefix: "", expires: null, codec: undefined, timeout: timeoutOf(timeout) }, {});
+  const store = createStore<Json>({ ...contextOver(new Connection(source)), timeout: timeoutOf(timeout) }, {});
   return versioned(store, { valueBytes, ...(indexes && { indexes }) });
 }

@@ -1,5 +1,6 @@
-import { describe, it } from "vitest";
+import { describe } from "vitest";
 import type { Store } from "../../src/api.ts";
+import { type CaseOf, casesOn } from "./cases.ts";
 import { agreement } from "./schema/model.ts";
 import { together } from "./schema/together.ts";
 import { trees } from "./schema/trees.ts";
@@ -16,19 +17,11 @@ export interface SchemaSubject {
 }
 
 /** One statement about a store. The store is empty at first, and closed afterwards. */
-export type Case = (name: string, work: (store: Store) => Promise<void>) => void;
+export type Case = CaseOf<Store>;
 
 /** Everything that typed stores promise, whatever they are over. `open` answers with an empty store. */
 export function schemaSuite(name: string, open: () => Opened, subject: SchemaSubject = {}): void {
-  const test: Case = (what, work) =>
-    it(what, async () => {
-      const store = await open();
-      try {
-        await work(store);
-      } finally {
-        await store.close();
-      }
-    });
+  const test = casesOn(open);
   describe(`typed stores over ${name}`, () => {
     values(test, subject);
     trees(test);

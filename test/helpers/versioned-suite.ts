@@ -1,5 +1,6 @@
-import { describe, it } from "vitest";
+import { describe } from "vitest";
 import type { VersionedStore } from "../../src/versioned/index.ts";
+import { type CaseOf, casesOn } from "./cases.ts";
 import { counting } from "./versioned/counting.ts";
 import { keeping } from "./versioned/keeping.ts";
 import { listing } from "./versioned/listing.ts";
@@ -19,19 +20,11 @@ export interface VersionedSubject {
 }
 
 /** One statement about a store. The store is empty at first, and closed afterwards. */
-export type Case = (name: string, work: (store: VersionedStore) => Promise<void>) => void;
+export type Case = CaseOf<VersionedStore>;
 
 /** Everything that a versioned store promises, whatever it is over. `open` answers with an empty store. */
 export function versionedSuite(name: string, open: () => Opened, subject: VersionedSubject = {}): void {
-  const test: Case = (what, work) =>
-    it(what, async () => {
-      const store = await open();
-      try {
-        await work(store);
-      } finally {
-        await store.close();
-      }
-    });
+  const test = casesOn(open);
   describe(`${name} as a versioned store`, () => {
     keeping(test, subject);
     listing(test);

@@ -3,16 +3,8 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { rich } from "../../src/codec.ts";
 import kv from "../../src/index.ts";
-import { DynamicStore, json, type KvValidationError, type StandardSchema, StaticStore } from "../../src/schema/index.ts";
-
-const refusal = async (work: () => unknown): Promise<KvValidationError> => {
-  try {
-    await work();
-  } catch (error) {
-    return error as KvValidationError;
-  }
-  throw new Error("it was not refused");
-};
+import { DynamicStore, json, type StandardSchema, StaticStore } from "../../src/schema/index.ts";
+import { refusal } from "../helpers/refusal.ts";
 
 describe("a schema whose output is not its input", () => {
   it("is kept as its output, once that can be read again", async () => {

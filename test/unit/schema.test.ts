@@ -6,16 +6,7 @@ import { z } from "zod";
 import kv, { isKvError, type Store } from "../../src/index.ts";
 import { bitset, DynamicStore, KvValidationError, StaticStore, type TypedStore } from "../../src/schema/index.ts";
 import { tell, watch } from "../../src/watch.ts";
-
-/** What something is refused with. */
-const refusal = async (work: () => unknown): Promise<KvValidationError> => {
-  try {
-    await work();
-  } catch (error) {
-    return error as KvValidationError;
-  }
-  throw new Error("it was not refused");
-};
+import { refusal } from "../helpers/refusal.ts";
 
 it("runs the example that it follows", async () => {
   const store = StaticStore("foo", { bar: new DynamicStore("bar", z.array(z.object({ message: z.string() }))), baz: "set" });
