@@ -10,6 +10,7 @@ import kv from "../../src/index.ts";
 import { StoredRecord } from "../../src/record.ts";
 import { certify } from "../helpers/certify.ts";
 import { place, textOf, tree } from "../helpers/disk.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { run, runLimited } from "../helpers/processes.ts";
 
 const storeAt = (path: string): Store => kv(pathToFileURL(path));
@@ -349,7 +350,7 @@ describe("writing", () => {
     const store = storeAt(path);
     await store.setMany(Array.from({ length: 300 }, (_, i) => [`old ${i}`, i]), { expires: 0.05 });
     await store.set("stays", 0);
-    await vi.waitFor(async () => expect(await store.keys()).toEqual(["stays"]));
+    await eventually(() => store.keys()).toEqual(["stays"]);
     for (let i = 0; i < 5; i++) await store.setMany(Array.from({ length: 130 }, (_, n) => [`new ${n}`, i]));
     expect(Object.keys(JSON.parse(textOf(path))).filter((key) => key.startsWith("old"))).toEqual([]);
   });

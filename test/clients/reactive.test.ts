@@ -83,11 +83,12 @@ describe("states in a store without a codec", () => {
   });
 
   it("go when a record expires", async () => {
-    await store.set("notes:a", 1, { expires: "50ms" });
+    await store.set("notes:a", 1, { expires: "1h" });
     const notes = createKVStore("notes", { store, interval: 5 });
     const state = notes("a", 0);
     await notes.ready();
     expect(state.data).toBe(1);
+    await store.touch("notes:a", "50ms");
     await eventually(() => state.status).toBe("removed");
   });
 

@@ -339,8 +339,9 @@ describe("an event stream", () => {
     // Not through this server.
     await spaceOf(own, "a").set("a", 2);
     expect(await next()).toEqual([2, "x\n\ny"]);
-    await store.set("a", 3, { expires: 0.05 });
+    await store.set("a", 3);
     expect(await next()).toEqual([3, "x\n\ny"]);
+    await store.touch("a", "50ms");
     expect(await next()).toEqual([null, "x\n\ny"]);
     await store.clear();
     expect(await next()).toEqual([null, null]);

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
 import pg from "pg";
-import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { postgres, type PostgresOptions } from "../../src/clients/postgres.ts";
 import kv, { type Store } from "../../src/index.ts";
 import { decodeKey, encodeKey } from "../../src/servers/postgres-table.ts";
@@ -683,11 +683,12 @@ describe("expired rows", () => {
 
   it("that others are about to rewrite are left to them", async () => {
     const store = storeOf();
-    await store.setMany([["a", 1], ["b", 1]], { expires: 0.001 });
+    const expires = new Date(Date.now() + 1);
+    await store.setMany([["a", 1], ["b", 1]], { expires });
     const other = await admin.connect();
     await other.query("BEGIN");
     await other.query("UPDATE kv SET expires = NULL WHERE key = 'a'");
-    await until("both have expired", async () => Date.now() > 0);
+    await until("both have expired", () => Date.now() > expires.getTime());
     expect(await store.prune()).toBe(1);
     await other.query("COMMIT");
     other.release();
@@ -696,12 +697,16 @@ describe("expired rows", () => {
 });
 
 describe("reading ahead", () => {
+  afterEach(() => vi.restoreAllMocks());
+
   it("shows the writes of the one who iterates", () => seesItsOwnWrites(storeOf()));
 
   const all = Array.from({ length: 12_000 }, (_, i) => String(i).padStart(5, "0"));
   const query = (after: string | null, limit = 500): PageQuery => ({ prefix: "", after, limit, reverse: false, values: true });
-  function source(): { ahead: ReadAhead<string>; reads: number[]; fail: (times: number) => void } {
+  function source(): { ahead: ReadAhead<string>; reads: number[]; pass: (ms: number) => void; fail: (times: number) => void } {
     const reads: number[] = [];
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => now);
     let failures = 0;
     const read = async ({ after, limit }: PageQuery) => {
       reads.push(limit);
@@ -710,7 +715,7 @@ describe("reading ahead", () => {
       const start = after === null ? 0 : all.indexOf(after) + 1;
       return { rows: all.slice(start, start + limit), more: start + limit < all.length };
     };
-    return { ahead: new ReadAhead(read, (row) => row), reads, fail: (times) => (failures = times) };
+    return { ahead: new ReadAhead(read, (row) => row), reads, pass: (ms) => (now += ms), fail: (times) => (failures = times) };
   }
 
   it("gives everything once, in pages, by few reads", async () => {
@@ -727,9 +732,9 @@ describe("reading ahead", () => {
   });
 
   it("reads afresh for those who took their time, came from elsewhere, or met a failure", async () => {
-    const { ahead, reads, fail } = source();
+    const { ahead, reads, pass, fail } = source();
     await ahead.page(query(null));
-    await sleep(80);
+    pass(51);
     expect((await ahead.page(query("00499"))).rows[0]).toBe("00500");
     expect((await ahead.page(query("00100"))).rows[0]).toBe("00101");
     expect(reads).toEqual([500, 2000, 500, 2000, 500, 2000]);

@@ -1,9 +1,10 @@
 import { EventEmitter } from "node:events";
 import { DatabaseSync } from "node:sqlite";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { redis } from "../../src/clients/redis.ts";
 import { sqlite } from "../../src/clients/sqlite.ts";
 import kv, { type KvError } from "../../src/index.ts";
+import { eventually } from "../helpers/eventually.ts";
 
 /** A client of one's own whose answers wait for a sign. */
 function slow(): { client: object; answer(): void; closedAt(): number; data: Map<string, unknown> } {
@@ -55,7 +56,7 @@ describe("close()", () => {
     const client = { get: () => new Promise((_, no) => (reject = no)), set: () => {}, close: () => reject?.(broken) };
     const store = kv(client, { timeout: "200ms" });
     const read = store.get("a");
-    await vi.waitFor(() => expect(reject).toBeDefined());
+    await eventually(() => reject).toBeDefined();
     await store.close();
     await expect(read).rejects.toMatchObject({ code: "KV_CLOSED", cause: broken });
   });
@@ -112,7 +113,7 @@ describe("a client that tells of errors by events", () => {
     expect(client.emit("error", new Error("lost"))).toBe(true);
     const promised = emitter();
     kv(Promise.resolve(promised));
-    await vi.waitFor(() => expect(promised.listenerCount("error")).toBe(1));
+    await eventually(() => promised.listenerCount("error")).toBe(1);
     expect(promised.emit("error", new Error("lost"))).toBe(true);
   });
 });

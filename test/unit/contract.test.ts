@@ -8,6 +8,7 @@ import { MemoryLevel } from "memory-level";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import kv, { type CustomClient, type Store } from "../../src/index.ts";
 import { place } from "../helpers/disk.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { DRIVERS } from "../helpers/sqlite-drivers.ts";
 
 type Plain = CustomClient & { data: Map<string, unknown> };
@@ -98,7 +99,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
     expect(await store.set("undefined", undefined)).toBe("undefined");
     expect(await store.set("zero", 1, { expires: 0 })).toBe("zero");
     expect(await store.set("below", 1, { expires: -1 })).toBe("below");
-    await vi.waitFor(async () => expect(await store.get("expired")).toBe(null));
+    await eventually(() => store.get("expired")).toBe(null);
     for (const key of ["never", "deleted", "nothing", "undefined", "zero", "below"]) expect(await store.get(key), key).toBe(null);
     expect(await store.entries()).toEqual([]);
     await store.close();
@@ -270,7 +271,7 @@ describe("clients", () => {
     const store = kv({ ...plain(), has: asked, keys: asked, values: asked });
     await store.set("gone", 1, { expires: 0.001 });
     await store.set("stays", 2);
-    await vi.waitFor(async () => expect(await store.has("gone")).toBe(false));
+    await eventually(() => store.has("gone")).toBe(false);
     expect([await store.has("stays"), await store.keys(), await store.values()]).toEqual([true, ["stays"], [2]]);
     expect(asked).not.toHaveBeenCalled();
   });

@@ -1,6 +1,7 @@
 import { expect, it, vi } from "vitest";
 import kv, { type CustomClient } from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
+import { eventually } from "../helpers/eventually.ts";
 
 /** A client without expiry of its own, over data that outlives it. */
 function layered(data = new Map<string, unknown>()): CustomClient {
@@ -79,7 +80,7 @@ it("runs the readme's plain object client", async () => {
   const store = kv(MyClient);
   await store.set("a", { b: 1 }, { expires: "1h" });
   await store.set("gone", 1, { expires: 0.001 });
-  await vi.waitFor(async () => expect(await store.get("gone")).toBe(null));
+  await eventually(() => store.get("gone")).toBe(null);
   expect(await store.entries()).toEqual([["a", { b: 1 }]]);
   expect(await store.del("a")).toBe("a");
   expect(await store.keys()).toEqual([]);

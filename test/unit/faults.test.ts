@@ -7,6 +7,7 @@ import { MemoryLevel } from "memory-level";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import kv, { type CustomClient, type Expires, type Store } from "../../src/index.ts";
 import { place } from "../helpers/disk.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { DRIVERS, type Handle } from "../helpers/sqlite-drivers.ts";
 
 /** A client, and everything that is in it as one text: what a thief of the data would see. */
@@ -134,7 +135,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
       async iterate() { for await (const [key] of store) expect(key).toBe("other"); },
     };
     await ways[way]();
-    await vi.waitFor(async () => expect(await raw()).not.toContain("secret"));
+    await eventually(() => raw()).not.toContain("secret");
   });
 
   it("does not keep expired secrets in the client while others are written, though nobody reads them", async () => {

@@ -1,10 +1,11 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import type { Store } from "../../src/api.ts";
 import { http } from "../../src/clients/http.ts";
 import { KvError } from "../../src/errors.ts";
 import { createHandler, spaceOf } from "../../src/http/index.ts";
 import kv from "../../src/index.ts";
 import { connect } from "../../src/versioned/index.ts";
+import { eventually } from "../helpers/eventually.ts";
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 const token = "0123456789abcdef";
@@ -110,7 +111,7 @@ it("ends by the timeout of the store, though nobody answers", async () => {
 it("ends what is under way when it is closed", async () => {
   const store = kv(http("http://kv.test", { fetch: (_url, { signal }) => new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason as Error))) }), { timeout: 0 });
   const works = [store.get("a"), store.set("a", 1), store.commit([], [{ key: "a", value: 1 }])].map(refusal);
-  await vi.waitFor(() => expect(store.type).toBe("HTTP"));
+  await eventually(() => store.type).toBe("HTTP");
   await store.get("").catch(() => {});
   await store.close();
   for (const error of await Promise.all(works)) expect(error.code).toBe("KV_CLOSED");

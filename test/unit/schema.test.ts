@@ -6,6 +6,7 @@ import { z } from "zod";
 import kv, { isKvError, type Store } from "../../src/index.ts";
 import { bitset, DynamicStore, KvValidationError, StaticStore, type TypedStore } from "../../src/schema/index.ts";
 import { tell, watch } from "../../src/watch.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { refusal } from "../helpers/refusal.ts";
 
 it("runs the example that it follows", async () => {
@@ -248,11 +249,11 @@ describe("watching", () => {
       const reader = watch({ connection, keys }, async () => ({ value: ++count, state: String(count) }), { interval: 1000, raw: false, closed: end.signal }).getReader();
       expect((await reader.read()).value).toBe(1);
       const next = reader.read();
-      await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+      await eventually(() => vi.getTimerCount()).toBe(1);
       tell({ connection, keys: ["a"] });
       expect([(await next).value, vi.getTimerCount(), asked.mock.calls.length, getEventListeners(end.signal, "abort").length]).toEqual([2, 0, 1, 1]);
       const last = reader.read();
-      await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+      await eventually(() => vi.getTimerCount()).toBe(1);
       await reader.cancel();
       tell({ connection, keys: ["a"] });
       expect([await last, vi.getTimerCount(), asked.mock.calls.length, getEventListeners(end.signal, "abort").length]).toEqual([{ done: true, value: undefined }, 0, 1, 0]);

@@ -3,6 +3,8 @@ import type { Connection } from "../../src/connection.ts";
 import { isKvError, type KvError } from "../../src/errors.ts";
 import { type Guarded, guardOf } from "../../src/guard.ts";
 import kv, { type Adapter, type CustomClient, type Json, type KvOptions, type Store } from "../../src/index.ts";
+import { until } from "../helpers/daemon.ts";
+import { eventually } from "../helpers/eventually.ts";
 
 /** A client whose answers can be withheld. */
 function silent(members: Partial<CustomClient> = {}): { client: CustomClient; data: Map<string, unknown>; hush(): void; answer(): void } {
@@ -86,7 +88,7 @@ describe("a client that gives no answer", () => {
     for (const [name, operation] of Object.entries(every(store))) await expect(operation(), name).rejects.toSatisfy(late);
     settle(new Map());
     // Its adapter is loaded first, which may take longer than this store waits.
-    await vi.waitFor(async () => expect(await store.set("a", 1)).toBe("a"));
+    await eventually(() => store.set("a", 1)).toBe("a");
     expect(await store.keys()).toEqual(["a"]);
   });
 
@@ -123,7 +125,7 @@ describe("a client that gives no answer", () => {
     await expect(rest).rejects.toSatisfy(late);
     expect(released).toBe(false);
     answer();
-    await vi.waitFor(() => expect(released).toBe(true));
+    await eventually(() => released).toBe(true);
     expect(data.size).toBe(1201);
   });
 });
@@ -216,9 +218,9 @@ describe("the timeout", () => {
     expect(timers()).toBe(before);
     hush();
     const found = store.get("a");
-    await vi.waitFor(() => expect(timers()).toBeGreaterThan(before));
+    await until("a timer runs", () => timers() > before);
     answer();
     await found;
-    await vi.waitFor(() => expect(timers()).toBe(before));
+    await until("none is left", () => timers() === before);
   });
 });
