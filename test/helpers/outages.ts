@@ -188,13 +188,15 @@ export function outages(subject: OutageSubject): void {
       const patient = await open({ timeout: 0 });
       await until("both work", async () => (await works(store)()) && (await works(patient)()));
       pause();
-      const waiting = patient.set("patient", 1);
-      const resumed = sleep(3000).then(resume);
-      // What may be as large as the store has ten times as long.
-      const { clear: _, prune: __, ...hasty } = every(store);
-      await refusesEverything(store, hasty);
-      await resumed;
-      expect(await waiting).toBe("patient");
+      const waiting = outcome(patient.set("patient", 1));
+      try {
+        // What may be as large as the store has ten times as long.
+        const { clear: _, prune: __, ...hasty } = every(store);
+        await Promise.all([refusesEverything(store, hasty), sleep(3000)]);
+      } finally {
+        resume();
+      }
+      expect(await waiting).toEqual({ done: true });
       await until("the store works", works(store));
       await store.close();
       await patient.close();

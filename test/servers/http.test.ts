@@ -342,7 +342,10 @@ describe("an event stream", () => {
     await store.set("a", 3);
     expect(await next()).toEqual([3, "x\n\ny"]);
     await store.touch("a", "50ms");
-    expect(await next()).toEqual([null, "x\n\ny"]);
+    // The new deadline may be told as well.
+    let found = await next();
+    while (found[0] === 3) found = await next();
+    expect(found).toEqual([null, "x\n\ny"]);
     await store.clear();
     expect(await next()).toEqual([null, null]);
     over.abort();
