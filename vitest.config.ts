@@ -23,8 +23,9 @@ const config: ViteUserConfig = defineConfig({
   test: {
     // One more than the two cores that CI has: much of the time is spent waiting for servers.
     maxWorkers: 3,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // Against tests that hang, not against slow ones. Servers come up, fail over and come back in seconds.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // A condition that is waited for may come late on a busy machine.
     expect: { poll: { timeout: 10_000 } },
     coverage: { provider: "v8", include: ["src/**/*.ts"] },
@@ -51,12 +52,9 @@ const config: ViteUserConfig = defineConfig({
           name: "servers",
           include: ["test/servers/**/*.test.ts"],
           pool: "forks",
-          // Servers come up, fail over and come back in seconds.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
         },
       },
-      { extends: true, test: { name: "docs", include: ["test/docs/**/*.test.ts"], testTimeout: 60_000 } },
+      { extends: true, test: { name: "docs", include: ["test/docs/**/*.test.ts"] } },
       {
         extends: true,
         // Known beforehand, so that the page is not reloaded in the middle of a run.

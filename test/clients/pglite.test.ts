@@ -9,13 +9,13 @@ afterAll(() => folder.remove());
 
 describe("POSTGRES by PGlite", () => {
   it("keeps records on the disk, in readable rows, and closes the database", async () => {
-    const store = kv(new PGlite(folder.path));
+    const store = kv(new PGlite(folder.path), { timeout: "1m" });
     expect(store.type).toBe("POSTGRES");
     await store.set("key\0", { a: ["\0", "\ud800", "é🙂"] }, { expires: new Date("9999-12-31T23:59:59.999Z"), metadata: { by: "ann" } });
     await store.setMany([["b", "{}"], ["c", '\\"']]);
     await store.close();
     const db = new PGlite(folder.path, { parsers: { 20: () => "parsed", 25: () => "parsed" } });
-    const again = kv(db);
+    const again = kv(db, { timeout: "1m" });
     expect(await again.entry("key\0")).toMatchObject({ value: { a: ["\0", "\ud800", "é🙂"] }, expires: 253_402_300_799_999, metadata: { by: "ann" } });
     expect(await again.all()).toMatchObject({ b: "{}", c: '\\"' });
     const { version } = (await again.entry("b"))!;
