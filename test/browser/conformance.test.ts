@@ -4,7 +4,7 @@ import { subjects } from "../helpers/browser-clients.ts";
 
 for (const { name, create, cleanup, putForeign, hasForeign } of subjects) {
   certify(name, {
-    open: async () => kv(await create()),
+    open: async () => kv(await create(), { timeout: "1m" }),
     cleanup,
     foreign: { put: (_store, key) => putForeign(key), has: (_store, key) => hasForeign(key) },
     runs: 15,

@@ -25,7 +25,7 @@ describe("COOKIE in Chromium", () => {
   let store: Store;
 
   beforeEach(async () => {
-    store = kv(await cookieJar.create());
+    store = kv(await cookieJar.create(), { timeout: "1m" });
   });
   afterEach(() => cookieJar.cleanup());
 

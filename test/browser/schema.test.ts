@@ -4,5 +4,5 @@ import { schemaSuite } from "../helpers/schema-suite.ts";
 
 schemaSuite("INDEXEDDB in Chromium", async () => {
   await deleteDatabase("anykv");
-  return kv(indexedDB);
-}, { another: () => kv(indexedDB) });
+  return kv(indexedDB, { timeout: "1m" });
+}, { another: () => kv(indexedDB, { timeout: "1m" }) });

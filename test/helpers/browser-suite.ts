@@ -11,7 +11,7 @@ export function behaves(subject: BrowserSubject): void {
 
     beforeEach(async () => {
       client = await subject.create();
-      store = kv(client);
+      store = kv(client, { timeout: "1m" });
       await store.has("x");
     });
     afterEach(async () => {
