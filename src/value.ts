@@ -5,7 +5,7 @@ import type { Json } from "./types.ts";
 const MAX_DEPTH = 1000;
 
 /** Whether an object's class is `Object` or `Array` of any realm, told by how long its prototype chain is. */
-function isPlain(object: object, isArray: boolean): boolean {
+export function isPlain(object: object, isArray: boolean): boolean {
   const proto: unknown = Object.getPrototypeOf(object);
   if (proto === Object.prototype || proto === Array.prototype) return true;
   if (proto === null) return !isArray;

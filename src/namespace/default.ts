@@ -8,6 +8,7 @@ import { MEMORY, SQLITE } from "../manifest.ts";
 import { contextOver, createStore } from "../store.ts";
 import type { Json, Supports } from "../types.ts";
 import { namespace } from "./namespace.ts";
+import { checkOptions, rulesOf } from "./refusal.ts";
 import type { KVNamespaces, KVOptions } from "./types.ts";
 
 /** Makes a handle of the database in a file. */
@@ -84,7 +85,7 @@ function storeIn(dataDir: string | undefined): Store {
  *
  * Nothing is opened or created before the first operation. Several processes may use one folder at once.
  *
- * @throws {KvError} KV_INVALID_CLIENT at once for a `store` that is none, KV_NOT_SUPPORTED at the first use of a `dataDir` where there is no SQLite.
+ * @throws {KvError} at once KV_INVALID_CLIENT for a `store`, a `dataDir` or options that are none; KV_NOT_SUPPORTED at the first use of a `dataDir` where there is no SQLite.
  * @example
  * import kv from "anykv";
  * import { createKV } from "anykv/namespace";
@@ -95,9 +96,12 @@ function storeIn(dataDir: string | undefined): Store {
  * console.log(await sessions.get("session:abc", "json")); // { user: "ann" }
  * console.log(await KV.namespace("posts").get("session:abc"), KV.storage); // null MEMORY
  */
-export function createKV({ store, dataDir, ...options }: KVOptions = {}): KVNamespaces {
+export function createKV(given: KVOptions = {}): KVNamespaces {
+  const { store, dataDir, ...options } = checkOptions(given, "{ store: kv(client) }, { dataDir }");
+  if (dataDir !== undefined && typeof dataDir !== "string") throw new KvError("KV_INVALID_CLIENT", "dataDir is the path of a folder");
   // What is no store is said here, not by the first use.
   if (store !== undefined) namespace(store, "", options);
+  rulesOf(options.compat);
   let made = store;
   const own = (): Store => (made ??= storeIn(dataDir));
   // What was never used is closed all the same: operations after it are refused.

@@ -7,7 +7,7 @@ import { decodeKept, encodeHead, encodeKept, type Kept } from "./kept.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { cursorAt, namesBehind, placeOf } from "./pages.ts";
 import { asText, checkKind, convert, payloadOf } from "./payload.ts";
-import { rulesOf } from "./refusal.ts";
+import { checkOptions, rulesOf } from "./refusal.ts";
 import type { KeyPage, ListedKey, Namespace, NamespaceOptions, PutOptions, ValueWithMetadata } from "./types.ts";
 
 /** A change of one record; `null` deletes. */
@@ -24,7 +24,7 @@ interface Change {
  * another prefix.
  *
  * @param name any well-formed text, also an empty one.
- * @throws {KvError} KV_INVALID_CLIENT for what is no store, KV_INVALID_KEY for what is no name: at once.
+ * @throws {KvError} KV_INVALID_CLIENT for what is no store or no options, KV_INVALID_KEY for what is no name: at once.
  * @example
  * import kv from "anykv";
  * import { namespace } from "anykv/namespace";
@@ -35,11 +35,11 @@ interface Change {
  * const { keys } = await posts.list({ prefix: "post:" });
  * console.log(keys); // [{ name: "post:1", metadata: { author: "ann" } }]
  */
-export function namespace<V>(store: Store<V>, name: string, { compat }: NamespaceOptions = {}): Namespace {
+export function namespace<V>(store: Store<V>, name: string, options: NamespaceOptions = {}): Namespace {
   const context = contextOf(store);
   if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a namespace is put over a store: namespace(kv(client), name)");
   const { connection, prefix, timeout, expires: byDefault } = context;
-  const rules = rulesOf(compat);
+  const rules = rulesOf(checkOptions(options, '{ compat: "workers" }').compat);
   const records: Store<unknown> = createStore<unknown>(context, { codec: RAW });
   layoutOf(name, prefix, Infinity);
 

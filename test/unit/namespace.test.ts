@@ -193,8 +193,13 @@ describe("by the rules of this library", () => {
     expect((await refusal(own.get("a", "json"))).message).not.toContain("before");
     for (const name of [5, null, "\ud800"]) expect(() => namespace(kv(), name as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));
     expect(() => namespace(new Map() as never, "a")).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
-    expect(() => createKV({ store: new Map() as never })).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
-    expect(() => over({ compat: "luat" as never })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
+    for (const wrong of [null, 5, "workers", kv(), new Map()]) {
+      expect(() => namespace(kv(), "a", wrong as never), String(wrong)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT", message: expect.stringContaining('{ compat: "workers" }') }));
+      // Not quietly into the database under the working directory.
+      expect(() => createKV(wrong as never), String(wrong)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT", message: expect.stringContaining("{ store: kv(client) }") }));
+    }
+    for (const wrong of [{ store: new Map() }, { store: null }, { dataDir: null }, { dataDir: 5 }, { dataDir: new URL("file:///tmp/data") }]) expect(() => createKV(wrong as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
+    for (const make of [over, createKV]) expect(() => make({ compat: "luat" as never })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
   });
 
   it("a stream is cancelled as soon as it is too long, and one that fails stores nothing", async () => {
