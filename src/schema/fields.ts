@@ -39,7 +39,7 @@ export interface WholeField<In, Out> extends Field {
    * A stream of the value: what it is now, and again whenever it has changed. Changes by typed stores over the same connection come at once, others and deadlines within the
    * interval. It does not keep a program alive.
    *
-   * @throws {KvError} KV_INVALID_VALUE at once for an interval that is none.
+   * @throws {KvError} KV_INVALID_VALUE at once for options that are none.
    */
   watch(options?: FieldWatchOptions): ReadableStream<Out | undefined>;
 }

@@ -2,10 +2,15 @@ import { KvError } from "../errors.ts";
 import type { Cell } from "./cell.ts";
 import { endOf, finite, memberOf, oneOrMore, pairsOf, placeOf, refuse } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
-import type { SortedField } from "./fields.ts";
+import type { SortedField, SortedOptions } from "./fields.ts";
 
 export function sortedField(cell: Cell): SortedField {
   const size = (): Promise<number> => cell.read("sorted.size");
+  const isReverse = (options: SortedOptions = {}): boolean => {
+    if (Object(options) !== options) return refuse(cell, "options, an object", options);
+    const { reverse = false } = options;
+    return typeof reverse === "boolean" ? reverse : refuse(cell, "a boolean", reverse, ["reverse"]);
+  };
   const bound = (value: unknown): number => (typeof value === "number" && !Number.isNaN(value) ? value + 0 : refuse(cell, "a number", value));
   async function read(): Promise<Map<string, number> | undefined> {
     const entries = await cell.read("sorted.range", 0, null, false);
@@ -24,9 +29,9 @@ export function sortedField(cell: Cell): SortedField {
       return score;
     },
     score: async (member) => (await cell.read("sorted.score", memberOf(cell, member))) ?? undefined,
-    rank: async (member, { reverse = false } = {}) => (await cell.read("sorted.rank", memberOf(cell, member), reverse)) ?? undefined,
-    range: async (start = 0, end, { reverse = false } = {}) => (await cell.read("sorted.range", placeOf(cell, start), endOf(cell, end), reverse)).map(([member, score]) => [member, score]),
-    between: async (min = -Infinity, max = Infinity, { reverse = false } = {}) => (await cell.read("sorted.between", bound(min), bound(max), reverse)).map(([member, score]) => [member, score]),
+    rank: async (member, options) => (await cell.read("sorted.rank", memberOf(cell, member), isReverse(options))) ?? undefined,
+    range: async (start = 0, end, options) => (await cell.read("sorted.range", placeOf(cell, start), endOf(cell, end), isReverse(options))).map(([member, score]) => [member, score]),
+    between: async (min = -Infinity, max = Infinity, options) => (await cell.read("sorted.between", bound(min), bound(max), isReverse(options))).map(([member, score]) => [member, score]),
     size,
     watch: (options) => watchCell(cell, read, options, (entries) => entries && [...entries]),
   };

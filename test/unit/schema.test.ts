@@ -160,7 +160,7 @@ describe("fields", () => {
       }
     }
     expect((await refusal(() => store.take("hash").write({ a: { b: 1 } as never }))).issues).toEqual([{ message: "expected a string, not an object", path: ["a"] }]);
-    const calls = [() => store.take("list").range(0.5), () => store.take("list").range(0, "1" as never), () => store.take("list").trim(NaN), () => store.take("sorted").between(NaN), () => store.take("sorted").add("a", "1" as never), () => store.take("hash").get(5 as never), () => store.take("set").has(5 as never), () => store.take("set").intersect(store.take("list") as never), () => store.take("set").intersect(null as never), () => store.take("number").increment("1" as never)];
+    const calls = [() => store.take("list").range(0.5), () => store.take("list").range(0, "1" as never), () => store.take("list").trim(NaN), () => store.take("sorted").between(NaN), () => store.take("sorted").add("a", "1" as never), () => store.take("hash").get(5 as never), () => store.take("set").has(5 as never), () => store.take("set").intersect(store.take("list") as never), () => store.take("set").intersect(null as never), () => store.take("number").increment("1" as never), ...[null, true, { reverse: "yes" }].flatMap((wrong) => [() => store.take("sorted").range(0, 1, wrong as never), () => store.take("sorted").between(0, 1, wrong as never), () => store.take("sorted").rank("a", wrong as never)])];
     for (const call of calls) expect((await refusal(call)).code).toBe("KV_VALIDATION");
     await store.take("list").write(["a", "b"]);
     expect([await store.take("list").range(1, Infinity), await store.take("list").range(-1)]).toEqual([["b"], ["b"]]);
@@ -229,6 +229,7 @@ describe("fields", () => {
 describe("watching", () => {
   it("is refused for what is no interval, and ended by a signal", async () => {
     const field = StaticStore("s", { set: "set" }).take("set");
+    for (const wrong of [null, 5, "1s", { signal: {} }, { signal: null }]) expect(() => field.watch(wrong as never), String(wrong)).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE", key: "s:set" }));
     for (const interval of [0, -1, NaN, "1s"]) expect(() => field.watch({ interval: interval as number })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
     const end = new AbortController();
     const reader = field.watch({ signal: end.signal }).getReader();
