@@ -3,6 +3,7 @@ import { KvError } from "../errors.ts";
 import { contextOf } from "../store.ts";
 import { bitsetField } from "./bitset-field.ts";
 import { Cell } from "./cell.ts";
+import { isPlain } from "./checks.ts";
 import { DEFINITION, type Definition, type NamedKind, type Part, partFor } from "./definition.ts";
 import type { Field } from "./fields.ts";
 import { type Ground, groundOf } from "./ground.ts";
@@ -102,9 +103,8 @@ function treeOf(ground: Ground, path: string, definition: Definition): Tree {
 
 /** @throws {KvError} KV_INVALID_KEY, KV_INVALID_VALUE, KV_INVALID_CLIENT. */
 function rootOf(definition: Definition, options: unknown): Tree {
-  if (options !== undefined && Object(options) !== options) throw new KvError("KV_INVALID_CLIENT", "the options of a typed store are an object: { store: kv(client) }");
-  // It would be ignored, and the data kept in memory.
-  if (contextOf(options) !== undefined) throw new KvError("KV_INVALID_CLIENT", "a typed store takes its store in an object: { store: kv(client) }");
+  // A store or a client in their place would be ignored, and the data kept in memory.
+  if (options !== undefined && (!isPlain(options) || contextOf(options) !== undefined)) throw new KvError("KV_INVALID_CLIENT", "a typed store takes its store in an object: { store: kv(client) }");
   return treeOf(groundOf((options as TypedStoreOptions | undefined)?.store), partOf(definition.name), definition);
 }
 

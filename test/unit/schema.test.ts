@@ -70,7 +70,7 @@ describe("stores", () => {
     for (const wrong of [null, undefined, 5, "a"]) expect((await refusal(() => StaticStore("s", wrong as never))).code).toBe("KV_INVALID_VALUE");
     expect((await refusal(() => StaticStore("s", { "": "string" }))).code).toBe("KV_INVALID_KEY");
     for (const wrong of [new Map(), "memory", null, {}, 5]) expect((await refusal(() => StaticStore("s", {}, { store: wrong as unknown as Store }))).code, String(wrong)).toBe("KV_INVALID_CLIENT");
-    for (const wrong of ["memory", "redis", null]) expect((await refusal(() => DynamicStore("s", "string", wrong as never))).code).toBe("KV_INVALID_CLIENT");
+    for (const wrong of ["memory", "redis", null, new Map(), []]) expect((await refusal(() => DynamicStore("s", "string", wrong as never))).code).toBe("KV_INVALID_CLIENT");
     for (const wrong of [undefined, null, new Map(), { store: kv() }]) expect(await refusal(() => StaticStore.redis("s", {}, wrong as never))).toMatchObject({ code: "KV_INVALID_CLIENT", message: expect.stringContaining("redis() takes the store itself") });
     // Not quietly into memory.
     for (const make of [() => StaticStore("s", { a: "string" }, kv() as never), () => DynamicStore("s", "string", kv() as never)]) expect(await refusal(make)).toMatchObject({ code: "KV_INVALID_CLIENT", message: expect.stringContaining("{ store: kv(client) }") });
