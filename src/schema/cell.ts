@@ -5,6 +5,7 @@ import { deadline } from "../expires.ts";
 import { type Guarded, guardOf } from "../guard.ts";
 import type { StructureCalls, StructureName, StructureReads, StructureWrites } from "../structures.ts";
 import type { Expires, StructurePlace } from "../types.ts";
+import { isPlain } from "../value.ts";
 import { tell, type Watched } from "../watch.ts";
 import type { FieldWriteOptions } from "./fields.ts";
 import type { Ground } from "./ground.ts";
@@ -159,8 +160,8 @@ export class Cell {
 
   /** @throws {KvError} KV_INVALID_EXPIRES for what is no expiry, and for options that are none. */
   #expiryOf(options: FieldWriteOptions | undefined): Expires | undefined {
-    // A bare duration in its place would mean "never" by mistake.
-    if (options !== undefined && Object(options) !== options) throw new KvError("KV_INVALID_EXPIRES", 'the options of a write are an object: { expires: "1h" }', { client: this.client, key: this.full });
+    // A bare duration or Date in its place would mean "never" by mistake.
+    if (options !== undefined && (Object(options) !== options || !isPlain(options, false))) throw new KvError("KV_INVALID_EXPIRES", 'the options of a write are an object: { expires: "1h" }', { client: this.client, key: this.full });
     this.#deadline(options?.expires);
     return options?.expires;
   }

@@ -172,7 +172,7 @@ describe("fields", () => {
 
   it("say where it was when they refuse an expiry", async () => {
     const set = StaticStore("s", { set: "set" }, { store: kv().prefix("p:") }).take("set");
-    for (const work of [() => set.add("a", { expires: "soon" }), () => set.write(["a"], { expires: NaN }), () => set.add("a", "1h" as never), () => set.touch("soon")]) expect(await refusal(work)).toMatchObject({ code: "KV_INVALID_EXPIRES", client: "MEMORY", key: "p:s:set" });
+    for (const work of [() => set.add("a", { expires: "soon" }), () => set.write(["a"], { expires: NaN }), () => set.add("a", "1h" as never), () => set.add("a", new Date() as never), () => set.touch("soon")]) expect(await refusal(work)).toMatchObject({ code: "KV_INVALID_EXPIRES", client: "MEMORY", key: "p:s:set" });
   });
 
   it("give away nothing of their own, and keep nothing of the caller's", async () => {
