@@ -28,6 +28,9 @@ const FIELDS: { readonly [Kind in NamedKind]: (cell: Cell) => Field } = {
   sorted: sortedField,
 };
 
+/** How many fields are read at the same time. */
+const AT_ONCE = 100;
+
 /** A store of either kind, as seen from inside. */
 interface Tree extends TypedStore {
   take(key: string): unknown;
@@ -69,16 +72,18 @@ function treeOf(ground: Ground, path: string, definition: Definition): Tree {
     for await (const key of children()) found.push(key);
     return found;
   }
+  async function entry(key: string): Promise<[string, unknown]> {
+    const child = take(key);
+    const { kind } = typeOf(key)!;
+    return [key, kind === "store" || kind === "bitset" ? child : await (child as { read(): Promise<unknown> }).read()];
+  }
   async function entries(): Promise<[string, unknown][]> {
     const found: [string, unknown][] = [];
-    for await (const key of children()) {
-      const type = typeOf(key)!;
-      const child = take(key);
-      const value = type.kind === "store" || type.kind === "bitset" ? child : await (child as { read(): Promise<unknown> }).read();
-      // It may have gone since it was listed.
-      if (value !== undefined) found.push([key, value]);
-    }
-    return found;
+    const all = await keys();
+    // One after the other, each would wait for its own round trip.
+    for (let i = 0; i < all.length; i += AT_ONCE) found.push(...(await Promise.all(all.slice(i, i + AT_ONCE).map(entry))));
+    // Some may have gone since they were listed.
+    return found.filter(([, value]) => value !== undefined);
   }
   const tree: Tree = {
     ...own,

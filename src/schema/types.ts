@@ -95,7 +95,7 @@ export interface StaticStore<S extends Shape, Name extends string = string> exte
   take<K extends KeyOf<S> | OwnName<S, Name>>(key: K): K extends keyof S ? Taken<S[K]> : StaticStore<S, Name>;
   /** The keys of the schema under which something is kept. Costs one pass over the keys below. */
   keys(): Promise<KeyOf<S>[]>;
-  /** The same with what is there. No snapshot. */
+  /** The same with what is there: a read of each child, a hundred at a time. No snapshot. */
   entries(): Promise<{ [K in KeyOf<S>]: [key: K, value: Contained<S[K]>] }[KeyOf<S>][]>;
 }
 
@@ -110,7 +110,7 @@ export interface DynamicTree<Type extends FieldType, Name extends string = strin
   take(key: string): Taken<Type>;
   /** The keys under which something is kept, in no order. Costs one pass over the keys below. */
   keys(): Promise<string[]>;
-  /** The same with what is there. No snapshot. */
+  /** The same with what is there: a read of each child, a hundred at a time. No snapshot. */
   entries(): Promise<[key: string, value: Contained<Type>][]>;
 }
 

@@ -121,6 +121,15 @@ describe("stores", () => {
     await many.erase();
     expect(keys).toEqual([]);
     for (let i = 0; i < 1500; i++) await many.take(String(i)).write(true);
+    // A hundred at a time, not one after the other.
+    let [reading, most] = [0, 0];
+    const slow = { ...client, get: async (key: string) => {
+      most = Math.max(most, ++reading);
+      await new Promise(setImmediate);
+      reading--;
+      return client.get(key);
+    } };
+    expect([(await DynamicStore("many", "boolean", { store: kv(slow) }).entries()).length, most]).toEqual([1500, 100]);
     // What is gone when it is read.
     expect(await DynamicStore("many", "boolean", { store: kv({ ...client, get: async () => null }) }).entries()).toEqual([]);
     const listing = many.keys();
