@@ -22,7 +22,7 @@ export type AsType<Type extends ValueType> = Type | (GetOptions<Type> & { type: 
 export interface PutOptions {
   /** The deadline in whole seconds since 1970. One that has passed deletes. `null` for none, whatever the store's own. */
   expiration?: number | null | undefined;
-  /** Whole seconds from now; 0 deletes. Given both, `expiration` counts (with `compat: "workers"` this one). `null` as above. */
+  /** Whole seconds from the beginning of this one; 0 deletes. Given both, `expiration` counts (with `compat: "workers"` this one). `null` as above. */
   expirationTtl?: number | null | undefined;
   /** JSON of up to 1,024 bytes to keep beside the value; listings show it. `null` for none. */
   metadata?: unknown;
