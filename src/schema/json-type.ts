@@ -23,7 +23,7 @@ export interface JsonType<Input = unknown, Output = unknown> {
  * Data of an older version is migrated when it is read, and kept so if nobody has written meanwhile. When it cannot be, or is of a later version, reading is
  * KV_VALIDATION, and what is kept stays.
  *
- * @throws {KvError} KV_INVALID_VALUE at once for what is no schema or no version, and for a version above 1 without `migrate`.
+ * @throws {KvError} KV_INVALID_VALUE at once for what is no schema, no version or no options, and for a version above 1 without `migrate`.
  * @example
  * import kv from "anykv";
  * import { DynamicStore, json } from "anykv/schema";
@@ -41,8 +41,11 @@ export interface JsonType<Input = unknown, Output = unknown> {
  * });
  * console.log(await DynamicStore("users", User, { store }).take("ann").read()); // { first: "Ann", last: "Lee" }
  */
-export function json<Input, Output>(schema: StandardSchema<Input, Output>, { version = 1, migrate }: JsonOptions = {}): JsonType<Input, Output> {
+export function json<Input, Output>(schema: StandardSchema<Input, Output>, options: JsonOptions = {}): JsonType<Input, Output> {
   if (!isStandardSchema(schema)) throw new KvError("KV_INVALID_VALUE", "json() takes a schema of a library that follows standardschema.dev");
+  // A bare version in their place would be version 1 by mistake.
+  if (Object(options) !== options) throw new KvError("KV_INVALID_VALUE", "the options of json() are an object: { version: 2, migrate }");
+  const { version = 1, migrate } = options;
   if (!Number.isSafeInteger(version) || version < 1) throw new KvError("KV_INVALID_VALUE", "the version of a schema is a whole number from 1");
   if (version > 1 && typeof migrate !== "function") throw new KvError("KV_INVALID_VALUE", "a schema of a version above 1 needs migrate(value, fromVersion)");
   return Object.freeze({ kind: "json", schema, version, migrate });

@@ -158,6 +158,7 @@ describe("versions", () => {
   it("are whole numbers from 1, and go with a way to them", async () => {
     for (const version of [0, -1, 1.5, NaN, "2"]) expect((await refusal(() => json(z.string(), { version: version as number, migrate: (value) => value }))).code).toBe("KV_INVALID_VALUE");
     expect((await refusal(() => json(z.string(), { version: 2 }))).code).toBe("KV_INVALID_VALUE");
+    for (const wrong of [2, "2", null]) expect((await refusal(() => json(z.string(), wrong as never))).code, String(wrong)).toBe("KV_INVALID_VALUE");
     expect((await refusal(() => json("string" as never))).code).toBe("KV_INVALID_VALUE");
   });
 });
