@@ -63,7 +63,7 @@ export interface KvErrorDetails {
  * } catch (error) {
  *   console.log(isKvError(error, "KV_INVALID_VALUE")); // true
  *   console.log(error.message);
- *   // "value.born is a Date: only JSON values can be stored (a codec widens that)"
+ *   // "value.born is a Date: only JSON can be stored (a codec widens that)"
  * }
  */
 export class KvError extends Error {

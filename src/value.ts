@@ -99,9 +99,10 @@ function normalizeObject(object: { [key: string]: unknown }, depth: number): { [
  * dropped from objects.
  *
  * @param name what messages call the value.
+ * @param rule what they say that can be stored.
  * @throws {KvError} KV_INVALID_VALUE for anything else, naming its path.
  */
-export function checkedCopy(value: unknown, name = "value"): Json {
+export function checkedCopy(value: unknown, name = "value", rule = "only JSON can be stored (a codec widens that)"): Json {
   if (typeof value === "string") return value;
   let copy: Json | Fault;
   try {
@@ -115,7 +116,7 @@ export function checkedCopy(value: unknown, name = "value"): Json {
   const end = reason ? -1 : containers.findIndex((container, i) => containers.indexOf(container) < i);
   const path = keys.slice(0, reason ? keys.length : end < 0 ? 20 : end).map(segment).join("");
   const fault = reason || (end < 0 ? `nests deeper than ${MAX_DEPTH} levels` : "is a cycle");
-  throw new KvError("KV_INVALID_VALUE", `${name}${path} ${fault}: only JSON values can be stored (a codec widens that)`);
+  throw new KvError("KV_INVALID_VALUE", `${name}${path} ${fault}: ${rule}`);
 }
 
 /** A copy of a value that is known to be of the JSON data model. */

@@ -68,7 +68,7 @@ export function installKV(lua: LuaState, kv: Namespaces): InstalledKV {
   async function call(name: string, ...args: unknown[]): Promise<Json> {
     bridge.check();
     const parts = String(name).split(".");
-    const given = args.map((value, i) => checkedCopy(value, `argument ${i + 1}`));
+    const given = args.map((value, i) => checkedCopy(value, `argument ${i + 1}`, "functions of Lua are passed JSON"));
     const own = global.newThread();
     // Off the stack of the state, where calls that end in another order would mix them up.
     const anchor = api.luaL_ref(thread, REGISTRY);

@@ -128,7 +128,7 @@ function byWorkers(options: PutOptions, now: number, rules: Rules): number | und
 /** A copy of the metadata of a write. */
 export function metadataOf({ metadata }: PutOptions, { isWorkers, refuse }: Rules): Json {
   if (metadata === undefined || metadata === null) return null;
-  const text = JSON.stringify(isWorkers ? metadata : checkedCopy(metadata, "metadata")) as string | undefined;
+  const text = JSON.stringify(isWorkers ? metadata : checkedCopy(metadata, "metadata", "it has to be JSON")) as string | undefined;
   if (text === undefined) return null;
   const bytes = utf8Length(text);
   if (bytes > METADATA_BYTES) refuse("KV_TOO_LARGE", `KV PUT failed: 413 Metadata length of ${bytes} exceeds limit of ${METADATA_BYTES}.`);

@@ -73,7 +73,7 @@ const inMemory = (): Source => ({
 function storeIn(dataDir: string | undefined): Store {
   const open = sqliteHere();
   if (open === null && dataDir !== undefined) {
-    throw new KvError("KV_NOT_SUPPORTED", "this runtime has no SQLite for a dataDir: install better-sqlite3 (in Node), pass a store, or leave dataDir out and keep everything in memory");
+    throw new KvError("KV_NOT_SUPPORTED", "this runtime has no SQLite for a dataDir: install better-sqlite3 (in Node), pass a store, or leave dataDir out for memory");
   }
   const source = open === null ? inMemory() : inFolder(dataDir ?? ".anykv/data", open);
   return createStore<Json>(contextOver(new Connection(source)), {});

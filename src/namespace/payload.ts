@@ -62,7 +62,8 @@ export function checkKind(value: unknown, { isWorkers, refuse }: Rules): void {
 function textOf(value: unknown, { isWorkers, refuse }: Rules): string {
   if (isWorkers) return `${value as string}`;
   if (value === undefined || value === null) refuse("KV_INVALID_VALUE", `put() cannot keep ${value as null}: delete() removes a key`);
-  return JSON.stringify(checkedCopy(value));
+  // A codec of the store has no part in it.
+  return JSON.stringify(checkedCopy(value, "value", "put() takes text, bytes, web streams and JSON"));
 }
 
 /** What `put()` is to keep: a copy, made at once of everything but a stream. */

@@ -188,7 +188,8 @@ describe("by the rules of this library", () => {
     for (const [i, [code, work]] of refused.entries()) expect(await refusal(work), String(i)).toMatchObject({ name: "KvError", code });
     expect(await own.getWithMetadata("a")).toMatchObject({ value: "before", metadata: 1 });
     expect((await own.list()).keys).toEqual([{ name: "a", metadata: 1 }]);
-    expect((await refusal(put({ user: { born: new Date() } }))).message).toMatch(/^value\.user\.born is a Date/);
+    expect((await refusal(put({ user: { born: new Date() } }))).message).toBe("value.user.born is a Date: put() takes text, bytes, web streams and JSON");
+    expect((await refusal(put("v", { metadata: new Date() }))).message).toBe("metadata is a Date: it has to be JSON");
     expect((await refusal(put("v", { expiration: Date.now() }))).message).toContain("not of milliseconds");
     expect((await refusal(own.get("a", "json"))).message).not.toContain("before");
     for (const name of [5, null, "\ud800"]) expect(() => namespace(kv(), name as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));

@@ -52,7 +52,7 @@ it("reads getters once", () => {
 it("refuses arrays and objects of a class", () => {
   class List extends Array {}
   class Empty {}
-  expect(() => checkedCopy({ a: new List() })).toThrow("value.a is a List: only JSON values can be stored");
+  expect(() => checkedCopy({ a: new List() })).toThrow("value.a is a List: only JSON can be stored");
   expect(() => checkedCopy([new Empty()])).toThrow("value[0] is a Empty");
   expect(() => checkedCopy(Object.create(Object.create(Object.create(null))))).toThrow("value is a class instance");
 });
