@@ -63,3 +63,12 @@ export function deadline(expires: Expires | undefined, now: number): number | nu
   }
   return at;
 }
+
+/**
+ * A duration or a `Date` in place of the options would mean "never" by mistake.
+ *
+ * @throws {KvError} KV_INVALID_EXPIRES for anything but an object, or `undefined`.
+ */
+export function checkOptions(options: unknown): void {
+  if (options !== undefined && (Object(options) !== options || options instanceof Date)) throw new KvError("KV_INVALID_EXPIRES", 'the options are an object: { expires: "1h" }');
+}

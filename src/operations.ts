@@ -75,7 +75,6 @@ export function operations(core: StoreCore): Operations {
   async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
     const pairs = many(entries);
     if (!pairs.every(Array.isArray)) throw new TypeError("an entry is a pair of key and value");
-    if (options !== undefined && Object(options) !== options) refuse(new KvError("KV_INVALID_EXPIRES", 'the options of setMany() are an object: { expires: "1h" }'));
     const writes = pairs.map(([key, value]) => {
       const full = locate(key, options?.prefix);
       return { key: full, record: recordOf(full, value, options, stamp()) };
@@ -92,12 +91,11 @@ export function operations(core: StoreCore): Operations {
 
   async function add(value: unknown, options?: SetOptions): Promise<string> {
     if (value === null || value === undefined) refuse(new KvError("KV_INVALID_VALUE", `add() cannot keep ${value}: only set() takes it, to delete`));
-    // A number may be the index that map() passes: it is no duration, and no mistake.
-    if (typeof options === "string") refuse(new KvError("KV_INVALID_EXPIRES", 'the options of add() are an object: { expires: "1h" }'));
     const key = newKey();
     const inner = options?.prefix ?? "";
     const full = locate(key, inner);
-    const write = { key: full, record: recordOf(full, value, options, stamp()) };
+    // A number may be the index that map() passes: it is no duration, and no mistake.
+    const write = { key: full, record: recordOf(full, value, typeof options === "number" ? undefined : options, stamp()) };
     const adapter = await open();
     if (adapter.add !== undefined && write.record !== null) return adapter.add(prefix + inner, write.record);
     await writeAll([write]);

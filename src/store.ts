@@ -2,7 +2,7 @@ import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
 import { type Connection, SWEEP } from "./connection.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
 import { isKvError, KvError } from "./errors.ts";
-import { deadline } from "./expires.ts";
+import { checkOptions, deadline } from "./expires.ts";
 import { checkPrefix, fullKey } from "./key.ts";
 import { timeoutOf, within } from "./patience.ts";
 import { formatVersion, nextStamp, StoredRecord, timedStamp } from "./record.ts";
@@ -59,6 +59,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   function recordOf(key: string, value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null {
     try {
+      checkOptions(options);
       const expires = options?.expires === undefined ? context.expires : options.expires;
       const now = expires === null ? 0 : Date.now();
       const at = expires === null ? null : deadline(expires, now);
@@ -157,8 +158,6 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   async function set(key: string, value: unknown, options?: SetOptions): Promise<string> {
     const full = locate(key, options?.prefix);
-    // A bare duration in its place would mean "never" by mistake.
-    if (options !== undefined && Object(options) !== options) refuse(new KvError("KV_INVALID_EXPIRES", 'the options of set() are an object: { expires: "1h" }'), full);
     const record = recordOf(full, value, options, stamp());
     const pending = put(full, record);
     if (pending !== undefined) await pending;

@@ -1,6 +1,7 @@
 import type { Entry, SetOptions, Store } from "../api.ts";
 import { untilDone } from "../contention.ts";
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../expires.ts";
 import type { Expires, Json } from "../types.ts";
 
 /** What is to become of a value: the new one with its options, `null` to delete, `undefined` to leave it. */
@@ -15,6 +16,7 @@ async function swap<V>(store: Store<V>, key: string, decide: (entry: Entry<V> | 
     }
     const next = await decide(entry);
     if (next === undefined) return { entry };
+    checkOptions(next?.options);
     const write = { key, value: next?.value ?? null, ...next?.options };
     const { ok } = await store.commit([{ key, version: entry?.version ?? null }], [write]);
     return ok ? { entry } : null;
@@ -24,6 +26,7 @@ async function swap<V>(store: Store<V>, key: string, decide: (entry: Entry<V> | 
 
 /** What a rewrite keeps unless it is told otherwise. */
 function kept(entry: Entry<unknown> | null, options: SetOptions | undefined): SetOptions {
+  checkOptions(options);
   const before: SetOptions = entry === null ? {} : { expires: entry.expires === null ? null : new Date(entry.expires), metadata: entry.metadata };
   for (const name of ["expires", "metadata"] as const) if (options?.[name] !== undefined) before[name] = options[name] as never;
   return before;
@@ -88,7 +91,9 @@ export interface IncrementOptions {
  * const attempt = () => increment(store, "login:ann", 1, { expires: "1m", max: 2 });
  * console.log(await attempt(), await attempt(), await attempt()); // 1 2 null
  */
-export async function increment<V>(store: Store<V>, key: string, by: number = 1, { expires, min = -Infinity, max = Infinity }: IncrementOptions = {}): Promise<number | null> {
+export async function increment<V>(store: Store<V>, key: string, by: number = 1, options: IncrementOptions = {}): Promise<number | null> {
+  checkOptions(options);
+  const { expires, min = -Infinity, max = Infinity } = options;
   let sum: number | null = null;
   await swap(store, key, (entry) => {
     const before: unknown = entry === null ? 0 : entry.value;

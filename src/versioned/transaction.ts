@@ -2,7 +2,7 @@ import type { Codec, CommitCheck, CommitWrite, Entry, Store } from "../api.ts";
 import { MOST_CHECKS, MOST_WRITES, refuseMore } from "../atomic/limits.ts";
 import { untilDone } from "../contention.ts";
 import { isKvError, KvError } from "../errors.ts";
-import { deadline } from "../expires.ts";
+import { checkOptions, deadline } from "../expires.ts";
 import { contextOf } from "../store.ts";
 import type { Expires } from "../types.ts";
 import { type Index, placeIn, placeNow } from "./indexes.ts";
@@ -40,8 +40,7 @@ interface Change {
  * @throws {KvError} KV_INVALID_EXPIRES for what is no deadline, for an `expireIn` that is no whole number from 0 or stands beside `expires`, and for options that are none.
  */
 export function expiryOf(options: VersionedSetOptions = {}): Expires | undefined {
-  // A bare duration in its place would mean "never" by mistake.
-  if (Object(options) !== options) throw new KvError("KV_INVALID_EXPIRES", 'the options of set() are an object: { expires: "1h" }');
+  checkOptions(options);
   const { expires, expireIn } = options;
   if (expireIn !== undefined && (!Number.isSafeInteger(expireIn) || expireIn < 0 || expires !== undefined)) {
     throw new KvError("KV_INVALID_EXPIRES", '"expireIn" is a whole number of milliseconds from 0, and stands alone: "expires" takes seconds, texts and dates');

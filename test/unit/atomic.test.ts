@@ -36,6 +36,18 @@ describe("atomic()", () => {
     for (const wrong of [await store.entry("absent"), undefined, "a"]) expect(() => atomic(store).check(wrong as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error);
   });
 
+  it("and the functions do not take a bare deadline for options", async () => {
+    const store = kv();
+    await store.set("a", 1);
+    for (const bare of ["10s", 60, new Date(), null] as never[]) {
+      expect(() => atomic(store).set("a", 2, bare)).toThrow(expect.objectContaining({ code: "KV_INVALID_EXPIRES" }) as Error);
+      for (const call of [() => increment(store, "a", 1, bare), () => setIfAbsent(store, "b", 1, bare), () => replace(store, "a", 2, bare), () => update(store, "a", () => 2, bare)]) {
+        await expect(call(), `${call} ${bare}`).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
+      }
+    }
+    expect(await store.all()).toEqual({ a: 1 });
+  });
+
   it("takes what is added after commit() began for the next time", async () => {
     const store = kv();
     const transaction = atomic(store).set("a", 1);

@@ -653,7 +653,7 @@ describe("what a second look found", () => {
 
   it("a bare duration in place of the options of setMany() or add() does not mean never", async () => {
     const store = kv();
-    expect([await refusal(store.setMany([["a", 1]], "1h" as never)), await refusal(store.add(1, "1h" as never))]).toEqual(["KV_INVALID_EXPIRES", "KV_INVALID_EXPIRES"]);
+    for (const options of ["1h", new Date()]) expect([await refusal(store.setMany([["a", 1]], options as never)), await refusal(store.add(1, options as never))]).toEqual(["KV_INVALID_EXPIRES", "KV_INVALID_EXPIRES"]);
   });
 });
 

@@ -175,7 +175,7 @@ it("uses all 62 characters for keys, evenly", async () => {
 it("never takes a mistake for \"never\"", async () => {
   const store = kv();
   await store.set("a", 1, { expires: "1h" });
-  for (const options of [60, "1h", true]) await expect(store.set("a", 2, options as never)).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES", key: "a" });
+  for (const options of [60, "1h", true, null, new Date()]) await expect(store.set("a", 2, options as never)).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES", key: "a" });
   await expect(store.touch("a", undefined as never)).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES", key: "a" });
   expect(await store.get("a")).toBe(1);
   expect((await store.entry("a"))!.expires).not.toBe(null);

@@ -154,7 +154,7 @@ export function keeping(test: Case, { keyBytes, another }: VersionedSubject): vo
   });
 
   test("a deadline that cannot be read is refused, and nothing is written", async (store) => {
-    for (const options of [{ expireIn: -1 }, { expireIn: 1.5 }, { expireIn: NaN }, { expireIn: Infinity }, { expireIn: Number.MAX_SAFE_INTEGER }, { expireIn: "60" }, { expireIn: 1, expires: 1 }, { expires: "10 minuts" }, { expires: NaN }, "1h", 60] as never[]) {
+    for (const options of [{ expireIn: -1 }, { expireIn: 1.5 }, { expireIn: NaN }, { expireIn: Infinity }, { expireIn: Number.MAX_SAFE_INTEGER }, { expireIn: "60" }, { expireIn: 1, expires: 1 }, { expires: "10 minuts" }, { expires: NaN }, "1h", 60, new Date()] as never[]) {
       expect([options, await codeOf(() => store.set(["a"], 1, options))]).toStrictEqual([options, "KV_INVALID_EXPIRES"]);
       expect([options, await codeOf(() => store.atomic().set(["b"], 1).set(["a"], 1, options).commit())]).toStrictEqual([options, "KV_INVALID_EXPIRES"]);
     }
