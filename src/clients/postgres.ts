@@ -67,17 +67,17 @@ function adapterOf(link: PostgresLink, table: string): Adapter {
   // Rows that are there are locked first, in the order of their keys: nobody who does the same waits in a circle.
   const inLine = (keys: string): string => `WITH locked AS (SELECT 1 FROM ${table} WHERE key = ANY(${keys}) ORDER BY key FOR UPDATE)`;
   const then = "(SELECT count(*) FROM locked) >= 0";
-  const removeAll = `DELETE FROM ${table} WHERE key = ANY($1::text::text[]) AND ${then}`;
-  const putAll = `${upsert} SELECT k, v, e::bigint, m, j FROM unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::text[]) AS w (k, v, e, m, j) WHERE ${then} ${replace}`;
+  const removeAll = `DELETE FROM ${table} WHERE key = ANY($1::text[]) AND ${then}`;
+  const putAll = `${upsert} SELECT k, v, e::bigint, m, j FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS w (k, v, e, m, j) WHERE ${then} ${replace}`;
 
   async function setMany(writes: readonly Write[]): Promise<void> {
     const records = inOrder(writes.filter(({ record }) => record !== null));
     const gone = arrayOf(writes.filter(({ record }) => record === null).map(({ key }) => encodeKey(key)));
-    if (records.length === 0) await link.run(`${inLine("$1::text::text[]")} ${removeAll}`, [gone]);
-    else await link.run(`${inLine("$1::text::text[] || $2::text::text[]")}, gone AS (${removeAll}) ${putAll}`, [gone, ...columnsOfAll(records)]);
+    if (records.length === 0) await link.run(`${inLine("$1::text[]")} ${removeAll}`, [gone]);
+    else await link.run(`${inLine("$1::text[] || $2::text[]")}, gone AS (${removeAll}) ${putAll}`, [gone, ...columnsOfAll(records)]);
   }
   async function getMany(keys: readonly string[]): Promise<(KvRecord | null)[]> {
-    const rows = await link.run(`SELECT ${columns} FROM ${table} WHERE key = ANY($1::text::text[])`, [arrayOf(keys.map(encodeKey))]);
+    const rows = await link.run(`SELECT ${columns} FROM ${table} WHERE key = ANY($1::text[])`, [arrayOf(keys.map(encodeKey))]);
     const found = new Map(rows.map((row) => [row[0]!.slice(link.guard), row]));
     return keys.map((key) => {
       const row = found.get(encodeKey(key));

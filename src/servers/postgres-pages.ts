@@ -33,7 +33,7 @@ export function pagesOf(link: PostgresLink, table: string): { page(query: PageQu
       large.push(key!.slice(link.guard));
     }
     if (large.length === 0) return rows;
-    const read = await link.run(`SELECT ${link.key}, version, expires::text, metadata, value FROM ${table} WHERE key = ANY($1::text::text[])`, [arrayOf(large)]);
+    const read = await link.run(`SELECT ${link.key}, version, expires::text, metadata, value FROM ${table} WHERE key = ANY($1::text[])`, [arrayOf(large)]);
     const found = new Map(read.map((row) => [row[0], row]));
     // Those that are gone by now are left out.
     return rows.slice(0, end).map((row) => (row[4]![0] === " " ? found.get(row[0]!) : row));
