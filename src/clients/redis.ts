@@ -78,7 +78,8 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
         const remedy = 'give its keys a hash tag in common, for example by the prefix "{user:1}:"';
         throw new KvError("KV_CROSS_SLOT", `the keys of this commit are in ${slots} slots of the cluster, and it holds in one alone: ${remedy}`, { key: keys[0] });
       }
-      const args = [String(now), String(checks.length), result.version, ...checks.map(({ version }) => version ?? "")];
+      // No record has an empty version: that is not to be taken for the mark of an absent key.
+      const args = [String(now), String(checks.length), result.version, ...checks.map(({ version }) => (version === null ? "" : String(version) || "-"))];
       for (const { key, record } of writes) args.push(record === null ? "" : textOf(record, key), String(record?.expires ?? ""));
       const isUnsure = await wire.watch().catch(failing());
       const refusing = (error: unknown): never => {

@@ -21,8 +21,8 @@ export const atomicity: readonly Statement[] = [
       const again = await store.commit([{ key: "a", version: null }, { key: "b", version: b.version }], [{ key: "a", value: 9 }, { key: "c", value: 9 }]);
       equal(again, { ok: false, failed: ["a"] }, "commit with a check that fails");
       equal(await store.getMany(["a", "b", "c"]), [1, { x: [2] }, null], "what is stored after a failed commit");
-      const wrong = await store.commit([{ key: "a", version: "0".repeat(20) }, { key: "c", version: a.version }, { key: "b", version: b.version }], []);
-      equal(wrong, { ok: false, failed: ["a", "c"] }, "the keys whose checks failed");
+      const wrong = await store.commit([{ key: "a", version: "0".repeat(20) }, { key: "c", version: a.version }, { key: "b", version: b.version }, { key: "d", version: "" }], []);
+      equal(wrong, { ok: false, failed: ["a", "c", "d"] }, "the keys whose checks failed");
       const moved = await store.commit([{ key: "a", version: a.version }], [{ key: "a", value: null }, { key: "b", value: 3 }, { key: "c", value: 0, expires: "1h" }]);
       ok(moved.ok, "commit with a check that holds");
       equal(await store.getMany(["a", "b", "c"]), [null, 3, 0], "what is stored after a commit");
