@@ -164,7 +164,7 @@ function operationIn({ url }: Incoming, base: string): string {
 
 const preflight = (): Reply => ({
   status: 204,
-  headers: { "access-control-allow-methods": "POST, GET", "access-control-allow-headers": "authorization, content-type", "access-control-max-age": "86400" },
+  headers: { "access-control-allow-methods": "POST, GET", "access-control-allow-headers": "authorization, content-type, x-region", "access-control-max-age": "86400" },
   body: null,
 });
 

@@ -5,6 +5,8 @@ import { http } from "../../src/clients/http.ts";
 import type { KvError } from "../../src/errors.ts";
 import { createHandler, FREE_TIER, type HandlerOptions, type LogLine, spaceOf } from "../../src/http/index.ts";
 import kv from "../../src/index.ts";
+import type { Fetch } from "../../src/servers/http-calls.ts";
+import { connect } from "../../src/versioned/index.ts";
 
 const token = "0123456789abcdef";
 type Handler = (request: Request) => Promise<Response>;
@@ -273,7 +275,12 @@ describe("what stands around it", () => {
     expect((await send(closed, "/v1/get", null, origin, "OPTIONS")).status).toBe(405);
     const open = createHandler(kv(new Map()), { tokens: "none", cors: ["https://app.example"] });
     const preflight = await send(open, "/v1/get", null, origin, "OPTIONS");
-    expect([preflight.status, preflight.headers.get("access-control-allow-origin"), preflight.headers.get("access-control-allow-headers")]).toEqual([204, "https://app.example", "authorization, content-type"]);
+    expect([preflight.status, preflight.headers.get("access-control-allow-origin"), preflight.headers.get("access-control-allow-headers")]).toEqual([204, "https://app.example", "authorization, content-type, x-region"]);
+    // A browser sends nothing whose headers are not all of them allowed.
+    const sent: string[] = [];
+    const fetch: Fetch = async (url, init) => (sent.push(...new Headers(init.headers).keys()), open(new Request(url, init)));
+    await connect({ url: "http://kv.test", accessToken: token, fetch }).get(["a"]);
+    expect(sent.sort().join(", ")).toBe(preflight.headers.get("access-control-allow-headers"));
     expect((await send(open, "/v1/get", { keys: [] }, origin)).headers.get("access-control-allow-origin")).toBe("https://app.example");
     for (const other of ["https://evil.example", "null", "https://app.example.evil.example", "http://app.example"]) {
       const response = await send(open, "/v1/get", { keys: [] }, { origin: other });
