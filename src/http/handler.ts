@@ -52,11 +52,14 @@ interface Outcome {
 
 /** {@link createHandler} for anything that has what is needed of a request. */
 export function handlerOf(store: unknown, options: HandlerOptions): (request: Incoming) => Promise<Reply> {
-  const { cors = [], log, base = "", bodyTimeout = 30_000, interval = 1000, signal: closing = new AbortController().signal } = Object(options) as HandlerOptions;
+  const { tokens: known, limits: given, cors = [], log, base = "", bodyTimeout = 30_000, interval = 1000, signal: closing = new AbortController().signal } = Object(options) as HandlerOptions;
   contextOfStore(store);
-  const limits = limitsOf(options.limits);
-  const tokens = new Tokens(options.tokens, limits);
-  const origins = new Set(cors.map(originIn));
+  const limits = limitsOf(given);
+  const tokens = new Tokens(known, limits);
+  const origins = originsIn(cors);
+  checkTimer("bodyTimeout", bodyTimeout);
+  checkTimer("interval", interval);
+  if (log !== undefined && typeof log !== "function") throw new KvError("KV_INVALID_VALUE", '"log" is a function');
   if (base !== "" && !/^(\/[\w.~-]+)+$/.test(base)) throw new KvError("KV_INVALID_VALUE", '"base" is a path such as "/kv", without a slash at its end');
   const isMetered = (name: string): boolean => tokens.grants.some(({ space, limits }) => space === name && limits.storageBytes < Infinity);
   const rooms = new Map<string, Room>();
@@ -147,10 +150,16 @@ class Placed extends Error {
   }
 }
 
-function originIn(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || url.origin !== text) throw new KvError("KV_INVALID_VALUE", '"cors" lists origins such as "https://example.com": no "*", no path');
-  return text;
+function originsIn(cors: unknown): ReadonlySet<string> {
+  const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
+  if (Array.isArray(cors) && cors.every(isOrigin)) return new Set(cors);
+  throw new KvError("KV_INVALID_VALUE", '"cors" lists origins such as ["https://example.com"]: no "*", no path');
+}
+
+// Of anything else a timer makes a millisecond.
+function checkTimer(name: string, ms: unknown): void {
+  if (typeof ms === "number" && ms >= 1 && ms < 2 ** 31) return;
+  throw new KvError("KV_INVALID_VALUE", `"${name}" is a number of milliseconds from 1 to ${2 ** 31 - 1}`);
 }
 
 /** The name of what a path stands for. @throws {KvError} KV_NOT_SUPPORTED for any other path. */

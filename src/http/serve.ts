@@ -61,6 +61,9 @@ export async function serve(store: Store<never> | Store, options: ServeOptions):
   const closing = new AbortController();
   const handle = handlerOf(store, { ...options, signal: closing.signal });
   const patience = timeoutOf(grace);
+  // Texts are taken as well, as they come from the environment; of another one Node would make a socket in the file system.
+  const asked = Number(port);
+  if (!(Number.isInteger(asked) && asked >= 0 && asked < 65_536)) throw new KvError("KV_INVALID_VALUE", '"port" is a whole number from 0, which is any that is free, to 65535');
   const { createServer } = builtin("node:http");
   if (createServer === undefined) throw new KvError("KV_NOT_SUPPORTED", "serve() needs node:http: elsewhere hand createHandler() to what serves requests");
 
@@ -93,7 +96,7 @@ export async function serve(store: Store<never> | Store, options: ServeOptions):
     response.once("close", () => clearTimeout(timer));
   }
 
-  await listening(server, port, hostname);
+  await listening(server, asked, hostname);
   const address = server.address() as AddressInfo;
   let closed: Promise<void> | null = null;
   const close = (): Promise<void> => {

@@ -88,7 +88,7 @@ export class Tokens {
     if (tokens !== "none" && (!Array.isArray(tokens) || tokens.length === 0)) {
       throw new KvError("KV_INVALID_VALUE", 'a server needs "tokens": [{ token, space }], or "none" when everyone who reaches it may read and write everything');
     }
-    const all = tokens === "none" ? [] : tokens.map((options: TokenOptions) => known(options, limits));
+    const all = tokens === "none" ? [] : tokens.map((options: TokenOptions) => known(Object(options), limits));
     this.grants = tokens === "none" ? [new Grant(OPEN, false, limits)] : all.map(({ grant }) => grant);
     this.#digests = tokens === "none" ? null : Promise.all(all.map(({ digest }) => digest));
   }

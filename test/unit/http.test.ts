@@ -88,8 +88,9 @@ describe("tokens", () => {
   });
 
   it("have to be there, unless it is said that none is asked for", async () => {
-    const wrong = [undefined, [], "all", {}, [{}], [{ token }], [{ space: "a" }], [{ token: "short", space: "a" }], [{ token: `${token} x`, space: "a" }], [{ token, space: "" }], [{ token, hash: "0".repeat(64), space: "a" }], [{ hash: "x", space: "a" }], [{ token, space: "\ud800" }]];
+    const wrong = [undefined, [], "all", {}, [{}], [null], [{ token }], [{ space: "a" }], [{ token: "short", space: "a" }], [{ token: `${token} x`, space: "a" }], [{ token, space: "" }], [{ token, hash: "0".repeat(64), space: "a" }], [{ hash: "x", space: "a" }], [{ token, space: "\ud800" }]];
     for (const tokens of wrong) expect(() => createHandler(kv(), { tokens } as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
+    for (const options of [undefined, null]) expect(() => createHandler(kv(), options as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
     expect(() => createHandler({} as never, { tokens: "none" })).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
     const store = kv(http("http://kv.test", { fetch: ((handler) => (url, init) => handler(new Request(url, init)))(createHandler(kv(new Map()), { tokens: "none" })) }));
     await store.set("a", 1);
@@ -287,7 +288,7 @@ describe("what stands around it", () => {
       expect([response.headers.get("access-control-allow-origin"), response.headers.get("vary")]).toEqual([null, "origin"]);
       expect((await send(open, "/v1/get", null, { origin: other }, "OPTIONS")).status).toBe(405);
     }
-    for (const cors of [["*"], ["https://a.example/"], ["a.example"], ["null"]]) expect(() => createHandler(kv(), { tokens: "none", cors })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
+    for (const cors of [["*"], ["https://a.example/"], ["a.example"], ["null"], "https://a.example", true]) expect(() => createHandler(kv(), { tokens: "none", cors: cors as never })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
   });
 
   it("may stand under a path", async () => {
@@ -297,6 +298,10 @@ describe("what stands around it", () => {
   });
 
   it("refuses a body that never ends, and one that never comes", async () => {
+    // A timer would make a millisecond of these.
+    for (const wrong of [{ bodyTimeout: "30s" }, { bodyTimeout: Infinity }, { bodyTimeout: 0 }, { interval: NaN }, { interval: 2 ** 31 }, { log: "stdout" }]) {
+      expect(() => createHandler(kv(), { tokens: "none", ...wrong } as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
+    }
     const handler = createHandler(kv(new Map()), { tokens: "none", bodyTimeout: 30 });
     let sent = 0;
     const endless = new ReadableStream<Uint8Array>({ pull: (controller) => void (sent++, controller.enqueue(new Uint8Array(65_536).fill(0x20))) });
