@@ -109,7 +109,8 @@ export function blame(error: unknown, client: string, action: string, key?: stri
     return new KvError(code, message, { client, key: error.key ?? key, ...(cause === undefined ? {} : { cause }) });
   }
   // The client's own message may show values: it stays with the cause.
-  const { code, name = typeof error } = Object(error) as { code?: unknown; name?: string };
+  // What fetch() throws keeps the reason in a cause of its own.
+  const { cause, code = (Object(cause) as { code?: unknown }).code, name = typeof error } = Object(error) as { cause?: unknown; code?: unknown; name?: string };
   const reason = typeof code === "string" ? code : name;
   return new KvError("KV_CONNECTION", `${client}: ${action}${key === undefined ? "" : ` ${JSON.stringify(key)}`} failed (${reason}): see the cause`, { client, key, cause: error });
 }

@@ -35,7 +35,7 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
     if (["get", "set", "del", "iterate"].includes(action)) continue;
     guard[action] = (...args: unknown[]) => {
       // What is asked of a structure says its name, and where it is.
-      const fail = (error: unknown): never => action === "structure" ? connection.refuse(error, args[0] as string, (args[1] as StructurePlace).key) : connection.refuse(error, action);
+      const fail = (error: unknown): never => action === "structure" ? connection.refuse(error, args[0] as string, (args[1] as StructurePlace).key) : connection.refuse(error, action === "page" ? "listing" : action);
       try {
         const result = method.apply(adapter, args);
         return result instanceof Promise ? within(result, timeout * allowance(action, args), connection).catch(fail) : result;

@@ -5,6 +5,7 @@ import { KvError } from "../../src/errors.ts";
 import { createHandler, spaceOf } from "../../src/http/index.ts";
 import kv from "../../src/index.ts";
 import { connect } from "../../src/versioned/index.ts";
+import { freePorts } from "../helpers/daemon.ts";
 import { eventually } from "../helpers/eventually.ts";
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -170,6 +171,13 @@ it("writes many in requests that a server takes, and reads them back", async () 
   expect(await store.getMany(large.map(([key]) => key))).toEqual(large.map(([, value]) => value));
   expect((await store.entries()).length).toBe(2700);
   expect(Math.max(...sizes)).toBeLessThan(600_000);
+});
+
+it("says why nobody answers, which fetch() keeps in a cause", async () => {
+  const [port] = await freePorts(1);
+  const store = kv(`http://127.0.0.1:${port}`);
+  expect((await refusal(store.get("a"))).message).toBe('HTTP: reading "a" failed (ECONNREFUSED): see the cause');
+  expect((await refusal(store.keys())).message).toBe("HTTP: listing failed (ECONNREFUSED): see the cause");
 });
 
 it("is told by a URL, as an object or a text", () => {
