@@ -196,7 +196,7 @@ const preflight = (): Reply => ({
  * await store.set("key1", "Hello world", { expires: "1h" });
  * console.log(await store.get("key1")); // "Hello world"
  */
-export function createHandler(store: Store<never> | Store, options: HandlerOptions): (request: Request) => Promise<Response> {
+export function createHandler<V>(store: Store<V>, options: HandlerOptions): (request: Request) => Promise<Response> {
   const handle = handlerOf(store, options);
   return async (request) => {
     const { body, ...rest } = await handle(request);

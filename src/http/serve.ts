@@ -56,7 +56,7 @@ const KEPT = 65_000;
  * console.log(await store.get("key1")); // "Hello world"
  * await server.close();
  */
-export async function serve(store: Store<never> | Store, options: ServeOptions): Promise<KvServer> {
+export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<KvServer> {
   const { port = 0, hostname = "127.0.0.1", grace = "10s", base = "", bodyTimeout = 30_000 } = Object(options) as ServeOptions;
   const closing = new AbortController();
   const handle = handlerOf(store, { ...options, signal: closing.signal });

@@ -132,7 +132,7 @@ export class Space {
  * console.log(await users.keys()); // ["ann"]
  * console.log(await spaceOf(store, "others").keys()); // []
  */
-export function spaceOf(store: Store<never> | Store, name: string): Store {
+export function spaceOf<V>(store: Store<V>, name: string): Store {
   if (typeof name !== "string" || name === "" || !name.isWellFormed()) throw new KvError("KV_INVALID_VALUE", "the name of a space is a non-empty, well-formed string");
   return new Space(store, name).data as Store;
 }

@@ -1,5 +1,6 @@
 // Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other line must.
 import kv, { type Store } from "anykv";
+import { createHandler, serve, spaceOf } from "anykv/http";
 import { type Key, type KeyPart, type MaybeEntry, type Selector, type VersionedCommit, type VersionedEntry, type VersionedStore, versioned } from "anykv/versioned";
 
 interface User {
@@ -80,6 +81,15 @@ export async function transactions(store: VersionedStore, missing: MaybeEntry<Us
   store.atomic().check({ key: ["a"], version: 5 });
   // @ts-expect-error a transaction is no promise
   await store.atomic().then();
+}
+
+export async function served(users: Store<User>): Promise<void> {
+  createHandler(users, { tokens: "none" });
+  await (await serve(users, { tokens: "none" })).close();
+  same<ReturnType<typeof spaceOf>, Store>();
+  spaceOf(users, "a");
+  // @ts-expect-error a server is put over a store, not over a client
+  createHandler(new Map(), { tokens: "none" });
 }
 
 export async function indexed(plain: Store, users: Store<User>): Promise<void> {
