@@ -20,11 +20,11 @@ export interface Index {
 }
 
 /** @throws {KvError} KV_INVALID_VALUE for an index that is none, KV_INVALID_KEY for its name or prefix. */
-export function indexesOf(options: { readonly [name: string]: IndexOptions<never> } = {}): readonly Index[] {
+export function indexesOf(options: { readonly [name: string]: IndexOptions } = {}): readonly Index[] {
   return Object.entries(options).map(([name, { prefix, of, unique = false }]) => {
     if (typeof of !== "function") throw new KvError("KV_INVALID_VALUE", `the index ${JSON.stringify(name)} needs a function "of"`);
     encodeKey([name]);
-    return { name, isUnique: unique, base: encodePrefix(prefix), of: of as IndexOptions["of"] };
+    return { name, isUnique: unique, base: encodePrefix(prefix), of };
   });
 }
 

@@ -114,9 +114,9 @@ export interface IndexOptions<T = unknown> {
   readonly prefix: Key;
   /**
    * What an entry is found by: a part, or several as one; `null` and `undefined` leave it out. Must depend on the value and the key alone. What throws or is no part of a key makes the
-   * write KV_INVALID_VALUE.
+   * write KV_INVALID_VALUE. In TypeScript the type of the value is named here: `of: (user: User) => user.email`.
    */
-  readonly of: (value: T, key: readonly KeyPart[]) => KeyPart | Key | null | undefined;
+  of(value: T, key: readonly KeyPart[]): KeyPart | Key | null | undefined;
   /** Whether two entries may not be found by the same. Default `false`. */
   readonly unique?: boolean;
 }

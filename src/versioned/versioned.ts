@@ -18,7 +18,7 @@ export interface VersionedOptions {
   /** The most bytes of a value's JSON, in UTF-8. Default: no limit of its own; `connect()` has 16,384. */
   valueBytes?: number;
   /** How entries can be found by something else than their key. */
-  indexes?: { readonly [name: string]: IndexOptions<never> };
+  indexes?: { readonly [name: string]: IndexOptions };
 }
 
 /**

@@ -109,6 +109,9 @@ export async function indexed(plain: Store, users: Store<User>): Promise<void> {
   for await (const states of store.watch([["a"]], { raw: true, interval: 500 })) same<typeof states, MaybeEntry[]>();
   await store.close();
   versioned(users);
+  // @ts-expect-error what the value is has to be said: it is unknown
+  versioned(plain, { indexes: { email: { prefix: ["users"], of: (each) => each.email } } });
+  versioned(plain, { indexes: { all: { prefix: ["users"], of: (each) => (same<typeof each, unknown>(), null) } } });
   // @ts-expect-error an index is told what finds an entry
   versioned(plain, { indexes: { email: { prefix: ["users"] } } });
   // @ts-expect-error a Date finds nothing
