@@ -21,7 +21,8 @@ export interface Index {
 
 /** @throws {KvError} KV_INVALID_VALUE for an index that is none, KV_INVALID_KEY for its name or prefix. */
 export function indexesOf(options: { readonly [name: string]: IndexOptions } = {}): readonly Index[] {
-  return Object.entries(options).map(([name, { prefix, of, unique = false }]) => {
+  return Object.entries(Object(options) as typeof options).map(([name, index]) => {
+    const { prefix, of, unique = false } = Object(index) as typeof index;
     if (typeof of !== "function") throw new KvError("KV_INVALID_VALUE", `the index ${JSON.stringify(name)} needs a function "of"`);
     encodeKey([name]);
     return { name, isUnique: unique, base: encodePrefix(prefix), of };

@@ -71,7 +71,7 @@ export function transaction(ground: Ground, onTaken: (index: Index) => Versioned
     check(...more) {
       for (const check of more) {
         const { key, version = null } = Object(check) as typeof check;
-        if (version !== null && !/^[0-9a-f]{20}$/i.test(version)) throw new KvError("KV_INVALID_VALUE", "a version is 20 hexadecimal digits, or null for absent");
+        if (version !== null && !(typeof version === "string" && /^[0-9a-f]{20}$/i.test(version))) throw new KvError("KV_INVALID_VALUE", "a version is 20 hexadecimal digits, or null for absent");
         checks.push({ key: encodeKey(key), version: version === null ? null : version.toLowerCase() });
       }
       return self;

@@ -186,13 +186,13 @@ export function versioned<V>(store: Store<V>, { valueBytes = Infinity, indexes: 
   const { getBy, listBy, reindex } = lookup(inner, indexes);
   return {
     get,
-    getMany: async <T>(keys: readonly Key[]) => Promise.all(keys.map((key) => get<T>(key))),
+    getMany: async <T>(keys: readonly Key[]) => Promise.all(listOf(keys).map((key) => get<T>(key))),
     set,
     delete: remove,
     list: (selector, options) => list(inner, selector, options),
     atomic: () => transaction(ground),
     watch(keys, options) {
-      const own = keys.map((key) => encodeKey(key));
+      const own = listOf(keys).map((key) => encodeKey(key));
       return watch(inner, own, () => Promise.all(own.map((text) => get(decodeKey(text)!))), closing.signal, options);
     },
     getBy,
@@ -207,4 +207,10 @@ export function versioned<V>(store: Store<V>, { valueBytes = Infinity, indexes: 
       inner.close().catch(() => {});
     },
   };
+}
+
+/** @throws {KvError} KV_INVALID_KEY. */
+function listOf(keys: readonly Key[]): readonly Key[] {
+  if (Array.isArray(keys)) return keys;
+  throw new KvError("KV_INVALID_KEY", "several keys are given as an array of keys, each of them an array of parts");
 }

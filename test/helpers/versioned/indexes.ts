@@ -184,7 +184,7 @@ export function indexSuite(name: string, open: () => Store | Promise<Store>, ano
       expect(await users.delete(["users", "1"])).toBe(true);
       await users.set(["users", "2"], { email: "a" });
       for (const call of [() => users.getBy("nope", "a"), () => users.getBy("team", "a"), () => users.listBy("nope", "a").next()]) await expect(call()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
-      expect(() => versioned(store, { indexes: { x: { prefix: ["a"] } as never } })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error);
+      for (const wrong of [{ prefix: ["a"] }, null, "a"]) expect(() => versioned(store, { indexes: { x: wrong as never } })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error);
       expect(() => versioned(store, { indexes: { x: { prefix: [null], of: () => 1 } as never } })).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }) as Error);
     });
 

@@ -104,6 +104,7 @@ export function keeping(test: Case, { keyBytes, another }: VersionedSubject): vo
       expect([wrong, codes]).toStrictEqual([wrong, Array(4).fill("KV_INVALID_KEY")]);
       for (const call of [() => store.atomic().set(wrong, 1), () => store.atomic().delete(wrong), () => store.atomic().sum(wrong, 1n), () => store.atomic().check({ key: wrong, version: null }), () => store.watch([wrong])]) expect(call).toThrow(refusal("KV_INVALID_KEY") as Error);
     }
+    for (const none of [null, undefined, "ab", {}] as never[]) expect([await codeOf(() => store.getMany(none)), await codeOf(async () => store.watch(none))]).toStrictEqual(Array(2).fill("KV_INVALID_KEY"));
     if (keyBytes === undefined) return;
     const long = ["x".repeat(keyBytes + 1)];
     expect(await Promise.all([() => store.get(long), () => store.set(long, 1), () => store.delete(long), () => store.atomic().set(["a"], 1).set(long, 1).commit()].map(codeOf))).toStrictEqual(Array(4).fill("KV_TOO_LARGE"));
