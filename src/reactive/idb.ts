@@ -50,6 +50,7 @@ export function idbBackend(name: string, version: number, dbName: string, seeds:
   declared.set(dbName, stores.set(name, seeds));
 
   const open = (): IdbConnection => {
+    if (!version || version >>> 0 !== version) throw new KvError("KV_INVALID_VALUE", "the version is a whole number from 1 to 4294967295");
     const factory = globalThis.indexedDB as IDBFactory | undefined;
     if (!factory) throw new KvError("KV_INVALID_CLIENT", "IndexedDB is not available: what is changed is kept in memory alone");
     return idbConnection(factory, dbName, name, {

@@ -177,9 +177,11 @@ describe("the database", () => {
   });
 
   it("is not opened with a version that is none", async () => {
-    const kv = (await program())("notes", 0.5);
-    await expect(kv.ready()).rejects.toMatchObject({ code: "KV_CONNECTION" });
-    expect(kv("a", 1).status).toBe("error");
+    for (const version of [0, 0.5, 1.5, -1, NaN, 2 ** 32, "2" as never]) {
+      const kv = (await program())("notes", version);
+      await expect(kv.ready()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", message: expect.stringContaining("version") });
+      expect(kv("a", 1).status).toBe("error");
+    }
   });
 });
 
