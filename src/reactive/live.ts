@@ -3,7 +3,7 @@ import type { Backend, Change, Memory } from "./backend.ts";
 import { kindOf } from "./copy.ts";
 
 /** Rows that others have too. */
-export interface Shared extends Omit<Backend, "write"> {
+export interface Shared extends Omit<Backend, "write" | "look"> {
   /** The name under which those who have the same rows tell each other of changes. */
   readonly channel: string;
   /** How often changes that nobody tells of are looked for, in milliseconds; 0 for never. */
@@ -41,6 +41,8 @@ export function equal(a: unknown, b: unknown, seen: Map<unknown, unknown> = new 
 export function live(rows: Shared, memory: Memory): Backend {
   let channel: BroadcastChannel | undefined;
   let polling: ReturnType<typeof setInterval> | undefined;
+  let looking: Promise<void> | undefined;
+  const asked: string[] = [];
   let loading: Promise<unknown> | undefined;
   let isLeaving = false;
 
@@ -117,6 +119,15 @@ export function live(rows: Shared, memory: Memory): Backend {
         if (error !== undefined) settle(i, error);
       }
       throw refusal;
+    },
+    look(key) {
+      if (!rows.interval) return;
+      asked.push(key);
+      // Once for all that are asked for in a turn.
+      return (looking ??= loading!.then(() => {
+        looking = undefined;
+        return look(asked.splice(0), true);
+      }));
     },
     async close() {
       channel?.close();

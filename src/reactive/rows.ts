@@ -62,6 +62,8 @@ export interface Rows extends Pick<KVStore, "status" | "error" | "busy" | "get" 
   put(key: string, value: unknown): KVOperation;
   /** Writes a value where there is none. */
   begin(key: string, value: unknown): KVOperation;
+  /** Looks for what others have made of a row, where nobody tells of it; `completed()` waits for that. */
+  look(key: string): Promise<unknown> | undefined;
   /** Has `collect()` called before long. */
   schedule(): void;
 }
@@ -80,6 +82,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
   let isOpen = false;
   let isClosed = false;
   let error: Error | undefined;
+  let looking: Promise<void> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const emit = (event: KVEvent): void => {
@@ -148,7 +151,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
 
   async function completed(): Promise<true> {
     send();
-    if (!isOpen) await open();
+    await (isOpen ? looking : open());
     let refusal: Error | undefined;
     for (send(); running.size > 0; send()) for (const reason of await Promise.all(running)) refusal ??= reason;
     if (refusal) throw refusal;
@@ -220,6 +223,7 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     get,
     put,
     schedule,
+    look: (key) => (looking = isOpen ? backend!.look(key) : undefined),
     // After a change from here, such as a removal, there is nothing to give way to.
     begin: (key, value) => put(key, value, !ahead.has(key)),
     flush,

@@ -8,7 +8,7 @@ import type { KVFn, KVOperation, KVState, KVStatus, KVStore, Storable, Subscribe
 
 interface Listener {
   readonly call: () => void;
-  readonly isSync: boolean;
+  readonly isSync: boolean | undefined;
 }
 
 /** A state, and what only we know of it. */
@@ -16,19 +16,21 @@ interface Entry {
   readonly key: string;
   readonly state: KVState;
   /** What it falls back to when nothing was ever stored. */
-  readonly init: unknown;
+  init: unknown;
   readonly observer: Observer;
   readonly listeners: Set<Listener>;
   users: number;
   /** The copy that was put last: one that differs has to be written. */
   saved: unknown;
   /** Whether the copy of the observer is out of date. */
-  isStale: boolean;
+  isStale?: boolean;
   /** Whether it could not be made: the value nests too deep. */
-  isFaulty: boolean;
+  isFaulty?: boolean;
   /** Whether changes are ours, and not to be written. */
-  isQuiet: boolean;
-  isTelling: boolean;
+  isQuiet?: boolean;
+  isTelling?: boolean;
+  /** Until it is known whether what it was made from is still stored. */
+  old?: Promise<unknown> | undefined;
   view?: Readonly<KVState> | undefined;
 }
 
@@ -37,12 +39,12 @@ const entries = new WeakMap<object, Entry>();
 
 function entryOf(state: object): Entry {
   const entry = entries.get(state);
-  if (entry === undefined) throw new KvError("KV_INVALID_VALUE", "this is no state");
+  if (!entry) throw new KvError("KV_INVALID_VALUE", "this is no state");
   return entry;
 }
 
 function checkKey(key: unknown): void {
-  if (typeof key !== "string" || key === "" || !key.isWellFormed()) throw new KvError("KV_INVALID_KEY", "a key is a non-empty, well-formed string");
+  if (typeof key !== "string" || !key || !key.isWellFormed()) throw new KvError("KV_INVALID_KEY", "a key is a non-empty, well-formed string");
 }
 
 /** Brings the copy up to date. */
@@ -77,8 +79,8 @@ function mark(entry: Entry, status: KVStatus, error?: Error): void {
   const { state } = entry;
   if (state.status === status && state.error === error) return;
   state.status = status;
-  if (error === undefined) delete state.error;
-  else state.error = error;
+  if (error) state.error = error;
+  else delete state.error;
   tell(entry);
 }
 
@@ -90,8 +92,8 @@ function accept(entry: Entry): void {
   entry.saved = entry.observer.copy;
 }
 
-/** Gives a state another value, which is not written. */
-function show(entry: Entry, value: unknown): void {
+/** Gives a state another value, that of the beginning if there is none, which is not written. */
+function show(entry: Entry, value: unknown = entry.init): void {
   const data = plain(value) as Storable;
   entry.isQuiet = true;
   // Watchers of the user run within.
@@ -100,7 +102,7 @@ function show(entry: Entry, value: unknown): void {
   tell(entry);
 }
 
-function subscribe(state: object, listener: () => void, { sync = false }: SubscribeOptions = {}): () => void {
+function subscribe(state: object, listener: () => void, { sync }: SubscribeOptions = {}): () => void {
   const { listeners } = entryOf(state);
   const own = { call: listener, isSync: sync };
   listeners.add(own);
@@ -136,16 +138,18 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
     },
     stored(key, error) {
       const entry = states.get(key);
-      if (entry === undefined) return;
-      const value = get(key);
+      if (!entry) return;
       // A later change is not lost with the one before: it is tried by itself.
-      if (error && !changed.has(entry)) show(entry, value === undefined ? entry.init : value);
+      if (error && !changed.has(entry)) show(entry, get(key));
       mark(entry, error ? "error" : "ready", error);
     },
     changed(key, value) {
       const entry = states.get(key);
-      if (entry === undefined || changed.has(entry)) return;
-      if (value === undefined) return finish(drop(entry));
+      if (!entry || changed.has(entry)) return;
+      if (value === undefined) {
+        if (!entry.old) return finish(drop(entry));
+        rows.begin(key, entry.init);
+      }
       show(entry, value);
       mark(entry, "ready");
     },
@@ -181,11 +185,12 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
         tell(entry);
       },
     );
-    const entry: Entry = { key, state, init: own, observer, listeners: new Set(), users: 0, saved: observer.copy, isStale: false, isFaulty: false, isQuiet: false, isTelling: false };
+    const entry: Entry = { key, state, init: own, observer, listeners: new Set(), users: 0, saved: observer.copy };
     entries.set(state, entry);
     states.set(key, entry);
-    if (rows.error !== undefined) mark(entry, "error", rows.error);
-    if (value === undefined && own !== undefined) rows.begin(key, own);
+    if (rows.error) mark(entry, "error", rows.error);
+    if (value !== undefined) entry.old = rows.look(key)?.then(() => (entry.old = undefined));
+    else if (own !== undefined) rows.begin(key, own);
     return entry;
   }
 
@@ -204,16 +209,17 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
   }
 
   function finish(entry: Entry): void {
-    show(entry, undefined);
+    entry.init = undefined;
+    show(entry);
     entry.observer.stop();
   }
 
   function remove(key: string): KVOperation {
     checkKey(key);
     const entry = states.get(key);
-    if (entry !== undefined) drop(entry);
+    if (entry) drop(entry);
     const removing = rows.put(key, undefined);
-    if (entry !== undefined) removing.promise().then(() => finish(entry), (error: Error) => mark(entry, "error", error));
+    if (entry) removing.promise().then(() => finish(entry), (error: Error) => mark(entry, "error", error));
     return removing;
   }
 
@@ -227,7 +233,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
   const store: KVStore = Object.assign(rows, {
     get(key: string) {
       const entry = states.get(key);
-      if (entry !== undefined && changed.has(entry)) collect(entry);
+      if (entry && changed.has(entry)) collect(entry);
       return get(key);
     },
     set(key: string, value: Storable) {
@@ -235,7 +241,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
       if (value === undefined) return remove(key);
       void rows.promise();
       const entry = states.get(key);
-      if (entry !== undefined) show(entry, value);
+      if (entry) show(entry, value);
       return rows.put(key, entry?.observer.copy ?? plain(value));
     },
     delete: remove,
@@ -245,7 +251,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
     peek: (key: string, init?: unknown) => find(key, init).state,
     leave(state: object) {
       const entry = entries.get(state);
-      if (entry === undefined || states.get(entry.key) !== entry || --entry.users > 0) return;
+      if (!entry || states.get(entry.key) !== entry || --entry.users > 0) return;
       if (changed.has(entry)) collect(entry);
       states.delete(entry.key);
       entry.observer.stop();

@@ -115,6 +115,6 @@ export interface KVStoreOptions<T = Storable> {
   readonly seeds?: readonly KVSeed<T>[];
   /** How long changes wait for others, to be written at once: milliseconds. Default 100. */
   readonly delay?: number;
-  /** How often changes of other processes are looked for in `store` while states are used: milliseconds, 0 for never. Default 1000. */
+  /** How often changes of other processes are looked for in `store` while states are used, beside once when they are made: milliseconds; 0 for never. Default 1000. */
   readonly interval?: number;
 }

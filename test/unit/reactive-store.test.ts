@@ -1,6 +1,8 @@
+import { expect, it, onTestFinished, vi } from "vitest";
 import { rich } from "../../src/codec.ts";
 import kv, { type Store } from "../../src/index.ts";
-import { createKVStore } from "../../src/reactive/index.ts";
+import { createKVStore, type KVFn } from "../../src/reactive/index.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { reactiveSuite } from "../helpers/reactive-suite.ts";
 
 let map = new Map();
@@ -33,3 +35,34 @@ reactiveSuite({
 
 /** A store keeps no null. */
 const plain = (value: unknown): unknown => ((value as { "~"?: unknown } | null)?.["~"] === "null" ? null : value);
+
+it("a state that nobody used meanwhile begins with what others have made of it", async () => {
+  onTestFinished(() => void vi.useRealTimers());
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const program = (interval = 1000): KVFn => createKVStore("late", { store: over(map), interval });
+  const theirs = program();
+  const init = { n: 0 };
+  const changed = theirs("changed", { n: 1 });
+  theirs("removed", { n: 1 });
+  await theirs.ready();
+  const ours = program();
+  await ours.ready();
+  changed.data.n = 100;
+  theirs.remove("removed");
+  await theirs.ready();
+
+  const [late, gone, unset] = [ours("changed", init), ours("removed", init), ours("removed")];
+  await ours.ready();
+  late.data.n++;
+  await ours.ready();
+  expect(late).toEqual({ data: { n: 101 }, status: "ready" });
+  expect([gone, unset]).toEqual([{ data: init, status: "ready" }, gone]);
+  expect(await over(map).all()).toEqual({ "late:changed": { n: 101 }, "late:removed": init });
+
+  // Who uses it is told when it goes later, by a poll.
+  theirs.remove("changed");
+  await theirs.ready();
+  await vi.advanceTimersByTimeAsync(1000);
+  await eventually(() => late.status).toBe("removed");
+  for (const kv of [ours, theirs]) await kv.store().close();
+});
