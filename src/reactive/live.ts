@@ -82,7 +82,8 @@ export function live(rows: Shared, memory: Memory): Backend {
     }
     globalThis.addEventListener?.("pagehide", hide);
     globalThis.addEventListener?.("visibilitychange", turn);
-    if (rows.interval > 0) {
+    // A time that is longer than timers can count would be none at all.
+    if ((rows.interval | 0) > 0) {
       polling = setInterval(() => void look(memory.used(), true), rows.interval);
       (polling as { unref?: () => void }).unref?.();
     }

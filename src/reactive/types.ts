@@ -113,8 +113,8 @@ export interface KVStoreOptions<T = Storable> {
   readonly dbName?: string;
   /** What a store has that was never filled. */
   readonly seeds?: readonly KVSeed<T>[];
-  /** How long changes wait for others, to be written at once: milliseconds. Default 100. */
+  /** How long changes wait for others, to be written at once: milliseconds, fewer than 2³¹. Default 100. */
   readonly delay?: number;
-  /** How often changes of other processes are looked for in `store` while states are used, beside once when they are made: milliseconds; 0 for never. Default 1000. */
+  /** How often changes of other processes are looked for in `store` while states are used, beside once when they are made: milliseconds; `Infinity` for that alone, 0 for never. Default 1000. */
   readonly interval?: number;
 }

@@ -65,4 +65,10 @@ it("a state that nobody used meanwhile begins with what others have made of it",
   await vi.advanceTimersByTimeAsync(1000);
   await eventually(() => late.status).toBe("removed");
   for (const kv of [ours, theirs]) await kv.store().close();
+
+  // Longer than timers can count is not at once.
+  const never = program(Infinity);
+  await never.ready();
+  expect(vi.getTimerCount()).toBe(0);
+  await never.store().close();
 });
