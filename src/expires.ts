@@ -1,4 +1,4 @@
-import { KvError } from "./errors.ts";
+import { KvError, type KvErrorCode } from "./errors.ts";
 import type { Expires } from "./types.ts";
 
 const SECOND = 1000;
@@ -65,10 +65,10 @@ export function deadline(expires: Expires | undefined, now: number): number | nu
 }
 
 /**
- * A duration or a `Date` in place of the options would mean "never" by mistake.
+ * A duration or a `Date` in place of the options would mean "never" by mistake, a prefix "everything", a limit "all".
  *
- * @throws {KvError} KV_INVALID_EXPIRES for anything but an object, or `undefined`.
+ * @throws {KvError} KV_INVALID_EXPIRES, or the code that is given with another example, for anything but an object or `undefined`.
  */
-export function checkOptions(options: unknown): void {
-  if (options !== undefined && (Object(options) !== options || options instanceof Date)) throw new KvError("KV_INVALID_EXPIRES", 'the options are an object: { expires: "1h" }');
+export function checkOptions(options: unknown, example: string = 'expires: "1h"', code: KvErrorCode = "KV_INVALID_EXPIRES"): void {
+  if (options !== undefined && (Object(options) !== options || options instanceof Date)) throw new KvError(code, `the options are an object: { ${example} }`);
 }

@@ -20,7 +20,7 @@ export type * from "./types.ts";
  *
  * @typeParam V the type of the values. Default: JSON, or what the codec takes.
  * @param client a client, a promise of one, a client's factory, another store (its prefix and expiry are kept), a class, or nothing for memory.
- * @throws {KvError} KV_UNKNOWN_CLIENT when it is no client, KV_INVALID_KEY or KV_INVALID_EXPIRES for the options: at once.
+ * @throws {KvError} KV_UNKNOWN_CLIENT when it is no client, KV_INVALID_KEY, KV_INVALID_EXPIRES or KV_INVALID_VALUE for the options: at once.
  * @example
  * import kv from "anykv";
  *

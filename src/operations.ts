@@ -2,6 +2,7 @@ import { customRandom } from "nanoid";
 import type { CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
 import type { Operations, StoreCore } from "./core.ts";
 import { KvError } from "./errors.ts";
+import { checkOptions } from "./expires.ts";
 import { type Guarded, guardOf } from "./guard.ts";
 import { checkPrefix } from "./key.ts";
 import { Iteration } from "./iteration.ts";
@@ -179,7 +180,9 @@ export function operations(core: StoreCore): Operations {
     return found.filter(([key, record]) => key !== prefix && isFresh(record, now)).map(take);
   }
 
-  async function list({ prefix: inner = "", limit = 100, cursor = null, reverse = false }: ListOptions = {}): Promise<EntryPage<unknown>> {
+  async function list(options: ListOptions = {}): Promise<EntryPage<unknown>> {
+    checkOptions(options, "limit: 10", "KV_INVALID_VALUE");
+    const { prefix: inner = "", limit = 100, cursor = null, reverse = false } = options;
     if (!Number.isSafeInteger(limit) || limit < 1) throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
     const range = { prefix: prefix + checkPrefix(inner), reverse };
     const after = cursor === null ? null : decodeCursor(cursor, range, inner);

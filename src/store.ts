@@ -24,7 +24,10 @@ export function contextOf(input: unknown): StoreContext | undefined {
 export const contextOver = (connection: Connection): StoreContext => ({ connection, prefix: "", expires: null, codec: undefined, timeout: timeoutOf(undefined) });
 
 /** A store whose prefix goes on behind the context's, and whose default expiry and codec replace the context's. */
-export function createStore<V>(context: StoreContext, { prefix = "", expires = context.expires, codec = context.codec as Codec<V> | undefined, timeout }: KvOptions<V>): Store<V> {
+export function createStore<V>(context: StoreContext, options: KvOptions<V>): Store<V> {
+  // A number may be the index that map() passes.
+  if (typeof options !== "number") checkOptions(options, 'prefix: "a:"', "KV_INVALID_VALUE");
+  const { prefix = "", expires = context.expires, codec = context.codec as Codec<V> | undefined, timeout } = options;
   deadline(expires, 0);
   return storeOf<V>({
     connection: context.connection,
@@ -67,7 +70,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
       if (value === null || value === undefined || (at !== null && at <= now)) return null;
       return new StoredRecord(codec === undefined ? checkedCopy(value) : encode(codec, value), at, version, metadata);
     } catch (error) {
-      return refuse(error, key);
+      return refuse(error, key, "writing");
     }
   }
 

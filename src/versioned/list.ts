@@ -1,5 +1,6 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../expires.ts";
 import { compareKeys } from "../key.ts";
 import { decodePosition, encodePosition } from "./cursor.ts";
 import { decodeKey, encodeKey, encodePrefix } from "./key.ts";
@@ -74,6 +75,7 @@ function later<T>(work: () => T): () => T {
  * KV_INVALID_CURSOR, KV_INVALID_VALUE for more than 1,000 entries at once.
  */
 export function list<T>(store: Store<unknown>, selector: Selector, options: VersionedListOptions = {}): VersionedList<T> {
+  checkOptions(options, "limit: 10", "KV_INVALID_VALUE");
   const { cursor, reverse = false } = options;
   const limit = count("limit", options.limit) ?? Infinity;
   const size = count("batchSize", options.batchSize) ?? Math.min(limit, 100);

@@ -1,6 +1,7 @@
 import type { Store } from "../api.ts";
 import { untilDone } from "../contention.ts";
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../expires.ts";
 import { entryOf } from "./entry.ts";
 import { areaOf, type Index, partsOf, placeIn, placeNow, placeOf, standing } from "./indexes.ts";
 import { decodeKey, type Key, type KeyPart } from "./key.ts";
@@ -99,7 +100,9 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
       if (!index.isUnique) throw new KvError("KV_INVALID_VALUE", `the index ${JSON.stringify(name)} is not unique: listBy() finds all`);
       return one<T>(index, placeOf(index, partsOf(by)));
     },
-    async reindex({ progress }: ReindexOptions = {}) {
+    async reindex(options: ReindexOptions = {}) {
+      checkOptions(options, "progress", "KV_INVALID_VALUE");
+      const { progress } = options;
       let done = 0;
       for (const index of indexes) {
         await removeStale(index);

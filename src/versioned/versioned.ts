@@ -2,6 +2,7 @@ import type { Store } from "../api.ts";
 import { untilDone } from "../contention.ts";
 import type { UsingDisposable } from "../disposable.ts";
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../expires.ts";
 import { contextOf } from "../store.ts";
 import { entryOf, missing } from "./entry.ts";
 import { type Index, indexesOf } from "./indexes.ts";
@@ -140,7 +141,9 @@ export interface VersionedStore extends UsingDisposable {
  * console.log(ok); // true
  * for await (const entry of store.list({ prefix: ["users"] })) console.log(entry.value.age); // 41
  */
-export function versioned<V>(store: Store<V>, { valueBytes = Infinity, indexes: declared }: VersionedOptions = {}): VersionedStore {
+export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): VersionedStore {
+  checkOptions(options, "indexes", "KV_INVALID_VALUE");
+  const { valueBytes = Infinity, indexes: declared } = options;
   const inner = store as unknown as Store<unknown>;
   const context = contextOf(inner);
   if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "versioned() is put over a store: versioned(kv(client))");

@@ -1,5 +1,6 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../expires.ts";
 import { contextOf } from "../store.ts";
 import { tell as tellAll, watch as watchAll, type Watched } from "../watch.ts";
 import { UNVERSIONED } from "./entry.ts";
@@ -27,7 +28,9 @@ function stateOf(entries: readonly MaybeEntry[]): string {
  *
  * @throws {KvError} at once KV_INVALID_VALUE for an interval that is none. The stream fails with KV_CLOSED when the store is closed already, and with what reading fails with.
  */
-export function watch(store: Store<unknown>, texts: readonly string[], read: () => Promise<MaybeEntry[]>, closed: AbortSignal, { raw = false, interval = 1000 }: WatchOptions = {}): ReadableStream<MaybeEntry[]> {
+export function watch(store: Store<unknown>, texts: readonly string[], read: () => Promise<MaybeEntry[]>, closed: AbortSignal, options: WatchOptions = {}): ReadableStream<MaybeEntry[]> {
+  checkOptions(options, "interval: 5000", "KV_INVALID_VALUE");
+  const { raw = false, interval = 1000 } = options;
   const reading = async (): Promise<{ value: MaybeEntry[]; state: string }> => {
     const value = await read();
     return { value, state: stateOf(value) };

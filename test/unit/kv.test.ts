@@ -181,6 +181,15 @@ it("never takes a mistake for \"never\"", async () => {
   expect((await store.entry("a"))!.expires).not.toBe(null);
 });
 
+it("takes what is no object where options belong for a mistake, but for the index that map() passes", async () => {
+  for (const wrong of ["users:", null, true, new Date()]) {
+    expect(() => kv(new Map(), wrong as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE", message: expect.stringContaining("object") as string }) as Error);
+    await expect(kv().list(wrong as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE", client: "MEMORY" });
+  }
+  await expect(kv().list(10 as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+  expect([new Map(), new Map()].map(kv as never)).toHaveLength(2);
+});
+
 it("takes a text where a list belongs for a mistake", async () => {
   const store = kv();
   for (const call of [() => store.getMany("abc"), () => store.delMany("abc"), () => store.setMany(["ab"] as never), () => store.commit(5 as never, [])]) {

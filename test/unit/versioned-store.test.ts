@@ -31,6 +31,15 @@ describe("versioned()", () => {
     expect(() => versioned(kv(), { valueBytes: NaN })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error);
   });
 
+  it("takes what is no object where options belong for a mistake", async () => {
+    const store = versioned(kv());
+    for (const wrong of [10, "users", null] as never[]) {
+      const calls = [() => versioned(kv(), wrong), () => store.list({ prefix: [] }, wrong), () => store.watch([["a"]], wrong)];
+      for (const call of calls) expect(call, `${call} ${wrong}`).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error);
+      await expect(store.reindex(wrong)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+    }
+  });
+
   it("refuses values whose JSON has more bytes than the limit", async () => {
     const store = versioned(kv(), { valueBytes: 16_384 });
     await store.set(["a"], "x".repeat(16_382));
