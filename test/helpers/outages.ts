@@ -223,9 +223,9 @@ export function outages(subject: OutageSubject): void {
     });
 
     it("lets a program end that closed its store, whether or not the server is there", async () => {
-      expect(await outputOf("exit", name, url)).toBe("get done\nset done\nkeys done\ncommit done\nclose done\n");
+      expect(await outputOf("exit", name, url, "30s")).toBe("get done\nset done\nkeys done\ncommit done\nclose done\n");
       await kill();
-      const output = await outputOf("exit", name, url);
+      const output = await outputOf("exit", name, url, "1s");
       expect(output).toMatch(/^get KV_CONNECTION\nset KV_CONNECTION\nkeys KV_CONNECTION\ncommit KV_CONNECTION\nclose (done|KV_CONNECTION)\n$/);
       await start();
     });

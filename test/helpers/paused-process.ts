@@ -4,7 +4,8 @@ import { openServer } from "./open-server.ts";
 // Closes a store over a server that was stopped meanwhile, and must end by itself.
 const [, , name, url, state] = process.argv as string[] as [string, string, string, string, string];
 const store = kv(await openServer(name, url), { timeout: "500ms" });
-if (state === "used") await store.setMany([["a", 1], ["b", 2]]);
+// Half a second may be too little at first.
+if (state === "used") while (!(await store.setMany([["a", 1], ["b", 2]]).then(() => true, () => false)));
 process.send!("ready");
 await new Promise((resolve) => process.once("message", resolve));
 process.disconnect();

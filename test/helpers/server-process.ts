@@ -3,7 +3,7 @@
  *
  * - `increment`: raises the key "count" so many times, each by a commit that checks the version it read; goes on through outages, and counts none twice
  * - `leave`: makes one operation, prints "stop", and when it is told that the server is silent closes the store with an operation under way; ends by itself if nothing holds it
- * - `exit`: makes one of each operation, prints how each ended, closes the store, and ends by itself if nothing holds it
+ * - `exit`: makes one of each operation, each with so much patience, prints how each ended, closes the store, and ends by itself if nothing holds it
  */
 import { once } from "node:events";
 import { writeSync } from "node:fs";
@@ -58,7 +58,8 @@ async function said(word: string): Promise<void> {
 }
 
 async function leave(store: Store): Promise<void> {
-  await store.set("a", 1);
+  // Half a second may be too little at first.
+  while (!(await store.set("a", 1).then(() => true, () => false)));
   await said("stop");
   const pending = store.get("a").then(() => "done", (error) => error.code as string);
   writeSync(1, `close ${await store.close().then(() => "done", (error) => error.code as string)}\n`);
@@ -67,7 +68,7 @@ async function leave(store: Store): Promise<void> {
 
 const [task, name = "", url = "", argument = ""] = process.argv.slice(2);
 if (task !== undefined && process.argv[1] === import.meta.filename) {
-  const store = kv(await openServer(name, url), { timeout: task === "leave" ? "500ms" : "1s" });
+  const store = kv(await openServer(name, url), { timeout: task === "leave" ? "500ms" : task === "exit" ? argument : "1s" });
   if (task === "increment") await increment(store, Number(argument)).finally(() => store.close());
   if (task === "exit") await exit(store);
   if (task === "leave") await leave(store);
