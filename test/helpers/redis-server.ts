@@ -52,9 +52,7 @@ const isUp = (port: number): Promise<boolean> => ask(port, async (client) => /cl
 
 /** Three masters with a replica each, up and running. */
 export async function redisCluster(): Promise<RedisGroup> {
-  const ports: number[] = [];
-  // The bus of a node listens 10,000 ports higher.
-  while (ports.length < 6) ports.push(...(await freePorts(6 - ports.length)).filter((port) => port < 55_000));
+  const ports = await freePorts(6);
   const args = (port: number): string[] => [
     ...["--port", `${port}`, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0", ...withoutFiles],
   ];
