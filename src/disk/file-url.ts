@@ -42,7 +42,8 @@ export function pathOf(client: FileUrl | string, type: string): string {
     const { search, hash, pathname } = new URL(href);
     // A raw "?" or "#" cuts the path short, and the data would go elsewhere.
     if (search !== "" || hash !== "") throw new TypeError(`the path ends at ${pathname}`);
-    return realPath(fileURLToPath(href));
+    // Without the slash at the end, which would make a file there no path at all.
+    return realPath(resolve(fileURLToPath(href)));
   } catch (cause) {
     // Only what is wrong with the path itself: of all else the file system speaks for itself.
     const { syscall, code } = cause as NodeJS.ErrnoException;
