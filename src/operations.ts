@@ -17,9 +17,11 @@ const ABREAST = 200;
 // With the platform's own random bytes: those of nanoid want Node's Buffer, which a bundle for a worker may not have.
 const newKey = customRandom("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 24, (size) => crypto.getRandomValues(new Uint8Array(size)));
 
-/** The items of something iterable. A text is one item to everybody but JavaScript, and taken for a mistake. */
-function many<T>(items: Iterable<T>): T[] {
-  if (typeof items === "string") throw new TypeError("a text is no list");
+const noList = (what: string): KvError => new KvError("KV_INVALID_VALUE", `a list of ${what} is needed`);
+
+/** The items of a list. A text is one item to everybody but JavaScript, and taken for a mistake. */
+function many<T>(items: Iterable<T>, what = "keys"): T[] {
+  if (Object(items) !== items || !(Symbol.iterator in items)) throw noList(what);
   return [...items];
 }
 
@@ -74,8 +76,9 @@ export function operations(core: StoreCore): Operations {
   }
 
   async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
-    const pairs = many(entries);
-    if (!pairs.every(Array.isArray)) throw new TypeError("an entry is a pair of key and value");
+    const what = "pairs, as in [[key, value]],";
+    const pairs = many(entries, what);
+    if (!pairs.every(Array.isArray)) throw noList(what);
     const writes = pairs.map(([key, value]) => {
       const full = locate(key, options?.prefix);
       return { key: full, record: recordOf(full, value, options, stamp()) };
@@ -105,8 +108,8 @@ export function operations(core: StoreCore): Operations {
 
   async function commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult> {
     const version = stamp();
-    const checked = many(checks).map((check) => ({ key: locate(check.key), version: check.version }));
-    const written = many(writes).map(({ key, value, ...options }) => {
+    const checked = many(checks, "checks").map((check) => ({ key: locate(check.key), version: check.version }));
+    const written = many(writes, "writes").map(({ key, value, ...options }) => {
       const full = locate(key, options.prefix);
       return { key: full, record: recordOf(full, value, options, version) };
     });
@@ -181,7 +184,7 @@ export function operations(core: StoreCore): Operations {
   }
 
   async function list(options: ListOptions = {}): Promise<EntryPage<unknown>> {
-    checkOptions(options, "limit: 10", "KV_INVALID_VALUE");
+    checkOptions(options, 'prefix: "a"', "KV_INVALID_VALUE");
     const { prefix: inner = "", limit = 100, cursor = null, reverse = false } = options;
     if (!Number.isSafeInteger(limit) || limit < 1) throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
     const range = { prefix: prefix + checkPrefix(inner), reverse };

@@ -192,10 +192,23 @@ it("takes what is no object where options belong for a mistake, but for the inde
 
 it("takes a text where a list belongs for a mistake", async () => {
   const store = kv();
-  for (const call of [() => store.getMany("abc"), () => store.delMany("abc"), () => store.setMany(["ab"] as never), () => store.commit(5 as never, [])]) {
-    await expect(call()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", client: "MEMORY" });
-  }
+  const calls: [() => Promise<unknown>, RegExp][] = [
+    [() => store.getMany("abc"), /list of keys/],
+    [() => store.delMany("abc"), /list of keys/],
+    [() => store.getMany(undefined as never), /list of keys/],
+    [() => store.setMany(["ab"] as never), /list of pairs/],
+    [() => store.setMany({ a: 1 } as never), /list of pairs/],
+    [() => store.commit(5 as never, []), /list of checks/],
+    [() => store.commit([], { key: "a", value: 1 } as never), /list of writes/],
+  ];
+  for (const [call, message] of calls) await expect(call()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", client: "MEMORY", message: expect.stringMatching(message) });
   expect(await store.keys()).toEqual([]);
+});
+
+it("does not list everything where the options are no object", async () => {
+  const store = kv();
+  await store.setMany([["user:ann", 1], ["team:x", 2]]);
+  for (const options of ["user:", 10, null]) await expect(store.list(options as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE", message: expect.stringContaining("{ prefix:") });
 });
 
 it("tells a client that makes texts of records, before anything depends on it", async () => {
