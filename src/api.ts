@@ -109,7 +109,7 @@ export interface CommitWrite extends SetOptions {
 /**
  * One key-value store over any client: the same keys, values, expiry and errors on each of them.
  *
- * Every method but `prefix()` and `expires()` returns a promise. Methods work detached (`keys.map(store.del)`) and ignore
+ * Every method returns a promise but `prefix()`, `expires()` and `iterate()`. Methods work detached (`keys.map(store.del)`) and ignore
  * surplus arguments. All of them reject with a {@link KvError}: KV_INVALID_KEY and KV_TOO_LARGE for keys and prefixes, KV_CONNECTION when the client fails,
  * KV_CLOSED after `close()`.
  *

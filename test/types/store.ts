@@ -32,6 +32,12 @@ export async function untyped(): Promise<void> {
   await store.setMany(Object.entries({ a: 1 }));
   await store.setMany(new Map([["a", user]]), { expires: null });
 
+  const ofAny = async (any: Store<unknown>): Promise<User | null> => any.get<User>(await any.set("a", user));
+  await ofAny(store);
+  await ofAny(kv<User>(new Map()));
+  // @ts-expect-error an interface has no index signature: what takes every store takes Store<unknown>
+  await (async (any: Store) => any.keys())(kv<User>(new Map()));
+
   // @ts-expect-error a Date is no JSON
   await store.set("a", date);
   // @ts-expect-error not inside either
