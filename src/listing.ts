@@ -67,7 +67,7 @@ export async function* batches(adapter: Guarded, range: Range, values: boolean, 
 
 /** @throws {KvError} KV_NOT_SUPPORTED for a client that cannot list. */
 function iterator({ iterate }: Adapter, prefix: string, values: boolean): Iterator<Pair | null> | AsyncIterator<Pair | null> {
-  if (iterate === undefined) throw new KvError("KV_NOT_SUPPORTED", "this client cannot list its keys (one of your own needs an iterate(prefix) method)");
+  if (iterate === undefined) throw new KvError("KV_NOT_SUPPORTED", "this client cannot list its keys: one of your own needs iterate(prefix)");
   const source = iterate(prefix, values);
   return Symbol.iterator in source ? source[Symbol.iterator]() : source[Symbol.asyncIterator]();
 }

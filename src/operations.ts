@@ -76,7 +76,7 @@ export function operations(core: StoreCore): Operations {
   }
 
   async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
-    const what = "pairs, as in [[key, value]],";
+    const what = "pairs [key, value]";
     const pairs = many(entries, what);
     if (!pairs.every(Array.isArray)) throw noList(what);
     const writes = pairs.map(([key, value]) => {
@@ -108,8 +108,13 @@ export function operations(core: StoreCore): Operations {
 
   async function commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult> {
     const version = stamp();
-    const checked = many(checks, "checks").map((check) => ({ key: locate(check.key), version: check.version }));
-    const written = many(writes, "writes").map(({ key, value, ...options }) => {
+    const what = "checks { key, version }";
+    const checked = many(checks, what).map(({ key, version }) => {
+      // No version is ever `undefined`: who tries again until the check holds would do so for ever.
+      if (version === undefined) throw noList(what);
+      return { key: locate(key), version };
+    });
+    const written = many(writes, "writes { key, value }").map(({ key, value, ...options }) => {
       const full = locate(key, options.prefix);
       return { key: full, record: recordOf(full, value, options, version) };
     });

@@ -200,6 +200,7 @@ it("takes a text where a list belongs for a mistake", async () => {
     [() => store.setMany({ a: 1 } as never), /list of pairs/],
     [() => store.commit(5 as never, []), /list of checks/],
     [() => store.commit([], { key: "a", value: 1 } as never), /list of writes/],
+    [() => store.commit([{ key: "a" } as never], [{ key: "a", value: 1 }]), /checks \{ key, version \}/],
   ];
   for (const [call, message] of calls) await expect(call()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", client: "MEMORY", message: expect.stringMatching(message) });
   expect(await store.keys()).toEqual([]);
