@@ -47,6 +47,7 @@ export async function* batches(adapter: Guarded, range: Range, values: boolean, 
       signs++;
       if (done) return { batch, isLast: true };
       if (value !== null) batch.push(value);
+      else if (batch.length > 0) break;
     }
     return { batch, isLast: false };
   };

@@ -125,7 +125,7 @@ export interface Adapter {
   page?(query: PageQuery): MaybePromise<Page>;
   /**
    * Clients without an order: every record once, also those that have expired. Foreign items are left out. A `null` in between says that the client answers,
-   * where it may have to look through much without finding anything.
+   * where it may have to look through much without finding anything; what came before it is handed on, so that large values do not pile up.
    */
   iterate?(prefix: string, values: boolean): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
 

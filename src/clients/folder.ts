@@ -48,8 +48,8 @@ function adapterOf(root: string): Adapter {
     async prune({ prefix, now, limit }) {
       const expired: Check[] = [];
       const names = limit === Infinity ? await files.names(prefix) : await some(limit);
-      for await (const [key, record] of files.read(names, prefix, false)) {
-        if (!isFresh(record, now)) expired.push({ key, version: versionOf(record) });
+      for await (const found of files.read(names, prefix, false)) {
+        if (found !== null && !isFresh(found[1], now)) expired.push({ key: found[0], version: versionOf(found[1]) });
       }
       return evict(expired);
     },

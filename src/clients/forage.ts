@@ -42,7 +42,7 @@ export const forage: ClientFactory<ForageLike, Record<never, never>> = defineCli
     const guard = webLock(`anykv:${JSON.stringify([name, storeName])}`);
     await guard(() => recover(client));
 
-    async function* iterate(prefix: string, values: boolean): AsyncGenerator<readonly [string, StoredRecord]> {
+    async function* iterate(prefix: string, values: boolean): AsyncGenerator<readonly [string, StoredRecord] | null> {
       const keys = (await client.keys()).filter((key) => typeof key === "string" && key.startsWith(prefix));
       for (let i = 0; i < keys.length; i += BATCH) {
         const batch = keys.slice(i, i + BATCH);
@@ -51,6 +51,8 @@ export const forage: ClientFactory<ForageLike, Record<never, never>> = defineCli
           const record = typeof items[at] === "string" ? decodeRecord(items[at], key, values) : null;
           if (record !== null) yield [key, record];
         }
+        // Items may be large: no more than these at once.
+        yield null;
       }
     }
 

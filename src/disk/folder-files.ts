@@ -1,3 +1,4 @@
+import { PAGE_LENGTH } from "../database/range.ts";
 import { KvError } from "../errors.ts";
 import { fileName, isHashed, keyOf, mayStartWith } from "./file-name.ts";
 import { type Journal, REMOVED } from "./journal.ts";
@@ -112,27 +113,34 @@ export class FolderFiles {
     return [...names];
   }
 
-  /** The records in files of these names, as they are when their turn comes. */
-  async *read(names: readonly string[], prefix: string, values: boolean): AsyncGenerator<Pair> {
+  /** The records in files of these names, as they are when their turn comes. A `null` comes behind so many that they are enough for now. */
+  async *read(names: readonly string[], prefix: string, values: boolean): AsyncGenerator<Pair | null> {
+    let length = 0;
     for (let i = 0; i < names.length; i++) {
       if (i % BATCH === BATCH - 1) await turn();
-      const found = this.#load(names[i]!, values);
-      if (found?.[0].startsWith(prefix)) yield found;
+      const [found, read] = this.#load(names[i]!, values);
+      if (!found?.[0].startsWith(prefix)) continue;
+      yield found;
+      length += read;
+      if (length < PAGE_LENGTH) continue;
+      yield null;
+      length = 0;
     }
   }
 
-  #load(name: string, values: boolean): Pair | null {
+  /** The record in a file, and how many characters of it stay in memory. */
+  #load(name: string, values: boolean): [Pair | null, length: number] {
     try {
       if (!values && this.#journal.names().length === 0) {
         const head = headOf(join(this.#root, name));
         const found = head === null ? null : decodeFile(name, head, false);
-        if (found !== null || head === null) return found;
+        if (found !== null || head === null) return [found, 0];
       }
       const text = this.#journal.read(name);
-      return text === null ? null : decodeFile(name, text, values);
+      return text === null ? [null, 0] : [decodeFile(name, text, values), values ? text.length : 0];
     } catch (error) {
       // Somebody's folder, whose name looks like one of ours.
-      if (codeOf(error) === "EISDIR") return null;
+      if (codeOf(error) === "EISDIR") return [null, 0];
       throw error;
     }
   }

@@ -1,3 +1,4 @@
+import { PAGE_LENGTH } from "../database/range.ts";
 import type { KeyedLock } from "../lock.ts";
 import { decodeRecord, encodeRecord, failedChecks, isFresh } from "../record.ts";
 import { committed, recordIn } from "../text.ts";
@@ -71,9 +72,15 @@ export function adapterOf(items: Items, lock: KeyedLock, isTorn = false): Adapte
     del: (key) => setMany([{ key, record: null }]),
     setMany: async (writes) => void (writes.length > 0 && (await setMany(writes))),
     async *iterate(prefix, values) {
+      let length = 0;
       for await (const [key, item] of items.list(prefix)) {
         const record = typeof item === "string" ? decodeRecord(item, key, values) : null;
-        if (record !== null) yield [key, record];
+        if (record === null) continue;
+        yield [key, record];
+        if (!values || (length += (item as string).length) < PAGE_LENGTH) continue;
+        // Enough for now.
+        yield null;
+        length = 0;
       }
     },
     commit: (checks, writes, now) => lock([...checks, ...writes].map(({ key }) => key), () => commit(checks, writes, now)),

@@ -33,7 +33,7 @@ type Pair = readonly [key: string, record: KvRecord];
  */
 export function scan(wire: RedisWire, prefix: string, reader: PageReader): AsyncIterable<Pair | null> {
   const pages = scanAll(wire, prefix, reader);
-  let page: readonly Pair[] = [];
+  let page: readonly (Pair | null)[] = [];
   let at = 0;
   async function turn(): Promise<IteratorResult<Pair | null, undefined>> {
     const { done, value } = await pages.next().catch((error) => {
@@ -49,7 +49,7 @@ export function scan(wire: RedisWire, prefix: string, reader: PageReader): Async
   return { [Symbol.asyncIterator]: () => ({ next, return: () => pages.return(undefined) }) as AsyncIterator<Pair | null> };
 }
 
-async function* scanAll(wire: RedisWire, prefix: string, reader: PageReader): AsyncGenerator<readonly Pair[], void, undefined> {
+async function* scanAll(wire: RedisWire, prefix: string, reader: PageReader): AsyncGenerator<readonly (Pair | null)[], void, undefined> {
   const pages = { pattern: `${literal(wire.prefix + prefix)}*`, cut: wire.prefix.length, prefix, seen: new Set<string>(), count: FIRST };
   if (!wire.isCluster) return yield* scanNode((await wire.nodes())[0]!, pages, reader);
   // A slot that moves from a server that is still to come to one that was passed would be missed: then all are passed once more.
@@ -77,7 +77,7 @@ function unheard<T>(pending: Promise<T>): Promise<T> {
   return pending;
 }
 
-async function* scanNode(node: RedisNode, pages: Pages, { read, decode }: PageReader): AsyncGenerator<readonly Pair[], void, undefined> {
+async function* scanNode(node: RedisNode, pages: Pages, { read, decode }: PageReader): AsyncGenerator<readonly (Pair | null)[], void, undefined> {
   const scanFrom = (cursor: string): Promise<ScanReply> => unheard(node.send(["SCAN", cursor, "MATCH", pages.pattern, "COUNT", String(pages.count)]) as Promise<ScanReply>);
   let epoch = node.epoch();
   let scanning: Promise<ScanReply> | null = scanFrom("0");
@@ -115,8 +115,8 @@ function unseen(names: readonly string[], { cut, prefix, seen }: Pages): string[
   return keys;
 }
 
-function decoded(texts: readonly (string | null)[], keys: readonly string[], pages: Pages, decode: PageReader["decode"]): Pair[] {
-  const found: Pair[] = [];
+function decoded(texts: readonly (string | null)[], keys: readonly string[], pages: Pages, decode: PageReader["decode"]): (Pair | null)[] {
+  const found: (Pair | null)[] = [];
   let length = 1;
   for (let i = 0; i < keys.length; i++) {
     const text = texts[i] ?? null;
@@ -124,6 +124,8 @@ function decoded(texts: readonly (string | null)[], keys: readonly string[], pag
     const record = decode(text, keys[i]!);
     if (record !== null) found.push([keys[i]!, record]);
   }
+  // Enough for now: the next page would come on top.
+  if (length > PAGE_LENGTH / 4) found.push(null);
   pages.count = Math.max(10, Math.min(MOST, 2 * pages.count, Math.floor((PAGE_LENGTH * keys.length) / length)));
   return found;
 }

@@ -28,6 +28,16 @@ describe("FORAGE", () => {
     expect(await stores[0]!.get("n")).toBe(30);
   });
 
+  it("reads no more than a hundred items ahead, which may be large", async () => {
+    const instance = localforage.createInstance({ name: "many" });
+    const store = kv(instance);
+    await store.setMany(Array.from({ length: 250 }, (_, i) => [`k${i}`, i]));
+    const reads = vi.spyOn(instance, "getItem");
+    for await (const _ of store) break;
+    expect(reads).toHaveBeenCalledTimes(100);
+    expect(await store.keys()).toHaveLength(250);
+  });
+
   it("works on a driver of one's own that keeps what it is given", async () => {
     const items = new Map<string, unknown>();
     await localforage.defineDriver({

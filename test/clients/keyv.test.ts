@@ -36,6 +36,23 @@ describe("KEYV", () => {
     expect(items[1]!.value).toMatch(text);
   });
 
+  it("does not read on and on where the values are large", async () => {
+    let passed = 0;
+    class Counting extends Map<string, unknown> {
+      override *entries(): ReturnType<Map<string, unknown>["entries"]> {
+        for (const entry of super.entries()) {
+          passed++;
+          yield entry;
+        }
+      }
+    }
+    const store = kv(new Keyv({ store: new Counting() }));
+    await store.setMany(Array.from({ length: 30 }, (_, i) => [`k${i}`, "x".repeat(200_000)]));
+    for await (const _ of store) break;
+    expect(passed).toBe(5);
+    expect(await store.values()).toHaveLength(30);
+  });
+
   it("never takes one namespace for another, nor a key for one of another namespace", async () => {
     for (const version of [0, 1]) {
       const map = new Map();
