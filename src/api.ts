@@ -265,7 +265,8 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
   all<T = V>(filter?: string): Promise<{ [key: string]: T }>;
 
   /**
-   * One page of entries, ordered by the UTF-8 bytes of their keys. Costs one page where `supports.order`; elsewhere one pass over the prefix.
+   * One page of entries, ordered by the UTF-8 bytes of their keys. Costs one page where `supports.order`; elsewhere one pass over the
+   * prefix, in which the values of a page of up to 500 are read alone: it is shorter when somebody deletes some of it meanwhile.
    *
    * @throws {KvError} KV_INVALID_CURSOR for a cursor of another listing, KV_INVALID_VALUE for a limit below 1, KV_NOT_SUPPORTED where the
    * client cannot list.

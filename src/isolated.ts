@@ -1,9 +1,9 @@
 import { StoredRecord } from "./record.ts";
-import type { Json } from "./types.ts";
+import type { Json, KvRecord } from "./types.ts";
 import { copyOf } from "./value.ts";
 
 /** A record to hand out: what a client keeps as an object is never given away, since the caller may change it. Texts and numbers need no copy. */
-export function isolated(record: StoredRecord): StoredRecord {
+export function isolated<R extends KvRecord>(record: R): R | StoredRecord {
   const { value, metadata } = record;
   if (typeof value !== "object" && metadata === null) return record;
   const copy = (value as unknown) instanceof Uint8Array ? (value as unknown as Uint8Array).slice() : copyOf(value);

@@ -73,8 +73,11 @@ function iterator({ iterate }: Adapter, prefix: string, values: boolean): Iterat
   return Symbol.iterator in source ? source[Symbol.iterator]() : source[Symbol.asyncIterator]();
 }
 
-/** Up to `limit` fresh records of the range in key order, but for one key. Without an order in the client it keeps no more than twice those and a batch in memory. */
-export async function ordered(adapter: Guarded, range: Range, limit: number, except: string): Promise<Pair[]> {
+/**
+ * Up to `limit` fresh records of the range in key order, but for one key. Without an order in the client it keeps no more than twice those and a batch in memory. `drop` is given
+ * each batch with expired records.
+ */
+export async function ordered(adapter: Guarded, range: Range, limit: number, except: string, values: boolean, drop?: (batch: readonly Pair[], now: number) => Promise<void>): Promise<Pair[]> {
   let found: Pair[] = [];
   const sign = range.reverse ? -1 : 1;
   const isOrdered = adapter.page !== undefined;
@@ -82,11 +85,13 @@ export async function ordered(adapter: Guarded, range: Range, limit: number, exc
   const cut = (): Pair[] => found.sort(([a], [b]) => compare(a, b)).slice(0, limit);
   // Once there are enough, what comes behind the last of them is not needed.
   let last: string | null = null;
-  for await (const batch of batches(adapter, range, true, isOrdered ? Math.min(limit, PAGE) : PAGE)) {
+  for await (const batch of batches(adapter, range, values, isOrdered ? Math.min(limit, PAGE) : PAGE)) {
     const now = Date.now();
+    if (batch.some(([, record]) => !isFresh(record, now))) await drop?.(batch, now);
     for (const pair of batch) {
       const [key, record] = pair;
-      if (key === except || !isFresh(record, now)) continue;
+      // Without value and version: an item of others, which only a listing of keys shows.
+      if (key === except || !isFresh(record, now) || (record.value === null && record.version === null)) continue;
       const isWanted = isOrdered || ((range.after === null || compare(key, range.after) > 0) && (last === null || compare(key, last) < 0));
       if (isWanted) found.push(pair);
     }

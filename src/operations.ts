@@ -5,6 +5,7 @@ import { KvError } from "./errors.ts";
 import { checkOptions } from "./expires.ts";
 import { type Guarded, guardOf } from "./guard.ts";
 import { checkPrefix } from "./key.ts";
+import { isolated } from "./isolated.ts";
 import { Iteration } from "./iteration.ts";
 import { batches, decodeCursor, encodeCursor, ordered, type Pair, whole } from "./listing.ts";
 import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
@@ -13,6 +14,9 @@ import type { CommitResult, Expires, MaybePromise, Write } from "./types.ts";
 
 /** How many single operations a client without a way to do many is asked for at once. */
 const ABREAST = 200;
+
+/** The largest page whose values are read one by one. */
+const SOME = 500;
 
 // With the platform's own random bytes: those of nanoid want Node's Buffer, which a bundle for a worker may not have.
 const newKey = customRandom("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 24, (size) => crypto.getRandomValues(new Uint8Array(size)));
@@ -194,10 +198,15 @@ export function operations(core: StoreCore): Operations {
     if (!Number.isSafeInteger(limit) || limit < 1) throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
     const range = { prefix: prefix + checkPrefix(inner), reverse };
     const after = cursor === null ? null : decodeCursor(cursor, range, inner);
+    const adapter = await open();
+    // Without an order all records are passed: for a page of some the values of the others are left alone.
+    const values = adapter.page !== undefined || limit > SOME;
     // One more than asked for tells whether there is another page.
-    const found = await ordered(await open(), { ...range, after }, limit + 1, prefix);
+    const found = await ordered(adapter, { ...range, after }, limit + 1, prefix, values, (batch, now) => dropExpired(adapter, range.prefix, batch, now));
     const page = found.slice(0, limit);
-    return { entries: page.map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], range, inner) : null };
+    const filled = values ? page : await abreast(page, async ([key, record]) => [key, record.value === null ? await read(key) : isolated(record)] as const);
+    // What was deleted since is left out.
+    return { entries: filled.filter((pair): pair is Pair => pair[1] !== null).map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], range, inner) : null };
   }
 
   async function clear(): Promise<void> {

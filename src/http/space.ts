@@ -100,7 +100,7 @@ export class Space {
     };
     if (adapter.page === undefined) {
       // One more than asked for tells whether there is another page.
-      const pairs = await ordered(adapter, range, limit + 1, this.prefix);
+      const pairs = await ordered(adapter, range, limit + 1, this.prefix, values);
       for (const pair of pairs) if (!isFull()) take(...pair);
       return { entries, next: entries.length < pairs.length ? entries.at(-1)!.key : null };
     }

@@ -229,6 +229,23 @@ describe("listing", () => {
     expect(spy.mock.calls.filter(([name]) => String(name).startsWith(path))).toEqual([]);
   });
 
+  it("reads no more values than a page shows, nor many large ones ahead", async () => {
+    const path = newPath();
+    const store = storeAt(path);
+    await store.setMany(Array.from({ length: 60 }, (_, i) => [`${i + 10}`, "x".repeat(200_000)]));
+    const spy = vi.spyOn(fs, "readFileSync");
+    syncBuiltinESMExports();
+    const read = (): number => spy.mock.calls.filter(([name]) => String(name).startsWith(path)).length;
+    expect((await store.list({ limit: 3 })).entries.map(({ key, value }) => [key, String(value).length])).toEqual([["10", 200_000], ["11", 200_000], ["12", 200_000]]);
+    expect(read()).toBe(3);
+    spy.mockClear();
+    for await (const _ of store) break;
+    expect(read()).toBe(5);
+    spy.mockClear();
+    expect(await store.values()).toHaveLength(60);
+    expect(read()).toBe(60);
+  });
+
   it("skips files that go while it runs, and keeps no file open", async () => {
     const path = newPath();
     const store = storeAt(path);

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { rich } from "../../src/codec.ts";
 import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
@@ -44,6 +44,19 @@ it("shares one Map between stores, and separates stores without one", async () =
   expect(await kv(shared).get("a")).toBe(1);
   await kv().set("a", 1);
   expect(await kv().get("a")).toBe(null);
+});
+
+it("frees the expired records that a page of a listing meets", async () => {
+  const map = new Map();
+  const store = kv(map);
+  await store.setMany(Array.from({ length: 1000 }, (_, i) => [`a${i}`, i]), { expires: 1 });
+  await store.set("b", { c: 1 });
+  const now = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 2000);
+  const { entries } = await store.list({ limit: 1 });
+  now.mockRestore();
+  expect([entries.map(({ key }) => key), [...map.keys()]]).toEqual([["b"], ["b"]]);
+  (entries[0]!.value as { c: number }).c = 2;
+  expect(await store.get("b")).toEqual({ c: 1 });
 });
 
 it("frees expired records as others are written, without anybody reading them", async () => {
