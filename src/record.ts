@@ -62,9 +62,9 @@ export function holds(check: Check, record: KvRecord | null, now: number): boole
   return (isFresh(record, now) ? versionOf(record) : null) === check.version;
 }
 
-/** The keys of the checks that do not hold; `read` answers with what is stored now. */
-export function failedChecks(checks: readonly Check[], read: (key: string) => KvRecord | null, now: number): string[] {
-  return checks.filter((check) => !holds(check, read(check.key), now)).map((check) => check.key);
+/** The keys of the checks that do not hold; `read` answers with what is stored now, by the key and the place of the check. */
+export function failedChecks(checks: readonly Check[], read: (key: string, place: number) => KvRecord | null, now: number): string[] {
+  return checks.filter((check, place) => !holds(check, read(check.key, place), now)).map((check) => check.key);
 }
 
 /**

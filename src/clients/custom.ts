@@ -112,12 +112,12 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
         for (const change of writes) {
           const before = await client.get(change.key);
           await write(change);
-          done.unshift([change.key, before]);
+          done.push([change.key, before]);
         }
       } catch (error) {
         const left = (before: unknown): CustomSetOptions => secondsLeft((before as Partial<KvRecord> | null)?.expires ?? null);
         // The first error is the one to tell; what cannot be restored must not keep the rest from it.
-        for (const [key, before] of done) await put(key, before, left(before)).catch(() => {});
+        for (const [key, before] of done.reverse()) await put(key, before, left(before)).catch(() => {});
         throw error;
       }
     }

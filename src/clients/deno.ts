@@ -88,7 +88,7 @@ export const deno: ClientFactory<DenoKv, DenoOptions> = defineClient({
       const keys = checks.map(({ key }) => key);
       for (;;) {
         const found = await entriesOf(keys);
-        const failed = failedChecks(checks, (key) => ownRecordOf(found[keys.indexOf(key)]!, key, false), now);
+        const failed = failedChecks(checks, (key, place) => ownRecordOf(found[place]!, key, false), now);
         if (failed.length > 0) return { ok: false, failed };
         const result = await patiently(() => {
           const atomic = operation(changes);

@@ -48,9 +48,8 @@ export const level: ClientFactory<LevelClient, Record<never, never>> = defineCli
       return texts.map((text, i) => recordIn(text, keys[i]!));
     }
     async function commit(checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> {
-      const keys = checks.map(({ key }) => key);
-      const records = await getMany(keys);
-      const failed = failedChecks(checks, (key) => records[keys.indexOf(key)]!, now);
+      const records = await getMany(checks.map(({ key }) => key));
+      const failed = failedChecks(checks, (_key, place) => records[place]!, now);
       if (failed.length > 0) return { ok: false, failed };
       await write(writes);
       return committed(writes);

@@ -56,9 +56,8 @@ export function adapterOf(items: Items, lock: KeyedLock, isTorn = false): Adapte
     }
   }
   async function commit(checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> {
-    const keys = checks.map(({ key }) => key);
-    const records = await getMany(keys, false);
-    const failed = failedChecks(checks, (key) => records[keys.indexOf(key)]!, now);
+    const records = await getMany(checks.map(({ key }) => key), false);
+    const failed = failedChecks(checks, (_key, place) => records[place]!, now);
     if (failed.length > 0) return { ok: false, failed };
     if (writes.length > 0) await writeAll(writes);
     return committed(writes);

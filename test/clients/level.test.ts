@@ -1,7 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { Level } from "level";
 import { MemoryLevel } from "memory-level";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { level, type LevelClient } from "../../src/clients/level.ts";
 import kv, { type KvError, type Store } from "../../src/index.ts";
 import { formatVersion, StoredRecord, timedStamp } from "../../src/record.ts";
@@ -275,4 +275,14 @@ describe("connection", () => {
   it("refuses what is no Level database", () => {
     expect(() => level({} as LevelClient)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
   });
+});
+
+it("does not look for each check of a commit among all the others", async () => {
+  const store = kv(new MemoryLevel());
+  await store.set("k7", 1);
+  const search = vi.spyOn(Array.prototype, "indexOf");
+  const result = await store.commit(Array.from({ length: 2000 }, (_, i) => ({ key: `k${i}`, version: null })), [{ key: "a", value: 1 }]);
+  const searched = search.mock.calls.filter(([item]) => /^k\d+$/.test(String(item))).length;
+  search.mockRestore();
+  expect([result, searched]).toEqual([{ ok: false, failed: ["k7"] }, 0]);
 });
