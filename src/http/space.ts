@@ -100,9 +100,17 @@ export class Space {
     };
     if (adapter.page === undefined) {
       // One more than asked for tells whether there is another page.
-      const pairs = await ordered(adapter, range, limit + 1, this.prefix, values);
-      for (const pair of pairs) if (!isFull()) take(...pair);
-      return { entries, next: entries.length < pairs.length ? entries.at(-1)!.key : null };
+      const pairs = await ordered(adapter, range, limit + 1, this.prefix, false);
+      let seen = 0;
+      if (values && pairs.some(([, { value }]) => value === null)) {
+        // All were passed for this page: the values are read of what it shows.
+        const found = await this.get(pairs.slice(0, limit).map(([key]) => key.slice(this.prefix.length)), true);
+        seen = found.length;
+        entries.push(...found.filter((entry) => entry !== null));
+      } else {
+        for (; seen < pairs.length && !isFull(); seen++) take(...pairs[seen]!);
+      }
+      return { entries, next: seen < pairs.length ? pairs[seen - 1]![0].slice(this.prefix.length) : null };
     }
     let next = range.after;
     do {

@@ -323,3 +323,27 @@ describe("what stands around it", () => {
     expect((await entries("/v1/get", { keys: [0, 1, 2].map(key) })).length).toBe(1);
   });
 });
+
+it("reads the values of a page alone, and ends it when they are large, where the client has no order", async () => {
+  const items = new Map<string, string>();
+  const storage = {
+    get length() {
+      return items.size;
+    },
+    key: (index: number) => [...items.keys()][index] ?? null,
+    getItem: (key: string) => items.get(key) ?? null,
+    setItem: (key: string, value: string) => void items.set(key, value),
+    removeItem: (key: string) => void items.delete(key),
+  };
+  const base = kv(storage);
+  const handler = createHandler(base, { tokens: [{ token, space: "a" }] });
+  const store = kv(http("http://kv.test", { token, fetch: (url, init) => handler(new Request(url, init)) }));
+  await spaceOf(base, "a").setMany(Array.from({ length: 250 }, (_, i) => [`${i + 100}`, "x".repeat(10_000)]));
+  const parse = vi.spyOn(JSON, "parse");
+  const page = await store.list({ limit: 5 });
+  const parsed = parse.mock.calls.filter(([text]) => String(text).startsWith('{"kv":1')).length;
+  parse.mockRestore();
+  expect([page.entries.map(({ key, value }) => [key, String(value).length]), parsed]).toEqual([[100, 101, 102, 103, 104].map((key) => [`${key}`, 10_000]), 6]);
+  expect((await store.keys()).length).toBe(250);
+  expect((await store.entries()).map(([key]) => key)).toEqual(Array.from({ length: 250 }, (_, i) => `${i + 100}`));
+});
