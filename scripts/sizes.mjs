@@ -19,7 +19,7 @@ const budget = {
   schema: 14_000,
   reactive: 3050,
   binding: 500,
-  clients: { memory: 600, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1750, level: 1150, sqlite: 2500, file: 4200, folder: 4400, postgres: 5500, redis: 5300, etcd: 3900, cloudflare: 1600, deno: 1700, lru: 620, keyv: 1600, unstorage: 1600, http: 1750 },
+  clients: { memory: 620, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1750, level: 1150, sqlite: 2500, file: 4200, folder: 4400, postgres: 5500, redis: 5300, etcd: 3900, cloudflare: 1600, deno: 1700, lru: 640, keyv: 1600, unstorage: 1600, http: 1750 },
 };
 
 if (!existsSync(join(root, "dist/index.js"))) {
