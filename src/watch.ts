@@ -1,3 +1,4 @@
+import type { Ending } from "./closing.ts";
 import { KvError } from "./errors.ts";
 
 /** Keys of one client, as it sees them: all watches over one connection hear each other's writes, whatever their prefixes. */
@@ -19,7 +20,7 @@ export interface Watching {
   /** Whether every write that is told counts, also one that leaves the state as it was. */
   readonly raw: boolean;
   /** Ends the watch. */
-  readonly closed?: AbortSignal | undefined;
+  readonly closed?: Ending | undefined;
 }
 
 type Listener = (changed: ReadonlySet<string>) => void;

@@ -13,7 +13,7 @@ export interface EventOptions {
   /** How often changes from elsewhere are looked for, in milliseconds. */
   readonly interval: number;
   /** Ends all of them. */
-  readonly closing: AbortSignal;
+  readonly closing: AbortSignal | undefined;
 }
 
 /** All entries under some keys, however large they are. */

@@ -52,7 +52,7 @@ interface Outcome {
 
 /** {@link createHandler} for anything that has what is needed of a request. */
 export function handlerOf(store: unknown, options: HandlerOptions): (request: Incoming) => Promise<Reply> {
-  const { tokens: known, limits: given, cors = [], log, base = "", bodyTimeout = 30_000, interval = 1000, signal: closing = new AbortController().signal } = Object(options) as HandlerOptions;
+  const { tokens: known, limits: given, cors = [], log, base = "", bodyTimeout = 30_000, interval = 1000, signal: closing } = Object(options) as HandlerOptions;
   contextOfStore(store);
   const limits = limitsOf(given);
   const tokens = new Tokens(known, limits);
@@ -74,7 +74,7 @@ export function handlerOf(store: unknown, options: HandlerOptions): (request: In
     (asking ??= (store as Store)
       .has("x")
       .then(
-        () => !closing.aborted,
+        () => closing?.aborted !== true,
         () => false,
       )
       .finally(() => (asking = null)));

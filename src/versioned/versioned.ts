@@ -1,4 +1,5 @@
 import type { Store } from "../api.ts";
+import { Closing } from "../closing.ts";
 import { untilDone } from "../contention.ts";
 import type { UsingDisposable } from "../disposable.ts";
 import { KvError } from "../errors.ts";
@@ -150,7 +151,7 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
   if (!(valueBytes >= 0)) throw new KvError("KV_INVALID_VALUE", '"valueBytes" is a number of bytes');
   const indexes = indexesOf(declared);
   const ground: Ground = { store: inner, indexes, codec: context.codec, valueBytes, wrote: (texts) => tell(inner, texts) };
-  const closing = new AbortController();
+  const closing = new Closing();
 
   async function get<T>(key: Key): Promise<MaybeEntry<T>> {
     const text = encodeKey(key);
@@ -196,7 +197,7 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
     atomic: () => transaction(ground),
     watch(keys, options) {
       const own = listOf(keys).map((key) => encodeKey(key));
-      return watch(inner, own, () => Promise.all(own.map((text) => get(decodeKey(text)!))), closing.signal, options);
+      return watch(inner, own, () => Promise.all(own.map((text) => get(decodeKey(text)!))), closing, options);
     },
     getBy,
     listBy,

@@ -1,4 +1,5 @@
 import type { Store } from "../api.ts";
+import type { Ending } from "../closing.ts";
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../expires.ts";
 import { contextOf } from "../store.ts";
@@ -28,7 +29,7 @@ function stateOf(entries: readonly MaybeEntry[]): string {
  *
  * @throws {KvError} at once KV_INVALID_VALUE for an interval that is none. The stream fails with KV_CLOSED when the store is closed already, and with what reading fails with.
  */
-export function watch(store: Store<unknown>, texts: readonly string[], read: () => Promise<MaybeEntry[]>, closed: AbortSignal, options: WatchOptions = {}): ReadableStream<MaybeEntry[]> {
+export function watch(store: Store<unknown>, texts: readonly string[], read: () => Promise<MaybeEntry[]>, closed: Ending | undefined, options: WatchOptions = {}): ReadableStream<MaybeEntry[]> {
   checkOptions(options, "interval: 5000", "KV_INVALID_VALUE");
   const { raw = false, interval = 1000 } = options;
   const reading = async (): Promise<{ value: MaybeEntry[]; state: string }> => {

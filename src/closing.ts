@@ -1,0 +1,25 @@
+/** What tells that something has ended: an `AbortSignal`, or {@link Closing}. */
+export interface Ending {
+  readonly aborted: boolean;
+  addEventListener(name: "abort", listener: () => void): void;
+  removeEventListener(name: "abort", listener: () => void): void;
+}
+
+/** An `AbortController` and its signal in one, for what several requests share: edge workers make none while they load, and bind each to the request that it was made in. */
+export class Closing implements Ending {
+  aborted = false;
+  readonly #listeners = new Set<() => void>();
+
+  addEventListener(_: "abort", listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  removeEventListener(_: "abort", listener: () => void): void {
+    this.#listeners.delete(listener);
+  }
+
+  abort(): void {
+    this.aborted = true;
+    for (const listener of this.#listeners) listener();
+  }
+}
