@@ -17,8 +17,7 @@ type Open = (path: string) => SqliteClient;
 /** How this runtime opens a SQLite database; `null` where it cannot. Loads nothing yet. */
 function sqliteHere(): Open | null {
   const { createRequire, isBuiltin } = builtin("node:module");
-  // Workers have some modules of Node, that of SQLite without SQLite.
-  if (createRequire === undefined || globalThis.navigator?.userAgent === "Cloudflare-Workers") return null;
+  if (createRequire === undefined) return null;
   // A bundle of CommonJS has no URL.
   const require = createRequire((import.meta.url as string | undefined) ?? builtin("node:path").resolve("anykv.js"));
   const open =
