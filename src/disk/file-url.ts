@@ -45,9 +45,9 @@ export function pathOf(client: FileUrl | string, type: string): string {
     // Without the slash at the end, which would make a file there no path at all.
     return realPath(resolve(fileURLToPath(href)));
   } catch (cause) {
-    // Only what is wrong with the path itself: of all else the file system speaks for itself.
-    const { syscall, code } = cause as NodeJS.ErrnoException;
-    if (syscall !== undefined && code !== "ENOTDIR") throw cause;
+    // Only what is wrong with the path itself: of all else, such as a permission that is missing, the file system speaks for itself.
+    const { name, code } = cause as NodeJS.ErrnoException;
+    if (!/^(Type|URI)Error$/.test(name) && code !== "ENOTDIR") throw cause;
     throw new KvError("KV_INVALID_CLIENT", `${href} names no path: make the URL with pathToFileURL() of "node:url"`, { client: type, cause });
   }
 }

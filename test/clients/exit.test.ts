@@ -1,5 +1,7 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { afterEach, expect, it } from "vitest";
 import { temporaryFolder } from "../helpers/folders.ts";
 
@@ -43,4 +45,18 @@ it.each(Object.entries(CLIENTS))("a program that closed its store over %s ends b
 it.each(Object.entries(CLIENTS))("a program that forgot to close its store over %s ends by itself too", async (_, client) => {
   const absolute = client.replace("import('level')", `import(${JSON.stringify(import.meta.resolve("level"))})`);
   expect(await run(absolute, "")).toEqual({ code: 0, errors: "" });
+});
+
+it.each(["data.json", "data/"])("names the permission that is missing for %s, and not the URL", async (name) => {
+  const folder = temporaryFolder();
+  folders.push(folder);
+  const program = `
+    import kv from ${JSON.stringify(source)};
+    const error = await kv(${JSON.stringify(new URL(name, pathToFileURL(`${folder.path}/`)).href)}).get("a").catch((error) => error);
+    console.log(error.code, error.cause.code);
+  `;
+  const root = path.join(import.meta.dirname, "../..");
+  const flags = ["--permission", ...["src", "node_modules", "package.json"].map((own) => `--allow-fs-read=${path.join(root, own)}`), "--input-type=module-typescript", "--eval", program];
+  const { stdout } = await promisify(execFile)(process.execPath, flags, { cwd: root, env: { ...process.env, NODE_PATH: "" } });
+  expect(stdout.trim()).toBe("KV_CONNECTION ERR_ACCESS_DENIED");
 });
