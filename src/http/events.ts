@@ -5,8 +5,8 @@ import { watch } from "../versioned/watch.ts";
 import { errorBody } from "./reply.ts";
 import type { Space } from "./space.ts";
 
-/** How often something is sent at least, so that nobody in between takes the connection for dead. */
-const HEARTBEAT = 15_000;
+/** How often something is sent at least, so that nobody in between takes the connection for dead: the server of Bun does after 10 seconds. */
+const HEARTBEAT = 5000;
 
 /** How event streams are made. */
 export interface EventOptions {

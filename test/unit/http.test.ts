@@ -254,6 +254,23 @@ describe("values", () => {
 });
 
 describe("what stands around it", () => {
+  it("lets no stream of events be silent for as long as servers take one for dead", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "a" }] });
+      const events = (await send(handler, "/v1/watch", { keys: ["a"] })).body!.getReader();
+      expect(String(Buffer.from((await events.read()).value!))).toContain("event: entries");
+      const heard: string[] = [];
+      void events.read().then(({ value }) => heard.push(String(Buffer.from(value!))));
+      // Bun ends what was silent for 10 seconds, and looks every 4.
+      await vi.advanceTimersByTimeAsync(6000);
+      expect(heard).toEqual([":\n\n"]);
+      await events.cancel();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("logs each request, and nothing that is secret", async () => {
     const lines: LogLine[] = [];
     const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "a" }], log: (line) => void lines.push(line) });
