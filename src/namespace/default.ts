@@ -18,8 +18,9 @@ type Open = (path: string) => SqliteClient;
 function sqliteHere(): Open | null {
   const { createRequire, isBuiltin } = builtin("node:module");
   if (createRequire === undefined) return null;
-  // A bundle of CommonJS has no URL.
-  const require = createRequire((import.meta.url as string | undefined) ?? builtin("node:path").resolve("anykv.js"));
+  // A bundle of CommonJS has no URL, and what Deno imports from a server has none that a file has.
+  const { url } = import.meta as { readonly url?: string };
+  const require = createRequire(url?.startsWith("file:") ? url : builtin("node:path").resolve("anykv.js"));
   const open =
     (module: string, name?: string): Open =>
     (path) => {

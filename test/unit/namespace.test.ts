@@ -327,4 +327,10 @@ describe("namespaces by their names", () => {
     (runInThisContext(`(function (module, require) {${outputFiles[0]!.text}\n})`) as (...given: unknown[]) => void)(module, createRequire(import.meta.url));
     expect(module.exports.createKV().storage).toBe("SQLITE");
   });
+
+  it("are loaded from what is no file, as Deno does from a server", async () => {
+    const { outputFiles } = await build({ stdin: { contents: 'export { createKV } from "./src/namespace/index.ts";', resolveDir: process.cwd() }, bundle: true, platform: "neutral", mainFields: ["module", "main"], format: "esm", write: false, logLevel: "error" });
+    const module = (await import(/* @vite-ignore */ `data:text/javascript;base64,${Buffer.from(outputFiles[0]!.contents).toString("base64")}`)) as { createKV: typeof createKV };
+    expect(module.createKV().storage).toBe("SQLITE");
+  });
 });
