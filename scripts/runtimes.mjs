@@ -25,11 +25,11 @@ async function install() {
   mkdirSync(project);
   const [{ filename }] = Object.values(JSON.parse(await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], root)));
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "user", private: true, type: "module" }));
-  const others = ["fast-check", "redis", "@vue/reactivity", "react", "solid-js", "vue"].map((name) => `${name}@${pkg.devDependencies[name]}`);
+  const others = ["fast-check", "redis", "@vue/reactivity", "react", "solid-js", "vue", "wasmoon"].map((name) => `${name}@${pkg.devDependencies[name]}`);
   await run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", join(folder, filename), ...others], project);
   const names = Object.keys(pkg.exports).filter((path) => path !== "./package.json").map((path) => pkg.name + path.slice(1));
   writeFileSync(join(project, "entries.mjs"), `export const entries = {\n${names.map((name) => `  ${JSON.stringify(name)}: () => import(${JSON.stringify(name)}),\n`).join("")}};\n`);
-  for (const name of ["smoke", "in-process", "in-page", "in-worker"]) cpSync(join(sources, `${name}.mjs`), join(project, `${name}.mjs`));
+  for (const name of ["smoke", "faces", "in-process", "in-page", "in-worker"]) cpSync(join(sources, `${name}.mjs`), join(project, `${name}.mjs`));
   return project;
 }
 
@@ -88,7 +88,8 @@ const runtimes = {
   "Node 24": inProcess(node, ["--experimental-webstorage", ...storage]),
   "Node 26": inProcess(at("node26/bin/node"), storage),
   Bun: inProcess(at("@oven/bun-linux-x64/bin/bun"), []),
-  Deno: inProcess(at("@deno/linux-x64-glibc/deno"), ["run", "--allow-all", "--no-lock"]),
+  // With the permissions that the README names, and no others.
+  Deno: inProcess(at("@deno/linux-x64-glibc/deno"), ["run", "--no-prompt", "--allow-read", "--allow-write", "--allow-sys", "--allow-env", "--allow-net", "--no-lock"]),
   workerd: inWorkerd,
   Chromium: inChromium,
 };

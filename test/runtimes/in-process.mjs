@@ -2,7 +2,12 @@
 import { rmSync } from "node:fs";
 import process from "node:process";
 import kv from "anykv";
+import { http } from "anykv/clients/http";
+import { serve } from "anykv/http";
+import { installKV } from "anykv/lua";
+import { createKV } from "anykv/namespace";
 import { createClient } from "redis";
+import { LuaFactory } from "wasmoon";
 import { smoke } from "./smoke.mjs";
 
 let count = 0;
@@ -34,4 +39,22 @@ if (globalThis.localStorage !== undefined) {
     },
   };
 }
-console.log(JSON.stringify(await smoke(subjects)));
+
+const more = {
+  async lua() {
+    const lua = await new LuaFactory().createEngine();
+    installKV(lua, createKV({ store: kv(new Map()) }));
+    const answer = await lua.doString('local kv = KV.namespace("cache"); kv:put("config", { theme = "dark" }); return kv:get("config", "json").theme');
+    if (answer !== "dark") throw new Error(`Lua answers ${answer}`);
+  },
+  async serve() {
+    const token = crypto.randomUUID();
+    const server = await serve(kv(new Map()), { tokens: [{ token, space: "my-app" }] });
+    const store = kv(http(server.url, { token }));
+    await store.set("key1", "Hello world");
+    const answer = await store.get("key1");
+    await server.close();
+    if (answer !== "Hello world") throw new Error(`the server answers ${answer}`);
+  },
+};
+console.log(JSON.stringify(await smoke(subjects, { storage: "SQLITE", more })));

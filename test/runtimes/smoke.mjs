@@ -3,6 +3,7 @@
 import { conformance } from "anykv/conformance";
 import kv from "anykv";
 import { entries } from "./entries.mjs";
+import { faces } from "./faces.mjs";
 
 /** Imports every entry of the package. */
 async function importAll() {
@@ -32,9 +33,25 @@ async function certify(what, subject) {
   return { what, passed, failures };
 }
 
-/** Resolves to a row for each thing that was tried. `subjects` are those of the conformance suite, by what they are called in the table. */
-export async function smoke(subjects) {
-  const rows = [await importAll(), await certify("memory", { open: () => kv(new Map()) })];
+/** Runs some programs, each of which throws when it fails. */
+async function runEach(what, programs) {
+  const failures = [];
+  for (const [name, run] of Object.entries(programs)) {
+    try {
+      await run();
+    } catch (error) {
+      failures.push(`${name}: ${error?.message ?? error}`);
+    }
+  }
+  return { what, passed: Object.keys(programs).length - failures.length, failures };
+}
+
+/**
+ * Resolves to a row for each thing that was tried. `subjects` are those of the conformance suite, by what they are called in the table; `storage` is where
+ * namespaces are kept here, `more` what only some runtimes have.
+ */
+export async function smoke(subjects, { storage = "MEMORY", more = {} } = {}) {
+  const rows = [await importAll(), await runEach("every face", { ...faces({ storage }), ...more }), await certify("memory", { open: () => kv(new Map()) })];
   for (const [what, subject] of Object.entries(subjects)) rows.push(await certify(what, subject));
   return rows;
 }

@@ -1,0 +1,77 @@
+// Each face, as the README shows it. What says that it is made at once is made while this module loads: edge workers have neither timers nor random numbers then.
+import kv from "anykv";
+import { atomic, increment } from "anykv/atomic";
+import { http } from "anykv/clients/http";
+import { rich } from "anykv/codec";
+import { createHandler } from "anykv/http";
+import { KV, namespace } from "anykv/namespace";
+import { createKVStore } from "anykv/reactive";
+import { DynamicStore, StaticStore } from "anykv/schema";
+import { connect, versioned } from "anykv/versioned";
+
+const token = "9b9634a1-1655-4baf-bdf5-c04feffc68bd";
+const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "my-app" }] });
+const fetch = (...request) => handler(new Request(...request));
+const remote = connect({ url: "https://kv.test", accessToken: token, fetch });
+const entries = versioned(kv(new Map()), { indexes: { email: { prefix: ["users"], of: (user) => user.email, unique: true } } });
+const app = StaticStore("app", { online: "set", users: DynamicStore("users", "number") }, { store: kv(new Map()) });
+const settings = createKVStore("settings", { store: kv(new Map()) });
+const posts = namespace(kv(new Map()), "posts");
+const users = KV.namespace("users");
+
+/** @throws {Error} unless both are the same as JSON. */
+function equal(actual, expected) {
+  const [is, should] = [actual, expected].map((value) => JSON.stringify(value));
+  if (is !== should) throw new Error(`${is} should be ${should}`);
+}
+
+/** What to try, by its name. `storage` is where this runtime keeps namespaces without being told. */
+export const faces = ({ storage }) => ({
+  async atomic() {
+    const store = kv(new Map());
+    equal((await atomic(store).check({ key: "a", version: null }).set("a", 1).commit()).ok, true);
+    equal(await increment(store, "a", 2), 3);
+  },
+  async versioned() {
+    await entries.set(["users", 1n], { email: "ann@example.com" });
+    equal((await entries.getBy("email", "ann@example.com")).value.email, "ann@example.com");
+    const watching = entries.watch([["users", 1n]]).getReader();
+    equal((await watching.read()).value.length, 1);
+    await watching.cancel();
+  },
+  async http() {
+    const store = kv(http("https://kv.test", { token, fetch }));
+    await store.set("key1", "Hello world", { expires: "1h" });
+    equal(await store.get("key1"), "Hello world");
+    await remote.set(["users", 1], "Ann");
+    equal((await remote.get(["users", 1])).value, "Ann");
+    equal(await (await fetch("https://kv.test/ready")).json(), { ok: true });
+  },
+  async namespace() {
+    await posts.put("first", new Blob(["The first"]).stream(), { metadata: { by: "ann" } });
+    equal(await posts.get("first"), "The first");
+    equal((await posts.list()).keys, [{ name: "first", metadata: { by: "ann" } }]);
+  },
+  async "its default place"() {
+    await users.put("user:123", "Alice");
+    equal([await users.get("user:123"), KV.storage], ["Alice", storage]);
+  },
+  async schema() {
+    equal(await app.take("online").add("ann"), 1);
+    equal(await app.take("users").take("ann").write("one").catch(({ code }) => code), "KV_VALIDATION");
+  },
+  async reactive() {
+    const theme = settings("theme", { dark: false });
+    await settings.ready();
+    theme.data.dark = true;
+    await settings.ready();
+    equal(settings.snapshot(theme), { data: { dark: true }, status: "ready" });
+    settings.leave(theme);
+  },
+  async codec() {
+    const store = kv(new Map(), { codec: rich });
+    await store.set("a", { big: 10n, set: new Set([1]) });
+    const { big, set } = await store.get("a");
+    equal([typeof big, [...set]], ["bigint", [1]]);
+  },
+});
