@@ -1,9 +1,9 @@
 import { EventEmitter } from "node:events";
 import { DatabaseSync } from "node:sqlite";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { redis } from "../../src/clients/redis.ts";
 import { sqlite } from "../../src/clients/sqlite.ts";
-import kv, { type KvError } from "../../src/index.ts";
+import kv, { type KvError, type Store } from "../../src/index.ts";
 import { eventually } from "../helpers/eventually.ts";
 
 /** A client of one's own whose answers wait for a sign. */
@@ -24,6 +24,10 @@ function slow(): { client: object; answer(): void; closedAt(): number; data: Map
 }
 
 describe("close()", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
   it("waits for what is under way, and only then ends the client", async () => {
     const one = slow() as ReturnType<typeof slow> & { hush: boolean };
     const store = kv(one.client);
@@ -39,14 +43,24 @@ describe("close()", () => {
     await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CLOSED" });
   });
 
+  /** Closes a store whose patience is 2 s and that has one operation under way, for which it waits for half of that. */
+  async function closed(store: Store): Promise<void> {
+    let isClosed = false;
+    const closing = store.close().then(() => (isClosed = true));
+    while (!isClosed) await vi.advanceTimersByTimeAsync(10);
+    await closing;
+  }
+
   it("does not wait for what gives no answer", async () => {
     const one = slow() as ReturnType<typeof slow> & { hush: boolean };
-    const store = kv(one.client, { timeout: "200ms" });
+    const store = kv(one.client, { timeout: "2s" });
     await store.set("a", 1);
     expect(one.hush).toBe(true);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const write = store.set("b", 2).catch((error: KvError) => error.code);
-    await store.close();
+    await closed(store);
     expect(one.closedAt()).toBe(1);
+    await vi.advanceTimersByTimeAsync(1100);
     expect(await write).toBe("KV_CLOSED");
   });
 
@@ -54,11 +68,12 @@ describe("close()", () => {
     const broken = Object.assign(new Error("The client is closed"), { code: "E_CLIENT" });
     let reject: ((error: Error) => void) | undefined;
     const client = { get: () => new Promise((_, no) => (reject = no)), set: () => {}, close: () => reject?.(broken) };
-    const store = kv(client, { timeout: "200ms" });
-    const read = store.get("a");
+    const store = kv(client, { timeout: "2s" });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const read = store.get("a").catch((error: KvError) => error);
     await eventually(() => reject).toBeDefined();
-    await store.close();
-    await expect(read).rejects.toMatchObject({ code: "KV_CLOSED", cause: broken });
+    await closed(store);
+    expect(await read).toMatchObject({ code: "KV_CLOSED", cause: broken });
   });
 
   it("ends a client that was never used, without making anything in it", async () => {
