@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { redis } from "../../src/clients/redis.ts";
 import { sqlite } from "../../src/clients/sqlite.ts";
-import kv, { type KvError, type Store } from "../../src/index.ts";
+import kv, { type KvError } from "../../src/index.ts";
 import { eventually } from "../helpers/eventually.ts";
 
 /** A client of one's own whose answers wait for a sign. */
@@ -43,14 +43,6 @@ describe("close()", () => {
     await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CLOSED" });
   });
 
-  /** Closes a store whose patience is 2 s and that has one operation under way, for which it waits for half of that. */
-  async function closed(store: Store): Promise<void> {
-    let isClosed = false;
-    const closing = store.close().then(() => (isClosed = true));
-    while (!isClosed) await vi.advanceTimersByTimeAsync(10);
-    await closing;
-  }
-
   it("does not wait for what gives no answer", async () => {
     const one = slow() as ReturnType<typeof slow> & { hush: boolean };
     const store = kv(one.client, { timeout: "2s" });
@@ -58,7 +50,7 @@ describe("close()", () => {
     expect(one.hush).toBe(true);
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const write = store.set("b", 2).catch((error: KvError) => error.code);
-    await closed(store);
+    await Promise.all([store.close(), vi.advanceTimersByTimeAsync(1000)]);
     expect(one.closedAt()).toBe(1);
     await vi.advanceTimersByTimeAsync(1100);
     expect(await write).toBe("KV_CLOSED");
@@ -72,7 +64,7 @@ describe("close()", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const read = store.get("a").catch((error: KvError) => error);
     await eventually(() => reject).toBeDefined();
-    await closed(store);
+    await Promise.all([store.close(), vi.advanceTimersByTimeAsync(1000)]);
     expect(await read).toMatchObject({ code: "KV_CLOSED", cause: broken });
   });
 
