@@ -52,6 +52,8 @@ function counted(command, args, names) {
 function vitest({ missing }) {
   // Without Chromium the other projects still run; the browser project then counts as one failure.
   const able = projects.filter((name) => name !== "browser" || !missing.includes("chromium"));
+  // What an installation has just written goes to the disk now, and not while the tests wait for the disk. Where there is no such program, it goes when it goes.
+  spawnSync("sync");
   const reporters = ["--reporter=default", "--reporter=./scripts/counts.ts"];
   return counted(node, ["node_modules/vitest/vitest.mjs", "run", ...able.map((name) => `--project=${name}`), ...reporters], projects);
 }
