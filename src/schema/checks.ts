@@ -1,4 +1,5 @@
 import type { Cell } from "./cell.ts";
+import { isPlain as isPlainObject } from "../value.ts";
 import { KvValidationError } from "./validation-error.ts";
 
 type Path = readonly PropertyKey[];
@@ -27,9 +28,7 @@ export function memberOf(cell: Cell, value: unknown, path: Path = []): string {
 
 /** Whether something is an object with members of its own alone: no array, and of no class. */
 export function isPlain(value: unknown): value is { [key: string]: unknown } {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const proto: unknown = Object.getPrototypeOf(value);
-  return proto === null || Object.getPrototypeOf(proto) === null;
+  return typeof value === "object" && value !== null && !Array.isArray(value) && isPlainObject(value, false);
 }
 
 /** The items of something iterable that is no text, as they are now. */
