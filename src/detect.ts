@@ -58,6 +58,7 @@ export function detect(input: unknown): Source {
     return {
       type,
       supports: typeof supports === "function" ? supports(input) : supports,
+      client: input,
       open: async () => (await source()).open(),
       close: async () => (await source()).close?.() ?? false,
     };

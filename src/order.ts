@@ -40,7 +40,7 @@ const SLACK = 100;
 const PATIENCE = 2;
 
 /** No key of a store begins with this lone surrogate: keys are well-formed. */
-export const API_KEY = "\udfff";
+export const API_KEY: string = "\udfff";
 
 const isUnder = (key: string, prefix: string): boolean =>
   key.startsWith(prefix) && (prefix !== "" || !key.startsWith(API_KEY));
@@ -64,13 +64,14 @@ export class Order {
    * both. Resolves or rejects with the work; earlier failures do not matter.
    *
    * @param ms how long the work takes at most, in milliseconds; it has to reject by then.
+   * @param isInOrder the client itself applies this work before all later work on the same keys.
    * @throws {KvError} KV_CONNECTION when it waited longer than twice that for work that timed out.
    */
-  run<T>(scope: Scope, work: () => MaybePromise<T>, ms: number = Infinity): MaybePromise<T> {
-    if (this.#isHeld()) return this.later(() => this.run(scope, work, ms));
+  run<T>(scope: Scope, work: () => MaybePromise<T>, ms: number = Infinity, isInOrder: boolean = false): MaybePromise<T> {
+    if (this.#isHeld()) return this.later(() => this.run(scope, work, ms, isInOrder));
     const blockers = this.pending === 0 ? [] : this.#blockers(scope);
     const result = blockers.length === 0 ? work() : this.#after(blockers, work, ms);
-    if (!(result instanceof Promise)) return result;
+    if (!(result instanceof Promise) || (isInOrder && blockers.length === 0)) return result;
     const start = blockers.reduce((latest, { until }) => Math.max(latest, until), performance.now());
     this.#register({ scope, over: Promise.resolve(), until: start + ms, timedOut: false }, result);
     return result;
@@ -82,11 +83,11 @@ export class Order {
     this.#register({ scope, over: Promise.resolve(), until: performance.now() + ms, timedOut: false }, result);
   }
 
-  /** Resolves once all earlier work under a prefix is over. Later work does not wait for the caller. */
+  /** Resolves once all earlier writes under a prefix are over. Later work does not wait for the caller. */
   async settled(prefix: string): Promise<void> {
     if (this.#isHeld()) await this.later(() => {});
-    const blockers = this.pending === 0 ? [] : this.#blockers({ writeUnder: prefix });
-    await Promise.all(blockers.map(({ over }) => over));
+    const blockers = this.pending === 0 ? [] : this.#blockers({ readUnder: prefix });
+    if (blockers.length > 0) await this.#after(blockers, () => {}, Infinity);
   }
 
   /** Holds all operations back until something settles, such as the loading of their code. */
@@ -141,8 +142,8 @@ export class Order {
     turn.over = result.then(
       () => this.#end(turn),
       (error: unknown) => {
-        const { cause } = Object(error) as { cause?: { name?: unknown } };
-        turn.timedOut = cause?.name === "TimeoutError";
+        const { name, cause } = Object(error) as { name?: unknown; cause?: { name?: unknown } };
+        turn.timedOut = name === "TimeoutError" || cause?.name === "TimeoutError";
         this.#end(turn);
       },
     );
@@ -204,4 +205,25 @@ export class Order {
     }
     return work();
   }
+}
+
+const byObject = new WeakMap<object, Order>();
+const byName = new Map<string, WeakRef<Order>>();
+
+/** The order that all stores over one client share; `own` where it has none. Equal URLs are one client. */
+export function orderOf(client: unknown, own: Order = new Order()): Order {
+  if (typeof client === "string" || client instanceof URL) return named(String(client), own);
+  if (Object(client) !== client) return own;
+  const order = byObject.get(client as object) ?? own;
+  byObject.set(client as object, order);
+  return order;
+}
+
+function named(name: string, own: Order): Order {
+  const order = byName.get(name)?.deref() ?? own;
+  // Older edge workers have no weak references; they have no files either.
+  if (typeof WeakRef !== "function" || order !== own) return order;
+  for (const [other, reference] of byName) if (reference.deref() === undefined) byName.delete(other);
+  byName.set(name, new WeakRef(order));
+  return order;
 }

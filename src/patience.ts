@@ -2,7 +2,7 @@ import { KvError } from "./errors.ts";
 import { milliseconds } from "./expires.ts";
 
 /** Beyond this many milliseconds a timer fires at once. */
-export const LONGEST = 2 ** 31 - 1;
+export const LONGEST: number = 2 ** 31 - 1;
 
 /**
  * A `timeout` option in milliseconds; `Infinity` for none (`0` or `null`). Default 5 s.

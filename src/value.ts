@@ -130,3 +130,15 @@ export function copyOf(value: Json): Json {
   }
   return copy;
 }
+
+/** The same arrays and plain objects made anew, so that later changes to them do not matter. Everything else is shared. */
+export function snapshot(value: unknown, seen: Map<object, object> = new Map()): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const isArray = Array.isArray(value);
+  const known = seen.get(value);
+  if (known !== undefined || !isPlain(value, isArray)) return known ?? value;
+  const copy = (isArray ? [...value] : { ...value }) as { [key: string]: unknown };
+  seen.set(value, copy);
+  for (const key of Object.keys(copy)) Object.defineProperty(copy, key, { value: snapshot(copy[key], seen), enumerable: true, writable: true, configurable: true });
+  return copy;
+}
