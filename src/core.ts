@@ -29,10 +29,10 @@ export interface StoreCore extends Omit<StoreContext, "order"> {
   expired(key: string, record: KvRecord): Promise<null>;
   /** The record if it is present and fresh, in call order. */
   read(key: string): MaybePromise<KvRecord | null>;
-  /** The same at once, for work that has its turn. */
+  /** The record as it is stored, fresh or not: at once, for work that has its turn. */
   readNow(key: string, adapter: Adapter): MaybePromise<KvRecord | null>;
-  /** Writes, or deletes for `null`, in call order; at once with an adapter. Answers with a promise when that takes time. */
-  put(key: string, record: KvRecord | null, adapter?: Adapter): Promise<void> | undefined;
+  /** Writes at once, or deletes for `null`, for work that has its turn. Answers with a promise when that takes time. */
+  writeNow(key: string, record: KvRecord | null, adapter: Adapter): Promise<void> | undefined;
   /**
    * Runs work on these keys in call order, with the adapter. The work may take the timeout so many times; `isSingle` is
    * for a single call of the adapter.

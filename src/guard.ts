@@ -35,7 +35,7 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
   };
   const guard: { [name: string]: unknown } = { ...adapter, wait };
   for (const [action, method] of Object.entries(adapter) as [string, Method][]) {
-    if (["get", "set", "del", "iterate", "inOrder"].includes(action)) continue;
+    if (typeof method !== "function" || ["get", "set", "del", "iterate"].includes(action)) continue;
     guard[action] = (...args: unknown[]) => {
       // What is asked of a structure says its name, and where it is.
       const fail = (error: unknown): never => action === "structure" ? connection.refuse(error, args[0] as string, (args[1] as StructurePlace).key) : connection.refuse(error, action === "page" ? "listing" : action);

@@ -9,7 +9,7 @@ import { isolated } from "./isolated.ts";
 import { Iteration } from "./iteration.ts";
 import { batches, decodeCursor, encodeCursor, ordered, type Pair, whole } from "./listing.ts";
 import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
-import { dropExpired, pruneAll } from "./sweep.ts";
+import { dropExpired, pruneAll, type Swept } from "./sweep.ts";
 import type { Scope } from "./order.ts";
 import { WHOLE } from "./perform.ts";
 import type { CommitResult, Expires, MaybePromise, Write } from "./types.ts";
@@ -41,9 +41,13 @@ async function abreast<T, R>(items: readonly T[], work: (item: T) => MaybePromis
   return results;
 }
 
+/** Gets expired records of a listing. */
+type Drop = (expired: readonly Pair[], now: number) => MaybePromise<void>;
+
 /** The operations of one store. */
 export function operations(core: StoreCore): Operations {
-  const { connection, prefix, timeout, refuse, locate, recordOf, decode, stamp, expired, wrote, read, readNow, put, order } = core;
+  const { connection, prefix, timeout, refuse, locate, recordOf, decode, stamp, expired, wrote, read, readNow, writeNow, order } = core;
+  const sweptBy = (adapter: Guarded): Swept => ({ adapter, order: order(), timeout });
   const perform = <T>(scope: Scope, work: (adapter: Guarded) => MaybePromise<T>, times?: number): MaybePromise<T> =>
     core.perform(scope, (adapter) => work(guard(connection, adapter, timeout)), times);
   const strip = (key: string): string => key.slice(prefix.length);
@@ -74,14 +78,14 @@ export function operations(core: StoreCore): Operations {
     return values;
   }
 
-  async function writeNow(writes: readonly Write[], adapter: Guarded): Promise<void> {
-    if (adapter.setMany === undefined) return void (await abreast(writes, ({ key, record }) => put(key, record, adapter)));
-    await adapter.setMany(writes);
-    await wrote(writes.length);
+  async function writeAllNow(writes: readonly Write[], adapter: Guarded): Promise<void> {
+    if (adapter.setMany !== undefined) return adapter.setMany(writes);
+    await abreast(writes, ({ key, record }) => writeNow(key, record, adapter));
   }
 
   async function writeAll(writes: readonly Write[]): Promise<void> {
-    await perform({ write: writes.map(({ key }) => key) }, (adapter) => writeNow(writes, adapter), allowance(writes));
+    await perform({ write: writes.map(({ key }) => key) }, (adapter) => writeAllNow(writes, adapter), allowance(writes));
+    await wrote(writes.length);
   }
 
   async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
@@ -109,11 +113,13 @@ export function operations(core: StoreCore): Operations {
     const full = locate(key, inner);
     // A number may be the index that map() passes: it is no duration, and no mistake.
     const write = { key: full, record: recordOf(full, value, typeof options === "number" ? undefined : options, stamp()) };
-    return perform({ write: [full] }, async (adapter) => {
+    const added = await perform({ write: [full] }, async (adapter) => {
       if (adapter.add !== undefined && write.record !== null) return adapter.add(prefix + inner, write.record);
-      await writeNow([write], adapter);
+      await writeAllNow([write], adapter);
       return key;
     });
+    await wrote(1);
+    return added;
   }
 
   async function commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult> {
@@ -147,7 +153,9 @@ export function operations(core: StoreCore): Operations {
     const full = locate(key);
     // Not "never" by mistake: that is said with null.
     if (expires === undefined) refuse(new KvError("KV_INVALID_EXPIRES", "touch() needs an expiry: null for never", { key: full }));
-    return perform({ write: [full] }, (adapter) => touchNow(full, expires, adapter));
+    const isThere = await perform({ write: [full] }, (adapter) => touchNow(full, expires, adapter));
+    await wrote(1);
+    return isThere;
   }
 
   async function touchNow(full: string, expires: Expires, adapter: Guarded): Promise<boolean> {
@@ -156,11 +164,11 @@ export function operations(core: StoreCore): Operations {
       const target = recordOf(full, 0, { expires }, stamp());
       if (target !== null && adapter.touch !== undefined) return adapter.touch(full, target.expires);
       const record = await readNow(full, adapter);
-      if (record === null) return false;
+      if (!isFresh(record, Date.now())) return false;
       const moved = target && new StoredRecord(record.value, target.expires, target.version, record.metadata);
       const write = { key: full, record: moved };
       if (adapter.commit === undefined) {
-        await writeNow([write], adapter);
+        await writeAllNow([write], adapter);
         return true;
       }
       const { ok } = await adapter.commit([{ key: full, version: versionOf(record) }], [write], Date.now());
@@ -169,15 +177,15 @@ export function operations(core: StoreCore): Operations {
   }
 
   /**
-   * The fresh records in bounded batches; expired ones are removed in passing. The key that is the prefix itself belongs to
-   * the store around this one: here it would be empty.
+   * The fresh records in bounded batches; `drop` gets those that have expired. The key that is the prefix itself belongs
+   * to the store around this one: here it would be empty.
    */
-  async function* fresh(adapter: Guarded, values: boolean, within = prefix): AsyncGenerator<readonly Pair[], void, undefined> {
+  async function* fresh(adapter: Guarded, values: boolean, drop: Drop, within = prefix): AsyncGenerator<readonly Pair[], void, undefined> {
     for await (const batch of batches(adapter, whole(within), values)) {
       const now = Date.now();
-      const present = batch.filter(([key, record]) => key !== prefix && isFresh(record, now));
-      yield present;
-      if (batch.some(([, record]) => !isFresh(record, now))) await dropExpired(adapter, within, batch, now);
+      yield batch.filter(([key, record]) => key !== prefix && isFresh(record, now));
+      const expired = batch.filter(([, record]) => !isFresh(record, now));
+      if (expired.length > 0) await drop(expired, now);
       // A store that was closed meanwhile ends the listing.
       await guardOf(connection, timeout);
     }
@@ -187,7 +195,7 @@ export function operations(core: StoreCore): Operations {
   async function* stream(): AsyncGenerator<readonly Pair[], void, undefined> {
     const adapter = await guardOf(connection, timeout);
     await order().settled(prefix);
-    yield* fresh(adapter, true);
+    yield* fresh(adapter, true, (expired, now) => dropExpired(sweptBy(adapter), prefix, expired, now));
   }
 
   function iterate(): AsyncGenerator<[string, never], void, undefined> {
@@ -195,34 +203,45 @@ export function operations(core: StoreCore): Operations {
     return new Iteration(stream(), ([key, record]: Pair) => (isFresh(record, record.expires === null ? 0 : Date.now()) ? [strip(key), decode(record.value, key)] : undefined));
   }
 
-  /** Lists in call order: behind earlier writes under the prefix, and before later ones. */
-  const listing = async <T>(within: string, work: (adapter: Guarded) => MaybePromise<T>): Promise<T> => perform({ readUnder: within }, work, WHOLE);
+  /**
+   * Lists in call order: behind earlier writes under the prefix, and before later ones. What it finds expired is removed
+   * afterwards, as a write like others.
+   */
+  async function listing<T>(within: string, work: (adapter: Guarded, drop: Drop) => MaybePromise<T>): Promise<T> {
+    const expired: Pair[] = [];
+    const drop: Drop = (found) => {
+      for (const [key, { expires, version }] of found) expired.push([key, new StoredRecord(null, expires, version, null)]);
+    };
+    const result = await perform({ readUnder: within }, (adapter) => work(adapter, drop), WHOLE);
+    if (expired.length > 0) await dropExpired(sweptBy(await guardOf(connection, timeout)), within, expired, Date.now());
+    return result;
+  }
 
-  async function collect<R>(adapter: Guarded, values: boolean, take: (pair: Pair) => R, within = prefix): Promise<R[]> {
+  async function collect<R>(adapter: Guarded, values: boolean, take: (pair: Pair) => R, drop: Drop, within = prefix): Promise<R[]> {
     const found: R[] = [];
-    for await (const batch of fresh(adapter, values, within)) for (const pair of batch) found.push(take(pair));
+    for await (const batch of fresh(adapter, values, drop, within)) for (const pair of batch) found.push(take(pair));
     return found;
   }
 
-  const keysNow = async (adapter: Guarded): Promise<string[]> =>
-    adapter.keys === undefined ? collect(adapter, false, ([key]) => strip(key)) : (await adapter.keys(prefix)).map(strip).filter(Boolean);
+  const keysNow = async (adapter: Guarded, drop: Drop): Promise<string[]> =>
+    adapter.keys === undefined ? collect(adapter, false, ([key]) => strip(key), drop) : (await adapter.keys(prefix)).map(strip).filter(Boolean);
 
-  const valuesNow = async (adapter: Guarded): Promise<unknown[]> =>
-    adapter.values === undefined ? collect(adapter, true, ([key, record]) => decode(record.value, key)) : (await adapter.values(prefix)).map((value) => decode(value, prefix));
+  const valuesNow = async (adapter: Guarded, drop: Drop): Promise<unknown[]> =>
+    adapter.values === undefined ? collect(adapter, true, ([key, record]) => decode(record.value, key), drop) : (await adapter.values(prefix)).map((value) => decode(value, prefix));
 
   /** The pairs whose keys start with `within`; they keep what is behind the store's prefix. */
-  async function entriesNow(adapter: Guarded, within: string): Promise<[string, unknown][]> {
+  async function entriesNow(adapter: Guarded, drop: Drop, within: string): Promise<[string, unknown][]> {
     const take = ([key, record]: Pair): [string, unknown] => [strip(key), decode(record.value, key)];
-    if (adapter.entries === undefined) return collect(adapter, true, take, within);
+    if (adapter.entries === undefined) return collect(adapter, true, take, drop, within);
     const found = await adapter.entries(within);
     const now = Date.now();
-    await dropExpired(adapter, within, found, now);
+    await drop(found.filter(([, record]) => !isFresh(record, now)), now);
     return found.filter(([key, record]) => key !== prefix && isFresh(record, now)).map(take);
   }
 
   async function entries(filter: string): Promise<[string, unknown][]> {
     const within = prefix + checkPrefix(filter);
-    return listing(within, (adapter) => entriesNow(adapter, within));
+    return listing(within, (adapter, drop) => entriesNow(adapter, drop, within));
   }
 
   async function list(options: ListOptions = {}): Promise<EntryPage<unknown>> {
@@ -231,15 +250,16 @@ export function operations(core: StoreCore): Operations {
     if (!Number.isSafeInteger(limit) || limit < 1) throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
     const range = { prefix: prefix + checkPrefix(inner), reverse };
     const after = cursor === null ? null : decodeCursor(cursor, range, inner);
-    return listing(range.prefix, async (adapter) => {
+    return listing(range.prefix, async (adapter, drop) => {
       // Without an order all records are passed: for a page of some the values of the others are left alone.
       const values = adapter.page !== undefined || limit > SOME;
       // One more than asked for tells whether there is another page.
-      const found = await ordered(adapter, { ...range, after }, limit + 1, prefix, values, (batch, now) => dropExpired(adapter, range.prefix, batch, now));
+      const found = await ordered(adapter, { ...range, after }, limit + 1, prefix, values, drop);
       const page = found.slice(0, limit);
       const filled = values ? page : await abreast(page, async ([key, record]) => [key, record.value === null ? await readNow(key, adapter) : isolated(record)] as const);
+      const now = Date.now();
       // What was deleted since is left out.
-      return { entries: filled.filter((pair): pair is Pair => pair[1] !== null).map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], range, inner) : null };
+      return { entries: filled.filter((pair): pair is Pair => isFresh(pair[1], now)).map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], range, inner) : null };
     });
   }
 
@@ -251,7 +271,7 @@ export function operations(core: StoreCore): Operations {
       for await (const batch of batches(adapter, whole(prefix), false)) {
         const keys = batch.map(([key]) => key).filter((key) => key !== prefix);
         found += keys.length;
-        await writeNow(keys.map((key) => ({ key, record: null })), adapter);
+        await writeAllNow(keys.map((key) => ({ key, record: null })), adapter);
       }
       if (found === 0 || found >= before) return;
     }
@@ -260,7 +280,7 @@ export function operations(core: StoreCore): Operations {
   async function prune(): Promise<number> {
     const adapter = await guardOf(connection, timeout);
     await order().settled(prefix);
-    return pruneAll(adapter, prefix);
+    return pruneAll(sweptBy(adapter), prefix);
   }
 
   return {

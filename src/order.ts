@@ -21,7 +21,8 @@ interface Turn {
   over: Promise<void>;
   /** When the operation is over at the latest, in milliseconds of `performance.now()`. */
   until: number;
-  timedOut: boolean;
+  /** The error of an operation that got no answer in time. */
+  timeout?: unknown;
 }
 
 /** The pending operations on one key: the last write, and the reads called after it. */
@@ -73,14 +74,20 @@ export class Order {
     const result = blockers.length === 0 ? work() : this.#after(blockers, work, ms);
     if (!(result instanceof Promise) || (isInOrder && blockers.length === 0)) return result;
     const start = blockers.reduce((latest, { until }) => Math.max(latest, until), performance.now());
-    this.#register({ scope, over: Promise.resolve(), until: start + ms, timedOut: false }, result);
+    this.#register({ scope, over: Promise.resolve(), until: start + ms }, result);
     return result;
+  }
+
+  /** Runs work on some keys if no earlier work on them is pending; `null` otherwise. */
+  attempt<T>(scope: Scope, work: () => MaybePromise<T>, ms: number): MaybePromise<T> | null {
+    const isFree = this.pending === 0 || (!this.#isHeld() && this.#blockers(scope).length === 0);
+    return isFree ? this.run(scope, work, ms) : null;
   }
 
   /** Counts a single read or write that has begun, so that later work on its key waits for it. */
   track(key: string, isWrite: boolean, result: Promise<unknown>, ms: number): void {
     const scope = isWrite ? { write: [key] } : { read: [key] };
-    this.#register({ scope, over: Promise.resolve(), until: performance.now() + ms, timedOut: false }, result);
+    this.#register({ scope, over: Promise.resolve(), until: performance.now() + ms }, result);
   }
 
   /** Resolves once all earlier writes under a prefix are over. Later work does not wait for the caller. */
@@ -142,8 +149,7 @@ export class Order {
     turn.over = result.then(
       () => this.#end(turn),
       (error: unknown) => {
-        const { name, cause } = Object(error) as { name?: unknown; cause?: { name?: unknown } };
-        turn.timedOut = name === "TimeoutError" || cause?.name === "TimeoutError";
+        turn.timeout = [error, Object(error).cause].find((each) => Object(each).name === "TimeoutError");
         this.#end(turn);
       },
     );
@@ -195,13 +201,13 @@ export class Order {
   async #after<T>(blockers: readonly Turn[], work: () => MaybePromise<T>, ms: number): Promise<T> {
     const start = performance.now();
     const latest = Math.max(...blockers.map(({ scope, until }) => (scope.readUnder === undefined ? until : Math.min(until, start + LISTING))));
-    let timedOut = false;
-    // Edge workers may never settle what another request began: the limit then ends the wait.
     const limit = Math.min(Math.ceil(latest - start) + SLACK, LONGEST);
-    await within(Promise.all(blockers.map(({ over }) => over)), limit).catch(() => (timedOut = true));
-    timedOut ||= blockers.some((turn) => turn.timedOut);
-    if (timedOut && performance.now() - start >= PATIENCE * ms) {
-      throw new KvError("KV_CONNECTION", "not sent: earlier operations on this key were not answered in time");
+    let cause: unknown;
+    // Edge workers may never settle what another request began: the limit then ends the wait.
+    await within(Promise.all(blockers.map(({ over }) => over)), limit).catch((error) => (cause = error));
+    cause ??= blockers.find(({ timeout }) => timeout !== undefined)?.timeout;
+    if (cause !== undefined && performance.now() - start >= PATIENCE * ms) {
+      throw new KvError("KV_CONNECTION", "not sent: earlier operations on this key were not answered in time", { cause });
     }
     return work();
   }

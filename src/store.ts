@@ -101,7 +101,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   async function expired(key: string, record: KvRecord): Promise<null> {
     // The reader is told the truth either way; a client that refuses to delete is asked again by the next reader.
-    await sweeping().then(({ evictFrom }) => evictFrom(connection, timeout, key, record)).catch(() => {});
+    await sweeping().then(({ evictFrom }) => evictFrom(connection, order(), timeout, key, record)).catch(() => {});
     return null;
   }
 
@@ -128,20 +128,17 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   function read(key: string): MaybePromise<KvRecord | null> {
     const { adapter } = connection;
-    if (adapter === null || order().pending > 0) return perform({ read: [key] }, (opened) => readNow(key, opened), 1, true);
-    const found = readNow(key, adapter);
-    if (found instanceof Promise && adapter.inOrder !== true) order().track(key, false, found, timeout);
-    return found;
+    const isFree = adapter !== null && order().pending === 0;
+    const found = isFree ? readNow(key, adapter) : perform({ read: [key] }, (opened) => readNow(key, opened), 1, true);
+    if (!(found instanceof Promise)) return judge(key, found);
+    if (isFree && adapter.inOrder !== true) order().track(key, false, found, timeout);
+    return found.then((record) => judge(key, record));
   }
 
   function readNow(key: string, adapter: Adapter): MaybePromise<KvRecord | null> {
     try {
       const found = adapter.get(key);
-      if (!(found instanceof Promise)) return judge(key, found);
-      return within(found, timeout, connection).then(
-        (record) => judge(key, record),
-        (error) => refuse(error, key, "reading"),
-      );
+      return found instanceof Promise ? within(found, timeout, connection).catch((error) => refuse(error, key, "reading")) : found;
     } catch (error) {
       return refuse(error, key, "reading");
     }
@@ -166,11 +163,13 @@ function storeOf<V>(context: StoreContext): Store<V> {
   async function has(key: string): Promise<boolean> {
     const full = locate(key);
     try {
-      const look = (adapter: Adapter): MaybePromise<boolean | KvRecord | null> => (adapter.has === undefined ? readNow(full, adapter) : hasNow(full, adapter));
       const { adapter } = connection;
-      const found = adapter === null || order().pending > 0 ? perform({ read: [full] }, look, 1, true) : look(adapter);
-      if (found instanceof Promise && adapter !== null && adapter.inOrder !== true) order().track(full, false, found, timeout);
-      return Boolean(found instanceof Promise ? await found : found);
+      const isFree = adapter !== null && order().pending === 0;
+      const look = (opened: Adapter): MaybePromise<KvRecord | boolean | null> => (opened.has === undefined ? readNow(full, opened) : hasNow(full, opened));
+      const looked = isFree ? look(adapter) : perform({ read: [full] }, look, 1, true);
+      if (isFree && looked instanceof Promise && adapter.inOrder !== true) order().track(full, false, looked, timeout);
+      const found = looked instanceof Promise ? await looked : looked;
+      return typeof found === "boolean" ? found : (await judge(full, found)) !== null;
     } catch (error) {
       return isKvError(error, "KV_FOREIGN") ? false : refuse(error, full, "reading");
     }
@@ -181,13 +180,21 @@ function storeOf<V>(context: StoreContext): Store<V> {
     return done instanceof Promise ? within(done, timeout, connection) : undefined;
   }
 
-  function put(key: string, record: KvRecord | null, opened?: Adapter): Promise<void> | undefined {
+  function writeInTurn(key: string, record: KvRecord | null, adapter: Adapter): Promise<void> | undefined {
     try {
-      const adapter = opened ?? connection.adapter;
-      const isFree = adapter !== null && (opened !== undefined || order().pending === 0);
-      const done = isFree ? writeNow(key, record, adapter) : perform<void>({ write: [key] }, (found) => writeNow(key, record, found), 1, true);
+      return writeNow(key, record, adapter)?.catch((error) => refuse(error, key, "writing"));
+    } catch (error) {
+      return refuse(error, key, "writing");
+    }
+  }
+
+  function put(key: string, record: KvRecord | null): Promise<void> | undefined {
+    try {
+      const { adapter } = connection;
+      const isFree = adapter !== null && order().pending === 0;
+      const done = isFree ? writeNow(key, record, adapter) : perform<void>({ write: [key] }, (opened) => writeNow(key, record, opened), 1, true);
       if (!(done instanceof Promise)) return wrote(1);
-      if (isFree && opened === undefined && adapter.inOrder !== true) order().track(key, true, done, timeout);
+      if (isFree && adapter.inOrder !== true) order().track(key, true, done, timeout);
       return done.then(
         () => wrote(1),
         (error) => refuse(error, key, "writing"),
@@ -212,7 +219,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
   }
 
   // Everything else is loaded by its first use, so that a page that reads and writes single keys stays small.
-  const core: StoreCore = { ...context, refuse, locate, recordOf, decode, stamp, expired, wrote, readNow, read, put, perform, order };
+  const core: StoreCore = { ...context, refuse, locate, recordOf, decode, stamp, expired, wrote, readNow, read, writeNow: writeInTurn, perform, order };
   let own: Operations | undefined;
   const operations = (): Operations => (own ??= operationsModule!.operations(core));
   type Name = Exclude<keyof Operations, "iterate">;

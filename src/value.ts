@@ -61,7 +61,12 @@ function normalize(value: unknown, depth: number): Json | Fault {
 }
 
 // What most values are made of is told in place: a call for each would cost more than the copy.
-const isSimple = (value: unknown): boolean => typeof value === "string" || typeof value === "boolean" || value === null;
+const isSimple = (value: unknown): boolean =>
+  typeof value === "string" ||
+  typeof value === "boolean" ||
+  value === null ||
+  // Finite, and not the zero that may have a sign.
+  (typeof value === "number" && value !== 0 && value - value === 0);
 
 function normalizeArray(array: readonly unknown[], depth: number): Json[] | Fault {
   // Item by item: what methods an array has may be its own.
@@ -122,7 +127,11 @@ export function checkedCopy(value: unknown, name = "value", rule = "only JSON ca
 /** A copy of a value that is known to be of the JSON data model. */
 export function copyOf(value: Json): Json {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(copyOf);
+  if (Array.isArray(value)) {
+    const items = value.slice();
+    for (let i = 0; i < items.length; i++) if (typeof items[i] === "object") items[i] = copyOf(items[i]!);
+    return items;
+  }
   const copy = { ...value };
   for (const key in copy) {
     const item = copy[key]!;

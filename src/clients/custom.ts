@@ -1,5 +1,4 @@
 import { KvError } from "../errors.ts";
-import { keyedLock, type KeyedLock } from "../lock.ts";
 import { CUSTOM } from "../manifest.ts";
 import { failedChecks, foreign, StoredRecord } from "../record.ts";
 import { committed } from "../text.ts";
@@ -33,9 +32,6 @@ export interface CustomClient {
   clear?(prefix: string): unknown;
   close?(): unknown;
 }
-
-// Two stores over one client must see one lock.
-const locks = new WeakMap<CustomClient, KeyedLock>();
 
 /** What a client without `EXPIRES` is handed as its value: the record as plain JSON, as docs/format.md describes. */
 function wrap({ version, expires, metadata, value }: KvRecord): Json {
@@ -82,8 +78,6 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
     const can = (name: keyof CustomClient): boolean => typeof client[name] === "function";
     const read = (key: string, item: unknown): StoredRecord | null => (native ? bare(item) : unwrap(key, item));
     const give = (record: KvRecord): Json => (native ? record.value : wrap(record));
-    const lock = locks.get(client) ?? keyedLock();
-    locks.set(client, lock);
 
     const get = async (key: string): Promise<KvRecord | null> => read(key, await client.get(key));
     // A client that makes texts of what it is given would lose every record: the first one shows.
@@ -132,8 +126,8 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
 
     const adapter: Adapter = {
       get,
-      set: (key, record) => lock([key], () => write({ key, record })),
-      del: (key) => lock([key], () => write({ key, record: null })),
+      set: (key, record) => write({ key, record }),
+      del: (key) => write({ key, record: null }),
     };
     if (can("iterate") || can("entries")) adapter.iterate = (prefix) => pairs(can("iterate") ? client.iterate!(prefix) : client.entries!(prefix), prefix);
     // A clear() without a parameter knows of no prefix, and would clear what is others': it is only good for everything.
@@ -148,15 +142,15 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
       };
     }
     if (!native) {
-      adapter.commit = (checks, writes, now) =>
-        lock([...checks, ...writes].map(({ key }) => key), async () => {
-          const found = new Map<string, KvRecord | null>();
-          for (const { key } of checks) found.set(key, await get(key));
-          const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);
-          if (failed.length > 0) return { ok: false, failed };
-          await writeTogether(writes);
-          return committed(writes);
-        });
+      // Other writes of these keys wait for it: the store keeps the order of calls.
+      adapter.commit = async (checks, writes, now) => {
+        const found = new Map<string, KvRecord | null>();
+        for (const { key } of checks) found.set(key, await get(key));
+        const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);
+        if (failed.length > 0) return { ok: false, failed };
+        await writeTogether(writes);
+        return committed(writes);
+      };
       return adapter;
     }
     // Only a client that drops expired values itself can list its keys without showing us each record.
