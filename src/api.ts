@@ -46,7 +46,8 @@ export interface KvOptions<V = unknown> {
   /** Widens what can be stored beyond JSON. */
   codec?: Codec<V>;
   /**
-   * How long each request to the client may take: seconds, or a text such as `"500ms"`; `0` for as long as it takes. Past it the operation rejects with
+   * How long each request to the client may take: seconds (up to 600), or a string such as
+   * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with
    * KV_CONNECTION, and what was asked for may still be done. An operation of many requests, such as a listing, has it for each; `getMany`, `setMany` and
    * `commit` have it for each thousand keys, `clear` and `prune` ten times. Default `"5s"`.
    */
