@@ -40,18 +40,18 @@ export interface Codec<V = unknown> {
 /** Options of `kv()`. */
 export interface KvOptions<V = unknown> {
   /** A literal text before every key. Default `""`. */
-  prefix?: string;
+  prefix?: string | undefined;
   /** The expiry of every write that names none. Default `null`: never. */
-  expires?: Expires;
+  expires?: Expires | undefined;
   /** Widens what can be stored beyond JSON. */
-  codec?: Codec<V>;
+  codec?: Codec<V> | undefined;
   /**
    * How long each request to the client may take: seconds (up to 600), or a string such as
    * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with
    * KV_CONNECTION, and what was asked for may still be done. An operation of many requests, such as a listing, has it for each; `getMany`, `setMany` and
    * `commit` have it for each thousand keys, `clear` and `prune` ten times. Default `"5s"`.
    */
-  timeout?: number | string | null;
+  timeout?: number | string | null | undefined;
 }
 
 /** Options of a write. */
@@ -79,13 +79,13 @@ export interface Entry<V = Json> {
 /** Options of `list()`. */
 export interface ListOptions {
   /** Only keys that start with this literal text, which stays part of them. Default `""`. */
-  prefix?: string;
+  prefix?: string | undefined;
   /** The most entries of a page: a whole number from 1. Default 100. */
-  limit?: number;
+  limit?: number | undefined;
   /** The `cursor` of the page before. Default `null`: from the start. */
-  cursor?: string | null;
+  cursor?: string | null | undefined;
   /** From the last key to the first. Default `false`. */
-  reverse?: boolean;
+  reverse?: boolean | undefined;
 }
 
 /** A page of entries in key order; `cursor` is `null` on the last. */
@@ -110,9 +110,12 @@ export interface CommitWrite extends SetOptions {
 /**
  * One key-value store over any client: the same keys, values, expiry and errors on each of them.
  *
- * Every method returns a promise but `prefix()`, `expires()` and `iterate()`. Methods work detached (`keys.map(store.del)`) and ignore
- * surplus arguments. All of them reject with a {@link KvError}: KV_INVALID_KEY and KV_TOO_LARGE for keys and prefixes, KV_CONNECTION when the client fails,
- * KV_CLOSED after `close()`.
+ * Every method returns a promise but `prefix()`, `expires()` and `iterate()`. Methods work detached
+ * (`keys.map(store.del)`). Methods on single keys ignore surplus arguments. Methods over the whole
+ * store (`clear prune keys values entries iterate`) reject any argument with KV_INVALID_VALUE.
+ *
+ * All of them reject with a {@link KvError}: KV_INVALID_KEY and KV_TOO_LARGE for keys and prefixes,
+ * KV_INVALID_VALUE for unknown options, KV_CONNECTION when the client fails, KV_CLOSED after `close()`.
  *
  * @typeParam V the type of the values. Default: JSON.
  */

@@ -67,7 +67,7 @@ function advice(expires: unknown): string {
     const moment = expires > LATEST / SECOND ? expires : expires * SECOND;
     return `a number is seconds from now, a moment is a Date: new Date(${moment})`;
   }
-  if (/\d ?M(?![A-Za-z])/.test(String(expires))) return 'write "1m" for a minute, "1 month" for a month';
+  if (typeof expires === "string" && /\d ?M(?![A-Za-z])/.test(expires)) return 'write "1m" for a minute, "1 month" for a month';
   return 'pass seconds, a string like "10s", "2 minutes" or "1h30m", a Date up to the year 9999, or null for never';
 }
 

@@ -2,12 +2,13 @@ import { customRandom } from "nanoid";
 import type { CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
 import type { Operations, StoreCore } from "./core.ts";
 import { KvError } from "./errors.ts";
-import { checkOptions } from "./expires.ts";
 import { type Guarded, guardOf } from "./guard.ts";
 import { checkPrefix } from "./key.ts";
 import { isolated } from "./isolated.ts";
 import { Iteration } from "./iteration.ts";
 import { batches, decodeCursor, encodeCursor, ordered, type Pair, whole } from "./listing.ts";
+import { checkNoArguments } from "./no-arguments.ts";
+import { checkOptions } from "./options.ts";
 import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
 import { dropExpired, pruneAll } from "./sweep.ts";
 import type { CommitResult, Expires, MaybePromise, Write } from "./types.ts";
@@ -38,6 +39,8 @@ async function abreast<T, R>(items: readonly T[], work: (item: T) => MaybePromis
   for (let i = 0; i < items.length; i += ABREAST) results.push(...(await Promise.all(items.slice(i, i + ABREAST).map(work))));
   return results;
 }
+
+const LIST_OPTIONS = ["prefix", "limit", "cursor", "reverse"];
 
 /** The operations of one store. */
 export function operations(core: StoreCore): Operations {
@@ -169,9 +172,18 @@ export function operations(core: StoreCore): Operations {
     }
   }
 
-  function iterate(): AsyncGenerator<[string, never], void, undefined> {
+  async function* all(args: readonly unknown[]): AsyncGenerator<readonly Pair[], void, undefined> {
+    try {
+      checkNoArguments("iterate", args);
+    } catch (error) {
+      refuse(error);
+    }
+    yield* fresh(true);
+  }
+
+  function iterate(...args: unknown[]): AsyncGenerator<[string, never], void, undefined> {
     // The consumer may have taken its time since the batch was read.
-    return new Iteration(fresh(true), ([key, record]: Pair) => (isFresh(record, record.expires === null ? 0 : Date.now()) ? [strip(key), decode(record.value, key)] : undefined));
+    return new Iteration(all(args), ([key, record]: Pair) => (isFresh(record, record.expires === null ? 0 : Date.now()) ? [strip(key), decode(record.value, key)] : undefined));
   }
 
   async function collect<R>(values: boolean, take: (pair: Pair) => R, within = prefix): Promise<R[]> {
@@ -193,7 +205,7 @@ export function operations(core: StoreCore): Operations {
   }
 
   async function list(options: ListOptions = {}): Promise<EntryPage<unknown>> {
-    checkOptions(options, 'prefix: "a"', "KV_INVALID_VALUE");
+    checkOptions(options, LIST_OPTIONS, "list()");
     const { prefix: inner = "", limit = 100, cursor = null, reverse = false } = options;
     if (!Number.isSafeInteger(limit) || limit < 1) throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
     const range = { prefix: prefix + checkPrefix(inner), reverse };
@@ -209,7 +221,8 @@ export function operations(core: StoreCore): Operations {
     return { entries: filled.filter((pair): pair is Pair => pair[1] !== null).map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], range, inner) : null };
   }
 
-  async function clear(): Promise<void> {
+  async function clear(...args: unknown[]): Promise<void> {
+    checkNoArguments("clear", args);
     const adapter = await open();
     if (adapter.clear !== undefined) return adapter.clear(prefix);
     // Deleting while listing may hide keys from some clients: listed again for as long as that leaves fewer.
@@ -231,15 +244,20 @@ export function operations(core: StoreCore): Operations {
     delMany,
     entry,
     touch,
-    async keys() {
+    async keys(...args) {
+      checkNoArguments("keys", args);
       const adapter = await open();
       return adapter.keys === undefined ? collect(false, ([key]) => strip(key)) : (await adapter.keys(prefix)).map(strip).filter(Boolean);
     },
-    async values() {
+    async values(...args) {
+      checkNoArguments("values", args);
       const adapter = await open();
       return adapter.values === undefined ? collect(true, ([key, record]) => decode(record.value, key)) : (await adapter.values(prefix)).map((value) => decode(value, prefix));
     },
-    entries: () => entries(""),
+    async entries(...args) {
+      checkNoArguments("entries", args);
+      return entries("");
+    },
     async all(filter = "") {
       // fromEntries makes own properties, so that a key such as "__proto__" is one like any other.
       return Object.fromEntries(await entries(filter));
@@ -248,6 +266,9 @@ export function operations(core: StoreCore): Operations {
     iterate,
     commit,
     clear,
-    prune: async () => pruneAll(await open(), prefix),
+    async prune(...args) {
+      checkNoArguments("prune", args);
+      return pruneAll(await open(), prefix);
+    },
   };
 }

@@ -35,3 +35,15 @@ export function checkOptions(
     throw new KvError("KV_INVALID_VALUE", `${name} is not an option of ${where}: ${hint}`);
   }
 }
+
+const WRITE_OPTIONS = ["expires", "metadata", "prefix"];
+
+/**
+ * {@link checkOptions} for `set()`, `add()`, `setMany()` and the writes of `commit()`. An array is the
+ * last argument of `keys.map(store.set)`, and ignored.
+ *
+ * @throws {KvError} KV_INVALID_EXPIRES for anything else but an object, KV_INVALID_VALUE for an unknown member.
+ */
+export function checkWriteOptions(options: unknown): void {
+  if (!Array.isArray(options)) checkOptions(options, WRITE_OPTIONS, "a write", "KV_INVALID_EXPIRES");
+}

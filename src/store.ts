@@ -2,8 +2,9 @@ import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
 import { type Connection, SWEEP } from "./connection.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
 import { isKvError, KvError } from "./errors.ts";
-import { checkOptions, deadline } from "./expires.ts";
+import { deadline } from "./expires.ts";
 import { checkPrefix, fullKey } from "./key.ts";
+import { checkOptions, checkWriteOptions } from "./options.ts";
 import { timeoutOf, within } from "./patience.ts";
 import { formatVersion, nextStamp, StoredRecord, timedStamp } from "./record.ts";
 import type { Adapter, Json, KvRecord, MaybePromise } from "./types.ts";
@@ -23,10 +24,12 @@ export function contextOf(input: unknown): StoreContext | undefined {
 /** What a store over a connection has before anything is said of it. */
 export const contextOver = (connection: Connection): StoreContext => ({ connection, prefix: "", expires: null, codec: undefined, timeout: timeoutOf(undefined) });
 
+const KV_OPTIONS = ["prefix", "expires", "codec", "timeout"];
+
 /** A store whose prefix goes on behind the context's, and whose default expiry and codec replace the context's. */
 export function createStore<V>(context: StoreContext, options: KvOptions<V>): Store<V> {
   // A number may be the index that map() passes.
-  if (typeof options !== "number") checkOptions(options, 'prefix: "a:"', "KV_INVALID_VALUE");
+  if (typeof options !== "number") checkOptions(options, KV_OPTIONS, "kv()");
   const { prefix = "", expires = context.expires, codec = context.codec as Codec<V> | undefined, timeout } = options;
   deadline(expires, 0);
   return storeOf<V>({
@@ -62,7 +65,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   function recordOf(key: string, value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null {
     try {
-      checkOptions(options);
+      checkWriteOptions(options);
       const expires = options?.expires === undefined ? context.expires : options.expires;
       const now = expires === null ? 0 : Date.now();
       const at = expires === null ? null : deadline(expires, now);
@@ -193,11 +196,12 @@ function storeOf<V>(context: StoreContext): Store<V> {
       }
     };
 
-  async function* firstIteration(): AsyncGenerator<[key: string, value: never], void, undefined> {
-    yield* (await operations()).iterate();
+  async function* firstIteration(args: unknown[]): AsyncGenerator<[key: string, value: never], void, undefined> {
+    yield* (await operations()).iterate(...args);
   }
   // A generator around it would cost more for each pair than the pair.
-  const iterate = (): ReturnType<typeof firstIteration> => (operationsModule === undefined ? firstIteration() : (operations() as Operations).iterate());
+  const iterate = (...args: unknown[]): ReturnType<typeof firstIteration> =>
+    operationsModule === undefined ? firstIteration(args) : (operations() as Operations).iterate(...args);
 
   const store: Store<V> & { readonly [CONTEXT]: StoreContext } = {
     [CONTEXT]: context,
