@@ -199,22 +199,27 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
   getMany<T = V>(keys: Iterable<string>): Promise<(T | null)[]>;
 
   /**
-   * Writes many values with the same options. All are checked before the first is written; it is no transaction (see `commit()`).
+   * Writes many values. The options are common to all; an entry may have its own as its third member,
+   * which go before the common ones. All entries are checked before the first is written. It is no
+   * transaction (see `commit()`).
    *
    * @returns the keys, in order.
    * @example
    * import kv from "anykv";
    *
    * const store = kv();
-   * await store.setMany([["a", 1], ["b", 2]], { expires: "1h" });
+   * await store.setMany([["a", 1], ["b", 2, { expires: "1d" }]], { expires: "1h" });
    * console.log(await store.getMany(["b", "a", "c"])); // [2, 1, null]
    * await store.delMany(["a", "b"]);
    */
   setMany<T extends readonly unknown[]>(
-    entries: readonly [...{ [I in keyof T]: readonly [key: string, value: Input<V, T[I]>] }],
+    entries: readonly [...{ [I in keyof T]: readonly [key: string, value: Input<V, T[I]>, options?: SetOptions | undefined] }],
     options?: SetOptions,
   ): Promise<string[]>;
-  setMany<T>(entries: Iterable<readonly [key: string, value: T & Input<V, NoInfer<T>>]>, options?: SetOptions): Promise<string[]>;
+  setMany<T>(
+    entries: Iterable<readonly [key: string, value: T & Input<V, NoInfer<T>>, options?: SetOptions | undefined]>,
+    options?: SetOptions,
+  ): Promise<string[]>;
 
   /** Deletes many keys. Resolves to them, in order. */
   delMany(keys: Iterable<string>): Promise<string[]>;

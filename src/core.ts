@@ -41,7 +41,7 @@ export interface StoreCore extends StoreContext {
 export interface Operations {
   add(value: unknown, options?: SetOptions): Promise<string>;
   getMany(keys: Iterable<string>): Promise<unknown[]>;
-  setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]>;
+  setMany(entries: Iterable<readonly [string, unknown, SetOptions?]>, options?: SetOptions): Promise<string[]>;
   delMany(keys: Iterable<string>): Promise<string[]>;
   entry(key: string): Promise<Entry<unknown> | null>;
   touch(key: string, expires: Expires): Promise<boolean>;

@@ -8,7 +8,7 @@ import { isolated } from "./isolated.ts";
 import { Iteration } from "./iteration.ts";
 import { batches, decodeCursor, encodeCursor, ordered, type Pair, whole } from "./listing.ts";
 import { checkNoArguments } from "./no-arguments.ts";
-import { checkOptions } from "./options.ts";
+import { checkOptions, checkWriteOptions } from "./options.ts";
 import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
 import { dropExpired, pruneAll } from "./sweep.ts";
 import type { CommitResult, Expires, MaybePromise, Write } from "./types.ts";
@@ -28,6 +28,13 @@ const noList = (what: string): KvError => new KvError("KV_INVALID_VALUE", `a lis
 function many<T>(items: Iterable<T>, what = "keys"): T[] {
   if (Object(items) !== items || !(Symbol.iterator in items)) throw noList(what);
   return [...items];
+}
+
+/** Common options of many writes, and those of one write, which go first. */
+function mergeOptions(common: SetOptions | undefined, own: SetOptions): SetOptions {
+  checkWriteOptions(common);
+  checkWriteOptions(own);
+  return { ...common, ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) };
 }
 
 /** Of one key only the last write counts, whatever order the client writes in. */
@@ -82,13 +89,14 @@ export function operations(core: StoreCore): Operations {
     await wrote(writes.length);
   }
 
-  async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
+  async function setMany(entries: Iterable<readonly [string, unknown, SetOptions?]>, options?: SetOptions): Promise<string[]> {
     const what = "pairs [key, value]";
     const pairs = many(entries, what);
     if (!pairs.every(Array.isArray)) throw noList(what);
-    const writes = pairs.map(([key, value]) => {
-      const full = locate(key, options?.prefix);
-      return { key: full, record: recordOf(full, value, options, stamp()) };
+    const writes = pairs.map(([key, value, own]) => {
+      const merged = own === undefined ? options : mergeOptions(options, own);
+      const full = locate(key, merged?.prefix);
+      return { key: full, record: recordOf(full, value, merged, stamp()) };
     });
     await writeAll(lastOfEach(writes));
     return pairs.map(([key]) => key);

@@ -30,6 +30,12 @@ export async function untyped(): Promise<void> {
   await store.setMany([["a", 1], ["b", "x"], ["c", null]]);
   await store.setMany(["a", "b"].map((key, i) => [key, { i }]));
   await store.setMany(Object.entries({ a: 1 }));
+  await store.setMany([["a", 1, { expires: "1h" }], ["b", "x", { metadata: { by: "ann" }, expires: undefined }], ["c", 1]]);
+  await store.setMany(["a"].map((key) => [key, 1, { expires: 60 }]));
+  // @ts-expect-error no such option of an entry
+  await store.setMany([["a", 1, { ttl: 60 }]]);
+  // @ts-expect-error a duration is no options
+  await store.setMany([["a", 1, "1h"]]);
   await store.setMany(new Map([["a", user]]), { expires: null });
 
   const ofAny = async (any: Store<unknown>): Promise<User | null> => any.get<User>(await any.set("a", user));

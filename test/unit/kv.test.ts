@@ -222,6 +222,44 @@ it("accepts options that are undefined, and checks of a commit that are whole en
   expect(await store.commit(entries, [{ key: "a", value: 2 }])).toMatchObject({ ok: true });
 });
 
+it("writes many with options of their own, which go before the common ones", async () => {
+  const store = kv(new Map(), { expires: "1d" });
+  const now = Date.now();
+  const keys = await store.setMany(
+    [
+      ["a", 1, { expires: "2h", metadata: "own" }],
+      ["b", 2],
+      ["c", 3, { expires: null }],
+      ["d", 4, { expires: undefined, metadata: undefined }],
+      ["e", 5, undefined],
+      ["f", 6, { prefix: "q:" }],
+      ["g", 7, { expires: 0 }],
+    ],
+    { expires: "1h", metadata: "common", prefix: "p:" },
+  );
+  expect(keys).toEqual(["a", "b", "c", "d", "e", "f", "g"]);
+  const { entries } = await store.list();
+  const seen = entries.map(({ key, expires, metadata }) => {
+    const hours = expires === null ? null : Math.round((expires - now) / 3_600_000);
+    return [key, hours, metadata];
+  });
+  expect(seen).toEqual([
+    ["p:a", 2, "own"],
+    ["p:b", 1, "common"],
+    ["p:c", null, "common"],
+    ["p:d", 1, "common"],
+    ["p:e", 1, "common"],
+    ["q:f", 1, "common"],
+  ]);
+  const wrong = { KV_INVALID_EXPIRES: [60, "1h", null, { expires: "soon" }], KV_INVALID_VALUE: [{ ttl: 60 }] };
+  for (const [code, options] of Object.entries(wrong)) {
+    for (const own of options) {
+      await expect(store.setMany([["x", 1], ["y", 2, own as never]])).rejects.toMatchObject({ code });
+    }
+  }
+  expect(await store.has("x")).toBe(false);
+});
+
 it("takes a text where a list belongs for a mistake", async () => {
   const store = kv();
   const calls: [() => Promise<unknown>, RegExp][] = [
