@@ -29,8 +29,13 @@ export type Storable<T> = unknown extends T
 /** The values that a store of `V` takes: any JSON-like type for an untyped store, exactly `V` for a typed one. */
 export type Input<V, T> = V | ([Json] extends [V] ? ([V] extends [Json] ? T & Storable<T> : V) : V) | null | undefined;
 
-/** Turns values that JSON cannot keep into JSON and back. `anykv/codec` ships one. */
+/** Turns values that JSON cannot keep into JSON and back. `anykv/codec` ships some. */
 export interface Codec<V = unknown> {
+  /**
+   * Marks the values that `encode` changes. Reading one without a codec of this name is KV_CORRUPT.
+   * Default: none, and such values are read as the JSON that they were turned into.
+   */
+  readonly name?: string | undefined;
   /** The JSON for a value. What it throws becomes KV_INVALID_VALUE. */
   encode(value: V): Json;
   /** The value for the JSON. What it throws becomes KV_CORRUPT. */

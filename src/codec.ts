@@ -26,6 +26,7 @@ export type Rich =
 
 /** The codec of a store of {@link Rich} values, or of any type that is made of them. */
 export interface RichCodec {
+  readonly name: string;
   encode<T = Rich>(value: T): Json;
   encode(value: Rich): Json;
   decode<T = Rich>(json: Json): T;
@@ -161,8 +162,10 @@ const PARSE = {
  * `Infinity`, `-Infinity`, `-0`, sparse arrays, objects without a prototype, and references: what was one object, or a
  * cycle, is so again. A Node `Buffer` comes back as `Uint8Array`.
  *
- * A value that is JSON already is stored as it is, readable by others; any other one as `{ "$rich": … }` in the format of devalue, and so is an object
- * with the one key `"$rich"`. Values that were stored without a codec are therefore read unchanged, that one shape aside.
+ * A value that is JSON already is stored as it is, and readable without this codec. Any other value is
+ * encoded as `{ "$rich": … }` in the format of devalue, and so is an object with the one key `"$rich"`.
+ * Reading it without this codec is KV_CORRUPT. Values that were stored without a codec are read
+ * unchanged, except for objects with the one key `"$rich"`.
  *
  * @throws {KvError} KV_INVALID_VALUE, with the path, for functions, symbols, instances of classes, and values that nest deeper than 1,000 levels.
  * @example
@@ -175,6 +178,7 @@ const PARSE = {
  * console.log(born.getTime(), tags.has("a"), typeof balance); // 0 true bigint
  */
 export const rich: RichCodec = {
+  name: "rich",
   encode(value: unknown): Json {
     if (isJson(value) && !isWrapper(value)) return value as Json;
     return { [WRAPPER]: JSON.parse(stringify(value, undefined, { operations: STRINGIFY })) as Json };

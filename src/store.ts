@@ -1,4 +1,5 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
+import { checkCodec, decodeValue, encodeValue } from "./coded.ts";
 import { type Connection, SWEEP } from "./connection.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
 import { isKvError, KvError } from "./errors.ts";
@@ -12,9 +13,6 @@ import { checkedCopy } from "./value.ts";
 
 // Numbered: a store of another bundle is only taken apart where its parts are the same.
 const CONTEXT: unique symbol = Symbol.for("anykv.store.1") as never;
-
-/** A codec of faces: what it is given is kept as it is, unchecked and uncopied; bytes too, where `supports.bytes`. */
-export const RAW: Codec = { encode: (value) => value as Json, decode: (json) => json };
 
 /** The context of a store of this library (another bundle's too); `undefined` for anything else. */
 export function contextOf(input: unknown): StoreContext | undefined {
@@ -32,6 +30,7 @@ export function createStore<V>(context: StoreContext, options: KvOptions<V>): St
   if (typeof options !== "number") checkOptions(options, KV_OPTIONS, "kv()");
   const { prefix = "", expires = context.expires, codec = context.codec as Codec<V> | undefined, timeout } = options;
   deadline(expires, 0);
+  checkCodec(codec);
   return storeOf<V>({
     connection: context.connection,
     prefix: context.prefix + checkPrefix(prefix),
@@ -71,18 +70,17 @@ function storeOf<V>(context: StoreContext): Store<V> {
       const at = expires === null ? null : deadline(expires, now);
       const metadata = options?.metadata === undefined ? null : checkedCopy(options.metadata, "metadata");
       if (value === null || value === undefined || (at !== null && at <= now)) return null;
-      return new StoredRecord(codec === undefined ? checkedCopy(value) : encode(codec, value), at, version, metadata);
+      return new StoredRecord(encodeValue(codec, value), at, version, metadata);
     } catch (error) {
       return refuse(error, key, "writing");
     }
   }
 
   function decode<T>(value: Json, key: string): T {
-    if (codec === undefined) return value as T;
     try {
-      return codec.decode(value) as T;
-    } catch (cause) {
-      return refuse(new KvError("KV_CORRUPT", `the codec cannot decode the value under ${JSON.stringify(key)}`, { key, cause }));
+      return decodeValue(codec, value, key) as T;
+    } catch (error) {
+      return refuse(error);
     }
   }
 
@@ -236,15 +234,4 @@ function storeOf<V>(context: StoreContext): Store<V> {
     expires: (expires) => createStore<V>(context, { expires }),
   };
   return store;
-}
-
-function encode(codec: Codec, value: unknown): Json {
-  if (codec === RAW) return value as Json;
-  try {
-    value = codec.encode(value);
-  } catch (cause) {
-    throw isKvError(cause) ? cause : new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause });
-  }
-  if (value === null || value === undefined) throw new KvError("KV_INVALID_VALUE", `the codec encodes this value as ${value}, which stands for nothing`);
-  return checkedCopy(value, "the encoded value");
 }

@@ -120,6 +120,13 @@ it("refuses options that cannot be meant, at once", () => {
   expect(thrown(() => kv().expires("5 potatoes"))).toMatchObject({ code: "KV_INVALID_EXPIRES" });
 });
 
+it("rejects a codec without encode() and decode(), at once", () => {
+  for (const codec of [JSON, {}, null, "rich", { encode: String }]) {
+    const text = "codec needs the functions encode(value) and decode(json)";
+    expect(() => kv(new Map(), { codec: codec as never })).toThrow(text);
+  }
+});
+
 it("takes a default expiry of 0 at its word", async () => {
   const store = kv(new Map(), { expires: 0 });
   await store.set("a", 1);
