@@ -187,3 +187,38 @@ export const rich: RichCodec = {
     return (isWrapper(json) ? unflatten(json[WRAPPER] as never, undefined, { operations: PARSE }) : json) as T;
   },
 };
+
+/** The codec of a store of values that JSON keeps a part of. */
+export interface JsonCodec {
+  encode(value: unknown): Json;
+  decode<T>(json: Json): T;
+  // Said again without a type of its own: `kv()` tells from the last one what the values are.
+  decode(json: Json): unknown;
+}
+
+/**
+ * Keeps what `JSON.parse(JSON.stringify(value))` keeps, for values with a method `toJSON()`, such as
+ * sessions, `AxiosHeaders`, `URL` and `Date`, and for instances of classes: they come back as the plain
+ * JSON of their own members. What JSON leaves out, such as functions, is lost without an error.
+ *
+ * The records have no mark: they are readable without this codec.
+ *
+ * @throws {KvError} KV_INVALID_VALUE for values that `JSON.stringify()` rejects (cycles, bigints) or turns
+ * into nothing or `null` (functions, `NaN`).
+ * @example
+ * import kv from "anykv";
+ * import { jsonCodec } from "anykv/codec";
+ *
+ * const store = kv(new Map(), { codec: jsonCodec });
+ * await store.set("page", { url: new URL("https://example.com/"), seen: new Date(0) });
+ * console.log(await store.get("page")); // { url: "https://example.com/", seen: "1970-01-01T00:00:00.000Z" }
+ */
+export const jsonCodec: JsonCodec = {
+  encode(value: unknown): Json {
+    const text = JSON.stringify(value) as string | undefined;
+    return text === undefined ? null : (JSON.parse(text) as Json);
+  },
+  decode<T>(json: Json): T {
+    return json as T;
+  },
+};

@@ -1,5 +1,6 @@
 // Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other line must.
 import kv, { type Codec, type CustomClient, type Entry, type Json, KvError, isKvError, type Store } from "anykv";
+import { jsonCodec } from "anykv/codec";
 
 interface User {
   name: string;
@@ -122,6 +123,16 @@ export async function coded(codec: Codec<Date>): Promise<void> {
   await dates.set("a", "2020-01-01");
   // @ts-expect-error a typed store of what JSON cannot keep needs a codec for it
   kv<User>(new Map(), { codec });
+}
+
+export async function viaJson(url: URL): Promise<void> {
+  const any = kv(new Map(), { codec: jsonCodec });
+  same<typeof any, Store<unknown>>();
+  await any.set("a", { url, date });
+  const found = await any.get<{ url: string }>("a");
+  same<typeof found, { url: string } | null>();
+  const users = kv<User>(new Map(), { codec: jsonCodec });
+  same<typeof users, Store<User>>();
 }
 
 export async function generic<T, U extends Json>(store: Store<T>, plain: Store, value: T, json: U): Promise<void> {
