@@ -45,21 +45,24 @@ export interface StoreCore extends Omit<StoreContext, "order"> {
   refuse(error: unknown, key?: unknown, action?: string): never;
 }
 
-/** The operations of a store beyond reading and writing a single value. */
+/**
+ * The operations of a store beyond reading and writing a single value. Those over the whole store
+ * reject any argument.
+ */
 export interface Operations {
   add(value: unknown, options?: SetOptions): Promise<string>;
   getMany(keys: Iterable<string>): Promise<unknown[]>;
-  setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]>;
+  setMany(entries: Iterable<readonly [string, unknown, SetOptions?]>, options?: SetOptions): Promise<string[]>;
   delMany(keys: Iterable<string>): Promise<string[]>;
   entry(key: string): Promise<Entry<unknown> | null>;
   touch(key: string, expires: Expires): Promise<boolean>;
-  keys(): Promise<string[]>;
-  values(): Promise<unknown[]>;
-  entries(): Promise<[string, unknown][]>;
+  keys(...args: unknown[]): Promise<string[]>;
+  values(...args: unknown[]): Promise<unknown[]>;
+  entries(...args: unknown[]): Promise<[string, unknown][]>;
   all(filter?: string): Promise<{ [key: string]: unknown }>;
   list(options?: ListOptions): Promise<EntryPage<unknown>>;
-  iterate(): AsyncGenerator<[string, never], void, undefined>;
+  iterate(...args: unknown[]): AsyncGenerator<[string, never], void, undefined>;
   commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult>;
-  clear(): Promise<void>;
-  prune(): Promise<number>;
+  clear(...args: unknown[]): Promise<void>;
+  prune(...args: unknown[]): Promise<number>;
 }

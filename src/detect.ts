@@ -51,13 +51,12 @@ export function detect(input: unknown): Source {
   if (typeof input === "function" && kinds.hasMethods(input.prototype, "get", "set")) return detect(instanceOf(input as new () => unknown));
   // A client of one's own says what it is: nothing else that it has may make it look like another kind.
   const own = kinds.hasMethods(input, "get", "set", "iterate");
-  for (const [{ type, supports, test, events }, load] of CLIENTS) {
-    if (own ? type !== "CUSTOM" : !test(input)) continue;
-    if (events) listenTo(input);
+  for (const [manifest, load] of CLIENTS) {
+    if (own ? manifest !== kinds.CUSTOM : !manifest.test(input)) continue;
+    if (manifest.events) listenTo(input);
     const source = async (): Promise<Source> => (await load())(input as never);
     return {
-      type,
-      supports: typeof supports === "function" ? supports(input) : supports,
+      ...kinds.shown(manifest, input),
       client: input,
       open: async () => (await source()).open(),
       close: async () => (await source()).close?.() ?? false,

@@ -2,7 +2,7 @@ import type { Supports } from "./types.ts";
 
 /** What is known of a kind of client before its adapter is loaded. */
 export interface Manifest {
-  /** The name that `store.type` shows. */
+  /** The name that `store.type` shows. A client of one's own may have another. */
   readonly type: string;
   /** What it can do; a function where that depends on the client. */
   readonly supports: Supports | ((client: unknown) => Supports);
@@ -121,10 +121,23 @@ export const KEYV: Manifest = {
   },
 };
 
+/** Whether a client of one's own drops expired values itself: `HAS_EXPIRATION` is polystore's newer name. */
+export function expiresItself(client: unknown): boolean {
+  const { EXPIRES, HAS_EXPIRATION } = client as { EXPIRES?: unknown; HAS_EXPIRATION?: unknown };
+  return EXPIRES === true || HAS_EXPIRATION === true;
+}
+
 export const CUSTOM: Manifest = {
   ...kind("CUSTOM", "get set", {}),
   supports: (client) => {
     const iterate = hasMethods(client, "iterate") || hasMethods(client, "entries");
-    return supports((client as { EXPIRES?: boolean }).EXPIRES === true ? { expires: "native", iterate } : { atomic: "process", iterate });
+    return supports(expiresItself(client) ? { expires: "native", iterate } : { atomic: "process", iterate });
   },
 };
+
+/** What a store shows of its client. */
+export function shown({ type, supports }: Manifest, client: unknown): { type: string; supports: Supports } {
+  const { TYPE } = Object(client) as { TYPE?: unknown };
+  const isNamed = type === "CUSTOM" && typeof TYPE === "string" && TYPE !== "";
+  return { type: isNamed ? TYPE : type, supports: typeof supports === "function" ? supports(client) : supports };
+}

@@ -2,12 +2,13 @@ import { customRandom } from "nanoid";
 import type { CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
 import type { Operations, StoreCore } from "./core.ts";
 import { KvError } from "./errors.ts";
-import { checkOptions } from "./expires.ts";
 import { allowance, guard, guardOf, type Guarded } from "./guard.ts";
 import { checkPrefix } from "./key.ts";
 import { isolated } from "./isolated.ts";
 import { Iteration } from "./iteration.ts";
-import { batches, decodeCursor, encodeCursor, ordered, type Pair, whole } from "./listing.ts";
+import { batches, decodeCursor, encodeCursor, ordered, type Pair, whole as wholeRange } from "./listing.ts";
+import { checkNoArguments } from "./no-arguments.ts";
+import { checkOptions, checkWriteOptions } from "./options.ts";
 import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
 import { dropExpired, pruneAll, type Swept } from "./sweep.ts";
 import type { Scope } from "./order.ts";
@@ -31,6 +32,13 @@ function many<T>(items: Iterable<T>, what = "keys"): T[] {
   return [...items];
 }
 
+/** Common options of many writes, and those of one write, which go first. */
+function mergeOptions(common: SetOptions | undefined, own: SetOptions): SetOptions {
+  checkWriteOptions(common);
+  checkWriteOptions(own);
+  return { ...common, ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) };
+}
+
 /** Of one key only the last write counts, whatever order the client writes in. */
 const lastOfEach = (writes: readonly Write[]): Write[] => [...new Map(writes.map((write) => [write.key, write])).values()];
 
@@ -43,6 +51,15 @@ async function abreast<T, R>(items: readonly T[], work: (item: T) => MaybePromis
 
 /** Gets expired records of a listing. */
 type Drop = (expired: readonly Pair[], now: number) => MaybePromise<void>;
+const LIST_OPTIONS = ["prefix", "limit", "cursor", "reverse"];
+
+/** A method over the whole store, which takes no argument. */
+const whole =
+  <T>(name: string, work: () => Promise<T>) =>
+  async (...args: unknown[]): Promise<T> => {
+    checkNoArguments(name, args);
+    return work();
+  };
 
 /** The operations of one store. */
 export function operations(core: StoreCore): Operations {
@@ -88,13 +105,14 @@ export function operations(core: StoreCore): Operations {
     await wrote(writes.length);
   }
 
-  async function setMany(entries: Iterable<readonly [string, unknown]>, options?: SetOptions): Promise<string[]> {
+  async function setMany(entries: Iterable<readonly [string, unknown, SetOptions?]>, options?: SetOptions): Promise<string[]> {
     const what = "pairs [key, value]";
     const pairs = many(entries, what);
     if (!pairs.every(Array.isArray)) throw noList(what);
-    const writes = pairs.map(([key, value]) => {
-      const full = locate(key, options?.prefix);
-      return { key: full, record: recordOf(full, value, options, stamp()) };
+    const writes = pairs.map(([key, value, own]) => {
+      const merged = own === undefined ? options : mergeOptions(options, own);
+      const full = locate(key, merged?.prefix);
+      return { key: full, record: recordOf(full, value, merged, stamp()) };
     });
     await writeAll(lastOfEach(writes));
     return pairs.map(([key]) => key);
@@ -181,7 +199,7 @@ export function operations(core: StoreCore): Operations {
    * to the store around this one: here it would be empty.
    */
   async function* fresh(adapter: Guarded, values: boolean, drop: Drop, within = prefix): AsyncGenerator<readonly Pair[], void, undefined> {
-    for await (const batch of batches(adapter, whole(within), values)) {
+    for await (const batch of batches(adapter, wholeRange(within), values)) {
       const now = Date.now();
       yield batch.filter(([key, record]) => key !== prefix && isFresh(record, now));
       const expired = batch.filter(([, record]) => !isFresh(record, now));
@@ -192,15 +210,20 @@ export function operations(core: StoreCore): Operations {
   }
 
   /** The same behind all writes that were called before. Later writes go on meanwhile. */
-  async function* stream(): AsyncGenerator<readonly Pair[], void, undefined> {
+  async function* stream(args: readonly unknown[]): AsyncGenerator<readonly Pair[], void, undefined> {
+    try {
+      checkNoArguments("iterate", args);
+    } catch (error) {
+      refuse(error);
+    }
     const adapter = await guardOf(connection, timeout);
     await order().settled(prefix);
     yield* fresh(adapter, true, (expired, now) => dropExpired(sweptBy(adapter), prefix, expired, now));
   }
 
-  function iterate(): AsyncGenerator<[string, never], void, undefined> {
+  function iterate(...args: unknown[]): AsyncGenerator<[string, never], void, undefined> {
     // The consumer may have taken its time since the batch was read.
-    return new Iteration(stream(), ([key, record]: Pair) => (isFresh(record, record.expires === null ? 0 : Date.now()) ? [strip(key), decode(record.value, key)] : undefined));
+    return new Iteration(stream(args), ([key, record]: Pair) => (isFresh(record, record.expires === null ? 0 : Date.now()) ? [strip(key), decode(record.value, key)] : undefined));
   }
 
   /**
@@ -245,7 +268,7 @@ export function operations(core: StoreCore): Operations {
   }
 
   async function list(options: ListOptions = {}): Promise<EntryPage<unknown>> {
-    checkOptions(options, 'prefix: "a"', "KV_INVALID_VALUE");
+    checkOptions(options, LIST_OPTIONS, "list()");
     const { prefix: inner = "", limit = 100, cursor = null, reverse = false } = options;
     if (!Number.isSafeInteger(limit) || limit < 1) throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
     const range = { prefix: prefix + checkPrefix(inner), reverse };
@@ -268,7 +291,7 @@ export function operations(core: StoreCore): Operations {
     // Deleting while listing may hide keys from some clients: listed again for as long as that leaves fewer.
     for (let before = Infinity, found = 0; ; before = found) {
       found = 0;
-      for await (const batch of batches(adapter, whole(prefix), false)) {
+      for await (const batch of batches(adapter, wholeRange(prefix), false)) {
         const keys = batch.map(([key]) => key).filter((key) => key !== prefix);
         found += keys.length;
         await writeAllNow(keys.map((key) => ({ key, record: null })), adapter);
@@ -290,9 +313,9 @@ export function operations(core: StoreCore): Operations {
     delMany,
     entry,
     touch,
-    keys: () => listing(prefix, keysNow),
-    values: () => listing(prefix, valuesNow),
-    entries: () => entries(""),
+    keys: whole("keys", () => listing(prefix, keysNow)),
+    values: whole("values", () => listing(prefix, valuesNow)),
+    entries: whole("entries", () => entries("")),
     async all(filter = "") {
       // fromEntries makes own properties, so that a key such as "__proto__" is one like any other.
       return Object.fromEntries(await entries(filter));
@@ -300,7 +323,7 @@ export function operations(core: StoreCore): Operations {
     list,
     iterate,
     commit,
-    clear: async () => perform({ writeUnder: prefix }, clearNow, WHOLE),
-    prune,
+    clear: whole("clear", async () => perform({ writeUnder: prefix }, clearNow, WHOLE)),
+    prune: whole("prune", prune),
   };
 }

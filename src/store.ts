@@ -1,9 +1,11 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
+import { checkCodec, decodeValue, encodeValue } from "./coded.ts";
 import { type Connection, SWEEP } from "./connection.ts";
 import type { Operations, StoreContext, StoreCore } from "./core.ts";
 import { isKvError, KvError } from "./errors.ts";
-import { checkOptions, deadline } from "./expires.ts";
+import { deadline } from "./expires.ts";
 import { checkPrefix, fullKey } from "./key.ts";
+import { checkOptions, checkWriteOptions } from "./options.ts";
 import { Order } from "./order.ts";
 import { timeoutOf, within } from "./patience.ts";
 import { inOrder, WHOLE } from "./perform.ts";
@@ -14,9 +16,6 @@ import { checkedCopy, snapshot } from "./value.ts";
 // Numbered: a store of another bundle is only taken apart where its parts are the same.
 const CONTEXT: unique symbol = Symbol.for("anykv.store.1") as never;
 
-/** A codec of faces: what it is given is kept as it is, unchecked and uncopied; bytes too, where `supports.bytes`. */
-export const RAW: Codec = { encode: (value) => value as Json, decode: (json) => json };
-
 /** The context of a store of this library (another bundle's too); `undefined` for anything else. */
 export function contextOf(input: unknown): StoreContext | undefined {
   return typeof input === "object" && input !== null ? (input as { [CONTEXT]?: StoreContext })[CONTEXT] : undefined;
@@ -25,12 +24,15 @@ export function contextOf(input: unknown): StoreContext | undefined {
 /** What a store over a connection has before anything is said of it. */
 export const contextOver = (connection: Connection): StoreContext => ({ connection, prefix: "", expires: null, codec: undefined, timeout: timeoutOf(undefined) });
 
+const KV_OPTIONS = ["prefix", "expires", "codec", "timeout"];
+
 /** A store whose prefix goes on behind the context's, and whose default expiry and codec replace the context's. */
 export function createStore<V>(context: StoreContext, options: KvOptions<V>): Store<V> {
   // A number may be the index that map() passes.
-  if (typeof options !== "number") checkOptions(options, 'prefix: "a:"', "KV_INVALID_VALUE");
+  if (typeof options !== "number") checkOptions(options, KV_OPTIONS, "kv()");
   const { prefix = "", expires = context.expires, codec = context.codec as Codec<V> | undefined, timeout } = options;
   deadline(expires, 0);
+  checkCodec(codec);
   return storeOf<V>({
     ...context,
     prefix: context.prefix + checkPrefix(prefix),
@@ -75,24 +77,23 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   function recordOf(key: string, value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null {
     try {
-      checkOptions(options);
+      checkWriteOptions(options);
       const expires = options?.expires === undefined ? context.expires : options.expires;
       const now = expires === null ? 0 : Date.now();
       const at = expires === null ? null : deadline(expires, now);
       const metadata = options?.metadata === undefined ? null : checkedCopy(options.metadata, "metadata");
       if (value === null || value === undefined || (at !== null && at <= now)) return null;
-      return new StoredRecord(codec === undefined ? checkedCopy(value) : encode(codec, value), at, version, metadata);
+      return new StoredRecord(encodeValue(codec, value), at, version, metadata);
     } catch (error) {
       return refuse(error, key, "writing");
     }
   }
 
   function decode<T>(value: Json, key: string): T {
-    if (codec === undefined) return value as T;
     try {
-      return codec.decode(value) as T;
-    } catch (cause) {
-      return refuse(new KvError("KV_CORRUPT", `the codec cannot decode the value under ${JSON.stringify(key)}`, { key, cause }));
+      return decodeValue(codec, value, key) as T;
+    } catch (error) {
+      return refuse(error);
     }
   }
 
@@ -243,12 +244,12 @@ function storeOf<V>(context: StoreContext): Store<V> {
       return connection.count(result as Promise<never>);
     };
 
-  async function* firstIteration(): AsyncGenerator<[key: string, value: never], void, undefined> {
+  async function* firstIteration(args: unknown[]): AsyncGenerator<[key: string, value: never], void, undefined> {
     await loading();
-    yield* operations().iterate();
+    yield* operations().iterate(...args);
   }
   // A generator around it would cost more for each pair than the pair.
-  const iterate = (): ReturnType<typeof firstIteration> => (operationsModule === undefined ? firstIteration() : operations().iterate());
+  const iterate = (...args: unknown[]): ReturnType<typeof firstIteration> => (operationsModule === undefined ? firstIteration(args) : operations().iterate(...args));
 
   const store: Store<V> & { readonly [CONTEXT]: StoreContext } = {
     [CONTEXT]: context,
@@ -283,15 +284,4 @@ function storeOf<V>(context: StoreContext): Store<V> {
     expires: (expires) => createStore<V>(context, { expires }),
   };
   return store;
-}
-
-function encode(codec: Codec, value: unknown): Json {
-  if (codec === RAW) return value as Json;
-  try {
-    value = codec.encode(value);
-  } catch (cause) {
-    throw isKvError(cause) ? cause : new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause });
-  }
-  if (value === null || value === undefined) throw new KvError("KV_INVALID_VALUE", `the codec encodes this value as ${value}, which stands for nothing`);
-  return checkedCopy(value, "the encoded value");
 }

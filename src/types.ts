@@ -5,8 +5,9 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 export type MaybePromise<T> = T | Promise<T>;
 
 /**
- * When a value expires: a number of **seconds** (`0.1` is 100 ms), a text such as `"10s"`, `"2 minutes"` or `"5d"`
- * (a bare number in a text is seconds), a `Date` as the moment itself, or `null` for never.
+ * When a value expires: a number of **seconds** (`0.1` is 100 ms; below 1e9), a string such as `"10s"`,
+ * `"2 minutes"` or `"1h30m"` (a bare number in a string is seconds), a `Date` as the moment itself, or
+ * `null` for never.
  *
  * Zero, a negative number and a moment that has passed mean "expired already", which deletes.
  */

@@ -1,7 +1,7 @@
 import { KvError } from "../errors.ts";
 import { listenTo } from "../listener.ts";
 import type { Adapter, MaybePromise, Supports } from "../types.ts";
-import type { Manifest } from "../manifest.ts";
+import { type Manifest, shown } from "../manifest.ts";
 
 const SOURCE = Symbol.for("anykv.source");
 
@@ -36,7 +36,7 @@ export type ClientFactory<Client, Options> = (client: Client, options?: Options)
 export function defineClient<Client, Options extends object = Record<never, never>>(
   definition: ClientDefinition<Client, Options>,
 ): ClientFactory<Client, Options> {
-  const { type, supports, events, close } = definition;
+  const { type, events, close } = definition;
   return (client, options) => {
     if (!definition.test(client)) {
       throw new KvError("KV_INVALID_CLIENT", `this is no client for ${type}: let kv() tell what it is, or see "Clients" in the readme`, { client: type });
@@ -44,8 +44,7 @@ export function defineClient<Client, Options extends object = Record<never, neve
     if (events) listenTo(client);
     return {
       [SOURCE]: true,
-      type,
-      supports: typeof supports === "function" ? supports(client) : supports,
+      ...shown(definition, client),
       client,
       open: () => definition.open(client, options ?? ({} as Options)),
       ...(close && { close: async () => (await close(client), true) }),

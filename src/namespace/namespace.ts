@@ -1,7 +1,8 @@
 import type { Store } from "../api.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { guardOf } from "../guard.ts";
-import { contextOf, createStore, RAW } from "../store.ts";
+import { RAW } from "../coded.ts";
+import { contextOf, createStore } from "../store.ts";
 import { checkKey, checkKeys, checkTotal, checkType, expirationOf, listingOf, metadataOf, typeOf, writingOf } from "./checks.ts";
 import { decodeKept, encodeHead, encodeKept, type Kept } from "./kept.ts";
 import { type Layout, layoutOf } from "./layout.ts";

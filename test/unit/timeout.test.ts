@@ -192,6 +192,15 @@ describe("the timeout", () => {
     expect(await slow).toBe("waiting");
   });
 
+  it("is in seconds: a number that was meant in milliseconds is rejected", () => {
+    for (const timeout of [601, 5000]) {
+      const text = `timeout: ${timeout} would be ${timeout} seconds. Write "${timeout}ms" for milliseconds, or "${timeout}s"`;
+      expect(() => kv(new Map(), { timeout })).toThrow(text);
+      expect(() => kv(new Map(), { timeout })).toThrow(expect.objectContaining({ code: "KV_INVALID_EXPIRES" }));
+    }
+    for (const timeout of [600, "5000ms", "5000s", "2h", Infinity]) expect(kv(new Map(), { timeout }).type).toBe("MEMORY");
+  });
+
   it.each(["soon", "-1s", -1, NaN, "", {}, new Date(), true])("cannot be %s", (timeout) => {
     expect(() => kv(new Map(), { timeout: timeout as string })).toThrow(expect.objectContaining({ code: "KV_INVALID_EXPIRES" }));
   });
