@@ -112,7 +112,7 @@ try {
     // npm 11 answers an array, later ones an object by name.
     const { filename, files, size } = Object.values(report)[0];
     tarball = join(folder, filename);
-    const expected = /^(dist|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/;
+    const expected = /^(dist|docs|src)\/|^[A-Z]+(\.md)?$|^package\.json$/;
     const stray = files.map(({ path }) => path).filter((path) => !expected.test(path));
     expect(stray.length === 0, `stray files: ${stray.join(", ")}`);
     for (const name of ["LICENSE", "README.md", "CHANGELOG.md"]) {
