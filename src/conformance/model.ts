@@ -1,6 +1,7 @@
 import type * as FastCheck from "fast-check";
 import type { Store } from "../api.ts";
 import type { Json } from "../types.ts";
+import { requireVersion } from "../require-version.ts";
 import { equal, ok } from "./check.ts";
 import type { Clock } from "./clock.ts";
 import type { Statement, Subject } from "./subject.ts";
@@ -122,11 +123,14 @@ async function apply(operation: Operation, store: Store, oracle: Oracle, clock: 
 }
 
 async function loadFastCheck(): Promise<typeof FastCheck> {
+  let fastCheck: typeof FastCheck;
   try {
-    return await import("fast-check");
+    fastCheck = await import("fast-check");
   } catch (cause) {
     throw new Error("the model-based statement needs fast-check: npm install --save-dev fast-check", { cause });
   }
+  requireVersion("anykv/conformance", "fast-check", "3", fastCheck.__version);
+  return fastCheck;
 }
 
 /** Random sequences of operations on the store and on an oracle, compared after each step. */
