@@ -3,7 +3,7 @@
 //   node scripts/build.mjs --js    JavaScript only
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
@@ -16,8 +16,8 @@ const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 const filesIn = (folder) => readdirSync(folder, { recursive: true }).map((path) => join(folder, path));
 
-/** Every target of `exports` that has declarations: `{ types, default }`. */
-const targets = Object.values(exports).flatMap((target) => [target, ...Object.values(target)]).filter((target) => target.types);
+/** Every entry that has a source: `{ types, default }`. */
+const targets = Object.values(exports).filter((target) => target.types);
 
 /** "./dist/types/atomic/index.d.ts" → "src/atomic/index.ts" */
 const sourceOf = ({ types: file }) => join(root, file.replace("./dist/types", "src").replace(".d.ts", ".ts"));
@@ -45,6 +45,8 @@ async function buildJavaScript() {
     input: Object.fromEntries(targets.map((target) => [nameOf(target), sourceOf(target)])),
     platform: "neutral",
     tsconfig: false,
+    // An inlined constant would leave an import without names, of which esbuild warns.
+    optimization: { inlineConst: false },
     transform: { target: "es2022" },
     // Packages stay imports, so that the package check sees an undeclared dependency. devalue is bundled.
     external: (id) => /^[@\w]/.test(id) && id !== "devalue",
@@ -71,6 +73,22 @@ async function buildJavaScript() {
   });
   await bundle.close();
   for (const file of filesIn(dist)) if (file.endsWith(".js.map")) includeBundledSources(file);
+}
+
+/** What `require("anykv")` loads: `kv` itself, with every export as a member. */
+function writeRequire() {
+  writeFileSync(
+    join(root, exports["."].require.default),
+    'const exported = require("./index.js");\n\nmodule.exports = Object.assign(exported.kv, exported);\n',
+  );
+  writeFileSync(
+    join(root, exports["."].require.types),
+    `import type * as exported from "./types/index.js" with { "resolution-mode": "import" };
+
+declare const required: typeof exported.kv & typeof exported;
+export = required;
+`,
+  );
 }
 
 /** Puts the source of bundled packages into a source map. They are not in the package, unlike src/. */
@@ -112,5 +130,7 @@ const start = performance.now();
 const missing = targets.map(sourceOf).filter((file) => !existsSync(file));
 if (missing.length > 0) throw new Error(`package.json exports what has no source: ${missing.join(", ")}`);
 rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist);
+writeRequire();
 await Promise.all([buildJavaScript(), ...(process.argv.includes("--js") ? [] : [buildDeclarations()])]);
 console.log(`build  dist/ is written (${seconds(start)})`);

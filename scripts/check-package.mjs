@@ -148,6 +148,22 @@ async function checkInstalled(folder, tarball) {
     await run(node, ["imports.mjs"], user);
   });
 
+  await check('require("anykv") is kv() there, also in a bundle and for the compiler', async () => {
+    const program = `
+      import kv = require("anykv");
+      const store = kv<number>(new Map());
+      store.set("key", 1).then(() => store.get("key")).then((value: number | null) => {
+        if (value !== 1 || kv.kv !== kv || kv.default !== kv) throw new Error("it is not kv()");
+        if (!kv.isKvError(new kv.KvError("KV_CLOSED", ""))) throw new Error("exports are missing");
+      });`;
+    writeFileSync(join(user, "require.cts"), program);
+    const flags = "--target es2022 --lib es2022,dom --module nodenext --strict require.cts";
+    await run(node, [join(root, "node_modules/ts7/bin/tsc"), ...flags.split(" ")], user);
+    await run(node, ["require.cjs"], user);
+    await run("esbuild", ["require.cjs", "--bundle", "--platform=node", "--outfile=bundle.cjs", "--log-level=error"], user);
+    await run(node, ["bundle.cjs"], user);
+  });
+
   await check("every declaration compiles there, without @types/node, with TypeScript 5.4, 6 and 7", async () => {
     const lines = specifiers.map((name, index) => `export * as e${index} from ${JSON.stringify(name)};`);
     writeFileSync(join(user, "types.ts"), lines.join("\n"));

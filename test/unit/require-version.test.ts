@@ -13,7 +13,7 @@ describe("requireVersion", () => {
   });
 
   it("compares the parts as numbers", () => {
-    expect(check("18", "9.1.0")).toThrow();
+    expect(check("18", "9.1.0")).toThrow("needs vue 18 or later");
     expect(check("18", "100.0.0")).not.toThrow();
   });
 
