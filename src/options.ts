@@ -1,0 +1,37 @@
+import { KvError, type KvErrorCode } from "./errors.ts";
+
+// Options of other libraries, by the option of this one that does the same.
+const OTHER_NAMES: readonly [option: string, names: RegExp][] = [
+  ["expires", /^(ttl|[ep]x|max_?age)/i],
+  ["prefix", /^(pre|namespace|base)/i],
+  ["limit", /^(count|take|max|size)/i],
+];
+
+/**
+ * Throws unless `options` is `undefined` or an object whose members are all in `known`. A known
+ * member may be `undefined`.
+ *
+ * @param where what takes the options, for the message: `"kv()"`.
+ * @param code the code for something that is not an object, such as a duration in its place.
+ * @throws {KvError} `code` for anything but an object; KV_INVALID_VALUE for an unknown member:
+ * "ttl is not an option of set(): did you mean expires?".
+ */
+export function checkOptions(
+  options: unknown,
+  known: readonly string[],
+  where: string,
+  code: KvErrorCode = "KV_INVALID_VALUE",
+): void {
+  if (options === undefined) return;
+  const names = known.join(", ");
+  // Arrays, Dates, functions and other stores are objects too, and none of them is meant.
+  if (Object.prototype.toString.call(options) !== "[object Object]") {
+    throw new KvError(code, `the options of ${where} are an object: { ${names} }`);
+  }
+  for (const name of Object.keys(options as object)) {
+    if (known.includes(name)) continue;
+    const meant = OTHER_NAMES.find(([option, other]) => known.includes(option) && other.test(name));
+    const hint = meant ? `did you mean ${meant[0]}?` : `it takes ${names}`;
+    throw new KvError("KV_INVALID_VALUE", `${name} is not an option of ${where}: ${hint}`);
+  }
+}
