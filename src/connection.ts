@@ -1,5 +1,6 @@
 import type { Source } from "./clients/define.ts";
 import { blame, isKvError, KvError } from "./errors.ts";
+import { type Order, orderOf } from "./order.ts";
 import { type Busy, within } from "./patience.ts";
 import type { Adapter } from "./types.ts";
 
@@ -12,6 +13,10 @@ export class Connection implements Busy {
   source: Source;
   /** The adapter itself while the connection is open: lets single reads and writes go on without waiting. */
   adapter: Adapter | null = null;
+  /** The adapter once it was opened, also after `close()`: for operations that were called before. */
+  opened: Adapter | null = null;
+  /** The call order of operations on this client. */
+  order: Order;
   /** Writes since the last sweep, by all stores over this connection. */
   writes: number = 0;
   /** How many writes are due to the next one. */
@@ -25,30 +30,64 @@ export class Connection implements Busy {
 
   constructor(source: Source, start: () => Source | Promise<Source> = () => source) {
     this.source = source;
+    this.order = orderOf(source.client);
     this.#start = start;
   }
 
-  /** @throws {KvError} KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened (the next call tries again). */
-  open(): Promise<Adapter> {
-    if (this.#closing !== null) return Promise.reject(closed(this.source.type));
-    return (this.#opening ??= this.#open());
+  /**
+   * The adapter, or a promise of it within so many milliseconds. A client that opens at once needs no promise.
+   *
+   * @throws {KvError} (the promise) KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened (the next call tries again).
+   */
+  ready(timeout: number): Adapter | Promise<Adapter> {
+    if (this.adapter !== null) return this.adapter;
+    const opening = this.#closing === null ? (this.#opening ?? this.#open()) : Promise.reject(closed(this.source.type));
+    if (!(opening instanceof Promise)) return opening;
+    return within(opening, timeout, this).catch((error) => this.refuse(error, "connecting"));
   }
 
-  async #open(): Promise<Adapter> {
+  #open(): Adapter | Promise<Adapter> {
     try {
-      this.source = await this.#start();
-      const adapter = await this.source.open();
-      if (this.#closing === null) this.adapter = adapter;
-      return adapter;
+      const source = this.#start();
+      const opening = source instanceof Promise ? source.then((found) => this.#use(found)) : this.#use(source);
+      return opening instanceof Promise ? this.#opened(opening) : this.#ready(opening);
     } catch (error) {
-      this.#opening = null;
-      throw blame(error, this.source.type, "connecting");
+      return Promise.reject(blame(error, this.source.type, "connecting"));
     }
   }
 
-  /** The adapter itself, if it opens within so many milliseconds. The same errors as `open()`. */
-  opened(timeout: number): Promise<Adapter> {
-    return within(this.open(), timeout, this).catch((error) => this.refuse(error, "connecting"));
+  #use(source: Source): Adapter | Promise<Adapter> {
+    this.source = source;
+    return source.open();
+  }
+
+  #opened(opening: Promise<Adapter>): Promise<Adapter> {
+    this.#opening = opening.then(
+      (adapter) => this.#ready(adapter),
+      (error) => {
+        this.#opening = null;
+        throw blame(error, this.source.type, "connecting");
+      },
+    );
+    this.order.hold(this.#opening);
+    return this.#opening;
+  }
+
+  #ready(adapter: Adapter): Adapter {
+    // A promise of a client has an order of its own until then.
+    this.order = orderOf(this.source.client, this.order);
+    if (this.#closing === null) this.adapter = adapter;
+    return (this.opened = adapter);
+  }
+
+  /** Counts an operation as under way until it is over. */
+  count<T>(operation: Promise<T>): Promise<T> {
+    this.running++;
+    const end = (): void => {
+      if (--this.running === 0) this.idle?.();
+    };
+    operation.then(end, end);
+    return operation;
   }
 
   /** Throws the error as users get it: what the client says of a store that was closed meanwhile only means that it was. */
@@ -78,8 +117,6 @@ export class Connection implements Busy {
       await this.#end();
       return;
     }
-    // Operations that waited for the opening come first.
-    if (opening instanceof Promise) await new Promise((resolve) => setTimeout(resolve));
     if (this.running > 0) await this.#drained(Math.min(timeout / 2, 5000));
     await adapter.close?.();
   }

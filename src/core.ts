@@ -1,5 +1,6 @@
 import type { Codec, CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
 import type { Connection } from "./connection.ts";
+import type { Order, Scope } from "./order.ts";
 import type { StoredRecord } from "./record.ts";
 import type { Adapter, CommitResult, Expires, Json, KvRecord, MaybePromise } from "./types.ts";
 
@@ -11,10 +12,12 @@ export interface StoreContext {
   readonly codec: Codec | undefined;
   /** How many milliseconds each request to the client may take; `Infinity` for any time. */
   readonly timeout: number;
+  /** The call order inside an operation of several steps; that of the connection elsewhere. */
+  readonly order?: Order;
 }
 
 /** What all operations of a store share: its checks, and the ways to single records. */
-export interface StoreCore extends StoreContext {
+export interface StoreCore extends Omit<StoreContext, "order"> {
   /** The full key. `inner` is the prefix that came as an option. */
   locate(key: unknown, inner?: string): string;
   /** A fresh version for a write. */
@@ -24,10 +27,18 @@ export interface StoreCore extends StoreContext {
   decode<T>(value: Json, key: string): T;
   /** Removes a record that a reader found expired, and answers for it. */
   expired(key: string, record: KvRecord): Promise<null>;
-  /** The record if it is present and fresh. */
+  /** The record if it is present and fresh, in call order. */
   read(key: string): MaybePromise<KvRecord | null>;
-  /** Writes, or deletes for `null`; answers with a promise when that takes time. */
-  put(key: string, record: KvRecord | null, adapter?: Adapter): Promise<void> | undefined;
+  /** The record as it is stored, fresh or not: at once, for work that has its turn. */
+  readNow(key: string, adapter: Adapter): MaybePromise<KvRecord | null>;
+  /** Writes at once, or deletes for `null`, for work that has its turn. Answers with a promise when that takes time. */
+  writeNow(key: string, record: KvRecord | null, adapter: Adapter): Promise<void> | undefined;
+  /**
+   * Runs work on these keys in call order, with the adapter. The work may take the timeout so many times; `isSingle` is
+   * for a single call of the adapter.
+   */
+  perform<T>(scope: Scope, work: (adapter: Adapter) => MaybePromise<T>, times?: number, isSingle?: boolean): MaybePromise<T>;
+  order(): Order;
   /** Counts writes; answers with a promise when a sweep is due. */
   wrote(count: number): Promise<void> | undefined;
   /** Throws the error as users get it. */

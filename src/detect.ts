@@ -57,6 +57,7 @@ export function detect(input: unknown): Source {
     const source = async (): Promise<Source> => (await load())(input as never);
     return {
       ...kinds.shown(manifest, input),
+      client: input,
       open: async () => (await source()).open(),
       close: async () => (await source()).close?.() ?? false,
     };

@@ -1,8 +1,8 @@
 import { KvError } from "./errors.ts";
 import { milliseconds } from "./expires.ts";
 
-/** Beyond this a timer fires at once. */
-const LONGEST = 2 ** 31 - 1;
+/** Beyond this many milliseconds a timer fires at once. */
+export const LONGEST: number = 2 ** 31 - 1;
 
 /** The most seconds that a bare number may mean: larger ones were meant as milliseconds. */
 const MOST_SECONDS = 600;
@@ -67,7 +67,7 @@ export interface Busy {
 /** What the work answers, if it does so within so many milliseconds. Until then it counts as under way. */
 export function within<T>(work: Promise<T>, ms: number, busy: Busy = { running: 0 }): Promise<T> {
   if (asking.length > 0) for (const tell of asking.splice(0)) tell(ms);
-  const wait = ms === Infinity ? null : current?.ms === ms ? current : begin(ms);
+  const wait = ms >= LONGEST ? null : current?.ms === ms ? current : begin(ms);
   if (wait !== null) wait.left++;
   busy.running++;
   return new Promise((resolve, reject) => {

@@ -6,10 +6,12 @@ import { isKvError, KvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
 import { checkPrefix, fullKey } from "./key.ts";
 import { checkOptions, checkWriteOptions } from "./options.ts";
+import { Order } from "./order.ts";
 import { timeoutOf, within } from "./patience.ts";
+import { inOrder, WHOLE } from "./perform.ts";
 import { formatVersion, nextStamp, StoredRecord, timedStamp } from "./record.ts";
 import type { Adapter, Json, KvRecord, MaybePromise } from "./types.ts";
-import { checkedCopy } from "./value.ts";
+import { checkedCopy, snapshot } from "./value.ts";
 
 // Numbered: a store of another bundle is only taken apart where its parts are the same.
 const CONTEXT: unique symbol = Symbol.for("anykv.store.1") as never;
@@ -40,12 +42,23 @@ export function createStore<V>(context: StoreContext, options: KvOptions<V>): St
   deadline(expires, 0);
   checkCodec(codec);
   return storeOf<V>({
-    connection: context.connection,
+    ...context,
     prefix: context.prefix + checkPrefix(prefix),
     expires,
     codec: codec as Codec | undefined,
     timeout: timeout === undefined ? context.timeout : timeoutOf(timeout),
   });
+}
+
+/**
+ * Runs an operation of several steps in call order, as one operation on these keys of the store.
+ * `work` gets the same store inside its turn: its calls do not wait for the operation itself.
+ */
+export async function inTurn<V, T>(store: Store<V>, keys: readonly string[], work: (inside: Store<V>) => Promise<T>): Promise<T> {
+  const context = contextOf(store);
+  if (context === undefined) return work(store);
+  const inside = createStore<V>({ ...context, order: new Order() }, {});
+  return inOrder(context, { write: keys.map((key) => context.prefix + key) }, () => work(inside), WHOLE);
 }
 
 let operationsModule: typeof import("./operations.ts") | undefined;
@@ -97,7 +110,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
 
   async function expired(key: string, record: KvRecord): Promise<null> {
     // The reader is told the truth either way; a client that refuses to delete is asked again by the next reader.
-    await sweeping().then(({ evictFrom }) => evictFrom(connection, timeout, key, record)).catch(() => {});
+    await sweeping().then(({ evictFrom }) => evictFrom(connection, order(), timeout, key, record)).catch(() => {});
     return null;
   }
 
@@ -115,17 +128,26 @@ function storeOf<V>(context: StoreContext): Store<V> {
     connection.sweepAt = await sweeping().then(({ sweep }) => sweep(connection, timeout)).catch(() => SWEEP);
   }
 
+  // Operations take effect in call order. Single reads and writes keep it without any cost while nothing is pending.
+
+  const order = (): Order => context.order ?? connection.order;
+  const perform: StoreCore["perform"] = (scope, work, times, isSingle) => inOrder(context, scope, work, times, isSingle);
+
   // Both answer with a promise only for what takes time, so that a client that answers at once costs a single one.
 
-  function read(key: string, adapter: Adapter | null = connection.adapter): MaybePromise<KvRecord | null> {
-    if (adapter === null) return connection.opened(timeout).then((opened) => read(key, opened));
+  function read(key: string): MaybePromise<KvRecord | null> {
+    const { adapter } = connection;
+    const isFree = adapter !== null && order().pending === 0;
+    const found = isFree ? readNow(key, adapter) : perform({ read: [key] }, (opened) => readNow(key, opened), 1, true);
+    if (!(found instanceof Promise)) return judge(key, found);
+    if (isFree && adapter.inOrder !== true) order().track(key, false, found, timeout);
+    return found.then((record) => judge(key, record));
+  }
+
+  function readNow(key: string, adapter: Adapter): MaybePromise<KvRecord | null> {
     try {
       const found = adapter.get(key);
-      if (!(found instanceof Promise)) return judge(key, found);
-      return within(found, timeout, connection).then(
-        (record) => judge(key, record),
-        (error) => refuse(error, key, "reading"),
-      );
+      return found instanceof Promise ? within(found, timeout, connection).catch((error) => refuse(error, key, "reading")) : found;
     } catch (error) {
       return refuse(error, key, "reading");
     }
@@ -142,24 +164,47 @@ function storeOf<V>(context: StoreContext): Store<V> {
     return record && decode<T>(record.value, full);
   }
 
+  function hasNow(key: string, adapter: Adapter): MaybePromise<boolean> {
+    const found = adapter.has!(key, Date.now());
+    return found instanceof Promise ? within(found, timeout, connection) : found;
+  }
+
   async function has(key: string): Promise<boolean> {
     const full = locate(key);
     try {
-      const adapter = connection.adapter ?? (await connection.opened(timeout));
-      if (adapter.has === undefined) return (await read(full, adapter)) !== null;
-      const found = adapter.has(full, Date.now());
-      return found instanceof Promise ? await within(found, timeout, connection) : found;
+      const { adapter } = connection;
+      const isFree = adapter !== null && order().pending === 0;
+      const look = (opened: Adapter): MaybePromise<KvRecord | boolean | null> => (opened.has === undefined ? readNow(full, opened) : hasNow(full, opened));
+      const looked = isFree ? look(adapter) : perform({ read: [full] }, look, 1, true);
+      if (isFree && looked instanceof Promise && adapter.inOrder !== true) order().track(full, false, looked, timeout);
+      const found = looked instanceof Promise ? await looked : looked;
+      return typeof found === "boolean" ? found : (await judge(full, found)) !== null;
     } catch (error) {
       return isKvError(error, "KV_FOREIGN") ? false : refuse(error, full, "reading");
     }
   }
 
-  function put(key: string, record: KvRecord | null, adapter: Adapter | null = connection.adapter): Promise<void> | undefined {
-    if (adapter === null) return connection.opened(timeout).then((opened) => put(key, record, opened));
+  function writeNow(key: string, record: KvRecord | null, adapter: Adapter): Promise<void> | undefined {
+    const done = record === null ? adapter.del(key) : adapter.set(key, record);
+    return done instanceof Promise ? within(done, timeout, connection) : undefined;
+  }
+
+  function writeInTurn(key: string, record: KvRecord | null, adapter: Adapter): Promise<void> | undefined {
     try {
-      const done = record === null ? adapter.del(key) : adapter.set(key, record);
+      return writeNow(key, record, adapter)?.catch((error) => refuse(error, key, "writing"));
+    } catch (error) {
+      return refuse(error, key, "writing");
+    }
+  }
+
+  function put(key: string, record: KvRecord | null): Promise<void> | undefined {
+    try {
+      const { adapter } = connection;
+      const isFree = adapter !== null && order().pending === 0;
+      const done = isFree ? writeNow(key, record, adapter) : perform<void>({ write: [key] }, (opened) => writeNow(key, record, opened), 1, true);
       if (!(done instanceof Promise)) return wrote(1);
-      return within(done, timeout, connection).then(
+      if (isFree && adapter.inOrder !== true) order().track(key, true, done, timeout);
+      return done.then(
         () => wrote(1),
         (error) => refuse(error, key, "writing"),
       );
@@ -183,31 +228,36 @@ function storeOf<V>(context: StoreContext): Store<V> {
   }
 
   // Everything else is loaded by its first use, so that a page that reads and writes single keys stays small.
-  const core: StoreCore = { ...context, refuse, locate, recordOf, decode, stamp, expired, wrote, read, put };
+  const core: StoreCore = { ...context, refuse, locate, recordOf, decode, stamp, expired, wrote, readNow, read, writeNow: writeInTurn, perform, order };
   let own: Operations | undefined;
-  const operations = (): MaybePromise<Operations> => {
-    if (operationsModule === undefined) return loading().then((module) => (own ??= module.operations(core)));
-    return (own ??= operationsModule.operations(core));
+  const operations = (): Operations => (own ??= operationsModule!.operations(core));
+  type Name = Exclude<keyof Operations, "iterate">;
+  const call = async (name: Name, args: unknown[]): Promise<never> => {
+    try {
+      return await (operations()[name] as (...args: unknown[]) => Promise<never>)(...args);
+    } catch (error) {
+      // Failures of the client are KvErrors here; anything else was caused by a bad argument.
+      return refuse(isKvError(error) ? error : new KvError("KV_INVALID_VALUE", `the arguments of ${name}() cannot be used: see its documentation`, { cause: error }));
+    }
   };
   const later =
-    <Name extends Exclude<keyof Operations, "iterate">>(name: Name) =>
-    async (...args: unknown[]) => {
-      const found = operations();
-      const all = found instanceof Promise ? await found : found;
-      try {
-        return await (all[name] as (...args: unknown[]) => never)(...args);
-      } catch (error) {
-        // Failures of the client are errors of ours by now: what is left comes of arguments that are none.
-        return refuse(isKvError(error) ? error : new KvError("KV_INVALID_VALUE", `the arguments of ${name}() cannot be used: see its documentation`, { cause: error }));
-      }
+    (name: Name) =>
+    async (...args: unknown[]): Promise<never> => {
+      if (operationsModule !== undefined) return call(name, args);
+      // Operations that are called while the code is loaded wait behind this one.
+      const copy = args.map((arg) => snapshot(arg));
+      const load = loading();
+      order().hold(load);
+      const result = order().later(() => (operationsModule === undefined ? load.then(refuse) : call(name, copy)));
+      return connection.count(result as Promise<never>);
     };
 
   async function* firstIteration(args: unknown[]): AsyncGenerator<[key: string, value: never], void, undefined> {
-    yield* (await operations()).iterate(...args);
+    await loading();
+    yield* operations().iterate(...args);
   }
   // A generator around it would cost more for each pair than the pair.
-  const iterate = (...args: unknown[]): ReturnType<typeof firstIteration> =>
-    operationsModule === undefined ? firstIteration(args) : (operations() as Operations).iterate(...args);
+  const iterate = (...args: unknown[]): ReturnType<typeof firstIteration> => (operationsModule === undefined ? firstIteration(args) : operations().iterate(...args));
 
   const store: Store<V> & Shown & { readonly [CONTEXT]: StoreContext } = {
     [CONTEXT]: context,

@@ -130,6 +130,12 @@ export interface Adapter {
    */
   iterate?(prefix: string, values: boolean): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
 
+  /**
+   * Whether calls take effect in call order by themselves, also while earlier ones are pending: as on one connection
+   * that sends commands one behind the other. Default `false`: the store waits for earlier calls on the same key.
+   */
+  readonly inOrder?: boolean;
+
   // Optional, where the client can do better than the methods above.
   has?(key: string, now: number): MaybePromise<boolean>;
   getMany?(keys: readonly string[]): MaybePromise<(KvRecord | null)[]>;

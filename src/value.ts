@@ -61,7 +61,12 @@ function normalize(value: unknown, depth: number): Json | Fault {
 }
 
 // What most values are made of is told in place: a call for each would cost more than the copy.
-const isSimple = (value: unknown): boolean => typeof value === "string" || typeof value === "boolean" || value === null;
+const isSimple = (value: unknown): boolean =>
+  typeof value === "string" ||
+  typeof value === "boolean" ||
+  value === null ||
+  // Finite, and not the zero that may have a sign.
+  (typeof value === "number" && value !== 0 && value - value === 0);
 
 function normalizeArray(array: readonly unknown[], depth: number): Json[] | Fault {
   // Item by item: what methods an array has may be its own.
@@ -122,11 +127,27 @@ export function checkedCopy(value: unknown, name = "value", rule = "only JSON ca
 /** A copy of a value that is known to be of the JSON data model. */
 export function copyOf(value: Json): Json {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(copyOf);
+  if (Array.isArray(value)) {
+    const items = value.slice();
+    for (let i = 0; i < items.length; i++) if (typeof items[i] === "object") items[i] = copyOf(items[i]!);
+    return items;
+  }
   const copy = { ...value };
   for (const key in copy) {
     const item = copy[key]!;
     if (typeof item === "object" && item !== null && Object.hasOwn(copy, key)) copy[key] = copyOf(item);
   }
+  return copy;
+}
+
+/** The same arrays and plain objects made anew, so that later changes to them do not matter. Everything else is shared. */
+export function snapshot(value: unknown, seen: Map<object, object> = new Map()): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const isArray = Array.isArray(value);
+  const known = seen.get(value);
+  if (known !== undefined || !isPlain(value, isArray)) return known ?? value;
+  const copy = (isArray ? [...value] : { ...value }) as { [key: string]: unknown };
+  seen.set(value, copy);
+  for (const key of Object.keys(copy)) Object.defineProperty(copy, key, { value: snapshot(copy[key], seen), enumerable: true, writable: true, configurable: true });
   return copy;
 }

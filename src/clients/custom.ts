@@ -1,5 +1,4 @@
 import { KvError } from "../errors.ts";
-import { keyedLock, type KeyedLock } from "../lock.ts";
 import { CUSTOM, expiresItself } from "../manifest.ts";
 import { failedChecks, foreign, StoredRecord } from "../record.ts";
 import { committed } from "../text.ts";
@@ -40,8 +39,7 @@ export interface CustomClient {
   close?(): unknown;
 }
 
-// Two stores over one client must see one lock, and connect it once.
-const locks = new WeakMap<CustomClient, KeyedLock>();
+// Two stores over one client connect it once.
 const connections = new WeakMap<CustomClient, Promise<unknown>>();
 
 async function connected(client: CustomClient): Promise<void> {
@@ -100,8 +98,6 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
     const can = (name: keyof CustomClient): boolean => typeof client[name] === "function";
     const read = (key: string, item: unknown): StoredRecord | null => (native ? bare(item) : unwrap(key, item));
     const give = (record: KvRecord): Json => (native ? record.value : wrap(record));
-    const lock = locks.get(client) ?? keyedLock();
-    locks.set(client, lock);
 
     const get = async (key: string): Promise<KvRecord | null> => read(key, await client.get(key));
     // A client that makes texts of what it is given would lose every record: the first one shows.
@@ -150,8 +146,8 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
 
     const adapter: Adapter = {
       get,
-      set: (key, record) => lock([key], () => write({ key, record })),
-      del: (key) => lock([key], () => write({ key, record: null })),
+      set: (key, record) => write({ key, record }),
+      del: (key) => write({ key, record: null }),
     };
     if (can("iterate") || can("entries")) adapter.iterate = (prefix) => pairs(can("iterate") ? client.iterate!(prefix) : client.entries!(prefix), prefix);
     // A clear() without a parameter knows of no prefix, and would clear what is others': it is only good for everything.
@@ -172,15 +168,15 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
     }
     const open = can("connect") ? connected(client).then(() => adapter) : adapter;
     if (!native) {
-      adapter.commit = (checks, writes, now) =>
-        lock([...checks, ...writes].map(({ key }) => key), async () => {
-          const found = new Map<string, KvRecord | null>();
-          for (const { key } of checks) found.set(key, await get(key));
-          const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);
-          if (failed.length > 0) return { ok: false, failed };
-          await writeTogether(writes);
-          return committed(writes);
-        });
+      // Other writes of these keys wait for it: the store keeps the order of calls.
+      adapter.commit = async (checks, writes, now) => {
+        const found = new Map<string, KvRecord | null>();
+        for (const { key } of checks) found.set(key, await get(key));
+        const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);
+        if (failed.length > 0) return { ok: false, failed };
+        await writeTogether(writes);
+        return committed(writes);
+      };
       return open;
     }
     // Only a client that drops expired values itself can list its keys without showing us each record.

@@ -9,6 +9,8 @@ const SOURCE = Symbol.for("anykv.source");
 export interface Source {
   readonly type: string;
   readonly supports: Supports;
+  /** The client itself: stores over one client share a call order. */
+  readonly client?: unknown;
   /** Opens the adapter. Called once, by the first operation; again only when it failed. */
   open(): MaybePromise<Adapter>;
   /** Ends the client of a store that is closed without having been opened. Resolves to whether it could. */
@@ -43,6 +45,7 @@ export function defineClient<Client, Options extends object = Record<never, neve
     return {
       [SOURCE]: true,
       ...shown(definition, client),
+      client,
       open: () => definition.open(client, options ?? ({} as Options)),
       ...(close && { close: async () => (await close(client), true) }),
     } as Source;

@@ -55,7 +55,14 @@ export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineCl
     const prepared = (): Promise<void> => (making ??= make().finally(() => (making = null)));
     const ready = <T>(work: () => Promise<T>): Promise<T> => (isMade ? again(work) : prepared().then(() => again(work)));
     const made: PostgresLink = { ...link, run: (...args) => ready(() => link.run(...args)), script: (text) => ready(() => link.script(text)) };
-    return { ...adapterOf(made, name), close: () => endOf(client) };
+    return {
+      ...adapterOf(made, name),
+      close: () => endOf(client),
+      // While the table is made, what waits for it may be overtaken.
+      get inOrder() {
+        return isMade && link.isInOrder;
+      },
+    };
   },
   close: endOf,
 });
