@@ -59,8 +59,12 @@ const guards = new WeakMap<Adapter, Map<number, Guarded>>();
  * @throws {KvError} KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened, or not in time.
  */
 export function guardOf(connection: Connection, timeout: number): Guarded | Promise<Guarded> {
-  const adapter = connection.ready(timeout);
-  return adapter instanceof Promise ? adapter.then((opened) => guard(connection, opened, timeout)) : guard(connection, adapter, timeout);
+  const adapter = connection.open();
+  if (!(adapter instanceof Promise)) return guard(connection, adapter, timeout);
+  return within(adapter, timeout, connection).then(
+    (opened) => guard(connection, opened, timeout),
+    (error) => connection.refuse(error, "connecting"),
+  );
 }
 
 /** The guarded adapter of a connection that is open. */

@@ -9,6 +9,8 @@ const SOURCE = Symbol.for("anykv.source");
 export interface Source {
   readonly type: string;
   readonly supports: Supports;
+  /** Whether its adapter is opened at once, and its methods never answer with a promise. */
+  readonly answersAtOnce?: boolean;
   /** The client itself: stores over one client share a call order. */
   readonly client?: unknown;
   /** Opens the adapter. Called once, by the first operation; again only when it failed. */
@@ -36,7 +38,7 @@ export type ClientFactory<Client, Options> = (client: Client, options?: Options)
 export function defineClient<Client, Options extends object = Record<never, never>>(
   definition: ClientDefinition<Client, Options>,
 ): ClientFactory<Client, Options> {
-  const { type, events, close } = definition;
+  const { type, events, answersAtOnce = false, close } = definition;
   return (client, options) => {
     if (!definition.test(client)) {
       throw new KvError("KV_INVALID_CLIENT", `this is no client for ${type}: let kv() tell what it is, or see "Clients" in the readme`, { client: type });
@@ -46,6 +48,7 @@ export function defineClient<Client, Options extends object = Record<never, neve
       [SOURCE]: true,
       ...shown(definition, client),
       client,
+      answersAtOnce,
       open: () => definition.open(client, options ?? ({} as Options)),
       ...(close && { close: async () => (await close(client), true) }),
     } as Source;

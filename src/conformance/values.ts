@@ -26,7 +26,7 @@ const REFUSED: readonly [what: string, value: unknown, path: string][] = [
   ["a class instance", { a: new Point() }, "value.a is a Point"],
   ["a boxed string", new String("x"), "value is a String"],
   ["a promise", Promise.resolve(1), "value is a Promise"],
-  ["an error", [new Error("x")], "value[0] is a Error"],
+  ["an error", [new Error("x")], "value[0] is an Error"],
   ["a cycle", cycle, "value.self is a cycle"],
   ["a key that is a symbol", { a: { [Symbol("k")]: 1 } }, "value.a has a key that is a symbol"],
   ["an inherited toJSON", { a: Object.create({ toJSON: () => 1 }) }, "value.a is a"],

@@ -1,7 +1,8 @@
 import vm from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { checkedCopy, copyOf } from "../../src/value.ts";
+import { copyOf } from "../../src/value.ts";
+import { checkedCopy } from "../../src/value-fault.ts";
 
 it("copies what JSON keeps, exactly as JSON would", () => {
   fc.assert(
@@ -53,7 +54,7 @@ it("refuses arrays and objects of a class", () => {
   class List extends Array {}
   class Empty {}
   expect(() => checkedCopy({ a: new List() })).toThrow("value.a is a List: only JSON can be stored");
-  expect(() => checkedCopy([new Empty()])).toThrow("value[0] is a Empty");
+  expect(() => checkedCopy([new Empty()])).toThrow("value[0] is an Empty");
   expect(() => checkedCopy(Object.create(Object.create(Object.create(null))))).toThrow("value is a class instance");
 });
 
