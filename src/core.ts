@@ -14,6 +14,8 @@ export interface StoreContext {
   readonly timeout: number;
   /** The call order inside an operation of several steps; that of the connection elsewhere. */
   readonly order?: Order;
+  /** Of a promise: records that are written without an expiry, for the default of the store that it may settle to. */
+  readonly undated?: WeakSet<KvRecord> | undefined;
 }
 
 /** What all operations of a store share: its checks, and the ways to single records. */

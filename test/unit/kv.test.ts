@@ -320,8 +320,3 @@ it("tells a client that makes texts of records, before anything depends on it", 
   const late = kv({ get: () => null, set() {} });
   expect(await late.set("a", 1)).toBe("a");
 });
-
-it("refuses a promise of a store, whose prefix it would lose", async () => {
-  const base = kv(new Map());
-  await expect(kv(Promise.resolve(base)).get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
-});
