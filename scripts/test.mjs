@@ -61,7 +61,7 @@ function vitest({ missing }) {
 const steps = {
   types: () => one(run(node, ["node_modules/ts7/bin/tsc", "--noEmit"])),
   lint: () => one(run("oxlint", ["--deny-warnings"])),
-  build: () => one(run("tsup", ["--silent"])),
+  build: () => one(run(node, ["scripts/build.mjs"])),
   vitest,
   package: () => one(run(node, ["scripts/check-package.mjs"])),
   sizes: () => one(run(node, ["scripts/sizes.mjs"])),
