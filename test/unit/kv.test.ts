@@ -23,32 +23,6 @@ const thrown = (work: () => unknown): unknown => {
   return undefined;
 };
 
-it("says what it was given and what it accepts", () => {
-  const given: [unknown, string][] = [
-    [null, "null"],
-    [42, "number"],
-    [true, "boolean"],
-    ["", "a text without a scheme"],
-    ["cookies", "a text without a scheme"],
-    ["redis://user:secret@host/0", 'a text that begins with "redis:"'],
-    [new URL("ftp://user:secret@host/"), "an object of the class URL with the methods of its class alone"],
-    [{}, "an object of the class Object with the methods of its class alone"],
-    [{ fetch() {}, send() {} }, "an object of the class Object with the methods fetch, send"],
-    [Object.create(null), "an object of the class undefined"],
-    [new Date(), "an object of the class Date"],
-    [class Nothing {}, 'the function or class "Nothing"'],
-    [Symbol("s"), "symbol"],
-  ];
-  for (const [input, what] of given) {
-    const error = thrown(() => kv(input)) as KvError;
-    expect(error, what).toBeInstanceOf(KvError);
-    expect(error.code).toBe("KV_UNKNOWN_CLIENT");
-    expect(error.message).toContain(`kv() was given ${what}`);
-    expect(error.message).toContain("It accepts nothing (memory), a Map, localStorage");
-    expect(error.message).not.toContain("secret");
-  }
-});
-
 it("refuses a class that needs arguments, and takes Map itself for memory", () => {
   class Needy {
     constructor(options: { url: string }) {
