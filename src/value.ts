@@ -38,6 +38,16 @@ function className(object: object): string {
   return (typeof constructor === "function" && constructor.name) || "class instance";
 }
 
+/** What is wrong with a value of a class: "is an Error". */
+export function isOfClass(name: string): string {
+  return `is a${/^[AEIO]/.test(name) ? "n" : ""} ${name}`;
+}
+
+/** What to do about it. */
+export function adviceFor(fault: string, rule: string): string {
+  return fault === "is a Promise" ? "await it" : rule;
+}
+
 /** A checked copy, or what is wrong. */
 function normalize(value: unknown, depth: number): Json | Fault {
   switch (typeof value) {
@@ -51,7 +61,7 @@ function normalize(value: unknown, depth: number): Json | Fault {
     case "object": {
       if (value === null) return null;
       const isArray = Array.isArray(value);
-      if (!isPlain(value, isArray)) return new Fault(`is a ${className(value)}`);
+      if (!isPlain(value, isArray)) return new Fault(isOfClass(className(value)));
       if (depth === MAX_DEPTH) return new Fault("");
       return isArray ? normalizeArray(value, depth + 1) : normalizeObject(value as { [key: string]: unknown }, depth + 1);
     }
@@ -121,7 +131,7 @@ export function checkedCopy(value: unknown, name = "value", rule = "only JSON ca
   const end = reason ? -1 : containers.findIndex((container, i) => containers.indexOf(container) < i);
   const path = keys.slice(0, reason ? keys.length : end < 0 ? 20 : end).map(segment).join("");
   const fault = reason || (end < 0 ? `nests deeper than ${MAX_DEPTH} levels` : "is a cycle");
-  throw new KvError("KV_INVALID_VALUE", `${name}${path} ${fault}: ${rule}`);
+  throw new KvError("KV_INVALID_VALUE", `${name}${path} ${fault}: ${adviceFor(fault, rule)}`);
 }
 
 /** A copy of a value that is known to be of the JSON data model. */
