@@ -1,4 +1,4 @@
-import type { CommitResult, Expires, Json, Supports } from "./types.ts";
+import type { CommitResult, Expires, Json, Requires, Supports } from "./types.ts";
 
 /** What the type-checker says of a value that JSON cannot keep. */
 export interface NotJson {
@@ -50,6 +50,12 @@ export interface KvOptions<V = unknown> {
   expires?: Expires | undefined;
   /** Widens what can be stored beyond JSON. */
   codec?: Codec<V> | undefined;
+  /**
+   * What `store.supports` has to show at least, such as `{ persistent: true, atomic: "yes" }`. Another
+   * client is rejected with KV_NOT_SUPPORTED at once; a promise of one rejects every operation.
+   * Default: nothing.
+   */
+  requires?: Requires | undefined;
   /**
    * How long each request to the client may take: seconds (up to 600), or a string such as
    * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with

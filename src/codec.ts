@@ -1,6 +1,7 @@
 import { stringify, unflatten } from "devalue";
 import { KvError } from "./errors.ts";
 import type { Json } from "./types.ts";
+import { adviceFor, isOfClass } from "./value-fault.ts";
 
 /** A class of the platform, where its types are known: without those of the DOM or of Node there is nothing to name. */
 type Global<Name extends string> = typeof globalThis extends { readonly [key in Name]: { readonly prototype: infer Instance } } ? Instance : never;
@@ -74,7 +75,7 @@ function isJson(root: unknown): boolean {
 
   const refuse = (reason: string): never => {
     const where = `value${path.slice(0, 20).map(described).join("")}${path.length > 20 ? "…" : ""}`;
-    throw new KvError("KV_INVALID_VALUE", `${where} ${reason}: it cannot be stored, not even with this codec`);
+    throw new KvError("KV_INVALID_VALUE", `${where} ${reason}: ${adviceFor(reason, "it cannot be stored, not even with this codec")}`);
   };
   const visit = (step: Step, part: unknown): boolean => {
     path.push(step);
@@ -95,12 +96,12 @@ function isJson(root: unknown): boolean {
     const proto: unknown = Object.getPrototypeOf(value);
     if (proto === null || Object.getPrototypeOf(proto) === null) return inspectObject(value) && proto !== null;
     const name = classOf(value);
-    if (name === null) return refuse(`is a ${nameOf(value)}`);
+    if (name === null) return refuse(isOfClass(nameOf(value)));
     if (name === "Map" || name === "Set") inspectCollection(value as Map<unknown, unknown>, name === "Map");
     return false;
   }
   function inspectArray(array: readonly unknown[]): boolean {
-    if (nameOf(array) !== "Array") return refuse(`is a ${nameOf(array)}`);
+    if (nameOf(array) !== "Array") return refuse(isOfClass(nameOf(array)));
     let json = true;
     for (let i = 0; i < array.length; i++) {
       // Holes are not walked through: an array may claim to be four thousand million items long.

@@ -83,7 +83,7 @@ export class Connection implements Busy {
 
   #ready(adapter: Adapter): Adapter {
     // A promise of a client has an order of its own until then.
-    this.order = orderOf(this.source.client, this.order);
+    this.order = this.source.order ?? orderOf(this.source.client, this.order);
     return (this.adapter = adapter);
   }
 

@@ -15,6 +15,8 @@ export interface StoreContext {
   readonly timeout: number;
   /** The call order inside an operation of several steps; that of the connection elsewhere. */
   readonly order?: Order;
+  /** Of a promise: records that are written without an expiry, for the default of the store that it may settle to. */
+  readonly undated?: WeakSet<KvRecord> | undefined;
 }
 
 /** The operations on single keys. */

@@ -4,6 +4,7 @@ import { storage } from "./clients/storage.ts";
 import { KvError } from "./errors.ts";
 import { listenTo } from "./listener.ts";
 import * as kinds from "./manifest.ts";
+import { unknownClient } from "./unknown-client.ts";
 
 type Factory = (client: never) => Source;
 
@@ -30,18 +31,6 @@ const CLIENTS: readonly [kinds.Manifest, Factory | (() => Promise<Factory>)][] =
   [kinds.CUSTOM, async () => (await import("./clients/custom.ts")).custom],
 ];
 
-const ACCEPTED =
-  'nothing (memory), a Map, localStorage, sessionStorage, "cookie", localForage, indexedDB, "indexeddb://database/store", a file: URL (a folder when it ends with a slash), the http: or https: URL of a server, a client of Level, SQLite, Postgres, Redis, etcd, Workers KV or Deno KV, an lru-cache, Keyv or unstorage, an object or class with get(), set() and iterate(), another store, or a promise of one of these';
-
-/** What was passed, without any of its content. */
-function described(input: unknown): string {
-  if (typeof input === "string") return `a text ${/^[\w+.-]+:/.test(input) ? `that begins with ${JSON.stringify(/^[\w+.-]+:/.exec(input)![0])}` : "without a scheme"}`;
-  if (typeof input === "function") return `the function or class ${JSON.stringify(input.name)}`;
-  if (typeof input !== "object" || input === null) return String(input === null ? null : typeof input);
-  const methods = Object.keys(input).filter((key) => kinds.hasMethods(input, key));
-  return `an object of the class ${input.constructor?.name} with the methods ${methods.slice(0, 8).join(", ") || "of its class alone"}`;
-}
-
 /**
  * Tells what kind of client something is, by its shape.
  *
@@ -64,7 +53,7 @@ export function detect(input: unknown): Source {
       close: async () => (await source()).close?.() ?? false,
     };
   }
-  throw new KvError("KV_UNKNOWN_CLIENT", `kv() was given ${described(input)}, which is no client that it knows. It accepts ${ACCEPTED}`);
+  throw unknownClient(input);
 }
 
 function instanceOf(Class: new () => unknown): unknown {

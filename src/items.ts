@@ -41,7 +41,9 @@ export function itemsOf(context: StoreContext): StoreCore {
       const at = expires === null ? null : deadline(expires, now);
       const metadata = options?.metadata === undefined ? null : checkedCopy(options.metadata, "metadata");
       if (value === null || value === undefined || (at !== null && at <= now)) return null;
-      return new StoredRecord(encodeValue(codec, value), at, version, metadata);
+      const record = new StoredRecord(encodeValue(codec, value), at, version, metadata);
+      if (options?.expires === undefined) context.undated?.add(record);
+      return record;
     } catch (error) {
       return refuse(error, key, "writing");
     }

@@ -173,6 +173,9 @@ export class Lanes {
 
 const lanes = new WeakMap<Order, Lanes>();
 
+/** Gives an order lanes of its own. */
+export const useLanes = (order: Order, own: Lanes): void => void lanes.set(order, own);
+
 /** The operations that are pending on a client. */
 export function lanesOf(order: Order): Lanes {
   const found = lanes.get(order) ?? new Lanes(order);

@@ -132,7 +132,8 @@ export function expiresItself(client: unknown): boolean {
 }
 
 export const CUSTOM: Manifest = {
-  ...kind("CUSTOM", "get set", {}),
+  // The keys of a WeakMap are objects.
+  ...kind("CUSTOM", (input) => hasMethods(input, "get", "set") && Object.prototype.toString.call(input) !== "[object WeakMap]", {}),
   supports: (client) => {
     const iterate = hasMethods(client, "iterate") || hasMethods(client, "entries");
     return supports(expiresItself(client) ? { expires: "native", iterate } : { atomic: "process", iterate });

@@ -128,6 +128,9 @@ export function operations(context: StoreContext): Operations {
 
   async function add(value: unknown, options?: SetOptions): Promise<string> {
     if (value === null || value === undefined) refuse(new KvError("KV_INVALID_VALUE", `add() cannot keep ${value}: only set() takes it, to delete`));
+    if (typeof options === "string") {
+      refuse(new KvError("KV_INVALID_EXPIRES", 'add() makes the key: write add(value, { expires: "1h" }), or set(key, value)'));
+    }
     const key = newKey();
     const inner = options?.prefix ?? "";
     const full = locate(key, inner);

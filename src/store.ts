@@ -33,7 +33,8 @@ export function contextOf(input: unknown): StoreContext | undefined {
 /** What a store over a connection has before anything is said of it. */
 export const contextOver = (connection: Connection): StoreContext => ({ connection, prefix: "", expires: null, codec: undefined, timeout: timeoutOf(undefined) });
 
-const KV_OPTIONS = ["prefix", "expires", "codec", "timeout"];
+// Whoever makes the connection checks what it requires.
+const KV_OPTIONS = ["prefix", "expires", "codec", "timeout", "requires"];
 
 /** A store whose prefix goes on behind the context's, and whose default expiry and codec replace the context's. */
 export function createStore<V>(context: StoreContext, options: KvOptions<V>): Store<V> {
@@ -48,6 +49,7 @@ export function createStore<V>(context: StoreContext, options: KvOptions<V>): St
     expires,
     codec: codec as Codec | undefined,
     timeout: timeout === undefined ? context.timeout : timeoutOf(timeout),
+    undated: options.expires === undefined ? context.undated : undefined,
   });
 }
 

@@ -95,6 +95,12 @@ export interface Supports {
   readonly bytes: boolean;
 }
 
+/**
+ * Capabilities that a client must have at least: `true`, a word (`"yes"` is more than `"process"`, and
+ * that more than `"no"`; `"native"` is more than `"layered"`) or a number.
+ */
+export type Requires = { readonly [Name in keyof Supports]?: Supports[Name] | undefined };
+
 /** Where a structure is, and what becomes of its deadline. */
 export interface StructurePlace {
   readonly key: string;

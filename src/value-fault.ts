@@ -16,7 +16,11 @@ function className(object: object): string {
   return (typeof constructor === "function" && constructor.name) || "class instance";
 }
 
-const article = (noun: string): string => (/^[aeio]/i.test(noun) ? "an" : "a");
+/** What is wrong with a value of a class: "is an Error". */
+export const isOfClass = (name: string): string => `is a${/^[AEIO]/.test(name) ? "n" : ""} ${name}`;
+
+/** What to do about it. */
+export const adviceFor = (fault: string, rule: string): string => (fault === "is a Promise" ? "await it" : rule);
 
 /** What is wrong with a value, apart from its members. */
 function ownFault(value: unknown, ancestors: readonly object[]): string | null {
@@ -24,8 +28,7 @@ function ownFault(value: unknown, ancestors: readonly object[]): string | null {
   if (typeof value !== "object") return ["string", "boolean", "undefined"].includes(typeof value) ? null : `is a ${typeof value}`;
   if (value === null) return null;
   const isArray = Array.isArray(value);
-  if (typeof (value as { then?: unknown }).then === "function" && !isPlain(value, isArray)) return `is a ${className(value)}: await it`;
-  if (!isPlain(value, isArray)) return `is ${article(className(value))} ${className(value)}`;
+  if (!isPlain(value, isArray)) return isOfClass(className(value));
   if (ancestors.includes(value)) return "is a cycle";
   if (ancestors.length === MAX_DEPTH) return `nests deeper than ${MAX_DEPTH} levels`;
   return !isArray && Object.getOwnPropertySymbols(value).length > 0 ? "has a key that is a symbol" : null;
@@ -61,5 +64,5 @@ export function checkedCopy(value: unknown, name = "value", rule = "only JSON ca
     throw new KvError("KV_INVALID_VALUE", `${name} cannot be read: one of its members throws`, { cause });
   }
   const { reason, path } = fault ?? { reason: "changes while it is read", path: [] };
-  throw new KvError("KV_INVALID_VALUE", `${name}${path.map(segment).join("")} ${reason}: ${rule}`);
+  throw new KvError("KV_INVALID_VALUE", `${name}${path.map(segment).join("")} ${reason}: ${adviceFor(reason, rule)}`);
 }

@@ -1,5 +1,6 @@
 import { KvError } from "../errors.ts";
 import { listenTo } from "../listener.ts";
+import type { Order } from "../order.ts";
 import type { Adapter, MaybePromise, Supports } from "../types.ts";
 import { type Manifest, shown } from "../manifest.ts";
 
@@ -13,6 +14,10 @@ export interface Source {
   readonly answersAtOnce?: boolean;
   /** The client itself: stores over one client share a call order. */
   readonly client?: unknown;
+  /** The call order of the client, where it is not told by the client itself. */
+  readonly order?: Order;
+  /** Of a promise: what it settles to. */
+  readonly settled?: Promise<Source>;
   /** Opens the adapter. Called once, by the first operation; again only when it failed. */
   open(): MaybePromise<Adapter>;
   /** Ends the client of a store that is closed without having been opened. Resolves to whether it could. */

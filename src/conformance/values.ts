@@ -25,7 +25,7 @@ const REFUSED: readonly [what: string, value: unknown, path: string][] = [
   ["a URL", { a: new URL("file:///x") }, "value.a is a URL"],
   ["a class instance", { a: new Point() }, "value.a is a Point"],
   ["a boxed string", new String("x"), "value is a String"],
-  ["a promise", Promise.resolve(1), "value is a Promise"],
+  ["a promise", Promise.resolve(1), "value is a Promise: await it"],
   ["an error", [new Error("x")], "value[0] is an Error"],
   ["a cycle", cycle, "value.self is a cycle"],
   ["a key that is a symbol", { a: { [Symbol("k")]: 1 } }, "value.a has a key that is a symbol"],

@@ -58,6 +58,18 @@ it("refuses arrays and objects of a class", () => {
   expect(() => checkedCopy(Object.create(Object.create(Object.create(null))))).toThrow("value is a class instance");
 });
 
+it("says to await a promise, and writes an article that fits", () => {
+  const faults: [value: unknown, message: string][] = [
+    [Promise.resolve(1), "value is a Promise: await it"],
+    [{ user: Promise.resolve(1) }, "value.user is a Promise: await it"],
+    [[new Error("x")], "value[0] is an Error: only JSON"],
+    [new ArrayBuffer(1), "value is an ArrayBuffer: only JSON"],
+    [new Uint8Array(1), "value is a Uint8Array: only JSON"],
+    [new URL("https://example.com"), "value is a URL: only JSON"],
+  ];
+  for (const [value, message] of faults) expect(() => checkedCopy(value)).toThrow(message);
+});
+
 it("finds cycles and deep nesting without overflowing", () => {
   const wide: Record<string, unknown> = {};
   for (let i = 0; i < 50; i++) wide[`k${i}`] = wide;
