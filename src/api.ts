@@ -112,6 +112,14 @@ export interface CommitWrite extends SetOptions {
   value: unknown;
 }
 
+/** What a store tells of itself. */
+export interface StoreOptions {
+  /** The text before all of its keys, with the prefixes of the stores that it was made from. */
+  readonly prefix: string;
+  /** The expiry of writes that name none; `null` for never. */
+  readonly expires: Expires;
+}
+
 /**
  * One key-value store over any client: the same keys, values, expiry and errors on each of them.
  *
@@ -129,6 +137,8 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
   readonly type: string;
   /** What the client can do; the defaults while a promise of a client is not settled. */
   readonly supports: Supports;
+  /** What the store was made with: its whole prefix and its default expiry. */
+  readonly options: StoreOptions;
 
   /**
    * Reads a value.

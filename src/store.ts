@@ -16,6 +16,14 @@ import { checkedCopy, snapshot } from "./value.ts";
 // Numbered: a store of another bundle is only taken apart where its parts are the same.
 const CONTEXT: unique symbol = Symbol.for("anykv.store.1") as never;
 
+const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never;
+
+/** How a store is shown by `console.log()` and `String()`. */
+interface Shown {
+  readonly [Symbol.toStringTag]: string;
+  readonly [INSPECT]: () => string;
+}
+
 /** The context of a store of this library (another bundle's too); `undefined` for anything else. */
 export function contextOf(input: unknown): StoreContext | undefined {
   return typeof input === "object" && input !== null ? (input as { [CONTEXT]?: StoreContext })[CONTEXT] : undefined;
@@ -251,7 +259,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
   // A generator around it would cost more for each pair than the pair.
   const iterate = (...args: unknown[]): ReturnType<typeof firstIteration> => (operationsModule === undefined ? firstIteration(args) : operations().iterate(...args));
 
-  const store: Store<V> & { readonly [CONTEXT]: StoreContext } = {
+  const store: Store<V> & Shown & { readonly [CONTEXT]: StoreContext } = {
     [CONTEXT]: context,
     get type() {
       return connection.source.type;
@@ -259,6 +267,12 @@ function storeOf<V>(context: StoreContext): Store<V> {
     get supports() {
       return connection.source.supports;
     },
+    get options() {
+      return Object.freeze({ prefix, expires: context.expires });
+    },
+    [Symbol.toStringTag]: "Store",
+    // Node, Bun and Deno show this in place of twenty methods.
+    [INSPECT]: () => `Store(${connection.source.type}, ${JSON.stringify(prefix)})`,
     get,
     set,
     has,

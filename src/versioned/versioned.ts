@@ -3,7 +3,7 @@ import { Closing } from "../closing.ts";
 import { untilDone } from "../contention.ts";
 import type { UsingDisposable } from "../disposable.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../expires.ts";
+import { checkOptions } from "../options.ts";
 import { contextOf } from "../store.ts";
 import { entryOf, missing } from "./entry.ts";
 import { type Index, indexesOf } from "./indexes.ts";
@@ -94,7 +94,7 @@ export interface VersionedStore extends UsingDisposable {
    * A stream of the entries under some keys: now, and again whenever one of them has changed. Synchronous. Changes through versioned stores over the same connection come at once,
    * others and deadlines within the interval. It does not keep a program alive, and ends with the store or by `cancel()`.
    *
-   * @throws {KvError} at once KV_INVALID_KEY, KV_INVALID_VALUE for an interval that is none. The stream fails with KV_NOT_SUPPORTED for a client that keeps no versions.
+   * @throws {KvError} at once KV_INVALID_KEY, KV_INVALID_VALUE when `interval` is not a duration. The stream fails with KV_NOT_SUPPORTED for a client that keeps no versions.
    * @example
    * import kv from "anykv";
    * import { versioned } from "anykv/versioned";
@@ -143,7 +143,7 @@ export interface VersionedStore extends UsingDisposable {
  * for await (const entry of store.list({ prefix: ["users"] })) console.log(entry.value.age); // 41
  */
 export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): VersionedStore {
-  checkOptions(options, "indexes", "KV_INVALID_VALUE");
+  checkOptions(options, ["valueBytes", "indexes"], "versioned()");
   const { valueBytes = Infinity, indexes: declared } = options;
   const inner = store as unknown as Store<unknown>;
   const context = contextOf(inner);

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import kv, { isKvError, KvError } from "../../src/index.ts";
 
@@ -118,6 +119,29 @@ it("refuses options that cannot be meant, at once", () => {
   expect(thrown(() => kv(new Map(), { prefix: "\ud800" }))).toMatchObject({ code: "KV_INVALID_KEY" });
   expect(thrown(() => kv().prefix(5 as never))).toMatchObject({ code: "KV_INVALID_KEY" });
   expect(thrown(() => kv().expires("5 potatoes"))).toMatchObject({ code: "KV_INVALID_EXPIRES" });
+});
+
+it("is shown in one line, with its type and its prefix", async () => {
+  const store = kv(new Map(), { prefix: "app:", expires: "1h" });
+  expect(inspect(store)).toBe('Store(MEMORY, "app:")');
+  expect(inspect({ a: [kv().prefix('"')] })).toBe(String.raw`{ a: [ Store(MEMORY, "\"") ] }`);
+  expect(String(store)).toBe("[object Store]");
+  const pending = kv(Promise.resolve(new Map()));
+  expect(inspect(pending)).toBe('Store(PENDING, "")');
+  await pending.get("a");
+  expect(inspect(pending)).toBe('Store(MEMORY, "")');
+});
+
+it("shows its prefix and its default expiry", () => {
+  const store = kv(kv(new Map(), { prefix: "app:" }), { expires: "1h" });
+  expect(store.options).toEqual({ prefix: "app:", expires: "1h" });
+  expect(store.prefix("user:").expires(null).options).toEqual({ prefix: "app:user:", expires: null });
+  expect(kv().options).toEqual({ prefix: "", expires: null });
+  expect(Object.isFrozen(store.options)).toBe(true);
+});
+
+it("rejects a store in place of the options", () => {
+  expect(() => kv(new Map(), kv() as never)).toThrow("the options of kv() are an object");
 });
 
 it("rejects a codec without encode() and decode(), at once", () => {
