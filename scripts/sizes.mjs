@@ -43,13 +43,13 @@ const budget = {
     http: 17_700,
     lua: 7000,
     namespace: 16_200,
-    reactive: 5200,
+    reactive: 5950,
     schema: 18_200,
     versioned: 17_400,
-    "reactive/react": 5400,
-    "reactive/vue": 5350,
-    "reactive/svelte": 5350,
-    "reactive/solid": 5350,
+    "reactive/react": 6100,
+    "reactive/vue": 6050,
+    "reactive/svelte": 6050,
+    "reactive/solid": 6050,
   },
 };
 
