@@ -35,7 +35,7 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "node",
-          include: ["test/clients/**/*.test.ts"],
+          include: ["test/clients/**/*.test.ts", "test/scripts/**/*.test.ts"],
           pool: "forks",
           // Relative on purpose: the set-up file opens it in a folder of its own, one for each test file.
           execArgv: [
