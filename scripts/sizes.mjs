@@ -77,7 +77,7 @@ for (const name of ["namespace", "schema"]) rows.push([`\`anykv/${name}\``, awai
 const states = await face("reactive.js");
 rows.push(["`anykv/reactive`", states, budget.reactive]);
 const { later: backends } = await bundle('export * from "./dist/reactive.js";');
-for (const [what, name, limit] of [["IndexedDB", "idb", 2420], ["a store", "store-backend", 1320]]) {
+for (const [what, name, limit] of [["IndexedDB", "idb", 2500], ["a store", "store-backend", 1410]]) {
   const backend = [...backends].find((path) => basename(path).startsWith(name)).replace("./", "");
   rows.push([`+ for ${what}`, (await face("reactive.js", backend)) - states, limit]);
 }
