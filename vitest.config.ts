@@ -21,6 +21,7 @@ const config: ViteUserConfig = defineConfig({
     ],
   },
   test: {
+    globalSetup: ["scripts/temporary.mjs"],
     // One more than the two cores that CI has: much of the time is spent waiting for servers.
     maxWorkers: 3,
     // Against tests that hang, not against slow ones. Servers come up, fail over and come back in seconds.

@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { endedBy, endWithThis, run } from "./process-group.mjs";
 import { add, failure, readResults, results, summary } from "./results.mjs";
 import { env, node, root, seconds, setup } from "./setup.mjs";
+import useTemporaryFolder from "./temporary.mjs";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -28,8 +29,13 @@ const wholeStall = 3 * stall;
 
 const why = ({ code, stalled }) => (stalled ? "it made no progress" : `exit code ${code}`);
 
-const exec = (command, args, limits) =>
-  run(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], env, ...limits });
+const exec = (command, args, { extra, ...limits }) =>
+  run(command, args, {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, PATH: env.PATH, ...extra },
+    ...limits,
+  });
 
 /** A step that passes or fails as a whole. */
 async function whole(name, command, args) {
@@ -44,7 +50,7 @@ async function counted(name, command, args) {
   const folder = mkdtempSync(join(tmpdir(), "anykv-results-"));
   const file = join(folder, "results.jsonl");
   const ended = await exec(command, args, {
-    env: { ...env, ANYKV_RESULTS: file },
+    extra: { ANYKV_RESULTS: file },
     stall,
     progress: file,
   });
@@ -97,6 +103,7 @@ const isChosen = (name) =>
 const names = Object.keys(steps).filter(isChosen);
 
 endWithThis();
+process.on("exit", useTemporaryFolder());
 const start = performance.now();
 const isOwn = options.root === root;
 const needsSystem =
