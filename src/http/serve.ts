@@ -1,10 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import type { Store } from "../api.ts";
 import { builtin } from "../disk/node.ts";
 import type { AsyncUsingDisposable } from "../disposable.ts";
 import { KvError } from "../errors.ts";
 import { timeoutOf } from "../patience.ts";
+import { Connections } from "./connections.ts";
 import { type HandlerOptions, handlerOf } from "./handler.ts";
 import { incoming, send } from "./node-request.ts";
 
@@ -70,19 +71,15 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
   const timeouts = { requestTimeout: bodyTimeout, headersTimeout: Math.min(bodyTimeout, 10_000), keepAliveTimeout: KEPT, connectionsCheckingInterval: Math.min(bodyTimeout, LOOK) };
   const server = createServer(timeouts, (request, response) => {
     const { socket } = request;
-    running.set(socket, (running.get(socket) ?? 0) + 1);
+    connections.begin(socket);
     response.once("close", () => {
-      running.set(socket, running.get(socket)! - 1);
-      if (closing.signal.aborted && running.get(socket) === 0) socket.end();
+      connections.end(socket);
+      if (closing.signal.aborted && connections.isIdle(socket)) socket.end();
     });
     void respond(request, response).catch(() => response.destroy());
   });
-  // How many requests of each connection are answered just now. Node itself takes those that have not sent any for busy.
-  const running = new Map<Socket, number>();
-  server.on("connection", (socket) => {
-    running.set(socket, 0);
-    socket.once("close", () => running.delete(socket));
-  });
+  const connections = new Connections();
+  server.on("connection", (socket) => connections.add(socket));
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const reply = await handle(incoming(request));
@@ -102,7 +99,7 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
   const close = (): Promise<void> => {
     closing.abort();
     closed ??= ended(server, patience);
-    for (const [socket, requests] of running) if (requests === 0) socket.destroy();
+    connections.destroyIdle();
     return closed;
   };
   const host = hostname === "0.0.0.0" || hostname === "::" ? "localhost" : hostname.includes(":") ? `[${hostname}]` : hostname;
