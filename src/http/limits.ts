@@ -11,7 +11,10 @@ export interface Limits {
   requestsPerSecond?: number;
   /** How many keys may be read and written in a space in a calendar month (UTC). A request without any counts as one. Default: any number. */
   operationsPerMonth?: number;
-  /** How many bytes the keys, values and metadata of a space may take together. Default: any number. */
+  /**
+   * How many bytes the keys, values, metadata and remembered commit ids of a space may take together.
+   * Default: any number.
+   */
   storageBytes?: number;
   /** How many event streams a token may have open at once. Default 100. */
   streams?: number;
