@@ -114,9 +114,14 @@ export function namespace<V>(store: Store<V>, name: string, options: NamespaceOp
     return converted(await read(checked), type);
   }
 
+  /** An item of a bulk read. Workers KV tells less of it than of a single one. */
+  function bulkItem(kept: Kept | null, value: unknown): unknown {
+    if (!rules.isWorkers) return described(kept, value);
+    return value === null ? null : { value, metadata: kept?.metadata ?? null };
+  }
+
   async function getWithMetadata(key: unknown, typeOrOptions?: unknown): Promise<unknown> {
-    // Workers KV has nothing but null for those that it does not find.
-    if (Array.isArray(key)) return bulk(key, typeOrOptions, (kept, value) => (rules.isWorkers && value === null ? null : described(kept, value)));
+    if (Array.isArray(key)) return bulk(key, typeOrOptions, bulkItem);
     const checked = checkKey(key, "GET", rules);
     const type = typeOf(typeOrOptions, "GET", rules);
     const kept = await read(checked);

@@ -6,7 +6,11 @@ import { isPlain } from "../value.ts";
 export interface Rules {
   /** Exactly those of Workers KV. */
   readonly isWorkers: boolean;
-  /** Throws: a KvError, or with the rules of Workers KV the class of error that it throws, with the code added. */
+  /**
+   * Throws a KvError. With the rules of Workers KV it throws the class of error that a binding throws.
+   * The `code` of that is not enumerable, because a binding has no such member: test runners compare
+   * errors by their enumerable members.
+   */
   refuse(code: KvErrorCode, message: string, like?: new (message: string) => Error, cause?: unknown): never;
 }
 
@@ -27,7 +31,7 @@ export function rulesOf(compat: unknown): Rules {
   return {
     isWorkers,
     refuse(code, message, Like = Error, cause) {
-      if (isWorkers) throw Object.assign(new Like(message), { code });
+      if (isWorkers) throw Object.defineProperty(new Like(message), "code", { value: code });
       throw new KvError(code, message, cause === undefined ? {} : { cause });
     },
   };
