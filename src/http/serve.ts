@@ -3,10 +3,10 @@ import type { AddressInfo } from "node:net";
 import type { Store } from "../api.ts";
 import { builtin } from "../disk/node.ts";
 import type { AsyncUsingDisposable } from "../disposable.ts";
+import { durationOf } from "../duration.ts";
 import { KvError } from "../errors.ts";
-import { timeoutOf } from "../patience.ts";
 import { Connections } from "./connections.ts";
-import { type HandlerOptions, handlerOf } from "./handler.ts";
+import { bodyTimeoutOf, type HandlerOptions, handlerOf } from "./handler.ts";
 import { incoming, send } from "./node-request.ts";
 
 /** Options of {@link serve}. */
@@ -15,8 +15,11 @@ export interface ServeOptions extends Omit<HandlerOptions, "signal"> {
   port?: number;
   /** The address to listen on. Default `"127.0.0.1"`: only this machine reaches it. */
   hostname?: string;
-  /** How long `close()` lets running requests end: seconds, or a text such as `"10s"`, which is the default. */
-  grace?: number | string;
+  /**
+   * How long `close()` lets running requests end: seconds up to 600, a string such as `"1m"`, or 0
+   * or `null` for as long as they take. Default 10.
+   */
+  grace?: number | string | null;
 }
 
 /** A server that is running. */
@@ -58,10 +61,11 @@ const KEPT = 65_000;
  * await server.close();
  */
 export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<KvServer> {
-  const { port = 0, hostname = "127.0.0.1", grace = "10s", base = "", bodyTimeout = 30_000 } = Object(options) as ServeOptions;
+  const { port = 0, hostname = "127.0.0.1", grace = 10, base = "" } = Object(options) as ServeOptions;
   const closing = new AbortController();
   const handle = handlerOf(store, { ...options, signal: closing.signal });
-  const patience = timeoutOf(grace);
+  const patience = graceOf(grace);
+  const bodyTimeout = bodyTimeoutOf(options.bodyTimeout);
   // Texts are taken as well, as they come from the environment; of another one Node would make a socket in the file system.
   const asked = Number(port);
   if (!(Number.isInteger(asked) && asked >= 0 && asked < 65_536)) throw new KvError("KV_INVALID_VALUE", '"port" is a whole number from 0, which is any that is free, to 65535');
@@ -104,6 +108,11 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
   };
   const host = hostname === "0.0.0.0" || hostname === "::" ? "localhost" : hostname.includes(":") ? `[${hostname}]` : hostname;
   return { url: `http://${host}:${address.port}${base}`, port: address.port, close, [Symbol.asyncDispose]: close };
+}
+
+/** The option `grace` in milliseconds; `Infinity` for any time. */
+function graceOf(grace: number | string | null): number {
+  return grace === null || grace === Infinity ? Infinity : durationOf("grace", grace, 600, 0) || Infinity;
 }
 
 function listening(server: Server, port: number, hostname: string): Promise<void> {

@@ -94,7 +94,7 @@ export interface VersionedStore extends UsingDisposable {
    * A stream of the entries under some keys: now, and again whenever one of them has changed. Synchronous. Changes through versioned stores over the same connection come at once,
    * others and deadlines within the interval. It does not keep a program alive, and ends with the store or by `cancel()`.
    *
-   * @throws {KvError} at once KV_INVALID_KEY, KV_INVALID_VALUE for an interval that is none. The stream fails with KV_NOT_SUPPORTED for a client that keeps no versions.
+   * @throws {KvError} at once KV_INVALID_KEY, KV_INVALID_VALUE when `interval` is not a duration. The stream fails with KV_NOT_SUPPORTED for a client that keeps no versions.
    * @example
    * import kv from "anykv";
    * import { versioned } from "anykv/versioned";
