@@ -1,8 +1,10 @@
 import { KvError, type KvErrorCode } from "./errors.ts";
+import { isPlain } from "./value.ts";
 
 // Options of other libraries, by the option of this one that does the same.
 const OTHER_NAMES: readonly [option: string, names: RegExp][] = [
   ["expires", /^(ttl|[ep]x|max_?age)/i],
+  ["expirationTtl", /^(ttl|[ep]x|max_?age)/i],
   ["prefix", /^(pre|namespace|base)/i],
   ["limit", /^(count|take|max|size)/i],
 ];
@@ -24,11 +26,14 @@ export function checkOptions(
 ): void {
   if (options === undefined) return;
   const names = known.join(", ");
-  // Arrays, Dates, functions and other stores are objects too, and none of them is meant.
-  if (Object.prototype.toString.call(options) !== "[object Object]") {
+  // Arrays, Dates, functions and stores, which can be iterated, are objects too. None of them is meant,
+  // and neither is a client whose members are all private.
+  const isObject = Object.prototype.toString.call(options) === "[object Object]" && !(Symbol.asyncIterator in (options as object));
+  const members = isObject ? Object.keys(options as object) : [];
+  if (!isObject || (members.length === 0 && !isPlain(options as object, false))) {
     throw new KvError(code, `the options of ${where} are an object: { ${names} }`);
   }
-  for (const name of Object.keys(options as object)) {
+  for (const name of members) {
     if (known.includes(name)) continue;
     const meant = OTHER_NAMES.find(([option, other]) => known.includes(option) && other.test(name));
     const hint = meant ? `did you mean ${meant[0]}?` : `it takes ${names}`;

@@ -1,6 +1,7 @@
 import type { Store } from "../api.ts";
 import { durationOf, MOST_INTERVAL } from "../duration.ts";
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { type Incoming, objectIn } from "./body.ts";
 import { type Limits, limitsOf } from "./limits.ts";
 import { OPERATIONS, type Room } from "./operations.ts";
@@ -47,6 +48,9 @@ export interface HandlerOptions {
   /** Ends event streams, and the readiness for more requests. */
   signal?: AbortSignal;
 }
+
+/** The options that {@link createHandler} and `serve()` share. */
+export const HANDLER_OPTIONS: readonly string[] = ["tokens", "limits", "cors", "log", "base", "bodyTimeout", "interval"];
 
 interface Outcome {
   readonly operation: string | null;
@@ -198,6 +202,7 @@ const preflight = (): Reply => ({
  * console.log(await store.get("key1")); // "Hello world"
  */
 export function createHandler<V>(store: Store<V>, options: HandlerOptions): (request: Request) => Promise<Response> {
+  checkOptions(options, [...HANDLER_OPTIONS, "signal"], "createHandler()");
   const handle = handlerOf(store, options);
   return async (request) => {
     const { body, ...rest } = await handle(request);

@@ -1,4 +1,5 @@
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { limited } from "./reply.ts";
 
 /** What a token may use. Each limit may be `Infinity`. */
@@ -45,9 +46,9 @@ const DEFAULTS: Required<Limits> = {
  * @throws {KvError} KV_INVALID_VALUE for a limit of another name, or that is no number above 0.
  */
 export function limitsOf(limits: Limits = {}, others: Required<Limits> = DEFAULTS): Required<Limits> {
+  checkOptions(limits, Object.keys(DEFAULTS), "limits");
   const all = { ...others, ...limits };
   for (const [name, limit] of Object.entries(all)) {
-    if (!Object.hasOwn(DEFAULTS, name)) throw new KvError("KV_INVALID_VALUE", `there is no limit ${JSON.stringify(name)}: the limits are ${Object.keys(DEFAULTS).join(", ")}`);
     if (!(typeof limit === "number" && limit > 0)) throw new KvError("KV_INVALID_VALUE", `the limit "${name}" is a number above 0, or Infinity`);
   }
   return all;

@@ -5,8 +5,9 @@ import { builtin } from "../disk/node.ts";
 import type { AsyncUsingDisposable } from "../disposable.ts";
 import { durationOf } from "../duration.ts";
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { Connections } from "./connections.ts";
-import { bodyTimeoutOf, type HandlerOptions, handlerOf } from "./handler.ts";
+import { bodyTimeoutOf, HANDLER_OPTIONS, type HandlerOptions, handlerOf } from "./handler.ts";
 import { incoming, send } from "./node-request.ts";
 
 /** Options of {@link serve}. */
@@ -61,6 +62,7 @@ const KEPT = 65_000;
  * await server.close();
  */
 export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<KvServer> {
+  checkOptions(options, [...HANDLER_OPTIONS, "port", "hostname", "grace"], "serve()");
   const { port = 0, hostname = "127.0.0.1", grace = 10, base = "" } = Object(options) as ServeOptions;
   const closing = new AbortController();
   const handle = handlerOf(store, { ...options, signal: closing.signal });

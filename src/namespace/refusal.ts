@@ -1,6 +1,4 @@
 import { KvError, type KvErrorCode } from "../errors.ts";
-import { contextOf } from "../store.ts";
-import { isPlain } from "../value.ts";
 
 /** By whose rules a namespace goes, and how it refuses. */
 export interface Rules {
@@ -12,16 +10,6 @@ export interface Rules {
    * errors by their enumerable members.
    */
   refuse(code: KvErrorCode, message: string, like?: new (message: string) => Error, cause?: unknown): never;
-}
-
-/**
- * The options of what is made. A store, a client or a folder in their place would be ignored, and everything kept elsewhere.
- *
- * @throws {KvError} KV_INVALID_CLIENT for anything but an object with members of its own.
- */
-export function checkOptions<Options extends object>(options: Options, example: string): Options {
-  if (Object(options) !== options || !isPlain(options, false) || contextOf(options) !== undefined) throw new KvError("KV_INVALID_CLIENT", `options are an object: ${example}`);
-  return options;
 }
 
 /** @throws {KvError} KV_INVALID_VALUE for anything but `"workers"` or nothing. */

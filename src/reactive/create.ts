@@ -1,5 +1,6 @@
 import type { Store } from "../api.ts";
 import { durationOf, MOST_INTERVAL } from "../duration.ts";
+import { checkOptions } from "../options.ts";
 import type { Connect } from "./backend.ts";
 import { statesOf } from "./states.ts";
 import type { KVFn, KVSeed, KVStoreOptions, Storable } from "./types.ts";
@@ -49,6 +50,7 @@ function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, s
 export function createKVStore<T = Storable>(name: string, version?: number, dbName?: string, seeds?: readonly KVSeed<NoInfer<T>>[]): KVFn;
 export function createKVStore<T = Storable>(name: string, options: KVStoreOptions<NoInfer<T>>): KVFn;
 export function createKVStore<T>(name: string, version?: number | KVStoreOptions<T>, dbName?: string, seeds?: readonly KVSeed<T>[]): KVFn {
+  if (Object(version) === version) checkOptions(version, ["store", "version", "dbName", "seeds", "delay", "interval"], "createKVStore()");
   const made = functionOf(name, Object(version) === version ? (version as KVStoreOptions<unknown>) : ({ version, dbName, seeds } as KVStoreOptions<unknown>));
   // Not before the current turn has ended: what else it declares for the database is made at once.
   queueMicrotask(() => void made.store().promise());

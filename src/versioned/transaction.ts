@@ -2,7 +2,8 @@ import type { Codec, CommitCheck, CommitWrite, Entry, Store } from "../api.ts";
 import { MOST_CHECKS, MOST_WRITES, refuseMore } from "../atomic/limits.ts";
 import { untilDone } from "../contention.ts";
 import { isKvError, KvError } from "../errors.ts";
-import { checkOptions, deadline } from "../expires.ts";
+import { deadline } from "../expires.ts";
+import { checkOptions } from "../options.ts";
 import { contextOf } from "../store.ts";
 import type { Expires } from "../types.ts";
 import { type Index, placeIn, placeNow } from "./indexes.ts";
@@ -27,6 +28,9 @@ interface State {
   readonly expires: Expires | undefined;
 }
 
+/** Those of an entry, and of what `set()` resolves to. */
+const CHECK_MEMBERS = ["key", "version", "value", "ok"];
+
 interface Change {
   readonly text: string;
   /** Whether what was there before decides what is there then. */
@@ -40,7 +44,7 @@ interface Change {
  * @throws {KvError} KV_INVALID_EXPIRES for what is no deadline, for an `expireIn` that is no whole number from 0 or stands beside `expires`, and for options that are none.
  */
 export function expiryOf(options: VersionedSetOptions = {}): Expires | undefined {
-  checkOptions(options);
+  checkOptions(options, ["expires", "expireIn"], "set()", "KV_INVALID_EXPIRES");
   const { expires, expireIn } = options;
   if (expireIn !== undefined && (!Number.isSafeInteger(expireIn) || expireIn < 0 || expires !== undefined)) {
     throw new KvError("KV_INVALID_EXPIRES", '"expireIn" is a whole number of milliseconds from 0, and stands alone: "expires" takes seconds, texts and dates');
@@ -70,6 +74,7 @@ export function transaction(ground: Ground, onTaken: (index: Index) => Versioned
   const self: VersionedTransaction = {
     check(...more) {
       for (const check of more) {
+        checkOptions(check, CHECK_MEMBERS, "check()");
         const { key, version = null } = Object(check) as typeof check;
         if (version !== null && !(typeof version === "string" && /^[0-9a-f]{20}$/i.test(version))) throw new KvError("KV_INVALID_VALUE", "a version is 20 hexadecimal digits, or null for absent");
         checks.push({ key: encodeKey(key), version: version === null ? null : version.toLowerCase() });

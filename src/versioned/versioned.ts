@@ -3,7 +3,7 @@ import { Closing } from "../closing.ts";
 import { untilDone } from "../contention.ts";
 import type { UsingDisposable } from "../disposable.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../expires.ts";
+import { checkOptions } from "../options.ts";
 import { contextOf } from "../store.ts";
 import { entryOf, missing } from "./entry.ts";
 import { type Index, indexesOf } from "./indexes.ts";
@@ -143,7 +143,7 @@ export interface VersionedStore extends UsingDisposable {
  * for await (const entry of store.list({ prefix: ["users"] })) console.log(entry.value.age); // 41
  */
 export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): VersionedStore {
-  checkOptions(options, "indexes", "KV_INVALID_VALUE");
+  checkOptions(options, ["valueBytes", "indexes"], "versioned()");
   const { valueBytes = Infinity, indexes: declared } = options;
   const inner = store as unknown as Store<unknown>;
   const context = contextOf(inner);

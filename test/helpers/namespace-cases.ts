@@ -262,6 +262,14 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
     },
   },
   {
+    name: "options of other names are ignored",
+    run: async (kv) => {
+      const seen = [await ended(() => kv.put("a", "v", { ttl: 5, expires: "1h", colour: "red" })), await kv.get("a", { colour: "red" }), await kv.get("a", { as: "json" })];
+      const bulk = (await kv.get(["a"], { colour: "red" })) as Map<string, unknown>;
+      return [seen, [...bulk], (await kv.list({ count: 1, prefx: "b" })).keys];
+    },
+  },
+  {
     name: "delete, once and twice",
     run: async (kv) => {
       await kv.put("a", "v", { metadata: 1 });
