@@ -9,7 +9,7 @@ const FLOORS: readonly [pattern: RegExp, floor: number][] = [
   [/^(types|errors|api)\.ts$/, 0],
   [/^clients\/define\.ts$/, 1.5],
   [/^clients\//, 2],
-  [/^(connection|core|ending|guard|in-turn|items|lazy|listing|load|operations|perform|promised-store|store|sweep|sweeping)\.ts$/, 3],
+  [/^(connection|core|ending|guard|in-turn|items|lazy|listing|load|operations|perform|promised-store|store|sweep|sweeping|turns)\.ts$/, 3],
   [/^(detect|index)\.ts$/, 4],
   [/^reactive\/(react|vue|svelte|solid)\.ts$/, 6],
   [/^(codec\.ts|conformance\/|atomic\/|versioned\/|http\/|namespace\/|lua\/|schema\/|reactive\/)/, 5],
