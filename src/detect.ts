@@ -43,10 +43,14 @@ export function detect(input: unknown): Source {
   for (const [manifest, load] of CLIENTS) {
     if (own ? manifest !== kinds.CUSTOM : !manifest.test(input)) continue;
     if (manifest.events) listenTo(input);
-    const source = async (): Promise<Source> => (await load())(input as never);
+    let loaded: Source | undefined;
+    const source = async (): Promise<Source> => (loaded ??= (await load())(input as never));
     return {
       ...kinds.shown(manifest, input),
       client: input,
+      get address() {
+        return loaded?.address;
+      },
       open: async () => (await source()).open(),
       close: async () => (await source()).close?.() ?? false,
     };

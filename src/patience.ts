@@ -1,4 +1,4 @@
-import { KvError } from "./errors.ts";
+import { KvError, LateError } from "./errors.ts";
 import { milliseconds } from "./expires.ts";
 
 /** Beyond this many milliseconds a timer fires at once. */
@@ -34,8 +34,7 @@ let current: Wait | null = null;
 
 function begin(ms: number): Wait {
   const late = (): void => {
-    const error = new Error(`no answer within ${ms} ms, the "timeout" of kv(): a write may still be carried out`);
-    error.name = "TimeoutError";
+    const error = new LateError(ms);
     // Those who have their answer do not hear it.
     for (const fail of wait.rejects) fail(error);
   };
