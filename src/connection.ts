@@ -66,13 +66,13 @@ export class Connection implements Busy {
         ([adapter]) => this.#ready(adapter),
         (error) => {
           this.opening = null;
-          throw blame(error, this.source.type, "connecting");
+          throw blame(error, this.source.type, "connecting", undefined, this.source.address);
         },
       );
       this.order.hold(this.opening);
       return this.opening;
     } catch (error) {
-      return Promise.reject(blame(error, this.source.type, "connecting"));
+      return Promise.reject(blame(error, this.source.type, "connecting", undefined, this.source.address));
     }
   }
 
@@ -99,8 +99,8 @@ export class Connection implements Busy {
 
   /** Throws the error as users get it: what the client says of a store that was closed meanwhile only means that it was. */
   refuse(error: unknown, action: string, key?: string): never {
-    const { type } = this.source;
-    throw this.closing === null || isKvError(error) ? blame(error, type, action, key) : this.closed(error);
+    const { type, address } = this.source;
+    throw this.closing === null || isKvError(error) ? blame(error, type, action, key, address) : this.closed(error);
   }
 
   /** Ends the connection when what is under way has ended; a second call waits for the first. */

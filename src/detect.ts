@@ -45,10 +45,14 @@ export function detect(input: unknown): Source {
     if (own ? manifest !== kinds.CUSTOM : !manifest.test(input)) continue;
     if (manifest.events) listenTo(input);
     if (manifest.answersAtOnce) return (load as Factory)(input as never);
-    const source = async (): Promise<Source> => (await (load as () => Promise<Factory>)())(input as never);
+    let loaded: Source | undefined;
+    const source = async (): Promise<Source> => (loaded ??= (await (load as () => Promise<Factory>)())(input as never));
     return {
       ...kinds.shown(manifest, input),
       client: input,
+      get address() {
+        return loaded?.address;
+      },
       open: async () => (await source()).open(),
       close: async () => (await source()).close?.() ?? false,
     };

@@ -1,3 +1,4 @@
+import { LateError } from "./errors.ts";
 import { LONGEST } from "./timeout.ts";
 
 /** Work that began in the same turn, and waits by the same timer: a thousand writes at once do not make a thousand timers. */
@@ -13,8 +14,7 @@ let current: Wait | null = null;
 
 function begin(ms: number): Wait {
   const late = (): void => {
-    const error = new Error(`no answer within ${ms} ms, the "timeout" of kv(): a write may still be carried out`);
-    error.name = "TimeoutError";
+    const error = new LateError(ms);
     // Those who have their answer do not hear it.
     for (const fail of wait.rejects) fail(error);
   };

@@ -14,6 +14,8 @@ export interface Source {
   readonly answersAtOnce?: boolean;
   /** The client itself: stores over one client share a call order. */
   readonly client?: unknown;
+  /** Host and port of the server, for messages; known once the adapter's code is loaded. */
+  readonly address?: string | undefined;
   /** The call order of the client, where it is not told by the client itself. */
   readonly order?: Order;
   /** Of a promise: what it settles to. */
@@ -26,6 +28,8 @@ export interface Source {
 
 /** What one kind of client is: its manifest, and how a client becomes an adapter. */
 export interface ClientDefinition<Client, Options> extends Manifest {
+  /** Host and port of the server, for messages, without users and passwords. */
+  address?(client: Client): string | undefined;
   /** @throws {KvError} KV_INVALID_CLIENT, KV_CORRUPT or KV_CONNECTION when the client cannot be used. */
   open(client: Client, options: Options): MaybePromise<Adapter>;
   /** Ends a client whose adapter was not opened, or could not be. Default: it is opened for that, if it can be. */
@@ -54,6 +58,9 @@ export function defineClient<Client, Options extends object = Record<never, neve
       ...shown(definition, client),
       client,
       answersAtOnce,
+      get address() {
+        return definition.address?.(client);
+      },
       open: () => definition.open(client, options ?? ({} as Options)),
       ...(close && { close: async () => (await close(client), true) }),
     } as Source;

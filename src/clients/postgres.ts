@@ -1,4 +1,5 @@
 import { POSTGRES } from "../manifest.ts";
+import { addressOf } from "../servers/address.ts";
 import { attempts } from "../servers/postgres-attempts.ts";
 import { columnsOfAll, commit, inOrder, REPLACE } from "../servers/postgres-commit.ts";
 import { endOf, linkTo, type PostgresClient, type PostgresLink } from "../servers/postgres-link.ts";
@@ -40,6 +41,7 @@ export interface PostgresOptions {
  */
 export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineClient({
   ...POSTGRES,
+  address: addressOf,
   open(client: PostgresClient, { table = "kv", schema }: PostgresOptions) {
     const name = tableName(table, schema);
     const link = linkTo(client);
