@@ -1,5 +1,5 @@
 import type { Store } from "./api.ts";
-import type { StoreContext } from "./core.ts";
+import type { StoreContext } from "./context.ts";
 import { type Guarded, guard } from "./guard.ts";
 import type { Scope } from "./lanes.ts";
 import { Order } from "./order.ts";

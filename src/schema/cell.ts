@@ -2,6 +2,7 @@ import type { Entry } from "../api.ts";
 import { update } from "../atomic/update.ts";
 import { isKvError, KvError, type KvErrorCode } from "../errors.ts";
 import { deadline } from "../expires.ts";
+import { fail } from "../failure.ts";
 import { type Guarded, guardOf } from "../guard.ts";
 import { checkOptions } from "../options.ts";
 import type { StructureCalls, StructureName, StructureReads, StructureWrites } from "../structures.ts";
@@ -154,7 +155,7 @@ export class Cell {
     try {
       checkOptions(options, known, where, code);
     } catch (error) {
-      this.ground.context.connection.refuse(error, "writing", this.full);
+      fail(this.ground.context.connection, error, "writing", this.full);
     }
   }
 
@@ -163,7 +164,7 @@ export class Cell {
     try {
       return expires === undefined ? undefined : deadline(expires, Date.now());
     } catch (error) {
-      return this.ground.context.connection.refuse(error, "writing", this.full);
+      return fail(this.ground.context.connection, error, "writing", this.full);
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Store } from "../api.ts";
 import { Connection } from "../connection.ts";
-import type { StoreContext } from "../core.ts";
+import type { StoreContext } from "../context.ts";
 import { KvError } from "../errors.ts";
 import { MEMORY } from "../manifest.ts";
 import { mapAdapter } from "../map-adapter.ts";
