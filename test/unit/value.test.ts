@@ -1,6 +1,7 @@
 import vm from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { runs } from "../helpers/runs.ts";
 import { checkedCopy, copyOf } from "../../src/value.ts";
 
 it("copies what JSON keeps, exactly as JSON would", () => {
@@ -10,6 +11,7 @@ it("copies what JSON keeps, exactly as JSON would", () => {
       expect(checkedCopy(value)).toEqual(expected);
       expect(copyOf(checkedCopy(value))).toEqual(expected);
     }),
+    { numRuns: runs(100) },
   );
 });
 
