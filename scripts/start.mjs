@@ -10,7 +10,7 @@ const run = (command, args) => spawnSync(command, args, { cwd: root, stdio: "inh
 const start = performance.now();
 process.exitCode = setup().ok ? 0 : 1;
 if (process.exitCode === 0) {
-  process.exitCode = run("tsup", ["--silent"]);
+  process.exitCode = run(node, ["scripts/build.mjs", "--js"]);
   console.log(`build  ${process.exitCode === 0 ? "done" : "failed"} (${seconds(start)})`);
 }
 if (process.exitCode === 0) {

@@ -82,7 +82,7 @@ async function vitest(names, { missing }) {
 const steps = {
   types: () => whole("types", node, ["node_modules/ts7/bin/tsc", "--noEmit"]),
   lint: () => whole("lint", "oxlint", ["--deny-warnings"]),
-  build: () => whole("build", "npm", ["run", "--silent", "build"]),
+  build: () => whole("build", node, ["scripts/build.mjs"]),
   vitest: (state) => vitest(chosenProjects, state),
   package: () => whole("package", node, ["scripts/check-package.mjs"]),
   sizes: () => whole("sizes", node, ["scripts/sizes.mjs"]),

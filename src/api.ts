@@ -1,4 +1,4 @@
-import type { CommitResult, Expires, Json, Supports } from "./types.ts";
+import type { CommitResult, Expires, Json, Requires, Supports } from "./types.ts";
 
 /** What the type-checker says of a value that JSON cannot keep. */
 export interface NotJson {
@@ -29,8 +29,13 @@ export type Storable<T> = unknown extends T
 /** The values that a store of `V` takes: any JSON-like type for an untyped store, exactly `V` for a typed one. */
 export type Input<V, T> = V | ([Json] extends [V] ? ([V] extends [Json] ? T & Storable<T> : V) : V) | null | undefined;
 
-/** Turns values that JSON cannot keep into JSON and back. `anykv/codec` ships one. */
+/** Turns values that JSON cannot keep into JSON and back. `anykv/codec` ships some. */
 export interface Codec<V = unknown> {
+  /**
+   * Marks the values that `encode` changes. Reading one without a codec of this name is KV_CORRUPT.
+   * Default: none, and such values are read as the JSON that they were turned into.
+   */
+  readonly name?: string | undefined;
   /** The JSON for a value. What it throws becomes KV_INVALID_VALUE. */
   encode(value: V): Json;
   /** The value for the JSON. What it throws becomes KV_CORRUPT. */
@@ -40,17 +45,24 @@ export interface Codec<V = unknown> {
 /** Options of `kv()`. */
 export interface KvOptions<V = unknown> {
   /** A literal text before every key. Default `""`. */
-  prefix?: string;
+  prefix?: string | undefined;
   /** The expiry of every write that names none. Default `null`: never. */
-  expires?: Expires;
+  expires?: Expires | undefined;
   /** Widens what can be stored beyond JSON. */
-  codec?: Codec<V>;
+  codec?: Codec<V> | undefined;
   /**
-   * How long each request to the client may take: seconds, or a text such as `"500ms"`; `0` for as long as it takes. Past it the operation rejects with
+   * What `store.supports` has to show at least, such as `{ persistent: true, atomic: "yes" }`. Another
+   * client is rejected with KV_NOT_SUPPORTED at once; a promise of one rejects every operation.
+   * Default: nothing.
+   */
+  requires?: Requires | undefined;
+  /**
+   * How long each request to the client may take: seconds (up to 600), or a string such as
+   * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with
    * KV_CONNECTION, and what was asked for may still be done. An operation of many requests, such as a listing, has it for each; `getMany`, `setMany` and
    * `commit` have it for each thousand keys, `clear` and `prune` ten times. Default `"5s"`.
    */
-  timeout?: number | string | null;
+  timeout?: number | string | null | undefined;
 }
 
 /** Options of a write. */
@@ -78,13 +90,13 @@ export interface Entry<V = Json> {
 /** Options of `list()`. */
 export interface ListOptions {
   /** Only keys that start with this literal text, which stays part of them. Default `""`. */
-  prefix?: string;
+  prefix?: string | undefined;
   /** The most entries of a page: a whole number from 1. Default 100. */
-  limit?: number;
+  limit?: number | undefined;
   /** The `cursor` of the page before. Default `null`: from the start. */
-  cursor?: string | null;
+  cursor?: string | null | undefined;
   /** From the last key to the first. Default `false`. */
-  reverse?: boolean;
+  reverse?: boolean | undefined;
 }
 
 /** A page of entries in key order; `cursor` is `null` on the last. */
@@ -106,12 +118,23 @@ export interface CommitWrite extends SetOptions {
   value: unknown;
 }
 
+/** What a store tells of itself. */
+export interface StoreOptions {
+  /** The text before all of its keys, with the prefixes of the stores that it was made from. */
+  readonly prefix: string;
+  /** The expiry of writes that name none; `null` for never. */
+  readonly expires: Expires;
+}
+
 /**
  * One key-value store over any client: the same keys, values, expiry and errors on each of them.
  *
- * Every method returns a promise but `prefix()`, `expires()` and `iterate()`. Methods work detached (`keys.map(store.del)`) and ignore
- * surplus arguments. All of them reject with a {@link KvError}: KV_INVALID_KEY and KV_TOO_LARGE for keys and prefixes, KV_CONNECTION when the client fails,
- * KV_CLOSED after `close()`.
+ * Every method returns a promise but `prefix()`, `expires()` and `iterate()`. Methods work detached
+ * (`keys.map(store.del)`). Methods on single keys ignore surplus arguments. Methods over the whole
+ * store (`clear prune keys values entries iterate`) reject any argument with KV_INVALID_VALUE.
+ *
+ * All of them reject with a {@link KvError}: KV_INVALID_KEY and KV_TOO_LARGE for keys and prefixes,
+ * KV_INVALID_VALUE for unknown options, KV_CONNECTION when the client fails, KV_CLOSED after `close()`.
  *
  * @typeParam V the type of the values. Default: JSON.
  */
@@ -120,6 +143,8 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
   readonly type: string;
   /** What the client can do; the defaults while a promise of a client is not settled. */
   readonly supports: Supports;
+  /** What the store was made with: its whole prefix and its default expiry. */
+  readonly options: StoreOptions;
 
   /**
    * Reads a value.
@@ -195,22 +220,27 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
   getMany<T = V>(keys: Iterable<string>): Promise<(T | null)[]>;
 
   /**
-   * Writes many values with the same options. All are checked before the first is written; it is no transaction (see `commit()`).
+   * Writes many values. The options are common to all; an entry may have its own as its third member,
+   * which go before the common ones. All entries are checked before the first is written. It is no
+   * transaction (see `commit()`).
    *
    * @returns the keys, in order.
    * @example
    * import kv from "anykv";
    *
    * const store = kv();
-   * await store.setMany([["a", 1], ["b", 2]], { expires: "1h" });
+   * await store.setMany([["a", 1], ["b", 2, { expires: "1d" }]], { expires: "1h" });
    * console.log(await store.getMany(["b", "a", "c"])); // [2, 1, null]
    * await store.delMany(["a", "b"]);
    */
   setMany<T extends readonly unknown[]>(
-    entries: readonly [...{ [I in keyof T]: readonly [key: string, value: Input<V, T[I]>] }],
+    entries: readonly [...{ [I in keyof T]: readonly [key: string, value: Input<V, T[I]>, options?: SetOptions | undefined] }],
     options?: SetOptions,
   ): Promise<string[]>;
-  setMany<T>(entries: Iterable<readonly [key: string, value: T & Input<V, NoInfer<T>>]>, options?: SetOptions): Promise<string[]>;
+  setMany<T>(
+    entries: Iterable<readonly [key: string, value: T & Input<V, NoInfer<T>>, options?: SetOptions | undefined]>,
+    options?: SetOptions,
+  ): Promise<string[]>;
 
   /** Deletes many keys. Resolves to them, in order. */
   delMany(keys: Iterable<string>): Promise<string[]>;

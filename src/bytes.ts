@@ -1,5 +1,8 @@
 import { fromBinary, toBinary } from "./base64url.ts";
 
+/** Bytes over an `ArrayBuffer`. Unlike `Uint8Array<ArrayBuffer>`, TypeScript before 5.7 can read it. */
+export type Bytes = ReturnType<TextEncoder["encode"]>;
+
 /** Bytes as a text of characters up to U+00FF, one for each, as `btoa` takes it. */
 export function binaryOf(bytes: Uint8Array): string {
   let binary = "";
@@ -9,7 +12,7 @@ export function binaryOf(bytes: Uint8Array): string {
 }
 
 /** The reverse, for what `atob` answers. */
-export function bytesOf(binary: string): Uint8Array<ArrayBuffer> {
+export function bytesOf(binary: string): Bytes {
   const bytes = new Uint8Array(binary.length);
   // A loop is many times as fast as a function for each.
   for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
@@ -20,7 +23,7 @@ export function bytesOf(binary: string): Uint8Array<ArrayBuffer> {
 export const bytesToBase64url = (bytes: Uint8Array): string => fromBinary(binaryOf(bytes));
 
 /** The bytes in base64url. @throws when it is no base64. */
-export const base64urlToBytes = (encoded: string): Uint8Array<ArrayBuffer> => bytesOf(toBinary(encoded));
+export const base64urlToBytes = (encoded: string): Bytes => bytesOf(toBinary(encoded));
 
 /** The digest of a text, in hexadecimal digits. @throws where there is no WebCrypto, as in a page without https. */
 export async function digestOf(algorithm: "SHA-1" | "SHA-256", text: string): Promise<string> {

@@ -1,6 +1,7 @@
 import { stringify, unflatten } from "devalue";
 import { KvError } from "./errors.ts";
 import type { Json } from "./types.ts";
+import { adviceFor, isOfClass } from "./value-fault.ts";
 
 /** A class of the platform, where its types are known: without those of the DOM or of Node there is nothing to name. */
 type Global<Name extends string> = typeof globalThis extends { readonly [key in Name]: { readonly prototype: infer Instance } } ? Instance : never;
@@ -26,6 +27,7 @@ export type Rich =
 
 /** The codec of a store of {@link Rich} values, or of any type that is made of them. */
 export interface RichCodec {
+  readonly name: string;
   encode<T = Rich>(value: T): Json;
   encode(value: Rich): Json;
   decode<T = Rich>(json: Json): T;
@@ -73,7 +75,7 @@ function isJson(root: unknown): boolean {
 
   const refuse = (reason: string): never => {
     const where = `value${path.slice(0, 20).map(described).join("")}${path.length > 20 ? "…" : ""}`;
-    throw new KvError("KV_INVALID_VALUE", `${where} ${reason}: it cannot be stored, not even with this codec`);
+    throw new KvError("KV_INVALID_VALUE", `${where} ${reason}: ${adviceFor(reason, "it cannot be stored, not even with this codec")}`);
   };
   const visit = (step: Step, part: unknown): boolean => {
     path.push(step);
@@ -94,12 +96,12 @@ function isJson(root: unknown): boolean {
     const proto: unknown = Object.getPrototypeOf(value);
     if (proto === null || Object.getPrototypeOf(proto) === null) return inspectObject(value) && proto !== null;
     const name = classOf(value);
-    if (name === null) return refuse(`is a ${nameOf(value)}`);
+    if (name === null) return refuse(isOfClass(nameOf(value)));
     if (name === "Map" || name === "Set") inspectCollection(value as Map<unknown, unknown>, name === "Map");
     return false;
   }
   function inspectArray(array: readonly unknown[]): boolean {
-    if (nameOf(array) !== "Array") return refuse(`is a ${nameOf(array)}`);
+    if (nameOf(array) !== "Array") return refuse(isOfClass(nameOf(array)));
     let json = true;
     for (let i = 0; i < array.length; i++) {
       // Holes are not walked through: an array may claim to be four thousand million items long.
@@ -161,8 +163,10 @@ const PARSE = {
  * `Infinity`, `-Infinity`, `-0`, sparse arrays, objects without a prototype, and references: what was one object, or a
  * cycle, is so again. A Node `Buffer` comes back as `Uint8Array`.
  *
- * A value that is JSON already is stored as it is, readable by others; any other one as `{ "$rich": … }` in the format of devalue, and so is an object
- * with the one key `"$rich"`. Values that were stored without a codec are therefore read unchanged, that one shape aside.
+ * A value that is JSON already is stored as it is, and readable without this codec. Any other value is
+ * encoded as `{ "$rich": … }` in the format of devalue, and so is an object with the one key `"$rich"`.
+ * Reading it without this codec is KV_CORRUPT. Values that were stored without a codec are read
+ * unchanged, except for objects with the one key `"$rich"`.
  *
  * @throws {KvError} KV_INVALID_VALUE, with the path, for functions, symbols, instances of classes, and values that nest deeper than 1,000 levels.
  * @example
@@ -175,11 +179,47 @@ const PARSE = {
  * console.log(born.getTime(), tags.has("a"), typeof balance); // 0 true bigint
  */
 export const rich: RichCodec = {
+  name: "rich",
   encode(value: unknown): Json {
     if (isJson(value) && !isWrapper(value)) return value as Json;
     return { [WRAPPER]: JSON.parse(stringify(value, undefined, { operations: STRINGIFY })) as Json };
   },
   decode<T>(json: Json): T {
     return (isWrapper(json) ? unflatten(json[WRAPPER] as never, undefined, { operations: PARSE }) : json) as T;
+  },
+};
+
+/** The codec of a store of values that JSON keeps a part of. */
+export interface JsonCodec {
+  encode(value: unknown): Json;
+  decode<T>(json: Json): T;
+  // Said again without a type of its own: `kv()` tells from the last one what the values are.
+  decode(json: Json): unknown;
+}
+
+/**
+ * Keeps what `JSON.parse(JSON.stringify(value))` keeps, for values with a method `toJSON()`, such as
+ * sessions, `AxiosHeaders`, `URL` and `Date`, and for instances of classes: they come back as the plain
+ * JSON of their own members. What JSON leaves out, such as functions, is lost without an error.
+ *
+ * The records have no mark: they are readable without this codec.
+ *
+ * @throws {KvError} KV_INVALID_VALUE for values that `JSON.stringify()` rejects (cycles, bigints) or turns
+ * into nothing or `null` (functions, `NaN`).
+ * @example
+ * import kv from "anykv";
+ * import { jsonCodec } from "anykv/codec";
+ *
+ * const store = kv(new Map(), { codec: jsonCodec });
+ * await store.set("page", { url: new URL("https://example.com/"), seen: new Date(0) });
+ * console.log(await store.get("page")); // { url: "https://example.com/", seen: "1970-01-01T00:00:00.000Z" }
+ */
+export const jsonCodec: JsonCodec = {
+  encode(value: unknown): Json {
+    const text = JSON.stringify(value) as string | undefined;
+    return text === undefined ? null : (JSON.parse(text) as Json);
+  },
+  decode<T>(json: Json): T {
+    return json as T;
   },
 };

@@ -1,15 +1,17 @@
 import { isSource, type Source } from "./clients/define.ts";
+import { memory } from "./clients/memory.ts";
 import { storage } from "./clients/storage.ts";
 import { KvError } from "./errors.ts";
 import { listenTo } from "./listener.ts";
 import * as kinds from "./manifest.ts";
+import { unknownClient } from "./unknown-client.ts";
 
 type Factory = (client: never) => Source;
 
 // Web Storage needs nothing else and is part of the entry; every other client is loaded by the first operation on one.
-const CLIENTS: readonly [kinds.Manifest, () => Factory | Promise<Factory>][] = [
-  [kinds.MEMORY, async () => (await import("./clients/memory.ts")).memory],
-  [kinds.STORAGE, () => storage],
+const CLIENTS: readonly [kinds.Manifest, Factory | (() => Promise<Factory>)][] = [
+  [kinds.MEMORY, memory],
+  [kinds.STORAGE, storage],
   [kinds.COOKIE, async () => (await import("./clients/cookie.ts")).cookie],
   [kinds.FORAGE, async () => (await import("./clients/forage.ts")).forage],
   [kinds.INDEXEDDB, async () => (await import("./clients/indexeddb.ts")).indexeddb],
@@ -29,18 +31,6 @@ const CLIENTS: readonly [kinds.Manifest, () => Factory | Promise<Factory>][] = [
   [kinds.CUSTOM, async () => (await import("./clients/custom.ts")).custom],
 ];
 
-const ACCEPTED =
-  'nothing (memory), a Map, localStorage, sessionStorage, "cookie", localForage, indexedDB, "indexeddb://database/store", a file: URL (a folder when it ends with a slash), the http: or https: URL of a server, a client of Level, SQLite, Postgres, Redis, etcd, Workers KV or Deno KV, an lru-cache, Keyv or unstorage, an object or class with get(), set() and iterate(), another store, or a promise of one of these';
-
-/** What was passed, without any of its content. */
-function described(input: unknown): string {
-  if (typeof input === "string") return `a text ${/^[\w+.-]+:/.test(input) ? `that begins with ${JSON.stringify(/^[\w+.-]+:/.exec(input)![0])}` : "without a scheme"}`;
-  if (typeof input === "function") return `the function or class ${JSON.stringify(input.name)}`;
-  if (typeof input !== "object" || input === null) return String(input === null ? null : typeof input);
-  const methods = Object.keys(input).filter((key) => kinds.hasMethods(input, key));
-  return `an object of the class ${input.constructor?.name} with the methods ${methods.slice(0, 8).join(", ") || "of its class alone"}`;
-}
-
 /**
  * Tells what kind of client something is, by its shape.
  *
@@ -51,18 +41,23 @@ export function detect(input: unknown): Source {
   if (typeof input === "function" && kinds.hasMethods(input.prototype, "get", "set")) return detect(instanceOf(input as new () => unknown));
   // A client of one's own says what it is: nothing else that it has may make it look like another kind.
   const own = kinds.hasMethods(input, "get", "set", "iterate");
-  for (const [{ type, supports, test, events }, load] of CLIENTS) {
-    if (own ? type !== "CUSTOM" : !test(input)) continue;
-    if (events) listenTo(input);
-    const source = async (): Promise<Source> => (await load())(input as never);
+  for (const [manifest, load] of CLIENTS) {
+    if (own ? manifest !== kinds.CUSTOM : !manifest.test(input)) continue;
+    if (manifest.events) listenTo(input);
+    if (manifest.answersAtOnce) return (load as Factory)(input as never);
+    let loaded: Source | undefined;
+    const source = async (): Promise<Source> => (loaded ??= (await (load as () => Promise<Factory>)())(input as never));
     return {
-      type,
-      supports: typeof supports === "function" ? supports(input) : supports,
+      ...kinds.shown(manifest, input),
+      client: input,
+      get address() {
+        return loaded?.address;
+      },
       open: async () => (await source()).open(),
       close: async () => (await source()).close?.() ?? false,
     };
   }
-  throw new KvError("KV_UNKNOWN_CLIENT", `kv() was given ${described(input)}, which is no client that it knows. It accepts ${ACCEPTED}`);
+  throw unknownClient(input);
 }
 
 function instanceOf(Class: new () => unknown): unknown {

@@ -19,8 +19,11 @@ const UNITS: ReadonlyMap<string, number> = new Map(
   ].flatMap(([names, ms]) => (names as string).split(" ").map((name) => [name, ms as number] as const)),
 );
 
-// "10", "1_000", "1,000", "0.5", ".5", then an optional unit. A comma only groups by three, so that "1,5h" is refused.
-const DURATION = /^((?:\d+(?:_\d+)*|\d{1,3}(?:,\d{3})+)(?:\.\d+)?|\.\d+) ?([a-z]*)$/;
+// "10", "1_000", "1,000", "0.5" or ".5", then an optional unit. Commas only group by three digits.
+const PART = /((?:\d{1,3}(?:,\d{3})+|\d+(?:_\d+)*)(?:\.\d+)?|\.\d+) ?([a-z]*) ?/gi;
+
+/** From this many seconds on, about 31 years, a bare number is a moment and not a duration. */
+const MOMENT = 1e9;
 
 /** 9999-12-31T23:59:59.999Z */
 const LATEST = 253_402_300_799_999;
@@ -34,34 +37,63 @@ function momentOf(date: object): number {
   }
 }
 
-/** How long a duration is; `NaN` for anything else. */
-export function milliseconds(expires: unknown): number {
-  if (typeof expires === "number") return expires * SECOND;
-  if (typeof expires !== "string") return NaN;
-  const [, amount, unit] = DURATION.exec(expires.trim().toLowerCase()) ?? [];
-  if (amount === undefined) return NaN;
-  return Number(amount.replace(/[_,]/g, "")) * (UNITS.get(unit || "s") ?? NaN);
+// Most stores write the same expiry again and again.
+let last: readonly [text: string, ms: number] = ["", NaN];
+
+/** The milliseconds of a duration; `NaN` for anything else. */
+export function milliseconds(duration: unknown): number {
+  if (typeof duration === "number") return duration < MOMENT ? duration * SECOND : NaN;
+  if (typeof duration !== "string") return NaN;
+  if (duration !== last[0]) last = [duration, parse(duration.trim())];
+  return last[1];
+}
+
+/** The milliseconds of a number alone, which is seconds, or of parts that all have a unit. */
+function parse(text: string): number {
+  const parts = [...text.matchAll(PART)];
+  if (text === "" || parts.map(([part]) => part).join("") !== text) return NaN;
+  return parts.reduce((sum, [, amount, unit]) => {
+    const number = Number(amount!.replace(/[_,]/g, ""));
+    if (unit === "" && parts.length === 1) return milliseconds(number);
+    // An upper-case M is a month to some and a minute to others.
+    const ms = unit === "M" ? undefined : UNITS.get(unit!.toLowerCase());
+    return sum + number * (ms ?? NaN);
+  }, 0);
+}
+
+/** The deadline that {@link deadline} gives; `NaN` where that throws. */
+export function deadlineOf(expires: Expires | undefined, now: number): number | null {
+  if (expires === null || expires === undefined) return null;
+  const at = typeof expires === "object" ? momentOf(expires) : Math.ceil(now + milliseconds(expires));
+  return at <= LATEST && at !== -Infinity ? at : NaN;
+}
+
+/** What to write in place of an expiry that cannot be read. */
+function advice(expires: unknown): string {
+  if (typeof expires === "number" && expires >= MOMENT && expires <= LATEST) {
+    const moment = expires > LATEST / SECOND ? expires : expires * SECOND;
+    return `a number is seconds from now, a moment is a Date: new Date(${moment})`;
+  }
+  if (typeof expires === "string" && /\d ?M(?![A-Za-z])/.test(expires)) return 'write "1m" for a minute, "1 month" for a month';
+  return 'pass seconds, a string like "10s", "2 minutes" or "1h30m", a Date up to the year 9999, or null for never';
 }
 
 /**
  * The deadline in epoch milliseconds that an `expires` option means at the moment `now`; `null` for never.
  * A deadline at or before `now` means "expired already". Fractions of a millisecond are rounded up.
  *
- * Units, singular or plural, in any case: ms millisecond · s sec second · m min minute · h hr hour · d day · w wk week ·
- * b month (a twelfth of a year) · y yr year (365.25 days).
+ * Units, singular or plural, in any case: ms millisecond · s sec second · m min minute · h hr hour ·
+ * d day · w wk week · b month (a twelfth of a year) · y yr year (365.25 days). `"M"` alone is
+ * rejected. Parts with units add up: `"1h30m"`.
  *
- * @throws {KvError} KV_INVALID_EXPIRES for anything unreadable, not finite, or beyond the year 9999.
+ * @throws {KvError} KV_INVALID_EXPIRES for anything unreadable, not finite, or beyond the year 9999,
+ * and for a bare number from 1e9 on, which is a moment in seconds or milliseconds and not a duration.
  */
 export function deadline(expires: Expires | undefined, now: number): number | null {
-  if (expires === null || expires === undefined) return null;
-  const at = typeof expires === "object" ? momentOf(expires) : Math.ceil(now + milliseconds(expires));
-  if (!(at <= LATEST) || at === -Infinity) {
-    throw new KvError(
-      "KV_INVALID_EXPIRES",
-      `expires cannot be ${typeof expires === "string" ? JSON.stringify(expires) : typeof expires === "number" ? expires : `this ${typeof expires}`}: pass seconds, a text like "10s", "2 minutes" or "5d", a Date up to the year 9999, or null for never`,
-    );
-  }
-  return at;
+  const at = deadlineOf(expires, now);
+  if (!Number.isNaN(at)) return at;
+  const given = typeof expires === "string" ? JSON.stringify(expires) : typeof expires === "number" ? expires : `this ${typeof expires}`;
+  throw new KvError("KV_INVALID_EXPIRES", `expires cannot be ${given}: ${advice(expires)}`);
 }
 
 /**

@@ -10,10 +10,13 @@ export interface Guarded extends Adapter {
 
 type Method = (this: Adapter, ...args: unknown[]) => unknown;
 
-/** How often the timeout is due to a call: once for each thousand keys, and ten times where the work may be as large as the store. */
-function allowance(action: string, args: readonly unknown[]): number {
+/** How many times the timeout a call about so many keys may take: once for each thousand. */
+export const allowance = (keys: readonly unknown[]): number => Math.max(1, Math.ceil(keys.length / 1000));
+
+/** The same for any call; ten times where the work may be as large as the store. */
+function timesOf(action: string, args: readonly unknown[]): number {
   if (action === "clear" || action === "prune") return 10;
-  return Math.max(1, ...args.map((arg) => (Array.isArray(arg) ? Math.ceil(arg.length / 1000) : 1)));
+  return Math.max(1, ...args.map((arg) => (Array.isArray(arg) ? allowance(arg) : 1)));
 }
 
 /**
@@ -32,13 +35,13 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
   };
   const guard: { [name: string]: unknown } = { ...adapter, wait };
   for (const [action, method] of Object.entries(adapter) as [string, Method][]) {
-    if (["get", "set", "del", "iterate"].includes(action)) continue;
+    if (typeof method !== "function" || ["get", "set", "del", "iterate"].includes(action)) continue;
     guard[action] = (...args: unknown[]) => {
       // What is asked of a structure says its name, and where it is.
       const fail = (error: unknown): never => action === "structure" ? connection.refuse(error, args[0] as string, (args[1] as StructurePlace).key) : connection.refuse(error, action === "page" ? "listing" : action);
       try {
         const result = method.apply(adapter, args);
-        return result instanceof Promise ? within(result, timeout * allowance(action, args), connection).catch(fail) : result;
+        return result instanceof Promise ? within(result, timeout * timesOf(action, args), connection).catch(fail) : result;
       } catch (error) {
         return fail(error);
       }
@@ -56,10 +59,21 @@ const guards = new WeakMap<Adapter, Map<number, Guarded>>();
  * @throws {KvError} KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened, or not in time.
  */
 export function guardOf(connection: Connection, timeout: number): Guarded | Promise<Guarded> {
-  const { adapter } = connection;
-  if (adapter === null) return connection.opened(timeout).then((opened) => guarded(connection, opened, timeout));
+  const adapter = ready(connection, timeout);
+  return adapter instanceof Promise ? adapter.then((opened) => guard(connection, opened, timeout)) : guard(connection, adapter, timeout);
+}
+
+/** The adapter of a connection, which is opened if it is not: the same errors. */
+export function ready(connection: Connection, timeout: number): Adapter | Promise<Adapter> {
+  const opening = connection.open();
+  if (!(opening instanceof Promise)) return opening;
+  return within(opening, timeout, connection).catch((error) => connection.refuse(error, "connecting"));
+}
+
+/** The guarded adapter of a connection that is open. */
+export function guard(connection: Connection, adapter: Adapter, timeout: number): Guarded {
   const made = guards.get(adapter) ?? new Map<number, Guarded>();
-  const guard = made.get(timeout) ?? guarded(connection, adapter, timeout);
-  guards.set(adapter, made.set(timeout, guard));
-  return guard;
+  const found = made.get(timeout) ?? guarded(connection, adapter, timeout);
+  guards.set(adapter, made.set(timeout, found));
+  return found;
 }

@@ -1,10 +1,12 @@
 import type { Codec, KvOptions, Store } from "./api.ts";
 import { Connection } from "./connection.ts";
+import type { StoreContext } from "./core.ts";
 import { detect } from "./detect.ts";
 import { KvError } from "./errors.ts";
 import { supports } from "./manifest.ts";
+import { checkRequires } from "./requires.ts";
 import { contextOf, contextOver, createStore } from "./store.ts";
-import type { Json } from "./types.ts";
+import type { Json, KvRecord } from "./types.ts";
 
 export type * from "./api.ts";
 export type { CustomClient, CustomSetOptions } from "./clients/custom.ts";
@@ -19,8 +21,10 @@ export type * from "./types.ts";
  * rejects, rejects every operation with KV_CONNECTION.
  *
  * @typeParam V the type of the values. Default: JSON, or what the codec takes.
- * @param client a client, a promise of one, a client's factory, another store (its prefix and expiry are kept), a class, or nothing for memory.
- * @throws {KvError} KV_UNKNOWN_CLIENT when it is no client, KV_INVALID_KEY, KV_INVALID_EXPIRES or KV_INVALID_VALUE for the options: at once.
+ * @param client a client, a promise of one, a client's factory, another store (its prefix, expiry and
+ * codec are kept), a promise of a store (its prefix and expiry are kept), a class, or nothing for memory.
+ * @throws {KvError} at once: KV_UNKNOWN_CLIENT when it is no client; KV_NOT_SUPPORTED when it lacks
+ * something that is required; KV_INVALID_KEY, KV_INVALID_EXPIRES or KV_INVALID_VALUE for the options.
  * @example
  * import kv from "anykv";
  *
@@ -34,26 +38,40 @@ export function kv<V = Json>(client: unknown, options: KvOptions<V> & { codec: C
 export function kv<V = Json>(client?: unknown, options?: Omit<KvOptions, "codec">): Store<V>;
 export function kv<V = Json>(client?: unknown, options: KvOptions<V> = {}): Store<V> {
   const context = contextOf(client);
-  if (context !== undefined) return createStore<V>(context, options);
-  const isPromise = typeof (client as PromiseLike<unknown> | undefined)?.then === "function";
-  return isPromise ? overPromise(client as PromiseLike<unknown>, options) : over(new Connection(detect(client)), options);
+  // Not an object: rejected below.
+  const requires = options?.requires;
+  if (context !== undefined) {
+    const { type, supports, settled } = context.connection.source;
+    // What a pending store lacks is not known yet, and must only reject the operations of this one.
+    if (settled !== undefined && requires !== undefined) return overPromise(settled.then(() => client), options, context);
+    checkRequires(requires, supports, type);
+    return createStore<V>(context, options);
+  }
+  if (typeof (client as PromiseLike<unknown> | undefined)?.then === "function") return overPromise(client as PromiseLike<unknown>, options);
+  const source = detect(client);
+  checkRequires(requires, source.supports, source.type);
+  return createStore<V>(contextOver(new Connection(source)), options);
 }
 
-function over<V>(connection: Connection, options: KvOptions<V>): Store<V> {
-  return createStore<V>(contextOver(connection), options);
-}
-
-function overPromise<V>(client: PromiseLike<unknown>, options: KvOptions<V>): Store<V> {
-  const found = Promise.resolve(client).then((settled) => {
-    if (contextOf(settled) !== undefined) throw new KvError("KV_INVALID_CLIENT", "a promise of a store is no client: await it, and pass the store");
+/** A store over a promise. `base` is the store that it settles to, where that is known. */
+function overPromise<V>(client: PromiseLike<unknown>, options: KvOptions<V>, base?: StoreContext): Store<V> {
+  const undated = new WeakSet<KvRecord>();
+  const settled = Promise.resolve(client).then(async (found) => {
     // What opens a connection often resolves to nothing: that must not end in memory.
-    if (settled === undefined) throw new KvError("KV_UNKNOWN_CLIENT", "a promise that resolves to nothing is no client: pass a promise of the client itself");
-    return detect(settled);
+    if (found === undefined) throw new KvError("KV_UNKNOWN_CLIENT", "a promise that resolves to nothing is no client: pass a promise of the client itself");
+    const context = contextOf(found);
+    if (base === undefined && context?.codec !== undefined && options.codec === undefined) {
+      throw new KvError("KV_INVALID_CLIENT", "the promised store has a codec: pass it here too, kv(promise, { codec })");
+    }
+    const source = context === undefined ? detect(found) : await (await import("./promised-store.ts")).sourceOver(context, undated);
+    checkRequires(options.requires, source.supports, source.type);
+    return source;
   }, rejected);
   // Whoever uses the store is told; until then it must not count as unhandled.
-  found.catch(() => {});
-  const pending = { type: "PENDING", supports: supports({}), open: () => found.then((source) => source.open()), close: () => found.then((source) => source.close?.() ?? false) };
-  return over(new Connection(pending, () => found), options);
+  settled.catch(() => {});
+  const pending = { type: "PENDING", supports: supports({}), settled, open: () => settled.then((source) => source.open()), close: () => settled.then((source) => source.close?.() ?? false) };
+  const context = contextOver(new Connection(pending, () => settled));
+  return createStore<V>({ ...context, ...(base && { codec: base.codec, timeout: base.timeout }), undated }, options);
 }
 
 /** Who gave up connecting cannot be asked again: the client itself could be. */

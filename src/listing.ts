@@ -77,7 +77,7 @@ function iterator({ iterate }: Adapter, prefix: string, values: boolean): Iterat
  * Up to `limit` fresh records of the range in key order, but for one key. Without an order in the client it keeps no more than twice those and a batch in memory. `drop` is given
  * each batch with expired records.
  */
-export async function ordered(adapter: Guarded, range: Range, limit: number, except: string, values: boolean, drop?: (batch: readonly Pair[], now: number) => Promise<void>): Promise<Pair[]> {
+export async function ordered(adapter: Guarded, range: Range, limit: number, except: string, values: boolean, drop?: (expired: readonly Pair[], now: number) => void | Promise<void>): Promise<Pair[]> {
   let found: Pair[] = [];
   const sign = range.reverse ? -1 : 1;
   const isOrdered = adapter.page !== undefined;
@@ -87,7 +87,8 @@ export async function ordered(adapter: Guarded, range: Range, limit: number, exc
   let last: string | null = null;
   for await (const batch of batches(adapter, range, values, isOrdered ? Math.min(limit, PAGE) : PAGE)) {
     const now = Date.now();
-    if (batch.some(([, record]) => !isFresh(record, now))) await drop?.(batch, now);
+    const expired = batch.filter(([, record]) => !isFresh(record, now));
+    if (expired.length > 0) await drop?.(expired, now);
     for (const pair of batch) {
       const [key, record] = pair;
       // Without value and version: an item of others, which only a listing of keys shows.

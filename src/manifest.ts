@@ -2,12 +2,14 @@ import type { Supports } from "./types.ts";
 
 /** What is known of a kind of client before its adapter is loaded. */
 export interface Manifest {
-  /** The name that `store.type` shows. */
+  /** The name that `store.type` shows. A client of one's own may have another. */
   readonly type: string;
   /** What it can do; a function where that depends on the client. */
   readonly supports: Supports | ((client: unknown) => Supports);
   /** Whether it tells of errors by events, which end the process where nobody listens. Default `false`. */
   readonly events?: boolean;
+  /** Whether it is opened at once, and never answers with a promise. Default `false`. */
+  readonly answersAtOnce?: boolean;
   /** Whether something is a client of this kind: told by its shape alone, so that it works across realms. */
   test(input: unknown): boolean;
 }
@@ -44,15 +46,17 @@ const kind = (type: string, test: string | Manifest["test"], declared: Partial<S
   test: typeof test === "string" ? (input) => hasMethods(input, ...test.split(" ")) : test,
 });
 
+const answering = (...of: Parameters<typeof kind>): Manifest => ({ ...kind(...of), answersAtOnce: true });
+
 const emitting = (...of: Parameters<typeof kind>): Manifest => ({ ...kind(...of), events: true });
 
-export const MEMORY: Manifest = kind("MEMORY", (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]", {
+export const MEMORY: Manifest = answering("MEMORY", (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]", {
   atomic: "process",
   persistent: false,
   bytes: true,
 });
 
-export const STORAGE: Manifest = kind("STORAGE", (input) => hasMethods(input, "getItem", "setItem", "removeItem") && typeof (input as Storage).length === "number", {
+export const STORAGE: Manifest = answering("STORAGE", (input) => hasMethods(input, "getItem", "setItem", "removeItem") && typeof (input as Storage).length === "number", {
   atomic: "process",
 });
 
@@ -121,10 +125,24 @@ export const KEYV: Manifest = {
   },
 };
 
+/** Whether a client of one's own drops expired values itself: `HAS_EXPIRATION` is polystore's newer name. */
+export function expiresItself(client: unknown): boolean {
+  const { EXPIRES, HAS_EXPIRATION } = client as { EXPIRES?: unknown; HAS_EXPIRATION?: unknown };
+  return EXPIRES === true || HAS_EXPIRATION === true;
+}
+
 export const CUSTOM: Manifest = {
-  ...kind("CUSTOM", "get set", {}),
+  // The keys of a WeakMap are objects.
+  ...kind("CUSTOM", (input) => hasMethods(input, "get", "set") && Object.prototype.toString.call(input) !== "[object WeakMap]", {}),
   supports: (client) => {
     const iterate = hasMethods(client, "iterate") || hasMethods(client, "entries");
-    return supports((client as { EXPIRES?: boolean }).EXPIRES === true ? { expires: "native", iterate } : { atomic: "process", iterate });
+    return supports(expiresItself(client) ? { expires: "native", iterate } : { atomic: "process", iterate });
   },
 };
+
+/** What a store shows of its client. */
+export function shown({ type, supports }: Manifest, client: unknown): { type: string; supports: Supports } {
+  const { TYPE } = Object(client) as { TYPE?: unknown };
+  const isNamed = type === "CUSTOM" && typeof TYPE === "string" && TYPE !== "";
+  return { type: isNamed ? TYPE : type, supports: typeof supports === "function" ? supports(client) : supports };
+}

@@ -1,19 +1,5 @@
-import { KvError } from "./errors.ts";
-import { milliseconds } from "./expires.ts";
-
-/** Beyond this a timer fires at once. */
-const LONGEST = 2 ** 31 - 1;
-
-/**
- * A `timeout` option in milliseconds; `Infinity` for none (`0` or `null`). Default 5 s.
- *
- * @throws {KvError} KV_INVALID_EXPIRES for anything that is no duration.
- */
-export function timeoutOf(timeout: number | string | null | undefined): number {
-  const ms = timeout === undefined ? 5000 : timeout === null ? 0 : milliseconds(timeout);
-  if (!(ms >= 0)) throw new KvError("KV_INVALID_EXPIRES", 'timeout is a duration: seconds, a text like "2s", or 0 for none');
-  return ms > 0 && ms <= LONGEST ? Math.ceil(ms) : Infinity;
-}
+import { LateError } from "./errors.ts";
+import { LONGEST } from "./timeout.ts";
 
 /** Work that began in the same turn, and waits by the same timer: a thousand writes at once do not make a thousand timers. */
 interface Wait {
@@ -28,8 +14,7 @@ let current: Wait | null = null;
 
 function begin(ms: number): Wait {
   const late = (): void => {
-    const error = new Error(`no answer within ${ms} ms, the "timeout" of kv(): a write may still be carried out`);
-    error.name = "TimeoutError";
+    const error = new LateError(ms);
     // Those who have their answer do not hear it.
     for (const fail of wait.rejects) fail(error);
   };
@@ -61,7 +46,7 @@ export interface Busy {
 /** What the work answers, if it does so within so many milliseconds. Until then it counts as under way. */
 export function within<T>(work: Promise<T>, ms: number, busy: Busy = { running: 0 }): Promise<T> {
   if (asking.length > 0) for (const tell of asking.splice(0)) tell(ms);
-  const wait = ms === Infinity ? null : current?.ms === ms ? current : begin(ms);
+  const wait = ms >= LONGEST ? null : current?.ms === ms ? current : begin(ms);
   if (wait !== null) wait.left++;
   busy.running++;
   return new Promise((resolve, reject) => {

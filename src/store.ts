@@ -1,19 +1,29 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
-import { type Connection, SWEEP } from "./connection.ts";
-import type { Operations, StoreContext, StoreCore } from "./core.ts";
+import { checkCodec, isMarked } from "./codec-mark.ts";
+import type { Connection } from "./connection.ts";
+import type { Operations, StoreContext } from "./core.ts";
 import { isKvError, KvError } from "./errors.ts";
-import { checkOptions, deadline } from "./expires.ts";
-import { checkPrefix, fullKey } from "./key.ts";
-import { timeoutOf, within } from "./patience.ts";
-import { formatVersion, nextStamp, StoredRecord, timedStamp } from "./record.ts";
-import type { Adapter, Json, KvRecord, MaybePromise } from "./types.ts";
-import { checkedCopy } from "./value.ts";
+import { deadline, deadlineOf } from "./expires.ts";
+import { checkPrefix, isKey } from "./key.ts";
+import { lazy, load } from "./load.ts";
+import { checkOptions } from "./options.ts";
+import { orderIn, whenReady } from "./perform.ts";
+import { stampFor, StoredRecord } from "./record.ts";
+import { sweepAfter } from "./sweeping.ts";
+import { timeoutOf } from "./timeout.ts";
+import type { Adapter, KvRecord } from "./types.ts";
+import { jsonCopy, snapshot } from "./value.ts";
 
 // Numbered: a store of another bundle is only taken apart where its parts are the same.
 const CONTEXT: unique symbol = Symbol.for("anykv.store.1") as never;
 
-/** A codec of faces: what it is given is kept as it is, unchecked and uncopied; bytes too, where `supports.bytes`. */
-export const RAW: Codec = { encode: (value) => value as Json, decode: (json) => json };
+const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never;
+
+/** How a store is shown by `console.log()` and `String()`. */
+interface Shown {
+  readonly [Symbol.toStringTag]: string;
+  readonly [INSPECT]: () => string;
+}
 
 /** The context of a store of this library (another bundle's too); `undefined` for anything else. */
 export function contextOf(input: unknown): StoreContext | undefined {
@@ -23,183 +33,111 @@ export function contextOf(input: unknown): StoreContext | undefined {
 /** What a store over a connection has before anything is said of it. */
 export const contextOver = (connection: Connection): StoreContext => ({ connection, prefix: "", expires: null, codec: undefined, timeout: timeoutOf(undefined) });
 
+// Whoever makes the connection checks what it requires.
+const KV_OPTIONS = ["prefix", "expires", "codec", "timeout", "requires"];
+
 /** A store whose prefix goes on behind the context's, and whose default expiry and codec replace the context's. */
 export function createStore<V>(context: StoreContext, options: KvOptions<V>): Store<V> {
   // A number may be the index that map() passes.
-  if (typeof options !== "number") checkOptions(options, 'prefix: "a:"', "KV_INVALID_VALUE");
+  if (typeof options !== "number") checkOptions(options, KV_OPTIONS, "kv()");
   const { prefix = "", expires = context.expires, codec = context.codec as Codec<V> | undefined, timeout } = options;
   deadline(expires, 0);
+  checkCodec(codec);
   return storeOf<V>({
-    connection: context.connection,
+    ...context,
     prefix: context.prefix + checkPrefix(prefix),
     expires,
     codec: codec as Codec | undefined,
     timeout: timeout === undefined ? context.timeout : timeoutOf(timeout),
+    undated: options.expires === undefined ? context.undated : undefined,
   });
 }
 
-let operationsModule: typeof import("./operations.ts") | undefined;
-const loading = async (): Promise<typeof import("./operations.ts")> => (operationsModule ??= await import("./operations.ts"));
-let sweepModule: typeof import("./sweep.ts") | undefined;
-const sweeping = async (): Promise<typeof import("./sweep.ts")> => (sweepModule ??= await import("./sweep.ts"));
+type Name = Exclude<keyof Operations, "iterate">;
+
+function hasOnlyExpires(options: unknown): boolean {
+  if (typeof options !== "object" || options === null || Object.getPrototypeOf(options) !== Object.prototype) return false;
+  const names = Object.keys(options);
+  return names.length === 0 || (names.length === 1 && names[0] === "expires");
+}
 
 function storeOf<V>(context: StoreContext): Store<V> {
   const { connection, prefix, codec, timeout } = context;
 
-  const refuse = (error: unknown, key?: unknown, action = "listing"): never => {
-    return connection.refuse(error, action, typeof key === "string" ? key : undefined);
-  };
+  // A client that answers at once needs no other code for its single keys, as long as nothing is wrong: whatever does
+  // not fit here is left to the operations, which also say why it fails.
 
-  // The checks that need no client: all of them are made before a client is touched.
+  /** The adapter, where an operation can be carried out at once. */
+  function atOnce(key: unknown): Adapter | null {
+    const adapter = connection.quick ?? connection.openQuick();
+    const isFree = adapter !== null && orderIn(context).pending === 0 && codec === undefined;
+    return isFree && isKey(key, prefix, connection.source.supports.keyBytes) ? adapter : null;
+  }
 
-  function locate(key: unknown, inner = ""): string {
+  /** The fresh record, or `null`; `undefined` where the operations have to look. */
+  function quickRead(key: string): KvRecord | null | undefined {
+    const adapter = atOnce(key);
+    if (adapter === null) return undefined;
     try {
-      return fullKey(inner === "" ? prefix : prefix + checkPrefix(inner), key, connection.source.supports.keyBytes);
-    } catch (error) {
-      return refuse(error, key);
+      const record = adapter.get(prefix + key) as KvRecord | null;
+      return record === null || record.expires === null || record.expires > Date.now() ? record : undefined;
+    } catch {
+      return undefined;
     }
   }
 
-  function recordOf(key: string, value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null {
+  /** Whether a value could be written; `null` deletes. */
+  function quickWrite(key: string, value: unknown, options: SetOptions | undefined): Promise<void> | boolean {
+    const adapter = atOnce(key);
+    const expires = options?.expires ?? context.expires;
+    if (adapter === null || (options !== undefined && !hasOnlyExpires(options))) return false;
+    const now = expires === null ? 0 : Date.now();
+    const at = options?.expires === null ? null : deadlineOf(expires, now);
+    const json = jsonCopy(value);
+    if (json === undefined || Number.isNaN(at) || isMarked(json)) return false;
     try {
-      checkOptions(options);
-      const expires = options?.expires === undefined ? context.expires : options.expires;
-      const now = expires === null ? 0 : Date.now();
-      const at = expires === null ? null : deadline(expires, now);
-      const metadata = options?.metadata === undefined ? null : checkedCopy(options.metadata, "metadata");
-      if (value === null || value === undefined || (at !== null && at <= now)) return null;
-      return new StoredRecord(codec === undefined ? checkedCopy(value) : encode(codec, value), at, version, metadata);
-    } catch (error) {
-      return refuse(error, key, "writing");
+      if (json === null || (at !== null && at <= now)) adapter.del(prefix + key);
+      else adapter.set(prefix + key, new StoredRecord(json, at, stampFor(connection.source), null));
+    } catch {
+      return false;
     }
+    return sweepAfter(context, 1) ?? true;
   }
 
-  function decode<T>(value: Json, key: string): T {
-    if (codec === undefined) return value as T;
-    try {
-      return codec.decode(value) as T;
-    } catch (cause) {
-      return refuse(new KvError("KV_CORRUPT", `the codec cannot decode the value under ${JSON.stringify(key)}`, { key, cause }));
-    }
-  }
-
-  // Only data that outlives the process needs versions that are ordered across processes.
-  const stamp = (): string | number => (connection.source.supports.persistent ? formatVersion(timedStamp()) : nextStamp());
-
-  async function expired(key: string, record: KvRecord): Promise<null> {
-    // The reader is told the truth either way; a client that refuses to delete is asked again by the next reader.
-    await sweeping().then(({ evictFrom }) => evictFrom(connection, timeout, key, record)).catch(() => {});
-    return null;
-  }
-
-  function wrote(count: number): Promise<void> | undefined {
-    connection.writes += count;
-    return connection.writes < connection.sweepAt ? undefined : sweepNow();
-  }
-
-  async function sweepNow(): Promise<void> {
-    connection.writes = 0;
-    if (connection.source.supports.expires === "native") return;
-    // One sweep at a time, however many writes come meanwhile.
-    connection.sweepAt = Infinity;
-    // The write that this rides on has succeeded: a sweep that cannot even be loaded must not take that back.
-    connection.sweepAt = await sweeping().then(({ sweep }) => sweep(connection, timeout)).catch(() => SWEEP);
-  }
-
-  // Both answer with a promise only for what takes time, so that a client that answers at once costs a single one.
-
-  function read(key: string, adapter: Adapter | null = connection.adapter): MaybePromise<KvRecord | null> {
-    if (adapter === null) return connection.opened(timeout).then((opened) => read(key, opened));
-    try {
-      const found = adapter.get(key);
-      if (!(found instanceof Promise)) return judge(key, found);
-      return within(found, timeout, connection).then(
-        (record) => judge(key, record),
-        (error) => refuse(error, key, "reading"),
-      );
-    } catch (error) {
-      return refuse(error, key, "reading");
-    }
-  }
-
-  function judge(key: string, record: KvRecord | null): MaybePromise<KvRecord | null> {
-    return record === null || record.expires === null || record.expires > Date.now() ? record : expired(key, record);
-  }
-
-  async function get<T = V>(key: string): Promise<T | null> {
-    const full = locate(key);
-    const found = read(full);
-    const record = found instanceof Promise ? await found : found;
-    return record && decode<T>(record.value, full);
-  }
-
-  async function has(key: string): Promise<boolean> {
-    const full = locate(key);
-    try {
-      const adapter = connection.adapter ?? (await connection.opened(timeout));
-      if (adapter.has === undefined) return (await read(full, adapter)) !== null;
-      const found = adapter.has(full, Date.now());
-      return found instanceof Promise ? await within(found, timeout, connection) : found;
-    } catch (error) {
-      return isKvError(error, "KV_FOREIGN") ? false : refuse(error, full, "reading");
-    }
-  }
-
-  function put(key: string, record: KvRecord | null, adapter: Adapter | null = connection.adapter): Promise<void> | undefined {
-    if (adapter === null) return connection.opened(timeout).then((opened) => put(key, record, opened));
-    try {
-      const done = record === null ? adapter.del(key) : adapter.set(key, record);
-      if (!(done instanceof Promise)) return wrote(1);
-      return within(done, timeout, connection).then(
-        () => wrote(1),
-        (error) => refuse(error, key, "writing"),
-      );
-    } catch (error) {
-      return refuse(error, key, "writing");
-    }
-  }
-
-  async function set(key: string, value: unknown, options?: SetOptions): Promise<string> {
-    const full = locate(key, options?.prefix);
-    const record = recordOf(full, value, options, stamp());
-    const pending = put(full, record);
-    if (pending !== undefined) await pending;
-    return key;
-  }
-
-  async function del(key: string): Promise<string> {
-    const full = locate(key);
-    await put(full, null);
-    return key;
-  }
-
-  // Everything else is loaded by its first use, so that a page that reads and writes single keys stays small.
-  const core: StoreCore = { ...context, refuse, locate, recordOf, decode, stamp, expired, wrote, read, put };
   let own: Operations | undefined;
-  const operations = (): MaybePromise<Operations> => {
-    if (operationsModule === undefined) return loading().then((module) => (own ??= module.operations(core)));
-    return (own ??= operationsModule.operations(core));
-  };
-  const later =
-    <Name extends Exclude<keyof Operations, "iterate">>(name: Name) =>
-    async (...args: unknown[]) => {
-      const found = operations();
-      const all = found instanceof Promise ? await found : found;
-      try {
-        return await (all[name] as (...args: unknown[]) => never)(...args);
-      } catch (error) {
-        // Failures of the client are errors of ours by now: what is left comes of arguments that are none.
-        return refuse(isKvError(error) ? error : new KvError("KV_INVALID_VALUE", `the arguments of ${name}() cannot be used: see its documentation`, { cause: error }));
-      }
-    };
+  const operations = (): Operations => (own ??= lazy.code!.operations(context));
 
-  async function* firstIteration(): AsyncGenerator<[key: string, value: never], void, undefined> {
-    yield* (await operations()).iterate();
+  async function call(name: Name, args: readonly unknown[]): Promise<never> {
+    try {
+      return await (operations()[name] as (...args: readonly unknown[]) => Promise<never>)(...args);
+    } catch (error) {
+      // Client failures are already KvErrors here; anything else was caused by a bad argument.
+      const known = isKvError(error) ? error : new KvError("KV_INVALID_VALUE", `the arguments of ${name}() cannot be used: see its documentation`, { cause: error });
+      return connection.refuse(known, name);
+    }
+  }
+
+  /** Calls one of the operations, which are loaded by their first use. */
+  function use(name: Name, ...args: readonly unknown[]): Promise<never> {
+    if (connection.closing !== null) return Promise.reject(connection.closed());
+    if (lazy.code !== undefined) return call(name, args);
+    const copy = args.map((arg) => snapshot(arg));
+    return connection.count(whenReady(context, () => call(name, copy)));
+  }
+
+  const later =
+    (name: Name) =>
+    (...args: readonly unknown[]): Promise<never> =>
+      use(name, ...args);
+
+  async function* firstIteration(args: unknown[]): AsyncGenerator<[key: string, value: never], void, undefined> {
+    await load();
+    yield* operations().iterate(...args);
   }
   // A generator around it would cost more for each pair than the pair.
-  const iterate = (): ReturnType<typeof firstIteration> => (operationsModule === undefined ? firstIteration() : (operations() as Operations).iterate());
+  const iterate = (...args: unknown[]): ReturnType<typeof firstIteration> => (lazy.code === undefined ? firstIteration(args) : operations().iterate(...args));
 
-  const store: Store<V> & { readonly [CONTEXT]: StoreContext } = {
+  const store: Store<V> & Shown & { readonly [CONTEXT]: StoreContext } = {
     [CONTEXT]: context,
     get type() {
       return connection.source.type;
@@ -207,10 +145,31 @@ function storeOf<V>(context: StoreContext): Store<V> {
     get supports() {
       return connection.source.supports;
     },
-    get,
-    set,
-    has,
-    del,
+    get options() {
+      return Object.freeze({ prefix, expires: context.expires });
+    },
+    [Symbol.toStringTag]: "Store",
+    // Node, Bun and Deno show this in place of twenty methods.
+    [INSPECT]: () => `Store(${connection.source.type}, ${JSON.stringify(prefix)})`,
+    get<T>(key: string): Promise<T | null> {
+      const record = quickRead(key);
+      if (record === undefined || (record !== null && isMarked(record.value))) return use("get", key);
+      return Promise.resolve(record && (record.value as T));
+    },
+    has(key) {
+      const record = quickRead(key);
+      return record === undefined ? use("has", key) : Promise.resolve(record !== null);
+    },
+    set(key: string, value: unknown, options?: SetOptions) {
+      const done = quickWrite(key, value, options);
+      if (done === false) return use("set", key, value, options);
+      return done === true ? Promise.resolve(key) : done.then(() => key);
+    },
+    del(key) {
+      const done = quickWrite(key, null, undefined);
+      if (done === false) return use("del", key);
+      return done === true ? Promise.resolve(key) : done.then(() => key);
+    },
     add: later("add"),
     getMany: later("getMany"),
     setMany: later("setMany"),
@@ -232,15 +191,4 @@ function storeOf<V>(context: StoreContext): Store<V> {
     expires: (expires) => createStore<V>(context, { expires }),
   };
   return store;
-}
-
-function encode(codec: Codec, value: unknown): Json {
-  if (codec === RAW) return value as Json;
-  try {
-    value = codec.encode(value);
-  } catch (cause) {
-    throw isKvError(cause) ? cause : new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause });
-  }
-  if (value === null || value === undefined) throw new KvError("KV_INVALID_VALUE", `the codec encodes this value as ${value}, which stands for nothing`);
-  return checkedCopy(value, "the encoded value");
 }

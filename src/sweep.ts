@@ -1,53 +1,66 @@
 import { type Connection, SWEEP } from "./connection.ts";
 import { type Guarded, guardOf } from "./guard.ts";
 import { batches, type Pair, whole } from "./listing.ts";
+import { lanesOf } from "./lanes.ts";
+import type { Order } from "./order.ts";
 import { isFresh, versionOf } from "./record.ts";
 import type { KvRecord } from "./types.ts";
 
+/** An open client whose expired records are deleted. */
+export interface Swept {
+  readonly adapter: Guarded;
+  readonly order: Order;
+  /** The time limit of a call, in milliseconds. */
+  readonly timeout: number;
+}
+
 /**
- * Deletes an expired record, unless somebody wrote the key in between. Resolves to whether it did.
+ * Deletes an expired record, unless somebody wrote the key in between, or is about to. Resolves to whether it did.
  * Clients that drop expired records themselves need none of this.
  */
-export async function evict(adapter: Guarded, key: string, record: KvRecord): Promise<boolean> {
+async function evict({ adapter, order, timeout }: Swept, key: string, record: KvRecord): Promise<boolean> {
   const version = versionOf(record);
-  if (adapter.commit === undefined || version === null) return false;
+  const { commit } = adapter;
+  if (commit === undefined || version === null) return false;
   // At moment 0 no record has expired yet, so that the version is compared.
-  const result = await adapter.commit([{ key, version }], [{ key, record: null }], 0);
-  return result.ok;
+  const result = await lanesOf(order).attempt({ write: [key] }, () => commit([{ key, version }], [{ key, record: null }], 0), timeout);
+  return result?.ok === true;
 }
 
 /** {@link evict} for a reader that has no guarded adapter yet. */
-export async function evictFrom(connection: Connection, timeout: number, key: string, record: KvRecord): Promise<boolean> {
-  return evict(await guardOf(connection, timeout), key, record);
+export async function evictFrom(connection: Connection, order: Order, timeout: number, key: string, record: KvRecord): Promise<void> {
+  await evict({ adapter: await guardOf(connection, timeout), order, timeout }, key, record);
 }
 
 /** Removes every expired record under a prefix. Resolves to how many. */
-export async function pruneAll(adapter: Guarded, prefix: string): Promise<number> {
+export async function pruneAll(swept: Swept, prefix: string): Promise<number> {
   const now = Date.now();
+  const { adapter } = swept;
   if (adapter.prune !== undefined) return adapter.prune({ prefix, now, limit: Infinity });
-  return (await evictAll(adapter, prefix, now)).removed;
+  return (await evictAll(swept, prefix, now)).removed;
 }
 
 /** Looks at every record under a prefix, and removes the expired ones. */
-async function evictAll(adapter: Guarded, prefix: string, now: number): Promise<{ seen: number; removed: number }> {
+async function evictAll(swept: Swept, prefix: string, now: number): Promise<{ seen: number; removed: number }> {
   let [seen, removed] = [0, 0];
-  for await (const batch of batches(adapter, whole(prefix), false)) {
+  for await (const batch of batches(swept.adapter, whole(prefix), false)) {
     seen += batch.length;
-    removed += await evictExpired(adapter, batch, now);
+    removed += await evictExpired(swept, batch, now);
   }
   return { seen, removed };
 }
 
-async function evictExpired(adapter: Guarded, batch: readonly Pair[], now: number): Promise<number> {
+async function evictExpired(swept: Swept, batch: readonly Pair[], now: number): Promise<number> {
   const expired = batch.filter(([, record]) => !isFresh(record, now));
-  const done = await Promise.all(expired.map(([key, record]) => evict(adapter, key, record)));
+  const done = await Promise.all(expired.map(([key, record]) => evict(swept, key, record)));
   return done.filter(Boolean).length;
 }
 
 /** Removes what a listing found expired. A client that refuses is asked again by the next reader. */
-export async function dropExpired(adapter: Guarded, prefix: string, batch: readonly Pair[], now: number): Promise<void> {
+export async function dropExpired(swept: Swept, prefix: string, batch: readonly Pair[], now: number): Promise<void> {
+  const { adapter } = swept;
   try {
-    if (adapter.prune === undefined) await evictExpired(adapter, batch, now);
+    if (adapter.prune === undefined) await evictExpired(swept, batch, now);
     else await adapter.prune({ prefix, now, limit: Infinity });
   } catch {
     // The reader gets what is there: that much is true whether or not the rest can be deleted.
@@ -64,18 +77,19 @@ const rounds = new WeakMap<Guarded, AsyncGenerator<readonly Pair[], void, undefi
 export async function sweep(connection: Connection, timeout: number): Promise<number> {
   const now = Date.now();
   const adapter = await guardOf(connection, timeout);
+  const swept: Swept = { adapter, order: connection.order, timeout };
   try {
     if (adapter.prune !== undefined) {
       await adapter.prune({ prefix: "", now, limit: SWEEP });
       return SWEEP;
     }
     // A client that can only be listed as a whole is swept as a whole, but no more often than it takes writes to pay for that.
-    if (adapter.page === undefined) return Math.max(SWEEP, (await evictAll(adapter, "", now)).seen);
+    if (adapter.page === undefined) return Math.max(SWEEP, (await evictAll(swept, "", now)).seen);
     const round = rounds.get(adapter) ?? batches(adapter, whole(""), false, SWEEP);
     rounds.set(adapter, round);
     const { done, value } = await round.next();
     if (done) rounds.delete(adapter);
-    else await evictExpired(adapter, value, now);
+    else await evictExpired(swept, value, now);
   } catch {
     // The write that this rode on has succeeded, and must say so. The next sweep tries again, and prune() tells.
     rounds.delete(adapter);

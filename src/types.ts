@@ -5,8 +5,9 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 export type MaybePromise<T> = T | Promise<T>;
 
 /**
- * When a value expires: a number of **seconds** (`0.1` is 100 ms), a text such as `"10s"`, `"2 minutes"` or `"5d"`
- * (a bare number in a text is seconds), a `Date` as the moment itself, or `null` for never.
+ * When a value expires: a number of **seconds** (`0.1` is 100 ms; below 1e9), a string such as `"10s"`,
+ * `"2 minutes"` or `"1h30m"` (a bare number in a string is seconds), a `Date` as the moment itself, or
+ * `null` for never.
  *
  * Zero, a negative number and a moment that has passed mean "expired already", which deletes.
  */
@@ -94,6 +95,12 @@ export interface Supports {
   readonly bytes: boolean;
 }
 
+/**
+ * Capabilities that a client must have at least: `true`, a word (`"yes"` is more than `"process"`, and
+ * that more than `"no"`; `"native"` is more than `"layered"`) or a number.
+ */
+export type Requires = { readonly [Name in keyof Supports]?: Supports[Name] | undefined };
+
 /** Where a structure is, and what becomes of its deadline. */
 export interface StructurePlace {
   readonly key: string;
@@ -128,6 +135,12 @@ export interface Adapter {
    * where it may have to look through much without finding anything; what came before it is handed on, so that large values do not pile up.
    */
   iterate?(prefix: string, values: boolean): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
+
+  /**
+   * Whether calls take effect in call order by themselves, also while earlier ones are pending: as on one connection
+   * that sends commands one behind the other. Default `false`: the store waits for earlier calls on the same key.
+   */
+  readonly inOrder?: boolean;
 
   // Optional, where the client can do better than the methods above.
   has?(key: string, now: number): MaybePromise<boolean>;

@@ -1,4 +1,5 @@
 import type { Ending } from "./closing.ts";
+import { durationOf, MOST_INTERVAL } from "./duration.ts";
 import { KvError } from "./errors.ts";
 
 /** Keys of one client, as it sees them: all watches over one connection hear each other's writes, whatever their prefixes. */
@@ -15,8 +16,8 @@ export interface Reading<T> {
 
 /** How a watch goes. */
 export interface Watching {
-  /** Milliseconds between two looks, where nobody tells of a change. */
-  readonly interval: number;
+  /** The time between two looks where no change is published: seconds, or a string such as `"500ms"`. */
+  readonly interval: number | string;
   /** Whether every write that is told counts, also one that leaves the state as it was. */
   readonly raw: boolean;
   /** Ends the watch. */
@@ -46,10 +47,10 @@ function listen(connection: object, listener: Listener): () => void {
  * A stream of what is under some keys: now, and whenever it has changed. States that follow each other fast may be left out, the last one never is.
  * Reading is what drives it: nothing is asked for while nobody reads.
  *
- * @throws {KvError} at once KV_INVALID_VALUE for an interval that is none. The stream fails with KV_CLOSED when it is closed already, and with what reading fails with.
+ * @throws {KvError} KV_INVALID_VALUE at once when `interval` is not a duration. The stream fails with KV_CLOSED when it is closed already, and with what reading fails with.
  */
 export function watch<T>({ connection, keys }: Watched, read: () => Promise<Reading<T>>, { interval, raw, closed }: Watching): ReadableStream<T> {
-  if (!(typeof interval === "number" && interval >= 1 && interval < 2 ** 31)) throw new KvError("KV_INVALID_VALUE", '"interval" is a number of milliseconds from 1');
+  const milliseconds = durationOf("interval", interval, MOST_INTERVAL);
   let last: string | null = null;
   let isTold = true;
   const over = new AbortController();
@@ -59,7 +60,7 @@ export function watch<T>({ connection, keys }: Watched, read: () => Promise<Read
   /** Until something was written here, or it is time to look again. */
   const pause = (): Promise<void> =>
     new Promise((resolve) => {
-      const timer = setTimeout(resolve, interval);
+      const timer = setTimeout(resolve, milliseconds);
       // Somebody who only waits for changes does not keep a program alive.
       (timer as { unref?: () => void }).unref?.();
       wake = () => {

@@ -2,27 +2,50 @@ import type { Entry, SetOptions, Store } from "../api.ts";
 import { untilDone } from "../contention.ts";
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../expires.ts";
+import { inTurn } from "../in-turn.ts";
 import type { Expires, Json } from "../types.ts";
 
 /** What is to become of a value: the new one with its options, `null` to delete, `undefined` to leave it. */
 type Next = { value: unknown; options: SetOptions } | null | undefined;
 
-/** Reads, decides and writes, again and again until nobody has written in between. Resolves to what was there before. */
+/** An attempt that waits for the caller's decision on an entry. */
+interface Undecided<V> {
+  readonly entry: Entry<V> | null;
+  readonly next: Promise<Next>;
+}
+
+/**
+ * Reads, decides and writes, again and again until no other write came in between. Resolves to what was there before.
+ *
+ * It keeps its place in the call order, unless `decide` takes time: it may then use the store itself.
+ */
 async function swap<V>(store: Store<V>, key: string, decide: (entry: Entry<V> | null) => Next | Promise<Next>): Promise<Entry<V> | null> {
-  const done = await untilDone(async () => {
-    const entry = await store.entry<V>(key);
+  const attempt = async (inside: Store<V>): Promise<{ entry: Entry<V> | null } | Undecided<V> | null> => {
+    const entry = await inside.entry<V>(key);
     if (store.supports.atomic === "no") {
       throw new KvError("KV_NOT_SUPPORTED", `${store.type} offers no compare-and-set: two writers at once would lose one of their changes`, { client: store.type, key });
     }
-    const next = await decide(entry);
-    if (next === undefined) return { entry };
-    checkOptions(next?.options);
-    const write = { key, value: next?.value ?? null, ...next?.options };
-    const { ok } = await store.commit([{ key, version: entry?.version ?? null }], [write]);
-    return ok ? { entry } : null;
+    const next = decide(entry);
+    if (next instanceof Promise) return { entry, next };
+    return (await apply(inside, key, entry, next)) ? { entry } : null;
+  };
+  const done = await untilDone(async () => {
+    const result = await inTurn(store, [key], (inside) => untilDone(() => attempt(inside)));
+    if (!("next" in result)) return result;
+    return (await apply(store, key, result.entry, await result.next)) ? result : null;
   });
   return done.entry;
 }
+
+/** Writes the decision on an entry, if the entry is still the newest. Resolves to whether it did. */
+async function apply<V>(store: Store<V>, key: string, entry: Entry<V> | null, next: Next): Promise<boolean> {
+  if (next === undefined) return true;
+  checkOptions(next?.options);
+  const write = { key, value: next?.value ?? null, ...next?.options };
+  return (await store.commit([{ key, version: entry?.version ?? null }], [write])).ok;
+}
+
+const isThenable = <T>(value: T | Promise<T>): value is Promise<T> => typeof (value as Partial<Promise<T>> | null)?.then === "function";
 
 /** What a rewrite keeps unless it is told otherwise. */
 function kept(entry: Entry<unknown> | null, options: SetOptions | undefined): SetOptions {
@@ -56,12 +79,15 @@ export async function update<V = Json>(
   options?: Omit<SetOptions, "prefix">,
 ): Promise<V | null> {
   let result: V | null = null;
-  await swap(store, key, async (entry): Promise<Next> => {
+  await swap(store, key, (entry) => {
     const before = entry === null ? null : entry.value;
-    const next: V | null | undefined = await change(before);
-    result = next === undefined ? before : next;
-    if (next === undefined) return undefined;
-    return next === null ? null : { value: next, options: kept(entry, options) };
+    const decided = (next: V | null | undefined): Next => {
+      result = next === undefined ? before : next;
+      if (next === undefined) return undefined;
+      return next === null ? null : { value: next, options: kept(entry, options) };
+    };
+    const next = change(before);
+    return isThenable(next) ? Promise.resolve(next).then(decided) : decided(next);
   });
   return result;
 }

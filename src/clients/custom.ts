@@ -1,6 +1,5 @@
 import { KvError } from "../errors.ts";
-import { keyedLock, type KeyedLock } from "../lock.ts";
-import { CUSTOM } from "../manifest.ts";
+import { CUSTOM, expiresItself } from "../manifest.ts";
 import { failedChecks, foreign, StoredRecord } from "../record.ts";
 import { committed } from "../text.ts";
 import type { Adapter, Json, KvRecord, MaybePromise, Write } from "../types.ts";
@@ -19,8 +18,14 @@ type Pairs = Iterable<readonly [string, unknown]> | AsyncIterable<readonly [stri
  * is handed back is in full too. Methods may answer at once or with a promise.
  */
 export interface CustomClient {
+  /** The name that `store.type` and errors show. Default `"CUSTOM"`. */
+  TYPE?: string;
   /** `true`: the client drops expired values itself and is handed bare values. Default `false`. */
   EXPIRES?: boolean;
+  /** Another name for `EXPIRES`. */
+  HAS_EXPIRATION?: boolean;
+  /** Awaited once, before the first operation; again after it failed. */
+  connect?(): unknown;
   get(key: string): unknown;
   set(key: string, value: unknown, options: CustomSetOptions): unknown;
   iterate?(prefix: string): Pairs;
@@ -34,8 +39,19 @@ export interface CustomClient {
   close?(): unknown;
 }
 
-// Two stores over one client must see one lock.
-const locks = new WeakMap<CustomClient, KeyedLock>();
+// Two stores over one client connect it once.
+const connections = new WeakMap<CustomClient, Promise<unknown>>();
+
+async function connected(client: CustomClient): Promise<void> {
+  const connection = connections.get(client) ?? Promise.resolve(client.connect!());
+  connections.set(client, connection);
+  try {
+    await connection;
+  } catch (error) {
+    connections.delete(client);
+    throw error;
+  }
+}
 
 /** What a client without `EXPIRES` is handed as its value: the record as plain JSON, as docs/format.md describes. */
 function wrap({ version, expires, metadata, value }: KvRecord): Json {
@@ -77,13 +93,11 @@ const secondsLeft = (expires: number | null): CustomSetOptions => ({ expires: ex
  */
 export const custom: ClientFactory<CustomClient, Record<never, never>> = defineClient({
   ...CUSTOM,
-  open(client: CustomClient): Adapter {
-    const native = client.EXPIRES === true;
+  open(client: CustomClient): MaybePromise<Adapter> {
+    const native = expiresItself(client);
     const can = (name: keyof CustomClient): boolean => typeof client[name] === "function";
     const read = (key: string, item: unknown): StoredRecord | null => (native ? bare(item) : unwrap(key, item));
     const give = (record: KvRecord): Json => (native ? record.value : wrap(record));
-    const lock = locks.get(client) ?? keyedLock();
-    locks.set(client, lock);
 
     const get = async (key: string): Promise<KvRecord | null> => read(key, await client.get(key));
     // A client that makes texts of what it is given would lose every record: the first one shows.
@@ -91,7 +105,7 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
     const prove = async (key: string): Promise<void> => {
       const kept = await client.get(key);
       if (typeof kept === "string") {
-        throw new KvError("KV_INVALID_CLIENT", "this client keeps texts: let its set() stringify the value, and its get() parse it", { client: CUSTOM.type, key });
+        throw new KvError("KV_INVALID_CLIENT", "this client keeps texts: let its set() stringify the value, and its get() parse it", { key });
       }
       proven = true;
     };
@@ -132,13 +146,18 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
 
     const adapter: Adapter = {
       get,
-      set: (key, record) => lock([key], () => write({ key, record })),
-      del: (key) => lock([key], () => write({ key, record: null })),
+      set: (key, record) => write({ key, record }),
+      del: (key) => write({ key, record: null }),
     };
     if (can("iterate") || can("entries")) adapter.iterate = (prefix) => pairs(can("iterate") ? client.iterate!(prefix) : client.entries!(prefix), prefix);
     // A clear() without a parameter knows of no prefix, and would clear what is others': it is only good for everything.
     if (can("clear") && client.clear!.length > 0) adapter.clear = async (prefix) => void (await client.clear!(prefix));
-    if (can("close")) adapter.close = async () => void (await client.close!());
+    if (can("close")) {
+      adapter.close = async () => {
+        connections.delete(client);
+        await client.close!();
+      };
+    }
     if (can("add")) adapter.add = async (prefix, record) => client.add!(prefix, give(record), secondsLeft(record.expires));
     if (can("entries")) {
       adapter.entries = async (prefix) => {
@@ -147,22 +166,23 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
         return all;
       };
     }
+    const open = can("connect") ? connected(client).then(() => adapter) : adapter;
     if (!native) {
-      adapter.commit = (checks, writes, now) =>
-        lock([...checks, ...writes].map(({ key }) => key), async () => {
-          const found = new Map<string, KvRecord | null>();
-          for (const { key } of checks) found.set(key, await get(key));
-          const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);
-          if (failed.length > 0) return { ok: false, failed };
-          await writeTogether(writes);
-          return committed(writes);
-        });
-      return adapter;
+      // Other writes of these keys wait for it: the store keeps the order of calls.
+      adapter.commit = async (checks, writes, now) => {
+        const found = new Map<string, KvRecord | null>();
+        for (const { key } of checks) found.set(key, await get(key));
+        const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);
+        if (failed.length > 0) return { ok: false, failed };
+        await writeTogether(writes);
+        return committed(writes);
+      };
+      return open;
     }
     // Only a client that drops expired values itself can list its keys without showing us each record.
     if (can("has")) adapter.has = async (key) => Boolean(await client.has!(key));
     if (can("keys")) adapter.keys = async (prefix) => [...(await client.keys!(prefix))].filter((key) => key.startsWith(prefix));
     if (can("values")) adapter.values = async (prefix) => Array.from(await client.values!(prefix), (value) => copyOf(value as Json));
-    return adapter;
+    return open;
   },
 });

@@ -1,7 +1,8 @@
 import { KvError } from "../errors.ts";
 import { listenTo } from "../listener.ts";
+import type { Order } from "../order.ts";
 import type { Adapter, MaybePromise, Supports } from "../types.ts";
-import type { Manifest } from "../manifest.ts";
+import { type Manifest, shown } from "../manifest.ts";
 
 const SOURCE = Symbol.for("anykv.source");
 
@@ -9,6 +10,16 @@ const SOURCE = Symbol.for("anykv.source");
 export interface Source {
   readonly type: string;
   readonly supports: Supports;
+  /** Whether its adapter is opened at once, and its methods never answer with a promise. */
+  readonly answersAtOnce?: boolean;
+  /** The client itself: stores over one client share a call order. */
+  readonly client?: unknown;
+  /** Host and port of the server, for messages; known once the adapter's code is loaded. */
+  readonly address?: string | undefined;
+  /** The call order of the client, where it is not told by the client itself. */
+  readonly order?: Order;
+  /** Of a promise: what it settles to. */
+  readonly settled?: Promise<Source>;
   /** Opens the adapter. Called once, by the first operation; again only when it failed. */
   open(): MaybePromise<Adapter>;
   /** Ends the client of a store that is closed without having been opened. Resolves to whether it could. */
@@ -17,6 +28,8 @@ export interface Source {
 
 /** What one kind of client is: its manifest, and how a client becomes an adapter. */
 export interface ClientDefinition<Client, Options> extends Manifest {
+  /** Host and port of the server, for messages, without users and passwords. */
+  address?(client: Client): string | undefined;
   /** @throws {KvError} KV_INVALID_CLIENT, KV_CORRUPT or KV_CONNECTION when the client cannot be used. */
   open(client: Client, options: Options): MaybePromise<Adapter>;
   /** Ends a client whose adapter was not opened, or could not be. Default: it is opened for that, if it can be. */
@@ -34,7 +47,7 @@ export type ClientFactory<Client, Options> = (client: Client, options?: Options)
 export function defineClient<Client, Options extends object = Record<never, never>>(
   definition: ClientDefinition<Client, Options>,
 ): ClientFactory<Client, Options> {
-  const { type, supports, events, close } = definition;
+  const { type, events, answersAtOnce = false, close } = definition;
   return (client, options) => {
     if (!definition.test(client)) {
       throw new KvError("KV_INVALID_CLIENT", `this is no client for ${type}: let kv() tell what it is, or see "Clients" in the readme`, { client: type });
@@ -42,8 +55,12 @@ export function defineClient<Client, Options extends object = Record<never, neve
     if (events) listenTo(client);
     return {
       [SOURCE]: true,
-      type,
-      supports: typeof supports === "function" ? supports(client) : supports,
+      ...shown(definition, client),
+      client,
+      answersAtOnce,
+      get address() {
+        return definition.address?.(client);
+      },
       open: () => definition.open(client, options ?? ({} as Options)),
       ...(close && { close: async () => (await close(client), true) }),
     } as Source;

@@ -1,5 +1,6 @@
 import { ETCD } from "../manifest.ts";
 import { encodeRecord } from "../record.ts";
+import { addressOf } from "../servers/address.ts";
 import { commit } from "../servers/etcd-commit.ts";
 import { EtcdCalls, type EtcdClient, type EtcdOperation, isLeaseLost } from "../servers/etcd-calls.ts";
 import { bytesOf, EtcdKeys } from "../servers/etcd-keys.ts";
@@ -36,6 +37,7 @@ export type { EtcdClient } from "../servers/etcd-calls.ts";
  */
 export const etcd: ClientFactory<EtcdClient, Record<never, never>> = defineClient({
   ...ETCD,
+  address: addressOf,
   open(client: EtcdClient): Adapter {
     const calls = new EtcdCalls(client);
     const keys = new EtcdKeys(client.prefix);

@@ -1,5 +1,4 @@
 import { KvError } from "../errors.ts";
-import { keyedLock, type KeyedLock } from "../lock.ts";
 import { KEYV } from "../manifest.ts";
 import { KeyvItems, type KeyvLike } from "../servers/keyv-store.ts";
 import { adapterOf } from "../servers/keyv-texts.ts";
@@ -9,7 +8,7 @@ import { type ClientFactory, defineClient } from "./define.ts";
 export type { KeyvLike } from "../servers/keyv-store.ts";
 
 // One listener and one lock a Keyv, however many stores there are over it.
-const known = new WeakMap<KeyvLike, readonly [items: KeyvItems, lock: KeyedLock]>();
+const known = new WeakMap<KeyvLike, KeyvItems>();
 
 /**
  * Keeps records in whatever a `Keyv` (5 or 6) keeps its items in: a missing key is `null`, deadlines are exact, values come back as they
@@ -36,9 +35,9 @@ export const keyv: ClientFactory<KeyvLike, Record<never, never>> = defineClient(
   ...KEYV,
   open(client: KeyvLike): Adapter {
     if (client.encode === undefined && client.serializeData === undefined) throw new KvError("KV_INVALID_CLIENT", "this Keyv is too old: version 5 or later is needed");
-    const [items, lock] = known.get(client) ?? [new KeyvItems(client), keyedLock()];
-    known.set(client, [items, lock]);
-    const adapter = adapterOf(items, lock);
+    const items = known.get(client) ?? new KeyvItems(client);
+    known.set(client, items);
+    const adapter = adapterOf(items);
     const { iterate } = typeof KEYV.supports === "function" ? KEYV.supports(client) : KEYV.supports;
     if (!iterate) delete adapter.iterate;
     return adapter;

@@ -1,4 +1,5 @@
 import { POSTGRES } from "../manifest.ts";
+import { addressOf } from "../servers/address.ts";
 import { attempts } from "../servers/postgres-attempts.ts";
 import { columnsOfAll, commit, inOrder, REPLACE } from "../servers/postgres-commit.ts";
 import { endOf, linkTo, type PostgresClient, type PostgresLink } from "../servers/postgres-link.ts";
@@ -40,6 +41,7 @@ export interface PostgresOptions {
  */
 export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineClient({
   ...POSTGRES,
+  address: addressOf,
   open(client: PostgresClient, { table = "kv", schema }: PostgresOptions) {
     const name = tableName(table, schema);
     const link = linkTo(client);
@@ -55,7 +57,14 @@ export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineCl
     const prepared = (): Promise<void> => (making ??= make().finally(() => (making = null)));
     const ready = <T>(work: () => Promise<T>): Promise<T> => (isMade ? again(work) : prepared().then(() => again(work)));
     const made: PostgresLink = { ...link, run: (...args) => ready(() => link.run(...args)), script: (text) => ready(() => link.script(text)) };
-    return { ...adapterOf(made, name), close: () => endOf(client) };
+    return {
+      ...adapterOf(made, name),
+      close: () => endOf(client),
+      // While the table is made, what waits for it may be overtaken.
+      get inOrder() {
+        return isMade && link.isInOrder;
+      },
+    };
   },
   close: endOf,
 });

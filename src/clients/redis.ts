@@ -1,6 +1,7 @@
 import { isKvError, KvError } from "../errors.ts";
 import { REDIS } from "../manifest.ts";
 import { decodeRecord, foreign, formatVersion, isFresh, StoredRecord, timedStamp } from "../record.ts";
+import { addressOf } from "../servers/address.ts";
 import { translated, unsure } from "../servers/redis-errors.ts";
 import { EXPIRES_WIDTH, HEAD_END, listed, recordIn, textOf } from "../servers/redis-record.ts";
 import { headsOf, textsOf, unlinking } from "../servers/redis-many.ts";
@@ -42,6 +43,8 @@ const NAME_ONLY = new StoredRecord(null, null, null, null);
  */
 export const redis: ClientFactory<RedisClient, Record<never, never>> = defineClient({
   ...REDIS,
+  // node-redis has options that say nothing for its default.
+  address: (client: RedisClient) => addressOf(client) ?? ("options" in client && client.options !== undefined ? "localhost:6379" : undefined),
   open(client: RedisClient): Adapter {
     const wire = wireOf(client);
     const at = (key: string): string => wire.before + key;
@@ -96,6 +99,7 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
 
     // Single reads and writes go on with what the client promises, without a promise between.
     return {
+      inOrder: wire.isInOrder,
       get: (key) => wire.send(at(key), ["GET", at(key)]).then((text) => recordIn(text, key), failing(key)),
       async has(key, now) {
         const head = await wire.send(at(key), ["GETRANGE", at(key), "0", String(HEAD_END)]).catch(failing(key));

@@ -103,7 +103,6 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
         close: () => storage.dispose(),
       },
       lock,
-      true,
     );
   },
 });

@@ -38,10 +38,12 @@ const DURATIONS: readonly [Expires, number][] = [
   ["1,000s", 1_000_000],
   ["1_000 s", 1_000_000],
   [" 10s ", 10_000],
+  ["1h30m", 5_400_000],
+  ["1 hour 30 minutes", 5_400_000],
 ];
 
 const UNREADABLE: readonly unknown[] = [
-  "potato", "10 minuts", "5potato", "1h30m", "", " ", "-1h", "-1", "+5m", "1mo", "1,5h", "1e3", "10 secnds", "tomorrow 3d", "5length", "5name", "5constructor", "5toString",
+  "potato", "10 minuts", "5potato", "1h30", "1M", 1_893_456_000, "1893456000", "", " ", "-1h", "-1", "+5m", "1mo", "1,5h", "1e3", "10 secnds", "tomorrow 3d", "5length", "5name", "5constructor", "5toString",
   "Infinity", "NaN", "s", "1__0s", "_1s", "10 s s", NaN, Infinity, -Infinity, 1e300, "999999y", true, {}, [], [10], () => 1, Symbol("s"), 10n, new Date(NaN), new Date("+010000-01-01T00:00:00Z"),
 ];
 

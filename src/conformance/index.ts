@@ -4,6 +4,7 @@ import { keys } from "./keys.ts";
 import { listing } from "./listing.ts";
 import { model } from "./model.ts";
 import { members } from "./members.ts";
+import { order } from "./order.ts";
 import { type ConformanceTest, type Subject, testsOf } from "./subject.ts";
 import { values } from "./values.ts";
 
@@ -11,7 +12,7 @@ export { ConformanceError } from "./check.ts";
 export type { ConformanceTest, Subject } from "./subject.ts";
 
 /**
- * The numbered contract of a store as tests: values (V), keys (K), expiry (E), prefixes and listing (P), closing (N2), atomicity (A), and
+ * The numbered contract of a store as tests: values (V), keys (K), expiry (E), prefixes and listing (P), closing (N2), atomicity (A), call order (O), and
  * random sequences of operations against a model (needs `fast-check`).
  *
  * Run them one after the other: with the `"fake"` clock each of them replaces `Date.now` while it runs.
@@ -29,5 +30,5 @@ export type { ConformanceTest, Subject } from "./subject.ts";
  * ```
  */
 export function conformance(subject: Subject): ConformanceTest[] {
-  return testsOf(subject, [...values, ...keys, ...expiry, ...listing, ...members, ...atomicity, ...model]);
+  return testsOf(subject, [...values, ...keys, ...expiry, ...listing, ...members, ...atomicity, ...order, ...model]);
 }

@@ -3,7 +3,8 @@ import type { Store } from "../api.ts";
 import type { Json } from "../types.ts";
 import { equal, ok } from "./check.ts";
 import type { Clock } from "./clock.ts";
-import type { Statement, Subject } from "./subject.ts";
+import { loadFastCheck, parameters } from "./random.ts";
+import type { Statement } from "./subject.ts";
 
 /** What a store has to be like, in the plainest words: records in a Map by full key. */
 class Oracle {
@@ -121,14 +122,6 @@ async function apply(operation: Operation, store: Store, oracle: Oracle, clock: 
   }
 }
 
-async function loadFastCheck(): Promise<typeof FastCheck> {
-  try {
-    return await import("fast-check");
-  } catch (cause) {
-    throw new Error("the model-based statement needs fast-check: npm install --save-dev fast-check", { cause });
-  }
-}
-
 /** Random sequences of operations on the store and on an oracle, compared after each step. */
 export const model: readonly Statement[] = [
   [
@@ -152,7 +145,3 @@ export const model: readonly Statement[] = [
     },
   ],
 ];
-
-function parameters({ runs = 40, seed }: Subject): FastCheck.Parameters<unknown> {
-  return { numRuns: runs, endOnFailure: true, ...(seed === undefined ? {} : { seed }) };
-}

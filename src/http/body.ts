@@ -45,7 +45,7 @@ async function textIn({ headers, body }: Incoming, bytes: number, milliseconds: 
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Refusal("KV_CONNECTION", `the body of the request did not come within ${milliseconds} ms`, 408)), milliseconds);
+    timer = setTimeout(() => reject(new Refusal("KV_CONNECTION", `the body of the request was not complete after ${milliseconds / 1000} s`, 408)), milliseconds);
   });
   let text = "";
   let length = 0;

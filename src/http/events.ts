@@ -10,8 +10,8 @@ const HEARTBEAT = 5000;
 
 /** How event streams are made. */
 export interface EventOptions {
-  /** How often changes from elsewhere are looked for, in milliseconds. */
-  readonly interval: number;
+  /** How often to look for changes by others: seconds, or a string such as `"500ms"`. */
+  readonly interval: number | string;
   /** Ends all of them. */
   readonly closing: AbortSignal | undefined;
 }

@@ -1,5 +1,7 @@
 import type { Store } from "../api.ts";
+import { durationOf, MOST_INTERVAL } from "../duration.ts";
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { type Incoming, objectIn } from "./body.ts";
 import { type Limits, limitsOf } from "./limits.ts";
 import { OPERATIONS, type Room } from "./operations.ts";
@@ -36,13 +38,19 @@ export interface HandlerOptions {
   log?: (line: LogLine) => void;
   /** The path in front of `/v1/…`, `/health` and `/ready`, such as `"/kv"`. Default `""`. */
   base?: string;
-  /** How long the body of a request may take, in milliseconds. Default 30,000. */
-  bodyTimeout?: number;
-  /** How often event streams look for changes that were not made through this handler, in milliseconds. Default 1,000. */
-  interval?: number;
+  /** How long the body of a request may take: seconds up to 600, or a string such as `"10s"`. Default 30. */
+  bodyTimeout?: number | string;
+  /**
+   * How often event streams look for changes that were not made through this handler: seconds up to
+   * 60, or a string such as `"500ms"`. Default 1.
+   */
+  interval?: number | string;
   /** Ends event streams, and the readiness for more requests. */
   signal?: AbortSignal;
 }
+
+/** The options that {@link createHandler} and `serve()` share. */
+export const HANDLER_OPTIONS: readonly string[] = ["tokens", "limits", "cors", "log", "base", "bodyTimeout", "interval"];
 
 interface Outcome {
   readonly operation: string | null;
@@ -52,13 +60,13 @@ interface Outcome {
 
 /** {@link createHandler} for anything that has what is needed of a request. */
 export function handlerOf(store: unknown, options: HandlerOptions): (request: Incoming) => Promise<Reply> {
-  const { tokens: known, limits: given, cors = [], log, base = "", bodyTimeout = 30_000, interval = 1000, signal: closing } = Object(options) as HandlerOptions;
+  const { tokens: known, limits: given, cors = [], log, base = "", bodyTimeout, interval = 1, signal: closing } = Object(options) as HandlerOptions;
   contextOfStore(store);
   const limits = limitsOf(given);
   const tokens = new Tokens(known, limits);
   const origins = originsIn(cors);
-  checkTimer("bodyTimeout", bodyTimeout);
-  checkTimer("interval", interval);
+  const bodyMilliseconds = bodyTimeoutOf(bodyTimeout);
+  durationOf("interval", interval, MOST_INTERVAL);
   if (log !== undefined && typeof log !== "function") throw new KvError("KV_INVALID_VALUE", '"log" is a function');
   if (base !== "" && !/^(\/[\w.~-]+)+$/.test(base)) throw new KvError("KV_INVALID_VALUE", '"base" is a path such as "/kv", without a slash at its end');
   const isMetered = (name: string): boolean => tokens.grants.some(({ space, limits }) => space === name && limits.storageBytes < Infinity);
@@ -83,7 +91,7 @@ export function handlerOf(store: unknown, options: HandlerOptions): (request: In
     const operation = OPERATIONS.get(name)!;
     grant.rate.take();
     if (operation.isWrite && grant.isReadOnly) throw new Refusal("KV_UNAUTHORIZED", "this token may only read", 403);
-    const fields = await objectIn(request, grant.limits.bodyBytes, bodyTimeout);
+    const fields = await objectIn(request, grant.limits.bodyBytes, bodyMilliseconds);
     const room = rooms.get(grant.space)!;
     const prepared = operation.prepare(fields, room, grant, { interval, closing });
     try {
@@ -156,11 +164,8 @@ function originsIn(cors: unknown): ReadonlySet<string> {
   throw new KvError("KV_INVALID_VALUE", '"cors" lists origins such as ["https://example.com"]: no "*", no path');
 }
 
-// Of anything else a timer makes a millisecond.
-function checkTimer(name: string, ms: unknown): void {
-  if (typeof ms === "number" && ms >= 1 && ms < 2 ** 31) return;
-  throw new KvError("KV_INVALID_VALUE", `"${name}" is a number of milliseconds from 1 to ${2 ** 31 - 1}`);
-}
+/** The option `bodyTimeout` in milliseconds. @throws {KvError} KV_INVALID_VALUE. */
+export const bodyTimeoutOf = (bodyTimeout: number | string = 30): number => durationOf("bodyTimeout", bodyTimeout, 600);
 
 /** The name of what a path stands for. @throws {KvError} KV_NOT_SUPPORTED for any other path. */
 function operationIn({ url }: Incoming, base: string): string {
@@ -197,6 +202,7 @@ const preflight = (): Reply => ({
  * console.log(await store.get("key1")); // "Hello world"
  */
 export function createHandler<V>(store: Store<V>, options: HandlerOptions): (request: Request) => Promise<Response> {
+  checkOptions(options, [...HANDLER_OPTIONS, "signal"], "createHandler()");
   const handle = handlerOf(store, options);
   return async (request) => {
     const { body, ...rest } = await handle(request);

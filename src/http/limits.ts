@@ -1,4 +1,5 @@
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { limited } from "./reply.ts";
 
 /** What a token may use. Each limit may be `Infinity`. */
@@ -11,7 +12,10 @@ export interface Limits {
   requestsPerSecond?: number;
   /** How many keys may be read and written in a space in a calendar month (UTC). A request without any counts as one. Default: any number. */
   operationsPerMonth?: number;
-  /** How many bytes the keys, values and metadata of a space may take together. Default: any number. */
+  /**
+   * How many bytes the keys, values, metadata and remembered commit ids of a space may take together.
+   * Default: any number.
+   */
   storageBytes?: number;
   /** How many event streams a token may have open at once. Default 100. */
   streams?: number;
@@ -42,9 +46,9 @@ const DEFAULTS: Required<Limits> = {
  * @throws {KvError} KV_INVALID_VALUE for a limit of another name, or that is no number above 0.
  */
 export function limitsOf(limits: Limits = {}, others: Required<Limits> = DEFAULTS): Required<Limits> {
+  checkOptions(limits, Object.keys(DEFAULTS), "limits");
   const all = { ...others, ...limits };
   for (const [name, limit] of Object.entries(all)) {
-    if (!Object.hasOwn(DEFAULTS, name)) throw new KvError("KV_INVALID_VALUE", `there is no limit ${JSON.stringify(name)}: the limits are ${Object.keys(DEFAULTS).join(", ")}`);
     if (!(typeof limit === "number" && limit > 0)) throw new KvError("KV_INVALID_VALUE", `the limit "${name}" is a number above 0, or Infinity`);
   }
   return all;

@@ -1,3 +1,4 @@
+import type { Bytes } from "../bytes.ts";
 import { isKvError, KvError, type KvErrorCode } from "../errors.ts";
 
 const STATUS: { readonly [code in KvErrorCode]?: number } = {
@@ -19,7 +20,7 @@ type Headers = { readonly [name: string]: string };
 export interface Reply {
   readonly status: number;
   readonly headers: { [name: string]: string };
-  readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
+  readonly body: Bytes | ReadableStream<Uint8Array> | null;
 }
 
 /** A refusal that says more by its status or its headers than its code does. */

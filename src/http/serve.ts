@@ -1,11 +1,13 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import type { Store } from "../api.ts";
 import { builtin } from "../disk/node.ts";
 import type { AsyncUsingDisposable } from "../disposable.ts";
+import { durationOf } from "../duration.ts";
 import { KvError } from "../errors.ts";
-import { timeoutOf } from "../patience.ts";
-import { type HandlerOptions, handlerOf } from "./handler.ts";
+import { checkOptions } from "../options.ts";
+import { Connections } from "./connections.ts";
+import { bodyTimeoutOf, HANDLER_OPTIONS, type HandlerOptions, handlerOf } from "./handler.ts";
 import { incoming, send } from "./node-request.ts";
 
 /** Options of {@link serve}. */
@@ -14,8 +16,11 @@ export interface ServeOptions extends Omit<HandlerOptions, "signal"> {
   port?: number;
   /** The address to listen on. Default `"127.0.0.1"`: only this machine reaches it. */
   hostname?: string;
-  /** How long `close()` lets running requests end: seconds, or a text such as `"10s"`, which is the default. */
-  grace?: number | string;
+  /**
+   * How long `close()` lets running requests end: seconds up to 600, a string such as `"1m"`, or 0
+   * or `null` for as long as they take. Default 10.
+   */
+  grace?: number | string | null;
 }
 
 /** A server that is running. */
@@ -57,10 +62,12 @@ const KEPT = 65_000;
  * await server.close();
  */
 export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<KvServer> {
-  const { port = 0, hostname = "127.0.0.1", grace = "10s", base = "", bodyTimeout = 30_000 } = Object(options) as ServeOptions;
+  checkOptions(options, [...HANDLER_OPTIONS, "port", "hostname", "grace"], "serve()");
+  const { port = 0, hostname = "127.0.0.1", grace = 10, base = "" } = Object(options) as ServeOptions;
   const closing = new AbortController();
   const handle = handlerOf(store, { ...options, signal: closing.signal });
-  const patience = timeoutOf(grace);
+  const patience = graceOf(grace);
+  const bodyTimeout = bodyTimeoutOf(options.bodyTimeout);
   // Texts are taken as well, as they come from the environment; of another one Node would make a socket in the file system.
   const asked = Number(port);
   if (!(Number.isInteger(asked) && asked >= 0 && asked < 65_536)) throw new KvError("KV_INVALID_VALUE", '"port" is a whole number from 0, which is any that is free, to 65535');
@@ -70,19 +77,15 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
   const timeouts = { requestTimeout: bodyTimeout, headersTimeout: Math.min(bodyTimeout, 10_000), keepAliveTimeout: KEPT, connectionsCheckingInterval: Math.min(bodyTimeout, LOOK) };
   const server = createServer(timeouts, (request, response) => {
     const { socket } = request;
-    running.set(socket, (running.get(socket) ?? 0) + 1);
+    connections.begin(socket);
     response.once("close", () => {
-      running.set(socket, running.get(socket)! - 1);
-      if (closing.signal.aborted && running.get(socket) === 0) socket.end();
+      connections.end(socket);
+      if (closing.signal.aborted && connections.isIdle(socket)) socket.end();
     });
     void respond(request, response).catch(() => response.destroy());
   });
-  // How many requests of each connection are answered just now. Node itself takes those that have not sent any for busy.
-  const running = new Map<Socket, number>();
-  server.on("connection", (socket) => {
-    running.set(socket, 0);
-    socket.once("close", () => running.delete(socket));
-  });
+  const connections = new Connections();
+  server.on("connection", (socket) => connections.add(socket));
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const reply = await handle(incoming(request));
@@ -102,11 +105,16 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
   const close = (): Promise<void> => {
     closing.abort();
     closed ??= ended(server, patience);
-    for (const [socket, requests] of running) if (requests === 0) socket.destroy();
+    connections.destroyIdle();
     return closed;
   };
   const host = hostname === "0.0.0.0" || hostname === "::" ? "localhost" : hostname.includes(":") ? `[${hostname}]` : hostname;
   return { url: `http://${host}:${address.port}${base}`, port: address.port, close, [Symbol.asyncDispose]: close };
+}
+
+/** The option `grace` in milliseconds; `Infinity` for any time. */
+function graceOf(grace: number | string | null): number {
+  return grace === null || grace === Infinity ? Infinity : durationOf("grace", grace, 600, 0) || Infinity;
 }
 
 function listening(server: Server, port: number, hostname: string): Promise<void> {

@@ -5,6 +5,7 @@ import { guardOf } from "../guard.ts";
 import { utf8Length } from "../key.ts";
 import { ordered } from "../listing.ts";
 import { isFresh, versionOf } from "../record.ts";
+import { AS_STORED } from "../coded.ts";
 import { contextOf, createStore } from "../store.ts";
 import type { KvRecord, PageQuery } from "../types.ts";
 
@@ -48,7 +49,7 @@ export class Space {
   constructor(store: unknown, name: string) {
     this.name = name;
     // Values go over the wire as they are stored: what a codec makes of them is the clients' affair, as is the default expiry.
-    const context = { ...contextOfStore(store), codec: undefined, expires: null };
+    const context = { ...contextOfStore(store), codec: AS_STORED, expires: null };
     this.root = createStore<unknown>(context, { prefix: `space/{${encodeURIComponent(name)}}/` });
     this.data = this.root.prefix("d/");
     this.#context = contextOf(this.data)!;
@@ -142,5 +143,5 @@ export class Space {
  */
 export function spaceOf<V>(store: Store<V>, name: string): Store {
   if (typeof name !== "string" || name === "" || !name.isWellFormed()) throw new KvError("KV_INVALID_VALUE", "the name of a space is a non-empty, well-formed string");
-  return new Space(store, name).data as Store;
+  return createStore({ ...contextOf(new Space(store, name).data)!, codec: undefined }, {});
 }

@@ -1,4 +1,5 @@
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import type { Incoming } from "./body.ts";
 import { type Limits, limitsOf, Rate } from "./limits.ts";
 import { limited, Refusal } from "./reply.ts";
@@ -64,7 +65,10 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** The digest of a token and its grant. What is wrong is told at once; the digest is ready a moment later. */
-function known({ token, hash, space, readOnly = false, limits }: TokenOptions, others: Required<Limits>): { digest: Promise<Uint8Array>; grant: Grant } {
+function known(options: TokenOptions, others: Required<Limits>): { digest: Promise<Uint8Array>; grant: Grant } {
+  // A misspelt "readOnly" must not let a token write.
+  checkOptions(options, ["token", "hash", "space", "readOnly", "limits"], "a token");
+  const { token, hash, space, readOnly = false, limits } = Object(options) as TokenOptions;
   if (typeof space !== "string" || space === "" || !space.isWellFormed()) throw new KvError("KV_INVALID_VALUE", 'each token needs the name of a "space"');
   if ((token === undefined) === (hash === undefined)) throw new KvError("KV_INVALID_VALUE", 'each of the tokens is given as "token", or as "hash"');
   if (token !== undefined && !(typeof token === "string" && /^[\x21-\x7e]{16,}$/.test(token))) {
@@ -88,7 +92,7 @@ export class Tokens {
     if (tokens !== "none" && (!Array.isArray(tokens) || tokens.length === 0)) {
       throw new KvError("KV_INVALID_VALUE", 'a server needs "tokens": [{ token, space }], or "none" when everyone who reaches it may read and write everything');
     }
-    const all = tokens === "none" ? [] : tokens.map((options: TokenOptions) => known(Object(options), limits));
+    const all = tokens === "none" ? [] : tokens.map((options: TokenOptions) => known(options, limits));
     this.grants = tokens === "none" ? [new Grant(OPEN, false, limits)] : all.map(({ grant }) => grant);
     this.#digests = tokens === "none" ? null : Promise.all(all.map(({ digest }) => digest));
   }

@@ -1,8 +1,9 @@
-import type { CommitWrite } from "../api.ts";
+import type { CommitCheck, CommitWrite } from "../api.ts";
 import { increment } from "../atomic/index.ts";
 import { KvError } from "../errors.ts";
 import type { CommitResult } from "../types.ts";
-import { limited } from "./reply.ts";
+import { type Mark, MARKS, markOf } from "./commit-mark.ts";
+import { limited, Refusal } from "./reply.ts";
 import type { CommitRequest } from "./requests.ts";
 import { bytesOf, type Space } from "./space.ts";
 
@@ -13,6 +14,20 @@ const LONGEST_PAUSE = 64;
 
 const BYTES = "bytes";
 const DATA = "d/";
+
+/**
+ * How many bytes a commit that frees bytes may exceed the limit by: it can be smaller than the mark
+ * of its id, and must not fail for that.
+ */
+const FREEING_BYTES = 4096;
+
+/** Checks and writes of the server itself, which are made with a commit of a user. */
+interface OwnPart {
+  readonly checks: readonly CommitCheck[];
+  readonly writes: readonly CommitWrite[];
+}
+
+const NOTHING: OwnPart = { checks: [], writes: [] };
 
 /** Commits of a space, each made once. Those of a space with a limit on storage keep its sum right in the same transaction. */
 export class Commits {
@@ -33,15 +48,18 @@ export class Commits {
   }
 
   /**
-   * Makes a commit, or answers for one that was made before under the same `id`.
+   * Makes a commit. One that was made before with the same `id` is not made again, and has the
+   * result of the first.
    *
-   * @throws {KvError} KV_QUOTA when it does not fit in what the space may hold.
+   * @throws {KvError} KV_QUOTA when it does not fit into the space, KV_INVALID_VALUE when another
+   * commit was made with its `id`.
    */
   async commit(request: CommitRequest, storageBytes: number): Promise<CommitResult> {
-    if (this.#isMetered) return this.#inTurn(() => this.#metered(request, storageBytes));
+    const mark = await markOf(request);
+    if (this.#isMetered) return this.#inTurn(() => this.#metered(request, mark, storageBytes));
     for (;;) {
-      const result = await this.#attempt(request, [], []);
-      // Nothing, when that it was made before has been forgotten in between: then it is another.
+      const result = await this.#attempt(request, mark, NOTHING);
+      // The mark of an earlier commit has expired in between: this is a new one.
       if (result !== null) return result;
     }
   }
@@ -62,31 +80,39 @@ export class Commits {
     return turn;
   }
 
-  /** `null`: of the checks only the server's own have failed, so that it has to begin again. */
-  async #attempt({ checks, writes, id }: CommitRequest, ownChecks: readonly { key: string; version: string | null }[], ownWrites: readonly CommitWrite[]): Promise<CommitResult | null> {
-    const { root } = this.#space;
-    const all = [...checks.map(({ key, version }) => ({ key: DATA + key, version })), ...ownChecks];
-    const changes = [...writes.map((write) => ({ ...write, key: DATA + write.key })), ...ownWrites];
-    const made = id === null ? null : `commit/${id}`;
-    if (made !== null) {
-      all.push({ key: made, version: null });
-      changes.push({ key: made, value: 1, expires: REMEMBERED });
+  /** The result of an earlier commit with this mark; `null` when there was none. */
+  async #earlier({ key, value }: Mark): Promise<CommitResult | null> {
+    const entry = await this.#space.root.entry(key);
+    if (entry?.version == null) return null;
+    if (entry.value === value) return { ok: true, version: entry.version };
+    throw new Refusal("KV_INVALID_VALUE", "another commit was sent with this id: nothing was written; make a new id for each commit", 422);
+  }
+
+  /** `null`: only checks of the server itself have failed, so that it has to begin again. */
+  async #attempt({ checks, writes }: CommitRequest, mark: Mark | null, own: OwnPart): Promise<CommitResult | null> {
+    const all = [...checks.map(({ key, version }) => ({ key: DATA + key, version })), ...own.checks];
+    const changes = [...writes.map((write) => ({ ...write, key: DATA + write.key })), ...own.writes];
+    if (mark !== null) {
+      all.push({ key: mark.key, version: null });
+      changes.push({ ...mark, expires: REMEMBERED });
     }
-    const result = await root.commit(all, changes);
+    const result = await this.#space.root.commit(all, changes);
     if (result.ok) return result;
-    if (made !== null && result.failed.includes(made)) {
-      const before = await root.entry(made);
-      if (before?.version != null) return { ok: true, version: before.version };
-    }
+    const earlier = mark !== null && result.failed.includes(mark.key) ? await this.#earlier(mark) : null;
+    if (earlier !== null) return earlier;
     const failed = result.failed.filter((key) => key.startsWith(DATA)).map((key) => key.slice(DATA.length));
     return failed.length > 0 ? { ok: false, failed } : null;
   }
 
-  async #metered(request: CommitRequest, storageBytes: number): Promise<CommitResult> {
+  async #metered(request: CommitRequest, mark: Mark | null, storageBytes: number): Promise<CommitResult> {
     const { root } = this.#space;
     // Of two writes of a key the later counts.
     const after = new Map(request.writes.map((write) => [write.key, write]));
+    const markBytes = mark === null ? 0 : bytesOf({ ...mark, metadata: null });
     for (let pause = 1, isFresh = false; ; ) {
+      // A commit that was made before needs no room.
+      const earlier = mark === null ? null : await this.#earlier(mark);
+      if (earlier !== null) return earlier;
       // Somebody without a limit may have written before this server was started.
       if (!this.#isCounted) {
         await this.#count();
@@ -94,19 +120,20 @@ export class Commits {
       }
       const sum = await root.entry<number>(BYTES);
       const before = await Promise.all([...after.keys()].map((key) => this.#space.data.entry<unknown>(key)));
-      let bytes = sum?.value ?? 0;
       let grows = 0;
       for (const entry of before) grows -= entry === null ? 0 : bytesOf(entry);
       for (const { key, value, metadata } of after.values()) grows += value === null ? 0 : bytesOf({ key, value, metadata: metadata as never });
-      bytes += grows;
-      if (grows > 0 && bytes > storageBytes) {
+      const bytes = (sum?.value ?? 0) + grows + markBytes;
+      const most = grows < 0 ? storageBytes + FREEING_BYTES : storageBytes;
+      if (grows + markBytes > 0 && bytes > most) {
         // What has expired since counts until it is counted anew.
         if (isFresh) throw new KvError("KV_QUOTA", `this space holds at most ${storageBytes} bytes: nothing was written; delete something first`);
         this.#isCounted = false;
         continue;
       }
       const version = sum?.version ?? null;
-      const result = await this.#attempt(request, [{ key: BYTES, version }], [{ key: BYTES, value: Math.max(0, bytes) }]);
+      const own = { checks: [{ key: BYTES, version }], writes: [{ key: BYTES, value: Math.max(0, bytes) }] };
+      const result = await this.#attempt(request, mark, own);
       if (result !== null) return result;
       // Another process was faster: by chance, so that those who lost together do not meet again.
       await new Promise((resolve) => setTimeout(resolve, Math.random() * pause));
@@ -126,6 +153,7 @@ export class Commits {
         for (const entry of page.entries) bytes += bytesOf(entry);
         after = page.next;
       } while (after !== null);
+      for await (const [id, value] of root.prefix(MARKS)) bytes += bytesOf({ key: MARKS + id, value, metadata: null });
       const { ok } = await root.commit([{ key: BYTES, version: before?.version ?? null }], [{ key: BYTES, value: bytes }]);
       if (!ok) continue;
       this.#isCounted = true;

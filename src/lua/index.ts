@@ -1,10 +1,10 @@
 import { KvError } from "../errors.ts";
 import { hasMethods } from "../manifest.ts";
 import type { Json } from "../types.ts";
-import { checkedCopy } from "../value.ts";
+import { checkedCopy } from "../value-fault.ts";
 import { Bridge, type Namespaces } from "./bridge.ts";
 import { PRELUDE } from "./prelude.ts";
-import { type LuaState, REGISTRY } from "./state.ts";
+import { type LuaApi, type LuaState, REGISTRY } from "./state.ts";
 import { Values } from "./value.ts";
 
 export type { Namespaces } from "./bridge.ts";
@@ -32,7 +32,7 @@ export interface InstalledKV {
  *
  * @param lua what `new LuaFactory().createEngine()` of wasmoon resolves to.
  * @param kv where namespaces come from: `KV` or `createKV()` of `anykv/namespace`.
- * @throws {KvError} KV_INVALID_CLIENT for something else than a state of wasmoon and namespaces.
+ * @throws {KvError} KV_INVALID_CLIENT for something else than a state of wasmoon and namespaces, KV_NOT_SUPPORTED for wasmoon before 1.16.
  * @example
  * import kv from "anykv";
  * import { installKV } from "anykv/lua";
@@ -56,6 +56,7 @@ export function installKV(lua: LuaState, kv: Namespaces): InstalledKV {
   if (!hasMethods(kv, "namespace")) throw new KvError("KV_INVALID_CLIENT", "these are no namespaces: pass KV of anykv/namespace, or what createKV() answers");
   const thread = global.address;
   const top = api.lua_gettop(thread);
+  checkIntegers(api, thread);
   const values = new Values(api, thread);
   const bridge = new Bridge(global, values, kv);
   global.loadString(PRELUDE, "=anykv");
@@ -86,4 +87,14 @@ export function installKV(lua: LuaState, kv: Namespaces): InstalledKV {
     }
   }
   return { call: call as InstalledKV["call"] };
+}
+
+/** Checks that integers of Lua are bigints, as they are since wasmoon 1.16. */
+function checkIntegers(api: LuaApi, thread: number): void {
+  try {
+    api.lua_pushinteger(thread, 0n);
+  } catch (cause) {
+    const message = "anykv/lua needs wasmoon 1.16 or later, but an older version is installed";
+    throw new KvError("KV_NOT_SUPPORTED", `${message}: npm install wasmoon@latest`, { cause });
+  }
 }

@@ -1,4 +1,5 @@
 import type { ListKeysOptions, Namespace, PutOptions } from "../namespace/types.ts";
+import { checkOptions } from "../options.ts";
 import type { Json } from "../types.ts";
 import { type LuaApi, pushBytes, TYPE } from "./state.ts";
 import { pushText, stringAt, type Values } from "./value.ts";
@@ -36,10 +37,12 @@ function keyOf({ api, thread, first }: Call): string {
   return key;
 }
 
-function optionsOf({ values, thread }: Call, index: number): { readonly [name: string]: Json } {
+function optionsOf({ values, thread }: Call, index: number, known: readonly string[], where: string): { readonly [name: string]: Json } {
   const options = values.read(thread, index, "options");
   if (options === null) return {};
   if (typeof options !== "object" || Array.isArray(options)) throw new Error("options are a table with names, such as { limit = 10 }");
+  // With the rules of Workers KV a namespace ignores unknown options. A Lua program never means that.
+  checkOptions(options, known, where);
   return options;
 }
 
@@ -95,7 +98,7 @@ export const METHODS: { readonly [name: string]: (namespace: Namespace, call: Ca
   },
 
   async put(namespace, call) {
-    await namespace.put(keyOf(call), contentOf(call), optionsOf(call, call.first + 2) as PutOptions);
+    await namespace.put(keyOf(call), contentOf(call), optionsOf(call, call.first + 2, ["expiration", "expirationTtl", "metadata"], "kv:put()") as PutOptions);
     return () => 0;
   },
 
@@ -105,7 +108,7 @@ export const METHODS: { readonly [name: string]: (namespace: Namespace, call: Ca
   },
 
   async list(namespace, call) {
-    const { keys, list_complete, cursor } = await namespace.list(optionsOf(call, call.first) as ListKeysOptions);
+    const { keys, list_complete, cursor } = await namespace.list(optionsOf(call, call.first, ["prefix", "limit", "cursor"], "kv:list()") as ListKeysOptions);
     return (to) => {
       call.values.push(to, { keys: keys as unknown as Json, list_complete, cursor: cursor ?? null });
       return 1;

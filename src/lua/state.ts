@@ -1,3 +1,5 @@
+import type { Bytes } from "../bytes.ts";
+
 /** The part of Lua's C interface that is used; a state is named by the address of a thread of it. */
 export interface LuaApi {
   readonly module: {
@@ -85,11 +87,11 @@ export const TYPE = { nil: 0, boolean: 1, number: 3, string: 4, table: 5, functi
 export const REGISTRY = -1_001_000;
 
 /** A copy of the bytes of the string at an index. */
-export function bytesAt({ module }: LuaApi, thread: number, index: number): Uint8Array<ArrayBuffer> {
+export function bytesAt({ module }: LuaApi, thread: number, index: number): Bytes {
   const length = module._malloc(4);
   try {
     const start = module.ccall("lua_tolstring", "number", ["number", "number", "number"], [thread, index, length]) as number;
-    return module.HEAPU8.slice(start, start + module.getValue(length, "i32")) as Uint8Array<ArrayBuffer>;
+    return module.HEAPU8.slice(start, start + module.getValue(length, "i32")) as Bytes;
   } finally {
     module._free(length);
   }

@@ -1,3 +1,4 @@
+import type { Bytes } from "../bytes.ts";
 import type { Json } from "../types.ts";
 import { bytesAt, type LuaApi, pushBytes, REGISTRY, TYPE } from "./state.ts";
 
@@ -15,7 +16,7 @@ const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export class NotStorable extends Error {}
 
 /** The text of the string at an index, or its bytes where they are no UTF-8. */
-export function stringAt(api: LuaApi, thread: number, index: number): string | Uint8Array<ArrayBuffer> {
+export function stringAt(api: LuaApi, thread: number, index: number): string | Bytes {
   const bytes = bytesAt(api, thread, index);
   try {
     return strict.decode(bytes);

@@ -1,7 +1,8 @@
 import { deadline } from "../expires.ts";
 import { utf8Length } from "../key.ts";
+import { checkOptions } from "../options.ts";
 import type { Expires, Json } from "../types.ts";
-import { checkedCopy } from "../value.ts";
+import { checkedCopy } from "../value-fault.ts";
 import type { Rules } from "./refusal.ts";
 import type { GetOptions, ListKeysOptions, PutOptions, ValueType } from "./types.ts";
 
@@ -61,13 +62,16 @@ const isBare = (options: unknown): boolean => options !== undefined && options !
 
 /** The options of a write. A bare duration in their place would mean "never" by mistake. */
 export function writingOf(options: unknown, { isWorkers, refuse }: Rules): PutOptions {
-  if (isBare(options)) refuse("KV_INVALID_EXPIRES", isWorkers ? "Failed to execute 'put' on 'KvNamespace': parameter 3 is not of type 'PutOptions'." : "the options of put() are an object: { expirationTtl: 60 }", TypeError);
+  if (!isWorkers) checkOptions(options ?? undefined, ["expiration", "expirationTtl", "metadata"], "put()", "KV_INVALID_EXPIRES");
+  // A binding ignores unknown options.
+  else if (isBare(options)) refuse("KV_INVALID_EXPIRES", "Failed to execute 'put' on 'KvNamespace': parameter 3 is not of type 'PutOptions'.", TypeError);
   return Object(options) as PutOptions;
 }
 
 /** The type that is asked for, not checked for existing keys alone: see {@link checkType}. */
-export function typeOf(typeOrOptions: unknown, method: Method, rules: Rules): unknown {
+export function typeOf(typeOrOptions: unknown, method: Method, rules: Rules, where: string): unknown {
   const { isWorkers, refuse } = rules;
+  if (!isWorkers && Object(typeOrOptions) === typeOrOptions) checkOptions(typeOrOptions, ["type", "cacheTtl"], where);
   // What is no object is taken for a type.
   const { type, cacheTtl } = (isBare(typeOrOptions) ? { type: typeOrOptions } : Object(typeOrOptions)) as GetOptions;
   if (cacheTtl !== undefined) {
@@ -152,7 +156,8 @@ export interface Listing {
 
 export function listingOf(options: unknown, rules: Rules): Listing {
   const { isWorkers, refuse } = rules;
-  if (isBare(options)) refuse("KV_INVALID_VALUE", isWorkers ? "Failed to execute 'list' on 'KvNamespace': parameter 1 is not of type 'ListOptions'." : 'the options of list() are an object: { prefix: "a" }', TypeError);
+  if (!isWorkers) checkOptions(options ?? undefined, ["prefix", "limit", "cursor"], "list()");
+  else if (isBare(options)) refuse("KV_INVALID_VALUE", "Failed to execute 'list' on 'KvNamespace': parameter 1 is not of type 'ListOptions'.", TypeError);
   const { prefix, limit, cursor } = Object(options) as ListKeysOptions;
   const asked: unknown = isWorkers && limit !== undefined ? int32(limit, rules) : (limit ?? undefined);
   const most = asked === undefined || (isWorkers && (asked as number) <= 0) ? MOST_LISTED : (asked as number);

@@ -5,10 +5,11 @@ import { patiently, type SqliteClient } from "../database/sqlite-handle.ts";
 import { builtin } from "../disk/node.ts";
 import { KvError } from "../errors.ts";
 import { MEMORY, SQLITE } from "../manifest.ts";
+import { checkOptions } from "../options.ts";
 import { contextOver, createStore } from "../store.ts";
 import type { Json, Supports } from "../types.ts";
 import { namespace } from "./namespace.ts";
-import { checkOptions, rulesOf } from "./refusal.ts";
+import { rulesOf } from "./refusal.ts";
 import type { KVNamespaces, KVOptions } from "./types.ts";
 
 /** Makes a handle of the database in a file. */
@@ -97,7 +98,9 @@ function storeIn(dataDir: string | undefined): Store {
  * console.log(await KV.namespace("posts").get("session:abc"), KV.storage); // null MEMORY
  */
 export function createKV(given: KVOptions = {}): KVNamespaces {
-  const { store, dataDir, ...options } = checkOptions(given, "{ store: kv(client) }, { dataDir }");
+  // A store, a client or a folder in their place would be ignored, and the data kept elsewhere.
+  checkOptions(given, ["store", "dataDir", "compat"], "createKV()", "KV_INVALID_CLIENT");
+  const { store, dataDir, ...options } = given;
   if (dataDir !== undefined && typeof dataDir !== "string") throw new KvError("KV_INVALID_CLIENT", "dataDir is the path of a folder");
   // What is no store is said here, not by the first use.
   if (store !== undefined) namespace(store, "", options);

@@ -1,13 +1,15 @@
 import type { Store } from "../api.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { guardOf } from "../guard.ts";
-import { contextOf, createStore, RAW } from "../store.ts";
+import { RAW } from "../coded.ts";
+import { checkOptions } from "../options.ts";
+import { contextOf, createStore } from "../store.ts";
 import { checkKey, checkKeys, checkTotal, checkType, expirationOf, listingOf, metadataOf, typeOf, writingOf } from "./checks.ts";
 import { decodeKept, encodeHead, encodeKept, type Kept } from "./kept.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { cursorAt, namesBehind, placeOf } from "./pages.ts";
 import { asText, checkKind, convert, payloadOf } from "./payload.ts";
-import { checkOptions, rulesOf } from "./refusal.ts";
+import { rulesOf } from "./refusal.ts";
 import type { KeyPage, ListedKey, Namespace, NamespaceOptions, PutOptions, ValueWithMetadata } from "./types.ts";
 
 /** A change of one record; `null` deletes. */
@@ -39,7 +41,9 @@ export function namespace<V>(store: Store<V>, name: string, options: NamespaceOp
   const context = contextOf(store);
   if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a namespace is put over a store: namespace(kv(client), name)");
   const { connection, prefix, timeout, expires: byDefault } = context;
-  const rules = rulesOf(checkOptions(options, '{ compat: "workers" }').compat);
+  // A store or a client in their place would be ignored.
+  checkOptions(options, ["compat"], "namespace()", "KV_INVALID_CLIENT");
+  const rules = rulesOf(options.compat);
   const records: Store<unknown> = createStore<unknown>(context, { codec: RAW });
   layoutOf(name, prefix, Infinity);
 
@@ -90,8 +94,8 @@ export function namespace<V>(store: Store<V>, name: string, options: NamespaceOp
   });
 
   /** Values of many keys, by the keys in their order. */
-  async function bulk<T>(keys: readonly unknown[], typeOrOptions: unknown, take: (kept: Kept | null, value: unknown) => T): Promise<Map<string, T>> {
-    const type = typeOf(typeOrOptions, "GET_BULK", rules);
+  async function bulk<T>(keys: readonly unknown[], typeOrOptions: unknown, where: string, take: (kept: Kept | null, value: unknown) => T): Promise<Map<string, T>> {
+    const type = typeOf(typeOrOptions, "GET_BULK", rules, where);
     const names = checkKeys(keys, rules);
     const found = await readMany(names);
     if (rules.isWorkers) checkTotal(found.reduce((sum, kept) => sum + (kept === null ? 0 : asText(kept.payload).length), 0), rules);
@@ -107,17 +111,22 @@ export function namespace<V>(store: Store<V>, name: string, options: NamespaceOp
   }
 
   async function get(key: unknown, typeOrOptions?: unknown): Promise<unknown> {
-    if (Array.isArray(key)) return bulk(key, typeOrOptions, (_kept, value) => value);
+    if (Array.isArray(key)) return bulk(key, typeOrOptions, "get()", (_kept, value) => value);
     const checked = checkKey(key, "GET", rules);
-    const type = typeOf(typeOrOptions, "GET", rules);
+    const type = typeOf(typeOrOptions, "GET", rules, "get()");
     return converted(await read(checked), type);
   }
 
+  /** An item of a bulk read. Workers KV tells less of it than of a single one. */
+  function bulkItem(kept: Kept | null, value: unknown): unknown {
+    if (!rules.isWorkers) return described(kept, value);
+    return value === null ? null : { value, metadata: kept?.metadata ?? null };
+  }
+
   async function getWithMetadata(key: unknown, typeOrOptions?: unknown): Promise<unknown> {
-    // Workers KV has nothing but null for those that it does not find.
-    if (Array.isArray(key)) return bulk(key, typeOrOptions, (kept, value) => (rules.isWorkers && value === null ? null : described(kept, value)));
+    if (Array.isArray(key)) return bulk(key, typeOrOptions, "getWithMetadata()", bulkItem);
     const checked = checkKey(key, "GET", rules);
-    const type = typeOf(typeOrOptions, "GET", rules);
+    const type = typeOf(typeOrOptions, "GET", rules, "getWithMetadata()");
     const kept = await read(checked);
     return described(kept, converted(kept, type));
   }

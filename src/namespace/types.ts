@@ -66,7 +66,7 @@ export interface ListKeysOptions {
 export interface NamespaceOptions {
   /**
    * `"workers"`: the rules of Workers KV to the letter. Deadlines are at least 60 seconds away, `expirationTtl` wins over `expiration`, no objects are taken, arguments are converted instead of
-   * refused, and errors are those of a binding (`Error`, `TypeError`, `SyntaxError`; with a `code` of this library). Default: the rules of this library.
+   * refused, and errors are those of a binding (`Error`, `TypeError`, `SyntaxError`; with a `code` of this library that is not enumerable). Default: the rules of this library.
    */
   compat?: "workers" | undefined;
 }
@@ -103,6 +103,7 @@ export interface Namespace extends AsyncUsingDisposable {
 
   /**
    * The same with metadata and deadline, as one write has left them together. What is missing is `null` in all of them.
+   * With `compat: "workers"` many keys have items `{ value, metadata }`, and `null` where there is none, as in Workers KV.
    *
    * @throws {KvError} as `get()`.
    * @example

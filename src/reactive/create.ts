@@ -1,4 +1,6 @@
 import type { Store } from "../api.ts";
+import { durationOf, MOST_INTERVAL } from "../duration.ts";
+import { checkOptions } from "../options.ts";
 import type { Connect } from "./backend.ts";
 import { statesOf } from "./states.ts";
 import type { KVFn, KVSeed, KVStoreOptions, Storable } from "./types.ts";
@@ -7,16 +9,18 @@ import type { KVFn, KVSeed, KVStoreOptions, Storable } from "./types.ts";
 const functions = new WeakMap<object, Map<string, KVFn>>();
 const inIndexedDb = {};
 
-function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, seeds, delay = 100, interval = 1000 }: KVStoreOptions<unknown>): KVFn {
+function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, seeds, delay = 0.1, interval = 1 }: KVStoreOptions<unknown>): KVFn {
+  const wait = durationOf("delay", delay, 10, 0);
+  const look = interval === Infinity ? Infinity : durationOf("interval", interval, MOST_INTERVAL, 0);
   const place = store ?? inIndexedDb;
   const made = functions.get(place) ?? new Map<string, KVFn>();
   functions.set(place, made);
   const id = store ? name : JSON.stringify([dbName, name, version]);
   const connect: Connect = async (memory) =>
     store
-      ? (await import("./store-backend.ts")).storeBackend(store as Store<unknown>, name, seeds, interval, memory)
+      ? (await import("./store-backend.ts")).storeBackend(store as Store<unknown>, name, seeds, look, memory)
       : (await import("./idb.ts")).idbBackend(name, version, dbName, seeds, memory);
-  const known = made.get(id) ?? statesOf(connect, delay, () => made.delete(id));
+  const known = made.get(id) ?? statesOf(connect, wait, () => made.delete(id));
   made.set(id, known);
   return known;
 }
@@ -46,6 +50,7 @@ function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, s
 export function createKVStore<T = Storable>(name: string, version?: number, dbName?: string, seeds?: readonly KVSeed<NoInfer<T>>[]): KVFn;
 export function createKVStore<T = Storable>(name: string, options: KVStoreOptions<NoInfer<T>>): KVFn;
 export function createKVStore<T>(name: string, version?: number | KVStoreOptions<T>, dbName?: string, seeds?: readonly KVSeed<T>[]): KVFn {
+  if (Object(version) === version) checkOptions(version, ["store", "version", "dbName", "seeds", "delay", "interval"], "createKVStore()");
   const made = functionOf(name, Object(version) === version ? (version as KVStoreOptions<unknown>) : ({ version, dbName, seeds } as KVStoreOptions<unknown>));
   // Not before the current turn has ended: what else it declares for the database is made at once.
   queueMicrotask(() => void made.store().promise());

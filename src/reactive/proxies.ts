@@ -1,2 +1,15 @@
-// All that is taken of the library of proxies; docs/reactive-decision.md says why it is this one.
-export { computed, effectScope, ReactiveEffect, reactive, toRaw } from "@vue/reactivity";
+// Everything that is used of @vue/reactivity; docs/reactive-decision.md says why it is this library.
+// A missing named import would be a syntax error of the engine, which does not name the version.
+import * as reactivity from "@vue/reactivity";
+import { requireVersion } from "../require-version.ts";
+
+// It exports no version. `pause` is new in 3.5.
+const is35 = typeof reactivity.ReactiveEffect?.prototype.pause === "function";
+requireVersion("anykv/reactive", "@vue/reactivity", "3.5", is35 ? "3.5" : undefined);
+
+export type ReactiveEffect = reactivity.ReactiveEffect;
+export const ReactiveEffect: typeof reactivity.ReactiveEffect = reactivity.ReactiveEffect;
+export const computed: typeof reactivity.computed = reactivity.computed;
+export const effectScope: typeof reactivity.effectScope = reactivity.effectScope;
+export const reactive: typeof reactivity.reactive = reactivity.reactive;
+export const toRaw: typeof reactivity.toRaw = reactivity.toRaw;

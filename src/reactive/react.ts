@@ -1,5 +1,9 @@
-import { useMemo, useSyncExternalStore } from "react";
+// A missing named import would be a syntax error of the engine, which does not name the version.
+import * as React from "react";
+import { requireVersion } from "../require-version.ts";
 import { kv, type KVFn, type KVState } from "./index.ts";
+
+requireVersion("anykv/reactive/react", "react", "18", React.version);
 
 /** What one component has of a key. */
 function handleOf<T>(store: KVFn, key: string, init: T) {
@@ -42,7 +46,7 @@ function handleOf<T>(store: KVFn, key: string, init: T) {
  * ```
  */
 export function useKV<T>(key: string, init: T, store: KVFn = kv): readonly [Readonly<KVState<T>>, KVState<T>] {
-  const handle = useMemo(() => handleOf(store, key, init), [store, key]);
-  const view = useSyncExternalStore(handle.subscribe, handle.view, handle.first);
+  const handle = React.useMemo(() => handleOf(store, key, init), [store, key]);
+  const view = React.useSyncExternalStore(handle.subscribe, handle.view, handle.first);
   return [view, handle.stateOf(view)];
 }

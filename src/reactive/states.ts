@@ -1,5 +1,6 @@
 import { reactive } from "./proxies.ts";
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import type { Connect } from "./backend.ts";
 import { plain } from "./copy.ts";
 import { observe, type Observer } from "./observe.ts";
@@ -102,7 +103,9 @@ function show(entry: Entry, value: unknown = entry.init): void {
   tell(entry);
 }
 
-function subscribe(state: object, listener: () => void, { sync }: SubscribeOptions = {}): () => void {
+function subscribe(state: object, listener: () => void, options: SubscribeOptions = {}): () => void {
+  checkOptions(options, ["sync"], "subscribe()");
+  const { sync } = options;
   const { listeners } = entryOf(state);
   const own = { call: listener, isSync: sync };
   listeners.add(own);

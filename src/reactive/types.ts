@@ -113,8 +113,15 @@ export interface KVStoreOptions<T = Storable> {
   readonly dbName?: string;
   /** What a store has that was never filled. */
   readonly seeds?: readonly KVSeed<T>[];
-  /** How long changes wait for others, to be written at once: milliseconds, fewer than 2³¹. Default 100. */
-  readonly delay?: number;
-  /** How often changes of other processes are looked for in `store` while states are used, beside once when they are made: milliseconds; `Infinity` for that alone, 0 for never. Default 1000. */
-  readonly interval?: number;
+  /**
+   * How long a change waits for others, to be written together with them: seconds up to 10, or a
+   * string such as `"250ms"`. Default 0.1.
+   */
+  readonly delay?: number | string;
+  /**
+   * How often to look for changes by other processes in `store`, while states are used: seconds up to
+   * 60, or a string such as `"500ms"`. A state also looks once when it is made; `Infinity` means only
+   * then, 0 means never. Default 1.
+   */
+  readonly interval?: number | string;
 }

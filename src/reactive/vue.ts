@@ -1,8 +1,13 @@
-import { onScopeDispose, reactive, type Ref, toRef } from "vue";
+// A missing named import would be a syntax error of the engine, which does not name the version.
+import * as Vue from "vue";
+import { requireVersion } from "../require-version.ts";
 import { kv, type KVFn, type KVState } from "./index.ts";
 
+// Before 3.5, components do not follow the states, which belong to @vue/reactivity 3.5.
+requireVersion("anykv/reactive/vue", "vue", "3.5", Vue.version);
+
 /** A ref of the value of a key. */
-export type KVRef<T> = Ref<T> & {
+export type KVRef<T> = Vue.Ref<T> & {
   /** The state, with `status` and `error`. */
   readonly state: KVState<T>;
 };
@@ -28,7 +33,7 @@ export type KVRef<T> = Ref<T> & {
  */
 export function useKV<T>(key: string, init: T, store: KVFn = kv): KVRef<T> {
   const isServer = typeof document === "undefined";
-  const state = isServer ? (reactive({ data: structuredClone(init), status: "init" }) as KVState<T>) : store(key, init);
-  if (!isServer) onScopeDispose(() => store.leave(state));
-  return Object.assign(toRef(state, "data") as Ref<T>, { state });
+  const state = isServer ? (Vue.reactive({ data: structuredClone(init), status: "init" }) as KVState<T>) : store(key, init);
+  if (!isServer) Vue.onScopeDispose(() => store.leave(state));
+  return Object.assign(Vue.toRef(state, "data") as Vue.Ref<T>, { state });
 }

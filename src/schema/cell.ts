@@ -1,11 +1,11 @@
 import type { Entry } from "../api.ts";
 import { update } from "../atomic/update.ts";
-import { isKvError, KvError } from "../errors.ts";
+import { isKvError, KvError, type KvErrorCode } from "../errors.ts";
 import { deadline } from "../expires.ts";
 import { type Guarded, guardOf } from "../guard.ts";
+import { checkOptions } from "../options.ts";
 import type { StructureCalls, StructureName, StructureReads, StructureWrites } from "../structures.ts";
 import type { Expires, StructurePlace } from "../types.ts";
-import { isPlain } from "../value.ts";
 import { tell, type Watched } from "../watch.ts";
 import type { FieldWriteOptions } from "./fields.ts";
 import type { Ground } from "./ground.ts";
@@ -149,6 +149,15 @@ export class Cell {
     throw this.#foreign();
   }
 
+  /** Checks options as {@link checkOptions} does. Its errors say which field they are about. */
+  checkOptions(options: unknown, known: readonly string[], where: string, code?: KvErrorCode): void {
+    try {
+      checkOptions(options, known, where, code);
+    } catch (error) {
+      this.ground.context.connection.refuse(error, "writing", this.full);
+    }
+  }
+
   /** The moment of an expiry; `undefined` for none. @throws {KvError} KV_INVALID_EXPIRES. */
   #deadline(expires: Expires | undefined): number | null | undefined {
     try {
@@ -161,7 +170,7 @@ export class Cell {
   /** @throws {KvError} KV_INVALID_EXPIRES for what is no expiry, and for options that are none. */
   #expiryOf(options: FieldWriteOptions | undefined): Expires | undefined {
     // A bare duration or Date in its place would mean "never" by mistake.
-    if (options !== undefined && (Object(options) !== options || !isPlain(options, false))) throw new KvError("KV_INVALID_EXPIRES", 'the options of a write are an object: { expires: "1h" }', { client: this.client, key: this.full });
+    this.checkOptions(options, ["expires"], "a write", "KV_INVALID_EXPIRES");
     this.#deadline(options?.expires);
     return options?.expires;
   }

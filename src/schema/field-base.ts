@@ -16,8 +16,8 @@ export function fieldOf(cell: Cell, isThere: () => Promise<boolean>): Field {
 
 /** A stream of what `read` answers. States are told apart by `stateOf`, a value that JSON keeps whatever it is. */
 export function watchCell<T>(cell: Cell, read: () => Promise<T>, options: FieldWatchOptions = {}, stateOf: (value: T) => unknown = (value) => value): ReadableStream<T> {
-  if (Object(options) !== options) throw new KvError("KV_INVALID_VALUE", "the options of watch() are an object: { interval: 5000 }", { client: cell.client, key: cell.full });
-  const { interval = 1000, signal } = options;
+  cell.checkOptions(options, ["interval", "signal"], "watch()");
+  const { interval = 1, signal } = options;
   if (signal !== undefined && !hasMethods(signal, "addEventListener")) throw new KvError("KV_INVALID_VALUE", '"signal" is the signal of an AbortController', { client: cell.client, key: cell.full });
   const reading = async (): Promise<Reading<T>> => {
     const value = await read();

@@ -8,8 +8,8 @@ export interface FieldWriteOptions {
 
 /** Options of `watch()`. */
 export interface FieldWatchOptions {
-  /** How often to look for changes that nobody here has made, in milliseconds. Default 1000. */
-  readonly interval?: number | undefined;
+  /** How often to look for changes by others: seconds up to 60, or a string such as `"500ms"`. Default 1. */
+  readonly interval?: number | string | undefined;
   /** Ends the watch. */
   readonly signal?: AbortSignal | undefined;
 }

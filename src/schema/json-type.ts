@@ -1,4 +1,5 @@
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { isStandardSchema, type StandardSchema } from "./standard.ts";
 
 /** How data of older versions becomes data of this one. */
@@ -44,7 +45,7 @@ export interface JsonType<Input = unknown, Output = unknown> {
 export function json<Input, Output>(schema: StandardSchema<Input, Output>, options: JsonOptions = {}): JsonType<Input, Output> {
   if (!isStandardSchema(schema)) throw new KvError("KV_INVALID_VALUE", "json() takes a schema of a library that follows standardschema.dev");
   // A bare version in their place would be version 1 by mistake.
-  if (Object(options) !== options) throw new KvError("KV_INVALID_VALUE", "the options of json() are an object: { version: 2, migrate }");
+  checkOptions(options, ["version", "migrate"], "json()");
   const { version = 1, migrate } = options;
   if (!Number.isSafeInteger(version) || version < 1) throw new KvError("KV_INVALID_VALUE", "the version of a schema is a whole number from 1");
   if (version > 1 && typeof migrate !== "function") throw new KvError("KV_INVALID_VALUE", "a schema of a version above 1 needs migrate(value, fromVersion)");

@@ -6,8 +6,9 @@ import type { SortedField, SortedOptions } from "./fields.ts";
 
 export function sortedField(cell: Cell): SortedField {
   const size = (): Promise<number> => cell.read("sorted.size");
-  const isReverse = (options: SortedOptions = {}): boolean => {
+  const isReverse = (where: string, options: SortedOptions = {}): boolean => {
     if (Object(options) !== options) return refuse(cell, "options, an object", options);
+    cell.checkOptions(options, ["reverse"], where);
     const { reverse = false } = options;
     return typeof reverse === "boolean" ? reverse : refuse(cell, "a boolean", reverse, ["reverse"]);
   };
@@ -29,9 +30,9 @@ export function sortedField(cell: Cell): SortedField {
       return score;
     },
     score: async (member) => (await cell.read("sorted.score", memberOf(cell, member))) ?? undefined,
-    rank: async (member, options) => (await cell.read("sorted.rank", memberOf(cell, member), isReverse(options))) ?? undefined,
-    range: async (start = 0, end, options) => (await cell.read("sorted.range", placeOf(cell, start), endOf(cell, end), isReverse(options))).map(([member, score]) => [member, score]),
-    between: async (min = -Infinity, max = Infinity, options) => (await cell.read("sorted.between", bound(min), bound(max), isReverse(options))).map(([member, score]) => [member, score]),
+    rank: async (member, options) => (await cell.read("sorted.rank", memberOf(cell, member), isReverse("rank()", options))) ?? undefined,
+    range: async (start = 0, end, options) => (await cell.read("sorted.range", placeOf(cell, start), endOf(cell, end), isReverse("range()", options))).map(([member, score]) => [member, score]),
+    between: async (min = -Infinity, max = Infinity, options) => (await cell.read("sorted.between", bound(min), bound(max), isReverse("between()", options))).map(([member, score]) => [member, score]),
     size,
     watch: (options) => watchCell(cell, read, options, (entries) => entries && [...entries]),
   };

@@ -1,9 +1,9 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { contextOf } from "../store.ts";
 import { bitsetField } from "./bitset-field.ts";
 import { Cell } from "./cell.ts";
-import { isPlain } from "./checks.ts";
 import { DEFINITION, type Definition, type NamedKind, type Part, partFor } from "./definition.ts";
 import type { Field } from "./fields.ts";
 import { type Ground, groundOf } from "./ground.ts";
@@ -109,7 +109,7 @@ function treeOf(ground: Ground, path: string, definition: Definition): Tree {
 /** @throws {KvError} KV_INVALID_KEY, KV_INVALID_VALUE, KV_INVALID_CLIENT. */
 function rootOf(definition: Definition, options: unknown): Tree {
   // A store or a client in their place would be ignored, and the data kept in memory.
-  if (options !== undefined && (!isPlain(options) || contextOf(options) !== undefined)) throw new KvError("KV_INVALID_CLIENT", "a typed store takes its store in an object: { store: kv(client) }");
+  checkOptions(options, ["store"], "a typed store", "KV_INVALID_CLIENT");
   return treeOf(groundOf((options as TypedStoreOptions | undefined)?.store), partOf(definition.name), definition);
 }
 

@@ -30,12 +30,13 @@ export const UNREADABLE = false;
 
 const toItem = ({ key, record }: Write): ItemWrite => ({ key, item: record && encodeRecord(record), expires: record?.expires ?? null });
 
+const unlocked: KeyedLock = async (_keys, task) => task();
+
 /**
- * The adapter over such a client: records in the text form; a commit holds among all who share the lock. Where a reader may
- * meet a value that is half written, reads wait for their turn too.
+ * The adapter over such a client: records in the text form. The store keeps the order of calls, so that a commit holds in
+ * this process. Where a listing may meet a value that is half written, all calls take a lock.
  */
-export function adapterOf(items: Items, lock: KeyedLock, isTorn = false): Adapter {
-  const reading = <T>(keys: readonly string[], read: () => Promise<T>): Promise<T> => (isTorn ? lock(keys, read) : read());
+export function adapterOf(items: Items, lock: KeyedLock = unlocked): Adapter {
   async function getMany(keys: readonly string[], values = true): Promise<(KvRecord | null)[]> {
     const found = keys.length === 0 ? [] : await items.read(keys);
     return found.map((item, i) => recordIn(item, keys[i]!, values));
@@ -64,9 +65,9 @@ export function adapterOf(items: Items, lock: KeyedLock, isTorn = false): Adapte
   }
 
   return {
-    get: (key) => reading([key], async () => (await getMany([key]))[0]!),
-    has: (key, now) => reading([key], async () => isFresh((await getMany([key], false))[0]!, now)),
-    getMany: (keys) => reading(keys, () => getMany(keys)),
+    get: (key) => lock([key], async () => (await getMany([key]))[0]!),
+    has: (key, now) => lock([key], async () => isFresh((await getMany([key], false))[0]!, now)),
+    getMany: (keys) => lock(keys, () => getMany(keys)),
     set: (key, record) => setMany([{ key, record }]),
     del: (key) => setMany([{ key, record: null }]),
     setMany: async (writes) => void (writes.length > 0 && (await setMany(writes))),

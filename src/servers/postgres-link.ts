@@ -47,6 +47,8 @@ export interface PostgresLink {
   /** How the column with the keys is read, and how many characters stand before a key then. */
   readonly key: string;
   readonly guard: number;
+  /** Whether all statements go through one connection, one behind the other. */
+  readonly isInOrder: boolean;
   /** Connects a Client that is not connected yet. @throws {KvError} KV_CONNECTION for one whose connection has ended. */
   connect(): Promise<void>;
   /** One statement; its columns have to be texts. With `isLong` it may take as long as it needs. */
@@ -149,6 +151,7 @@ function pgliteLink(db: PgliteClient): PostgresLink {
     // A byte order mark at the start of a text is lost.
     key: "'.' || key",
     guard: 1,
+    isInOrder: true,
     connect: async () => {},
     run: async (text, values = []) => (await db.query(text, [...values], options)).rows as Row[],
     script: async (text) => ((await db.exec(text, options)).at(-1)?.rows ?? []) as Row[],
@@ -179,6 +182,7 @@ export function linkTo(client: PostgresClient): PostgresLink {
   return {
     key: "key",
     guard: 0,
+    isInOrder: !isPool,
     async connect() {
       if (isPool) return;
       if (isOver(state)) throw over();

@@ -24,6 +24,8 @@ export interface RedisNode {
 /** What the adapter asks of a client, the same for every kind. */
 export interface RedisWire {
   readonly isCluster: boolean;
+  /** Whether all commands go through one connection, one behind the other. */
+  readonly isInOrder: boolean;
   /** What the client puts in front of every key by itself (`keyPrefix`): keys stand so on the server. */
   readonly prefix: string;
   /** What has to be put in front of the keys of a command so that they stand there: nothing where the client does so for raw commands too. */
@@ -169,6 +171,7 @@ function wire(link: Link, send: Sender, rest: Pick<RedisWire, "prefix" | "before
   const nodes = rest.nodes ?? (async () => [{ send: (command) => send("", command), epoch }]);
   return {
     isCluster: false,
+    isInOrder: false,
     ...rest,
     send: (key, command) => linked(() => send(key, command)),
     sendAll: (commands) => linked(() => sendAll(commands)),
@@ -190,7 +193,7 @@ function clientWire(client: NodeRedisClient): RedisWire {
   const { sendCommand } = client.options?.legacyMode === true ? client.v4 : { sendCommand: client.sendCommand.bind(client) };
   const send = (command: RedisCommand): Promise<unknown> => sendCommand(command, TIMELESS);
   const close = (): Promise<void> => leaveNodeRedis(client, client.isReady === true && (() => send(PING)));
-  return wire(link, (_key, command) => send(command), { ...prefixed(client), close }, () => link.errors);
+  return wire(link, (_key, command) => send(command), { ...prefixed(client), close, isInOrder: true }, () => link.errors);
 }
 
 /**
@@ -302,6 +305,7 @@ function ioredisWire(client: IoRedis): RedisWire {
     prefix: String(client.options.keyPrefix ?? ""),
     before: "",
     isCluster,
+    isInOrder: !isCluster,
     watch: async () => (isCluster ? losing(client) : changing(() => client.connectionEpoch)),
     close: () => leave(client.status === "ready" && ping, end),
     ...(isCluster && { nodes }),

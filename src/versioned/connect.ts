@@ -1,7 +1,8 @@
 import { http, type HttpOptions } from "../clients/http.ts";
 import { Connection } from "../connection.ts";
 import { KvError } from "../errors.ts";
-import { timeoutOf } from "../patience.ts";
+import { checkOptions } from "../options.ts";
+import { timeoutOf } from "../timeout.ts";
 import { contextOver, createStore } from "../store.ts";
 import type { Json } from "../types.ts";
 import { versioned, type VersionedOptions, type VersionedStore } from "./versioned.ts";
@@ -39,6 +40,7 @@ export interface ConnectOptions extends VersionedOptions, Omit<HttpOptions, "tok
  * await server.close();
  */
 export function connect(options: ConnectOptions): VersionedStore {
+  checkOptions(options, ["url", "accessToken", "region", "headers", "fetch", "timeout", "valueBytes", "indexes"], "connect()");
   const { url, accessToken, region = "eu-central-1", headers = {}, fetch, timeout, valueBytes = 16_384, indexes } = Object(options) as ConnectOptions;
   if (typeof accessToken !== "string" || accessToken === "") throw new KvError("KV_INVALID_VALUE", 'connect() needs the "accessToken" of a space');
   if (!/^https?:\/\//i.test(String(url))) throw new KvError("KV_INVALID_VALUE", 'connect() needs the "url" of a server, which begins with https:// or http://');

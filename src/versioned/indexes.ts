@@ -1,5 +1,6 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { decodeKey, encodeKey, encodePrefix, type Key, type KeyPart } from "./key.ts";
 import type { IndexOptions } from "./types.ts";
 import { decodeValue } from "./value.ts";
@@ -21,7 +22,9 @@ export interface Index {
 
 /** @throws {KvError} KV_INVALID_VALUE for an index that is none, KV_INVALID_KEY for its name or prefix. */
 export function indexesOf(options: { readonly [name: string]: IndexOptions } = {}): readonly Index[] {
-  return Object.entries(Object(options) as typeof options).map(([name, index]) => {
+  if (Object.prototype.toString.call(options) !== "[object Object]") throw new KvError("KV_INVALID_VALUE", '"indexes" is an object: { name: { prefix, of } }');
+  return Object.entries(options).map(([name, index]) => {
+    checkOptions(index, ["prefix", "of", "unique"], `the index ${name}`);
     const { prefix, of, unique = false } = Object(index) as typeof index;
     if (typeof of !== "function") throw new KvError("KV_INVALID_VALUE", `the index ${JSON.stringify(name)} needs a function "of"`);
     encodeKey([name]);

@@ -1,7 +1,7 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../expires.ts";
 import { compareKeys } from "../key.ts";
+import { checkOptions } from "../options.ts";
 import { decodePosition, encodePosition } from "./cursor.ts";
 import { decodeKey, encodeKey, encodePrefix } from "./key.ts";
 import { pages, type TextRange } from "./pages.ts";
@@ -26,6 +26,7 @@ interface Members {
 
 /** @throws {KvError} KV_INVALID_VALUE for members that do not go together. */
 function membersOf(selector: unknown): Members {
+  checkOptions(selector, ["prefix", "start", "end"], "the selector of list()");
   const { prefix, start, end } = Object(selector) as Members;
   if (prefix === undefined && (start === undefined || end === undefined)) throw invalid('a selector has a "prefix", or both "start" and "end"');
   if (prefix !== undefined && start !== undefined && end !== undefined) throw invalid('a selector with a "prefix" has a "start" or an "end", not both');
@@ -75,7 +76,7 @@ function later<T>(work: () => T): () => T {
  * KV_INVALID_CURSOR, KV_INVALID_VALUE for more than 1,000 entries at once.
  */
 export function list<T>(store: Store<unknown>, selector: Selector, options: VersionedListOptions = {}): VersionedList<T> {
-  checkOptions(options, "limit: 10", "KV_INVALID_VALUE");
+  checkOptions(options, ["limit", "cursor", "reverse", "batchSize"], "list()");
   const { cursor, reverse = false } = options;
   const limit = count("limit", options.limit) ?? Infinity;
   const size = count("batchSize", options.batchSize) ?? Math.min(limit, 100);

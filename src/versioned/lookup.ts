@@ -1,7 +1,7 @@
 import type { Store } from "../api.ts";
 import { untilDone } from "../contention.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../expires.ts";
+import { checkOptions } from "../options.ts";
 import { entryOf } from "./entry.ts";
 import { areaOf, type Index, partsOf, placeIn, placeNow, placeOf, standing } from "./indexes.ts";
 import { decodeKey, type Key, type KeyPart } from "./key.ts";
@@ -44,7 +44,8 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
     }
   }
 
-  async function* listBy<T>(name: string, by: KeyPart | Key): AsyncGenerator<VersionedEntry<T>, void, undefined> {
+  async function* listBy<T>(name: string, by: KeyPart | Key, ...others: unknown[]): AsyncGenerator<VersionedEntry<T>, void, undefined> {
+    if (others.some((other) => other !== undefined)) throw new KvError("KV_INVALID_VALUE", "listBy() takes no options: end the iteration when you have enough entries");
     const index = indexOf(name);
     const place = placeOf(index, partsOf(by));
     if (index.isUnique) {
@@ -101,7 +102,7 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
       return one<T>(index, placeOf(index, partsOf(by)));
     },
     async reindex(options: ReindexOptions = {}) {
-      checkOptions(options, "progress", "KV_INVALID_VALUE");
+      checkOptions(options, ["progress"], "reindex()");
       const { progress } = options;
       let done = 0;
       for (const index of indexes) {

@@ -23,7 +23,7 @@ export type MaybeEntry<T = unknown> = VersionedEntry<T> | MissingEntry;
 export interface VersionedSetOptions {
   /** When the value expires: seconds, a text such as `"1h"`, a `Date`, or `null` for never. Default: the store's. */
   expires?: Expires | undefined;
-  /** The same in milliseconds from now: a whole number from 0. */
+  /** The same in milliseconds from now: a whole number from 0. The name and the unit are those of Deno KV. */
   expireIn?: number | undefined;
 }
 
@@ -125,8 +125,11 @@ export interface IndexOptions<T = unknown> {
 export interface WatchOptions {
   /** Yields also after writes here that have not changed anything. Default `false`. */
   raw?: boolean | undefined;
-  /** How often changes from elsewhere are looked for while somebody reads, in milliseconds. Default 1000. Those through the same connection come at once. */
-  interval?: number | undefined;
+  /**
+   * How often to look for changes by others while somebody reads the stream: seconds up to 60, or a
+   * string such as `"500ms"`. Default 1. Changes through the same connection arrive immediately.
+   */
+  interval?: number | string | undefined;
 }
 
 /** Options of `reindex()`. */

@@ -1,7 +1,7 @@
 import type { Store } from "../api.ts";
 import type { Ending } from "../closing.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../expires.ts";
+import { checkOptions } from "../options.ts";
 import { contextOf } from "../store.ts";
 import { tell as tellAll, watch as watchAll, type Watched } from "../watch.ts";
 import { UNVERSIONED } from "./entry.ts";
@@ -27,11 +27,11 @@ function stateOf(entries: readonly MaybeEntry[]): string {
 /**
  * A stream of what is under some keys: now, and whenever one of them has changed.
  *
- * @throws {KvError} at once KV_INVALID_VALUE for an interval that is none. The stream fails with KV_CLOSED when the store is closed already, and with what reading fails with.
+ * @throws {KvError} at once KV_INVALID_VALUE when `interval` is not a duration. The stream fails with KV_CLOSED when the store is closed already, and with what reading fails with.
  */
 export function watch(store: Store<unknown>, texts: readonly string[], read: () => Promise<MaybeEntry[]>, closed: Ending | undefined, options: WatchOptions = {}): ReadableStream<MaybeEntry[]> {
-  checkOptions(options, "interval: 5000", "KV_INVALID_VALUE");
-  const { raw = false, interval = 1000 } = options;
+  checkOptions(options, ["raw", "interval"], "watch()");
+  const { raw = false, interval = 1 } = options;
   const reading = async (): Promise<{ value: MaybeEntry[]; state: string }> => {
     const value = await read();
     return { value, state: stateOf(value) };

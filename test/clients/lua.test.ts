@@ -290,6 +290,8 @@ describe("what cannot be stored", () => {
     ['kv:put("a", "b", { expiration = "soon" })', "expiration"],
     ['kv:put("a", "b", { metadata = print })', "options.metadata: a function"],
     ['kv:put("a", "b", 5)', "options are a table"],
+    ['kv:put("a", "b", { ttl = 60 })', "ttl is not an option of kv:put(): did you mean expirationTtl?"],
+    ["kv:list({ count = 5 })", "count is not an option of kv:list(): did you mean limit?"],
     ["kv:list({ limit = 2000 })", "1000"],
     ["kv:list({ cursor = 'nonsense' })", "cursor"],
     ["KV.namespace()", "the name of a namespace is a string, not a nil"],

@@ -115,7 +115,7 @@ describe("two tabs", () => {
     const [a, b] = [await tabs.open(), await tabs.open()];
     for (const page of [a, b]) {
       await page.evaluate(async () => {
-        const notes = createKVStore("notes", { store: anykv(localStorage), interval: 50 });
+        const notes = createKVStore("notes", { store: anykv(localStorage), interval: "50ms" });
         Object.assign(globalThis, { tab: { notes, state: notes("a", { n: 0, text: "" }) } });
         await notes.ready();
       });
@@ -185,7 +185,7 @@ describe("a tab that goes", () => {
         Object.defineProperty(document, "visibilityState", { value: to, configurable: true });
         document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
       }, to);
-    await page.evaluate(() => void (tab.notes = createKVStore("slow", { dbName: "notes.kv", delay: 1_000_000 })));
+    await page.evaluate(() => void (tab.notes = createKVStore("slow", { dbName: "notes.kv", delay: "1h" })));
     await page.evaluate(async () => {
       Object.assign(tab, { state: tab.notes("a", { n: 0, text: "" }) });
       await tab.notes.ready();

@@ -34,7 +34,7 @@ reactiveSuite({
     const db = databases.at(-1)!;
     const exec = db.exec.bind(db);
     db.exec = (sql) => (begun.push(sql), exec(sql));
-    return (name, options = {}) => createKVStore(name, { interval: 10, ...options, store });
+    return (name, options = {}) => createKVStore(name, { interval: "10ms", ...options, store });
   },
   rows: async (name) => new Map((await open().prefix(`${name}:`).entries()).map(([key, value]) => [key, (value as { "~"?: unknown } | null)?.["~"] === "null" ? null : value])),
   async fill(name, values) {
@@ -84,7 +84,7 @@ describe("states in a store without a codec", () => {
 
   it("go when a record expires", async () => {
     await store.set("notes:a", 1, { expires: "1h" });
-    const notes = createKVStore("notes", { store, interval: 5 });
+    const notes = createKVStore("notes", { store, interval: "5ms" });
     const state = notes("a", 0);
     await notes.ready();
     expect(state.data).toBe(1);
@@ -94,7 +94,7 @@ describe("states in a store without a codec", () => {
 
   it("stay the objects that they are while nothing changes, of whatever kind", async () => {
     const rows = kv(new Map(), { codec: rich }) as unknown as Store<unknown>;
-    const notes = createKVStore("notes", { store: rows, interval: 1 });
+    const notes = createKVStore("notes", { store: rows, interval: "1ms" });
     const circle: { list: number[]; me?: unknown } = { list: [] };
     circle.me = circle;
     const parts = [circle, { list: [], at: /x/g }, { list: [], at: new URL("http://a.test/") }, { list: [], at: new URLSearchParams("a=1") }].map((value, i) => notes(String(i), value as { list: number[]; at?: unknown }));

@@ -100,7 +100,7 @@ describe("an attacker", () => {
   });
 
   it("lies about the length of a body", async () => {
-    const { server, store } = await start({ bodyTimeout: 300 });
+    const { server, store } = await start({ bodyTimeout: "300ms" });
     const short = new Raw(server.port);
     short.socket.write(`${head("/v1/set", { "content-length": "100" })}{"writes":[]}`);
     const ended = new Raw(server.port);
@@ -114,7 +114,7 @@ describe("an attacker", () => {
   });
 
   it.each(["a body", "headers"])("sends %s a byte at a time: it has an end", async (what) => {
-    const { server, store } = await start({ bodyTimeout: 500 });
+    const { server, store } = await start({ bodyTimeout: "500ms" });
     const raw = new Raw(server.port);
     raw.socket.write(what === "headers" ? "POST /v1/set HTTP/1.1\r\nhost: x\r\nx: " : head("/v1/set", { "content-length": "100000" }));
     const dripping = setInterval(() => raw.socket.write("x"), 50);
@@ -127,7 +127,7 @@ describe("an attacker", () => {
   });
 
   it("opens 100 slow connections: others are served meanwhile", async () => {
-    const { server, store } = await start({ bodyTimeout: 5000 });
+    const { server, store } = await start({ bodyTimeout: 5 });
     const slow = Array.from({ length: 100 }, () => new Raw(server.port));
     for (const raw of slow) raw.socket.write(`${head("/v1/set", { "content-length": "1000" })}{`);
     await until("all are connected", () => slow.every(({ socket }) => socket.readyState === "open"));
@@ -324,7 +324,7 @@ describe("an event stream", () => {
   const valuesOf = ({ data }: { data: { entries: ({ value: unknown } | null)[] } }): unknown[] => data.entries.map((entry) => entry?.value ?? null);
 
   it("tells what is there, and each change, by whatever operation", async () => {
-    const { server, store, own } = await start({ interval: 30 });
+    const { server, store, own } = await start({ interval: "30ms" });
     const over = new AbortController();
     const stream = events(server.url, ["a", "b\nc"], over.signal);
     const next = async (): Promise<unknown[]> => valuesOf((await stream.next()).value!);
@@ -372,7 +372,7 @@ describe("an event stream", () => {
   });
 
   it("tells when the store fails, and is over then", async () => {
-    const { server, own } = await start({ interval: 20 });
+    const { server, own } = await start({ interval: "20ms" });
     const stream = events(server.url, ["a"], new AbortController().signal);
     await stream.next();
     await own.close();

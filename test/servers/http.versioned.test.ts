@@ -9,7 +9,7 @@ let count = 0;
 const tokens = Array.from({ length: 300 }, (_, i) => ({ token: `0123456789abcdef-${i}`, space: `space ${i}` }));
 const stores = [kv(new Map()), kv(new DatabaseSync(":memory:"))] as const;
 const limits = { valueBytes: Infinity, bodyBytes: 20_000_000 };
-const servers: KvServer[] = await Promise.all(stores.map((store) => serve(store, { tokens, limits, interval: 20 })));
+const servers: KvServer[] = await Promise.all(stores.map((store) => serve(store, { tokens, limits, interval: "20ms" })));
 afterAll(async () => {
   await Promise.all(servers.map((server) => server.close()));
   await Promise.all(stores.map((store) => store.close()));

@@ -17,7 +17,7 @@ const program = `
   const codeOf = (work) => work.then(() => "done", ({ code }) => code);
   const own = {
     "/watch": async () => {
-      const reader = store.watch([["key"]], { interval: 60_000 }).getReader();
+      const reader = store.watch([["key"]], { interval: 60 }).getReader();
       await reader.read();
       const next = reader.read();
       await store.set(["key"], 1);

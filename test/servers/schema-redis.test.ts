@@ -132,7 +132,7 @@ it("removes at once what has expired by the clock here, whatever that of the ser
 
 it("tells at once who watches over the same connection", async () => {
   const [set, number] = [appOn(store).take("set"), appOn(store).take("number")];
-  const [members, numbers] = [set.watch({ interval: 3_600_000 }).getReader(), number.watch({ interval: 3_600_000 }).getReader()];
+  const [members, numbers] = [set.watch({ interval: "1h" }).getReader(), number.watch({ interval: "1h" }).getReader()];
   await Promise.all([members.read(), numbers.read()]);
   const next = [members.read(), numbers.read()];
   await set.add("a");

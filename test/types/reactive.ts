@@ -61,7 +61,7 @@ export async function stores(): Promise<void> {
   same<typeof a, KVFn>();
   createKVStore<User>("b", 2, "database", [["x", user]]);
   createKVStore("b", 2, "database", [["x", 1], ["y", "two"], ["z", user]]);
-  createKVStore("c", { store: anykv(new Map()), interval: 0, delay: 5, seeds: [["x", 1]] });
+  createKVStore("c", { store: anykv(new Map()), interval: 0, delay: "5ms", seeds: [["x", 1]] });
   createKVStore("c", { store: anykv<Rich>(new Map(), { codec: rich }) });
   createKVStore("c", { store: anykv<{ n: number }>(new Map()) });
   createKVStore("d", { version: 2, dbName: "database" });

@@ -168,7 +168,7 @@ export async function fields(text: string): Promise<void> {
   const stores: TypedStore[] = [store, store.take("nested"), new DynamicStore("a", "hash")];
   await stores[0]!.erase();
   same<Contained<"sorted">, Map<string, number>>();
-  const stream = person.watch({ interval: 5 });
+  const stream = person.watch({ interval: "5ms" });
   same<typeof stream, ReadableStream<{ name: string; age: number } | undefined>>();
 }
 

@@ -1,5 +1,6 @@
 // Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other line must.
 import kv, { type Codec, type CustomClient, type Entry, type Json, KvError, isKvError, type Store } from "anykv";
+import { jsonCodec } from "anykv/codec";
 
 interface User {
   name: string;
@@ -30,6 +31,12 @@ export async function untyped(): Promise<void> {
   await store.setMany([["a", 1], ["b", "x"], ["c", null]]);
   await store.setMany(["a", "b"].map((key, i) => [key, { i }]));
   await store.setMany(Object.entries({ a: 1 }));
+  await store.setMany([["a", 1, { expires: "1h" }], ["b", "x", { metadata: { by: "ann" }, expires: undefined }], ["c", 1]]);
+  await store.setMany(["a"].map((key) => [key, 1, { expires: 60 }]));
+  // @ts-expect-error no such option of an entry
+  await store.setMany([["a", 1, { ttl: 60 }]]);
+  // @ts-expect-error a duration is no options
+  await store.setMany([["a", 1, "1h"]]);
   await store.setMany(new Map([["a", user]]), { expires: null });
 
   const ofAny = async (any: Store<unknown>): Promise<User | null> => any.get<User>(await any.set("a", user));
@@ -116,6 +123,16 @@ export async function coded(codec: Codec<Date>): Promise<void> {
   await dates.set("a", "2020-01-01");
   // @ts-expect-error a typed store of what JSON cannot keep needs a codec for it
   kv<User>(new Map(), { codec });
+}
+
+export async function viaJson(url: URL): Promise<void> {
+  const any = kv(new Map(), { codec: jsonCodec });
+  same<typeof any, Store<unknown>>();
+  await any.set("a", { url, date });
+  const found = await any.get<{ url: string }>("a");
+  same<typeof found, { url: string } | null>();
+  const users = kv<User>(new Map(), { codec: jsonCodec });
+  same<typeof users, Store<User>>();
 }
 
 export async function generic<T, U extends Json>(store: Store<T>, plain: Store, value: T, json: U): Promise<void> {

@@ -106,7 +106,7 @@ export async function indexed(plain: Store, users: Store<User>): Promise<void> {
   for await (const entry of store.listBy<User>("name", ["Ann", 2])) same<typeof entry, VersionedEntry<User>>();
   const count = await store.reindex({ progress: (done) => done.toFixed() });
   same<typeof count, number>();
-  for await (const states of store.watch([["a"]], { raw: true, interval: 500 })) same<typeof states, MaybeEntry[]>();
+  for await (const states of store.watch([["a"]], { raw: true, interval: "500ms" })) same<typeof states, MaybeEntry[]>();
   await store.close();
   versioned(users);
   // @ts-expect-error what the value is has to be said: it is unknown

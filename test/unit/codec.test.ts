@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
 import { MemoryLevel } from "memory-level";
 import { describe, expect, it } from "vitest";
-import { rich, type Rich } from "../../src/codec.ts";
+import { jsonCodec, rich, type Rich } from "../../src/codec.ts";
 import kv, { isKvError, type KvError, type Store } from "../../src/index.ts";
 import { runs } from "../helpers/runs.ts";
 
@@ -124,8 +124,8 @@ describe("rich", () => {
     ["an instance in a set", new Set([0, new Point()]), "value.values()[1] is a Point"],
     ["a class that extends Map", { a: new MyMap() }, "value.a is a MyMap"],
     ["a class that extends Array", { a: MyList.from([1]) }, "value.a is a MyList"],
-    ["a promise", [Promise.resolve(12345)], "value[0] is a Promise"],
-    ["an error", { a: new Error("12345") }, "value.a is a Error"],
+    ["a promise", [Promise.resolve(12345)], "value[0] is a Promise: await it"],
+    ["an error", { a: new Error("12345") }, "value.a is an Error"],
     ["a weak map", { a: new WeakMap() }, "value.a is a WeakMap"],
     ["a boxed number", { a: Object(12345) as unknown }, "value.a is a Number"],
     ["shared memory", { a: new SharedArrayBuffer(8) }, "value.a is a SharedArrayBuffer"],
@@ -211,3 +211,55 @@ function thrown(task: () => unknown): KvError {
   }
   throw new Error("nothing was thrown");
 }
+
+describe("jsonCodec", () => {
+  class Session {
+    readonly user = "ann";
+    #secret = 1;
+    next?: Session;
+    toJSON(): object {
+      return { user: this.user, visits: this.#secret };
+    }
+  }
+  class Headers {
+    accept = "text/html";
+    get(): number {
+      return 1;
+    }
+  }
+
+  it("keeps exactly JSON.parse(JSON.stringify(value))", async () => {
+    const store = kv(new Map(), { codec: jsonCodec });
+    const values = [
+      new Session(),
+      [new Session(), new Headers(), undefined, NaN, () => 1],
+      { url: new URL("https://example.com/a"), at: new Date(0), none: undefined, work() {}, map: new Map([[1, 2]]) },
+      new Headers(),
+      new Date(0),
+      "text",
+      -0,
+      [[], {}],
+      JSON.parse('{"__proto__":{"a":1}}'),
+    ];
+    for (const value of values) {
+      await store.set("k", value);
+      expect(await store.get("k")).toStrictEqual(JSON.parse(JSON.stringify(value)));
+    }
+  });
+
+  it("is not needed to read what it wrote", async () => {
+    const client = new Map();
+    await kv(client, { codec: jsonCodec }).set("k", new Session());
+    expect(await kv(client).get("k")).toEqual({ user: "ann", visits: 1 });
+  });
+
+  it("rejects what JSON.stringify() rejects or makes nothing of", async () => {
+    const store = kv(new Map(), { codec: jsonCodec });
+    const cycle: { self?: unknown } = {};
+    cycle.self = cycle;
+    for (const value of [cycle, 1n, () => 1, Symbol("s"), NaN, new Date(NaN), { toJSON: () => undefined }]) {
+      await expect(store.set("k", value)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+    }
+    expect(await store.has("k")).toBe(false);
+  });
+});

@@ -219,3 +219,72 @@ it.each(["get", "set", "del", "iterate", "has", "keys", "values", "entries", "ad
     if (broken === "iterate") await expect((async () => { for await (const pair of store) expect(pair).toBe(0); })()).rejects.toMatchObject({ code: "KV_CONNECTION" });
   }
 });
+
+it("awaits connect() once for all stores over the client, before the first operation", async () => {
+  const calls: string[] = [];
+  const client = {
+    ...layered(),
+    async connect() {
+      calls.push("connect");
+      await new Promise((resolve) => setImmediate(resolve));
+      calls.push("connected");
+    },
+    get(key: string) {
+      calls.push(`get ${key}`);
+      return null;
+    },
+  };
+  const store = kv(client);
+  expect(calls).toEqual([]);
+  await Promise.all([store.get("a"), store.prefix("p:").get("b"), kv(client).get("c")]);
+  await store.get("d");
+  expect(calls).toEqual(["connect", "connected", "get a", "get p:b", "get c", "get d"]);
+});
+
+it("rejects with KV_CONNECTION when connect() fails, and connects again for the next operation", async () => {
+  const cause = new Error("not yet");
+  let attempts = 0;
+  const client = { ...layered(), TYPE: "MINE", connect: () => (++attempts === 1 ? Promise.reject(cause) : null) };
+  const store = kv(client);
+  await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CONNECTION", client: "MINE", cause });
+  expect(await store.get("a")).toBe(null);
+  expect(attempts).toBe(2);
+});
+
+it("connects again for a store that was made after close()", async () => {
+  let attempts = 0;
+  const client = { ...layered(), connect: () => void attempts++, close() {} };
+  const store = kv(client);
+  await store.set("a", 1);
+  await store.close();
+  expect(await kv(client).get("a")).toBe(1);
+  expect(attempts).toBe(2);
+});
+
+it("shows its TYPE as store.type and in errors", async () => {
+  const client = { ...layered(), TYPE: "MINE", get: (): never => { throw new Error("broken"); } };
+  const { custom } = await import("../../src/clients/custom.ts");
+  for (const store of [kv(client), kv(custom(client)), kv(Promise.resolve(client))]) {
+    const message = expect.stringMatching(/^MINE: /) as string;
+    await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CONNECTION", client: "MINE", message });
+    expect(store.type).toBe("MINE");
+  }
+  const texts = { TYPE: "TEXTS", get: () => "[object Object]", set() {} };
+  await expect(kv(texts).set("a", 1)).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "TEXTS" });
+  for (const TYPE of ["", 5, null]) expect(kv({ ...layered(), TYPE } as object).type).toBe("CUSTOM");
+});
+
+it("takes HAS_EXPIRATION for EXPIRES", async () => {
+  const given: unknown[] = [];
+  const client: CustomClient = {
+    HAS_EXPIRATION: true,
+    get: () => "bare",
+    set: (key, value, options) => void given.push([key, value, options]),
+  };
+  const store = kv(client);
+  expect(store.supports.expires).toBe("native");
+  await store.set("a", { b: 1 }, { expires: null });
+  expect(given).toEqual([["a", { b: 1 }, { expires: null }]]);
+  expect(await store.get("a")).toBe("bare");
+  expect(kv({ ...client, HAS_EXPIRATION: false }).supports.expires).toBe("layered");
+});

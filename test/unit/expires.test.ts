@@ -3,7 +3,7 @@ import { deadline } from "../../src/expires.ts";
 
 const after = (expires: Parameters<typeof deadline>[0]): number => deadline(expires, 0)!;
 
-it("reads every unit of the readme, singular and plural, in any case", () => {
+it("reads every unit of the readme, singular and plural, in any case but M", () => {
   const units = {
     1: ["ms", "millisecond", "milliseconds"],
     1000: ["s", "sec", "secs", "second", "seconds"],
@@ -17,7 +17,7 @@ it("reads every unit of the readme, singular and plural, in any case", () => {
   for (const [ms, names] of Object.entries(units)) {
     for (const name of names) {
       expect(after(`2${name}`), name).toBe(2 * Number(ms));
-      expect(after(`2 ${name.toUpperCase()}`), name).toBe(2 * Number(ms));
+      if (name !== "m") expect(after(`2 ${name.toUpperCase()}`), name).toBe(2 * Number(ms));
     }
   }
 });
@@ -43,6 +43,39 @@ it("groups digits by _ and by , only where they group", () => {
   for (const text of ["1,5h", "10,00s", ",100s", "1_s", "1,0000s"]) expect(() => after(text), text).toThrow(/expires cannot be/);
 });
 
+it("adds up the parts of a duration, of which each has a unit", () => {
+  for (const text of ["1h30m", "1h 30m", "1 hour 30 minutes", "1H30min", "30m1h", "90m"]) {
+    expect(after(text), text).toBe(5_400_000);
+  }
+  expect(after("1d2h3m4.5s6ms")).toBe(93_784_506);
+  expect(after("1,000s1_000ms")).toBe(1_001_000);
+  for (const text of ["1h30", "1 30m", "1h,30m", "1h  30m", "1h and 30m", "1h-30m", "PT1H30M"]) {
+    expect(() => after(text), text).toThrow(/expires cannot be/);
+  }
+});
+
+it("rejects M, which could be a month or a minute", () => {
+  for (const text of ["1M", "1 M", "1h30M"]) {
+    expect(() => after(text), text).toThrow(`${JSON.stringify(text)}: write "1m" for a minute, "1 month" for a month`);
+  }
+  expect(after("1MS")).toBe(1);
+  expect(after("1 MONTH")).toBe(2_629_800_000);
+});
+
+it("rejects a bare number that looks like a moment, and names the Date to pass", () => {
+  const seconds = "expires cannot be 1893456000: a number is seconds from now, a moment is a Date: new Date(1893456000000)";
+  const ms = "expires cannot be 1893456000000: a number is seconds from now, a moment is a Date: new Date(1893456000000)";
+  expect(() => after(1_893_456_000)).toThrow(seconds);
+  for (const text of ["1893456000", "1,893,456,000", "1893456000.5"]) {
+    expect(() => after(text), text).toThrow("pass seconds");
+  }
+  expect(() => after(1_893_456_000_000)).toThrow(ms);
+  expect(() => after(1e9)).toThrow(/a moment is a Date/);
+  expect(after(1e9 - 1)).toBe(1e12 - 1000);
+  expect(after("1893456000s")).toBe(1_893_456_000_000);
+  expect(after("60 years")).toBe(1_893_456_000_000);
+});
+
 it("says what was refused and what to pass", () => {
-  expect(() => after("10 minuts")).toThrow('expires cannot be "10 minuts": pass seconds, a text like "10s", "2 minutes" or "5d", a Date up to the year 9999, or null for never');
+  expect(() => after("10 minuts")).toThrow('expires cannot be "10 minuts": pass seconds, a string like "10s", "2 minutes" or "1h30m", a Date up to the year 9999, or null for never');
 });

@@ -183,7 +183,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
     const { client, raw } = open();
     const store = kv(client);
     await store.set("k", "before");
-    for (const expires of ["10 secnds", "1h30m", "1mo", "-1s", "tomorrow 3d", "1,5h", "5length", "5name", "potato", "", NaN, Infinity] as Expires[]) {
+    for (const expires of ["10 secnds", "1h30", "1M", "1mo", "-1s", "tomorrow 3d", "1,5h", "5length", "5name", "potato", "", NaN, Infinity] as Expires[]) {
       expect(await refusal(store.set("k", "secret", { expires })), String(expires)).toBe("KV_INVALID_EXPIRES");
       expect(await refusal(store.add("secret", { expires }))).toBe("KV_INVALID_EXPIRES");
       expect(await refusal(store.touch("k", expires))).toBe("KV_INVALID_EXPIRES");

@@ -176,8 +176,8 @@ it("writes many in requests that a server takes, and reads them back", async () 
 it("says why nobody answers, which fetch() keeps in a cause", async () => {
   const [port] = await freePorts(1);
   const store = kv(`http://127.0.0.1:${port}`);
-  expect((await refusal(store.get("a"))).message).toBe('HTTP: reading "a" failed (ECONNREFUSED): see the cause');
-  expect((await refusal(store.keys())).message).toBe("HTTP: listing failed (ECONNREFUSED): see the cause");
+  expect((await refusal(store.get("a"))).message).toBe(`HTTP (127.0.0.1:${port}): reading "a" failed (ECONNREFUSED): see the cause`);
+  expect((await refusal(store.keys())).message).toBe(`HTTP (127.0.0.1:${port}): listing failed (ECONNREFUSED): see the cause`);
 });
 
 it("is told by a URL, as an object or a text", () => {

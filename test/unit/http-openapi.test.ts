@@ -71,6 +71,7 @@ describe("docs/openapi.json", () => {
     const made = await send("/v1/commit", { body: { checks: [{ key: "n", version: null }], writes: [{ key: "n", value: 1 }], id } });
     expect(made).toMatchObject({ ok: true });
     expect(await send("/v1/commit", { body: { checks: [{ key: "n", version: null }], writes: [{ key: "n", value: 1 }], id } })).toEqual(made);
+    await send("/v1/commit", { body: { writes: [{ key: "n", value: 2 }], id } }, 422);
     expect(await send("/v1/commit", { body: {} })).toMatchObject({ ok: true });
     expect(await send("/v1/touch", { body: { key: "n", expires: 1 } })).toEqual({ found: true });
     expect(await send("/v1/touch", { body: { key: "n", expires: null } })).toEqual({ found: false });

@@ -177,8 +177,10 @@ describe("limits", () => {
     expect(await code(one.set(key, "y".repeat(46)))).toBe("KV_QUOTA");
     expect(await code(one.commit([], [{ key, value: 1 }, { key: "new", value: "x".repeat(100) }]))).toBe("KV_QUOTA");
     expect(await one.get(key)).toBe("y".repeat(45));
-    expect((await one.commit([], [{ key, value: null }, { key: "new", value: "x".repeat(45) }])).ok).toBe(true);
-    expect(await used()).toBe(1000);
+    // The id of a commit takes bytes as well.
+    expect(await code(one.commit([], [{ key, value: null }, { key: "new", value: "x".repeat(45) }]))).toBe("KV_QUOTA");
+    expect((await one.commit([], [{ key, value: null }, { key: "new", value: "x".repeat(44) }])).ok).toBe(true);
+    expect(await used()).toBe(999);
     await two.clear();
     await two.set("again", "x".repeat(900));
     // A token without the limit is counted as well.
@@ -205,8 +207,85 @@ describe("limits", () => {
     }
   });
 
+  it("count the ids of commits, which a full space does not take", async () => {
+    const own = kv(new Map());
+    const handler = createHandler(own, { tokens, limits: { storageBytes: 10_000 } });
+    const root = own.prefix("space/{a}/");
+    const kept = async (): Promise<number> => {
+      let bytes = 0;
+      for (const prefix of ["d/", "commit/"]) for (const { key, value } of (await root.list({ prefix, limit: 10_000 })).entries) bytes += key.length - (prefix === "d/" ? 2 : 0) + JSON.stringify(value).length;
+      return bytes;
+    };
+    const commit = async (id: string, writes: unknown): Promise<number> => (await send(handler, "/v1/commit", { id, writes })).status;
+    const statuses: number[] = [];
+    for (let i = 0; i < 300; i++) statuses.push(await commit(`overwrite-${String(i).padStart(20, "0")}`, [{ key: "a", value: 1 }]));
+    const fit = statuses.indexOf(507);
+    expect(statuses).toEqual(statuses.map((_, i) => (i < fit ? 200 : 507)));
+    expect(fit).toBeGreaterThan(100);
+    expect(await kept()).toBeLessThanOrEqual(10_000);
+    // Deleting what is not there frees nothing, and is no way around the limit.
+    for (let i = 0; i < 100; i++) expect(await commit(`nothing-${String(i).padStart(20, "0")}`, [{ key: "b", value: null }])).toBe(507);
+    expect(await kept()).toBeLessThanOrEqual(10_000);
+    // A commit of the past is still known, although there is no room for another.
+    expect(await commit(`overwrite-${"0".repeat(20)}`, [{ key: "a", value: 1 }])).toBe(200);
+    // What frees bytes is taken, with some room for its id.
+    expect(await commit("free-000000000000000", [{ key: "a", value: null }])).toBe(200);
+    expect(await kept()).toBeLessThanOrEqual(10_000 + 4096);
+  });
+
+  it("give the bytes of ids back after ten minutes", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      const handler = createHandler(kv(new Map()), { tokens, limits: { storageBytes: 1000 } });
+      const store = clientOf(handler);
+      let made = 0;
+      while ((await store.commit([], [{ key: "a", value: made }]).then(() => "ok", ({ code }: KvError) => code)) === "ok") made++;
+      expect(made).toBeGreaterThan(5);
+      expect(await code(store.set("b", "x".repeat(500)))).toBe("KV_QUOTA");
+      vi.advanceTimersByTime(601_000);
+      await store.set("b", "x".repeat(500));
+      expect((await store.commit([], [{ key: "a", value: 1 }])).ok).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("are those of the free tier of the service that the interface comes from", () => {
     expect(FREE_TIER).toEqual({ operationsPerMonth: 10_000, storageBytes: 10_000_000 });
+  });
+});
+
+describe("the id of a commit", () => {
+  const reader = `${token}2`;
+  const id = "0123456789_-abcDEFGH";
+  const body = { id, checks: [{ key: "a", version: null }], writes: [{ key: "a", value: 1, expires: 4_000_000_000_000 }] };
+
+  it.each([["without a limit", Infinity], ["with a limit on storage", 1000]])("stands for one body, whoever sends it, in a space %s", async (_which, storageBytes) => {
+    const own = kv(new Map());
+    const handler = createHandler(own, { tokens: [{ token, space: "a" }, { token: reader, space: "a" }, { token: `${token}3`, space: "b" }], limits: { storageBytes } });
+    const commit = async (sent: unknown, as = token): Promise<[number, { [name: string]: unknown }]> => {
+      const response = await send(handler, "/v1/commit", sent, { authorization: `Bearer ${as}` });
+      return [response.status, (await response.json()) as { [name: string]: unknown }];
+    };
+    const [status, made] = await commit(body);
+    expect([status, made.ok]).toEqual([200, true]);
+    // The same again, whoever asks.
+    expect([await commit(body), await commit(body, reader)]).toEqual([[200, made], [200, made]]);
+    const others = [{ ...body, writes: [{ key: "a", value: 2, expires: 4_000_000_000_000 }] }, { ...body, writes: [{ key: "a", value: 1 }] }, { ...body, writes: [{ key: "b", value: 1 }] }, { ...body, checks: [] }, { id, writes: [{ key: "a", value: null }] }];
+    for (const [i, other] of others.entries()) {
+      const [refused, answer] = await commit(other, i % 2 === 0 ? token : reader);
+      expect([refused, answer]).toEqual([422, { error: { code: "KV_INVALID_VALUE", message: expect.stringContaining("another commit") } }]);
+    }
+    expect(await spaceOf(own, "a").all()).toEqual({ a: 1 });
+    // Another space knows nothing of it.
+    expect((await commit(others[0], `${token}3`))[1]).toMatchObject({ ok: true });
+  });
+
+  it("is not kept for a commit that writes nothing", async () => {
+    const own = kv(new Map());
+    const handler = createHandler(own, { tokens: [{ token, space: "a" }] });
+    for (const checks of [[], [{ key: "a", version: null }]]) expect((await send(handler, "/v1/commit", { id, checks })).status).toBe(200);
+    expect(await own.keys()).toEqual([]);
   });
 });
 
@@ -316,10 +395,10 @@ describe("what stands around it", () => {
 
   it("refuses a body that never ends, and one that never comes", async () => {
     // A timer would make a millisecond of these.
-    for (const wrong of [{ bodyTimeout: "30s" }, { bodyTimeout: Infinity }, { bodyTimeout: 0 }, { interval: NaN }, { interval: 2 ** 31 }, { log: "stdout" }]) {
+    for (const wrong of [{ bodyTimeout: 30_000 }, { bodyTimeout: Infinity }, { bodyTimeout: 0 }, { interval: NaN }, { interval: 1000 }, { log: "stdout" }]) {
       expect(() => createHandler(kv(), { tokens: "none", ...wrong } as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
     }
-    const handler = createHandler(kv(new Map()), { tokens: "none", bodyTimeout: 30 });
+    const handler = createHandler(kv(new Map()), { tokens: "none", bodyTimeout: "30ms" });
     let sent = 0;
     const endless = new ReadableStream<Uint8Array>({ pull: (controller) => void (sent++, controller.enqueue(new Uint8Array(65_536).fill(0x20))) });
     const silent = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import kv, { isKvError, KvError } from "../../src/index.ts";
 
@@ -21,32 +22,6 @@ const thrown = (work: () => unknown): unknown => {
   }
   return undefined;
 };
-
-it("says what it was given and what it accepts", () => {
-  const given: [unknown, string][] = [
-    [null, "null"],
-    [42, "number"],
-    [true, "boolean"],
-    ["", "a text without a scheme"],
-    ["cookies", "a text without a scheme"],
-    ["redis://user:secret@host/0", 'a text that begins with "redis:"'],
-    [new URL("ftp://user:secret@host/"), "an object of the class URL with the methods of its class alone"],
-    [{}, "an object of the class Object with the methods of its class alone"],
-    [{ fetch() {}, send() {} }, "an object of the class Object with the methods fetch, send"],
-    [Object.create(null), "an object of the class undefined"],
-    [new Date(), "an object of the class Date"],
-    [class Nothing {}, 'the function or class "Nothing"'],
-    [Symbol("s"), "symbol"],
-  ];
-  for (const [input, what] of given) {
-    const error = thrown(() => kv(input)) as KvError;
-    expect(error, what).toBeInstanceOf(KvError);
-    expect(error.code).toBe("KV_UNKNOWN_CLIENT");
-    expect(error.message).toContain(`kv() was given ${what}`);
-    expect(error.message).toContain("It accepts nothing (memory), a Map, localStorage");
-    expect(error.message).not.toContain("secret");
-  }
-});
 
 it("refuses a class that needs arguments, and takes Map itself for memory", () => {
   class Needy {
@@ -120,6 +95,36 @@ it("refuses options that cannot be meant, at once", () => {
   expect(thrown(() => kv().expires("5 potatoes"))).toMatchObject({ code: "KV_INVALID_EXPIRES" });
 });
 
+it("is shown in one line, with its type and its prefix", async () => {
+  const store = kv(new Map(), { prefix: "app:", expires: "1h" });
+  expect(inspect(store)).toBe('Store(MEMORY, "app:")');
+  expect(inspect({ a: [kv().prefix('"')] })).toBe(String.raw`{ a: [ Store(MEMORY, "\"") ] }`);
+  expect(String(store)).toBe("[object Store]");
+  const pending = kv(Promise.resolve(new Map()));
+  expect(inspect(pending)).toBe('Store(PENDING, "")');
+  await pending.get("a");
+  expect(inspect(pending)).toBe('Store(MEMORY, "")');
+});
+
+it("shows its prefix and its default expiry", () => {
+  const store = kv(kv(new Map(), { prefix: "app:" }), { expires: "1h" });
+  expect(store.options).toEqual({ prefix: "app:", expires: "1h" });
+  expect(store.prefix("user:").expires(null).options).toEqual({ prefix: "app:user:", expires: null });
+  expect(kv().options).toEqual({ prefix: "", expires: null });
+  expect(Object.isFrozen(store.options)).toBe(true);
+});
+
+it("rejects a store in place of the options", () => {
+  expect(() => kv(new Map(), kv() as never)).toThrow("the options of kv() are an object");
+});
+
+it("rejects a codec without encode() and decode(), at once", () => {
+  for (const codec of [JSON, {}, null, "rich", { encode: String }]) {
+    const text = "codec needs the functions encode(value) and decode(json)";
+    expect(() => kv(new Map(), { codec: codec as never })).toThrow(text);
+  }
+});
+
 it("takes a default expiry of 0 at its word", async () => {
   const store = kv(new Map(), { expires: 0 });
   await store.set("a", 1);
@@ -190,6 +195,76 @@ it("takes what is no object where options belong for a mistake, but for the inde
   expect([new Map(), new Map()].map(kv as never)).toHaveLength(2);
 });
 
+it("rejects unknown options, and writes nothing", async () => {
+  const store = kv();
+  const hint = /^ttl is not an option of (kv\(\)|a write): did you mean expires\?$/;
+  expect(() => kv(new Map(), { ttl: 60 } as never)).toThrow(hint);
+  expect(() => kv(store, { namespace: "a" } as never)).toThrow(
+    "namespace is not an option of kv(): did you mean prefix?",
+  );
+  const options = { ttl: 60 } as never;
+  const writes = [
+    () => store.set("a", 1, options),
+    () => store.set("a", null, options),
+    () => store.add(1, options),
+    () => store.setMany([["a", 1]], options),
+    () => store.commit([], [{ key: "a", value: 1, ttl: 60 } as never]),
+  ];
+  for (const write of writes) {
+    const rejection = { code: "KV_INVALID_VALUE", client: "MEMORY", message: expect.stringMatching(hint) as string };
+    await expect(write()).rejects.toMatchObject(rejection);
+  }
+  const text = "count is not an option of list(): did you mean limit?";
+  await expect(store.list({ count: 1 } as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE", message: text });
+  expect(await store.keys()).toEqual([]);
+});
+
+it("accepts options that are undefined, and checks of a commit that are whole entries", async () => {
+  const store = kv(new Map(), { prefix: undefined, expires: undefined, timeout: undefined });
+  await store.set("a", 1, { expires: undefined, metadata: undefined, prefix: undefined });
+  const { entries } = await store.list({ prefix: undefined, limit: undefined, cursor: undefined, reverse: undefined });
+  expect(entries).toMatchObject([{ key: "a", value: 1 }]);
+  expect(await store.commit(entries, [{ key: "a", value: 2 }])).toMatchObject({ ok: true });
+});
+
+it("writes many with options of their own, which go before the common ones", async () => {
+  const store = kv(new Map(), { expires: "1d" });
+  const now = Date.now();
+  const keys = await store.setMany(
+    [
+      ["a", 1, { expires: "2h", metadata: "own" }],
+      ["b", 2],
+      ["c", 3, { expires: null }],
+      ["d", 4, { expires: undefined, metadata: undefined }],
+      ["e", 5, undefined],
+      ["f", 6, { prefix: "q:" }],
+      ["g", 7, { expires: 0 }],
+    ],
+    { expires: "1h", metadata: "common", prefix: "p:" },
+  );
+  expect(keys).toEqual(["a", "b", "c", "d", "e", "f", "g"]);
+  const { entries } = await store.list();
+  const seen = entries.map(({ key, expires, metadata }) => {
+    const hours = expires === null ? null : Math.round((expires - now) / 3_600_000);
+    return [key, hours, metadata];
+  });
+  expect(seen).toEqual([
+    ["p:a", 2, "own"],
+    ["p:b", 1, "common"],
+    ["p:c", null, "common"],
+    ["p:d", 1, "common"],
+    ["p:e", 1, "common"],
+    ["q:f", 1, "common"],
+  ]);
+  const wrong = { KV_INVALID_EXPIRES: [60, "1h", null, { expires: "soon" }], KV_INVALID_VALUE: [{ ttl: 60 }] };
+  for (const [code, options] of Object.entries(wrong)) {
+    for (const own of options) {
+      await expect(store.setMany([["x", 1], ["y", 2, own as never]])).rejects.toMatchObject({ code });
+    }
+  }
+  expect(await store.has("x")).toBe(false);
+});
+
 it("takes a text where a list belongs for a mistake", async () => {
   const store = kv();
   const calls: [() => Promise<unknown>, RegExp][] = [
@@ -209,7 +284,7 @@ it("takes a text where a list belongs for a mistake", async () => {
 it("does not list everything where the options are no object", async () => {
   const store = kv();
   await store.setMany([["user:ann", 1], ["team:x", 2]]);
-  for (const options of ["user:", 10, null]) await expect(store.list(options as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE", message: expect.stringContaining("{ prefix:") });
+  for (const options of ["user:", 10, null]) await expect(store.list(options as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE", message: "the options of list() are an object: { prefix, limit, cursor, reverse }" });
 });
 
 it("tells a client that makes texts of records, before anything depends on it", async () => {
@@ -218,9 +293,4 @@ it("tells a client that makes texts of records, before anything depends on it", 
   await expect(store.set("a", { b: 1 })).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "CUSTOM" });
   const late = kv({ get: () => null, set() {} });
   expect(await late.set("a", 1)).toBe("a");
-});
-
-it("refuses a promise of a store, whose prefix it would lose", async () => {
-  const base = kv(new Map());
-  await expect(kv(Promise.resolve(base)).get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
 });

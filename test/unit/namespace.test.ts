@@ -195,9 +195,9 @@ describe("by the rules of this library", () => {
     for (const name of [5, null, "\ud800"]) expect(() => namespace(kv(), name as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));
     expect(() => namespace(new Map() as never, "a")).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
     for (const wrong of [null, 5, "workers", kv(), new Map()]) {
-      expect(() => namespace(kv(), "a", wrong as never), String(wrong)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT", message: expect.stringContaining('{ compat: "workers" }') }));
+      expect(() => namespace(kv(), "a", wrong as never), String(wrong)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT", message: "the options of namespace() are an object: { compat }" }));
       // Not quietly into the database under the working directory.
-      expect(() => createKV(wrong as never), String(wrong)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT", message: expect.stringContaining("{ store: kv(client) }") }));
+      expect(() => createKV(wrong as never), String(wrong)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT", message: "the options of createKV() are an object: { store, dataDir, compat }" }));
     }
     for (const wrong of [{ store: new Map() }, { store: null }, { dataDir: null }, { dataDir: 5 }, { dataDir: new URL("file:///tmp/data") }]) expect(() => createKV(wrong as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
     for (const make of [over, createKV]) expect(() => make({ compat: "luat" as never })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
@@ -291,6 +291,26 @@ it("by the rules of Workers KV errors are its own, with a code", async () => {
   expect(await refusal(own.list({ limit: 1001 }))).toMatchObject({ name: "Error", message: "KV GET failed: 400 Invalid key_count_limit of 1001. Please specify an integer less than 1000." });
   await own.close();
   expect(await refusal(own.get("a"))).toMatchObject({ name: "KvError", code: "KV_CLOSED" });
+});
+
+it("by the rules of Workers KV errors and bulk reads have no members that a binding lacks", async () => {
+  const own = over({ compat: "workers" });
+  await own.put("a", "v", { expirationTtl: 60, metadata: { testing: true } });
+  const now = Math.floor(Date.now() / 1000);
+  const errors: [() => Promise<unknown>, Error][] = [
+    [() => own.get(""), new TypeError("Key name cannot be empty.")],
+    [() => own.put(".", "v"), new TypeError('"." is not allowed as a key name.')],
+    [() => own.delete("x".repeat(513)), new Error("KV DELETE failed: 414 UTF-8 encoded length of 513 exceeds key length limit of 512.")],
+    [() => own.get("a", { cacheTtl: 10 }), new Error("KV GET failed: 400 Invalid cache_ttl of 10. Cache TTL must be at least 30.")],
+    [() => own.put("a", "v", { expirationTtl: 30 }), new Error("KV PUT failed: 400 Invalid expiration_ttl of 30. Expiration TTL must be at least 60.")],
+    [() => own.put("a", "v", { expiration: now + 30 }), new Error(`KV PUT failed: 400 Invalid expiration of ${now + 30}. Expiration times must be at least 60 seconds in the future.`)],
+    [() => own.put("a", "v", { metadata: "x".repeat(1023) }), new Error("KV PUT failed: 413 Metadata length of 1025 exceeds limit of 1024.")],
+    [() => own.list({ limit: 1001 }), new Error("KV GET failed: 400 Invalid key_count_limit of 1001. Please specify an integer less than 1000.")],
+    [() => own.get(["a"], "xml" as never), new Error('KV GET_BULK failed: 400 "xml" is not a valid type. Use "json" or "text"')],
+  ];
+  for (const [work, error] of errors) expect(await refusal(work())).toStrictEqual(error);
+  const expected = new Map<string, unknown>([["a", { value: "v", metadata: { testing: true } }], ["b", null]]);
+  expect(await own.getWithMetadata(["a", "b"])).toStrictEqual(expected);
 });
 
 describe("namespaces by their names", () => {

@@ -18,7 +18,7 @@ reactiveSuite({
       return { ...rows, commit: (...args) => (commits++, rows.commit(...args)) } as Store<unknown>;
     };
     const store = Object.defineProperties({ ...inner, prefix }, { supports: { get: () => inner.supports }, type: { get: () => inner.type } }) as Store<unknown>;
-    return (name, options = {}) => createKVStore(name, { interval: 10, ...options, store });
+    return (name, options = {}) => createKVStore(name, { interval: "10ms", ...options, store });
   },
   rows: async (name) => new Map((await over(map).prefix(`${name}:`).entries()).map(([key, value]) => [key, plain(value)])),
   async fill(name, values) {
@@ -39,7 +39,7 @@ const plain = (value: unknown): unknown => ((value as { "~"?: unknown } | null)?
 it("a state that nobody used meanwhile begins with what others have made of it", async () => {
   onTestFinished(() => void vi.useRealTimers());
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
-  const program = (interval = 1000): KVFn => createKVStore("late", { store: over(map), interval });
+  const program = (interval = 1): KVFn => createKVStore("late", { store: over(map), interval });
   const theirs = program();
   const init = { n: 0 };
   const changed = theirs("changed", { n: 1 });

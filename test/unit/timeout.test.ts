@@ -97,8 +97,9 @@ describe("a client that gives no answer", () => {
     const store = await hasty(client, { prefix: "p:" });
     hush();
     const error: KvError = await store.set("a", "secret").catch((error) => error);
-    expect(error).toMatchObject({ client: "CUSTOM", key: "p:a", message: 'CUSTOM: writing "p:a" failed (TimeoutError): see the cause' });
-    expect((error.cause as Error).message).toBe('no answer within 50 ms, the "timeout" of kv(): a write may still be carried out');
+    const reason = 'no answer within 0.05 s, the "timeout" of kv(); a write may still be carried out';
+    expect(error).toMatchObject({ client: "CUSTOM", key: "p:a", message: `CUSTOM: writing "p:a" failed: ${reason}` });
+    expect(error.cause).toMatchObject({ name: "TimeoutError", message: reason });
   });
 
   it("that stops in the middle of a listing is released when it goes on", async () => {
@@ -162,7 +163,7 @@ describe("the timeout", () => {
     const asked: number[] = [];
     const never = new Promise<never>(() => {});
     const adapter = { get: () => null, set: () => {}, del: () => {}, setMany: (writes: readonly unknown[]) => (asked.push(writes.length), never) } as unknown as Adapter;
-    const guard = guardOf({ adapter, source: { type: "SLOW" } } as unknown as Connection, 1000) as Guarded;
+    const guard = guardOf({ open: () => adapter, source: { type: "SLOW" } } as unknown as Connection, 1000) as Guarded;
     vi.useFakeTimers();
     try {
       const ended: number[] = [];
@@ -190,6 +191,15 @@ describe("the timeout", () => {
     await expect(inHaste.keys()).rejects.toSatisfy(late);
     const slow = Promise.race([patient.get("a").then(() => "answered"), new Promise((resolve) => setTimeout(resolve, 100, "waiting"))]);
     expect(await slow).toBe("waiting");
+  });
+
+  it("is in seconds: a number that was meant in milliseconds is rejected", () => {
+    for (const timeout of [601, 5000]) {
+      const text = `timeout: ${timeout} would be ${timeout} seconds. Write "${timeout}ms" for milliseconds, or "${timeout}s"`;
+      expect(() => kv(new Map(), { timeout })).toThrow(text);
+      expect(() => kv(new Map(), { timeout })).toThrow(expect.objectContaining({ code: "KV_INVALID_EXPIRES" }));
+    }
+    for (const timeout of [600, "5000ms", "5000s", "2h", Infinity]) expect(kv(new Map(), { timeout }).type).toBe("MEMORY");
   });
 
   it.each(["soon", "-1s", -1, NaN, "", {}, new Date(), true])("cannot be %s", (timeout) => {

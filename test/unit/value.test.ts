@@ -2,7 +2,8 @@ import vm from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { runs } from "../helpers/runs.ts";
-import { checkedCopy, copyOf } from "../../src/value.ts";
+import { copyOf } from "../../src/value.ts";
+import { checkedCopy } from "../../src/value-fault.ts";
 
 it("copies what JSON keeps, exactly as JSON would", () => {
   fc.assert(
@@ -55,8 +56,20 @@ it("refuses arrays and objects of a class", () => {
   class List extends Array {}
   class Empty {}
   expect(() => checkedCopy({ a: new List() })).toThrow("value.a is a List: only JSON can be stored");
-  expect(() => checkedCopy([new Empty()])).toThrow("value[0] is a Empty");
+  expect(() => checkedCopy([new Empty()])).toThrow("value[0] is an Empty");
   expect(() => checkedCopy(Object.create(Object.create(Object.create(null))))).toThrow("value is a class instance");
+});
+
+it("says to await a promise, and writes an article that fits", () => {
+  const faults: [value: unknown, message: string][] = [
+    [Promise.resolve(1), "value is a Promise: await it"],
+    [{ user: Promise.resolve(1) }, "value.user is a Promise: await it"],
+    [[new Error("x")], "value[0] is an Error: only JSON"],
+    [new ArrayBuffer(1), "value is an ArrayBuffer: only JSON"],
+    [new Uint8Array(1), "value is a Uint8Array: only JSON"],
+    [new URL("https://example.com"), "value is a URL: only JSON"],
+  ];
+  for (const [value, message] of faults) expect(() => checkedCopy(value)).toThrow(message);
 });
 
 it("finds cycles and deep nesting without overflowing", () => {

@@ -189,7 +189,7 @@ describe("the index that is made by hand", () => {
 describe("watch()", () => {
   it("hears whoever writes through the same connection, under any prefix", async () => {
     const plain = kv();
-    const readers = [versioned(plain), versioned(kv(plain)), versioned(plain.prefix("p "))].map((store, i) => store.watch([i === 2 ? ["a"] : ["p", "a"]], { interval: 1e6 }).getReader());
+    const readers = [versioned(plain), versioned(kv(plain)), versioned(plain.prefix("p "))].map((store, i) => store.watch([i === 2 ? ["a"] : ["p", "a"]], { interval: "10m" }).getReader());
     for (const reader of readers) expect((await reader.read()).value![0]!.version).toBe(null);
     for (const [value, write] of [() => versioned(plain).set(["p", "a"], 0), () => versioned(plain.prefix("p ")).set(["a"], 1), () => versioned(kv(plain)).delete(["p", "a"])].entries()) {
       const pending = readers.map((reader) => reader.read());
@@ -201,7 +201,7 @@ describe("watch()", () => {
 
   it("finds what was written through the store underneath within its interval", async () => {
     const plain = kv();
-    const reader = versioned(plain).watch([["a"]], { interval: 5 }).getReader();
+    const reader = versioned(plain).watch([["a"]], { interval: "5ms" }).getReader();
     await reader.read();
     const pending = reader.read();
     await plain.set("a", 1);
@@ -235,7 +235,7 @@ describe("watch()", () => {
   it("fails with what reading fails with", async () => {
     let isDown = false;
     const store = versioned(kv({ get: () => (isDown ? Promise.reject(new Error("down")) : null), set() {} }));
-    const reader = store.watch([["a"]], { interval: 1 }).getReader();
+    const reader = store.watch([["a"]], { interval: "1ms" }).getReader();
     await reader.read();
     isDown = true;
     await expect(reader.read()).rejects.toMatchObject({ code: "KV_CONNECTION" });

@@ -39,7 +39,7 @@ export function faceOf(store: VersionedStore): Face {
       for (const [name, key, value] of changes) transaction[name](key, value as never);
       return transaction.commit();
     },
-    watch: (keys) => store.watch(keys, { interval: 10 }),
+    watch: (keys) => store.watch(keys, { interval: "10ms" }),
   };
 }
 

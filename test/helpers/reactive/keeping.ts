@@ -223,7 +223,7 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
     });
 
     it("waits for as long as `delay` says, and not for flush()", async () => {
-      const kv = (await program())("notes", { delay: 5000 });
+      const kv = (await program())("notes", { delay: 5 });
       const state = kv("a", 0);
       await kv.ready();
       vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });

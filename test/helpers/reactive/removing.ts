@@ -5,7 +5,7 @@ import type { ReactiveSubject } from "../reactive-suite.ts";
 export function removing({ program, rows, fill }: ReactiveSubject): void {
   describe("remove()", () => {
     it("is said at once, done later, and ends the state however often it is used", async () => {
-      const kv = (await program())("notes", { delay: 100_000 });
+      const kv = (await program())("notes", { delay: "1d" });
       const state = kv("a", { n: 1 });
       kv("a", { n: 1 });
       await kv.ready();

@@ -239,7 +239,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
     });
 
     it("lose nothing of different keys, and end with the same of one key", async () => {
-      const [a, b] = [(await program())("notes", { delay: 1 }), (await program())("notes", { delay: 1 })];
+      const [a, b] = [(await program())("notes", { delay: "1ms" }), (await program())("notes", { delay: "1ms" })];
       const make = (kv: typeof a): { data: string }[] => ["own a", "own b", "shared"].map((key) => kv(key, ""));
       const [[aOwn, bOwn, shared], theirs] = [make(a), make(b)] as [{ data: string }[], { data: string }[]];
       await a.ready();
@@ -277,7 +277,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
     });
 
     it("go back to what the other has stored", async () => {
-      const [a, b] = [(await program())("notes", { delay: 100_000 }), (await program())("notes")];
+      const [a, b] = [(await program())("notes", { delay: "1d" }), (await program())("notes")];
       const [here, there] = [a<unknown & object>("k", { n: 1 }), b("k", { n: 1 })];
       await a.ready();
       await b.ready();

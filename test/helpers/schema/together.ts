@@ -61,9 +61,9 @@ export function together(test: Case, { another }: SchemaSubject): void {
   test("shows a watch what is there, and each change", async (store) => {
     const others = await another?.();
     const [here, there] = [appOn(store), appOn(others ?? store)];
-    const set = here.take("set").watch({ interval: 20 }).getReader();
-    const bits = here.take("wide").watch(1, { interval: 20 }).getReader();
-    const json = here.take("json").watch({ interval: 20 }).getReader();
+    const set = here.take("set").watch({ interval: "20ms" }).getReader();
+    const bits = here.take("wide").watch(1, { interval: "20ms" }).getReader();
+    const json = here.take("json").watch({ interval: "20ms" }).getReader();
     expect([(await set.read()).value, (await bits.read()).value, (await json.read()).value]).toEqual([undefined, undefined, undefined]);
     await Promise.all([there.take("set").add("a"), there.take("wide").write(1, 5n), there.take("json").write({ name: "Ann" })]);
     expect([(await set.read()).value, (await bits.read()).value, (await json.read()).value]).toEqual([new Set(["a"]), 5n, { name: "Ann", visits: 0 }]);

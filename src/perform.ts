@@ -1,0 +1,54 @@
+import type { StoreContext } from "./core.ts";
+import type { Scope } from "./lanes.ts";
+import { lazy, load } from "./load.ts";
+import type { Order } from "./order.ts";
+import type { Adapter, MaybePromise } from "./types.ts";
+
+/** How many times the timeout an operation on the whole store, or one of many steps, may hold back others. */
+export const WHOLE = 60;
+
+/** The call order that the operations of a store keep. */
+export const orderIn = (context: StoreContext): Order => context.order ?? context.connection.order;
+
+/**
+ * Runs work on some keys in call order, with the adapter of the store's client. Opens the client if it is not open.
+ * The work may take the timeout so many times. `isSingle` is for work of one call of the adapter.
+ */
+export function inOrder<T>(context: StoreContext, scope: Scope, work: (adapter: Adapter) => MaybePromise<T>, times: number = 1, isSingle: boolean = false): MaybePromise<T> {
+  const { connection, timeout } = context;
+  const run = (): MaybePromise<T> => {
+    const adapter = connection.adapter!;
+    return lazy.code!.lanesOf(orderIn(context)).run(scope, () => work(adapter), timeout * times, isSingle && adapter.inOrder);
+  };
+  const result = connection.adapter !== null && lazy.code !== undefined ? run() : whenReady(context, run);
+  return result instanceof Promise ? connection.count(result) : result;
+}
+
+/** Runs in call order once the client is open and the code is loaded. Rejects with the opening, which has to come in time. */
+export function whenReady<T>(context: StoreContext, run: () => MaybePromise<T>): Promise<T> {
+  const { connection, timeout } = context;
+  const opening = connection.open();
+  // A connection that was closed.
+  if (connection.closing !== null) return opening as Promise<never>;
+  const loading = load();
+  if (lazy.code === undefined) orderIn(context).hold(loading);
+  return new Promise((resolve, reject) => {
+    let isOver = false;
+    const inTime = async (): Promise<void> => {
+      try {
+        await (await loading).within(Promise.resolve(opening), timeout, connection);
+      } catch (error) {
+        isOver = true;
+        connection.refuse(error, "connecting");
+      }
+    };
+    const begin = async (): Promise<void> => {
+      if (isOver) return;
+      // The turn of an operation is not held while the client is opened.
+      if (lazy.code === undefined || connection.adapter === null) await Promise.all([loading, opening]);
+      resolve(run());
+    };
+    if (opening instanceof Promise) inTime().catch(reject);
+    orderIn(context).later(begin).catch(reject);
+  });
+}
