@@ -1,6 +1,6 @@
-import kv, { type Json } from "anykv";
+import kv from "anykv";
 import localForage from "localforage";
-import { type Report, tour } from "./tour.ts";
+import { type Packages, type Report, tour } from "./tour.ts";
 
 const clients: Record<string, () => unknown> = {
   "localStorage (Chromium)": () => localStorage,
@@ -9,11 +9,7 @@ const clients: Record<string, () => unknown> = {
   "IndexedDB (Chromium)": () => indexedDB,
 };
 
-/** Called from outside of the page: the names first, then one client after the other. */
+/** Called from outside of the page. */
 Object.assign(globalThis, {
-  clients: Object.keys(clients),
-  run: async (name: string, packages: [string, Json][]): Promise<Report & { bytes: number }> => {
-    const report = await tour(kv(clients[name]!()), packages);
-    return { ...report, bytes: (await navigator.storage.estimate()).usage ?? 0 };
-  },
+  run: (name: string, packages: Packages): Promise<Report> => tour(kv(clients[name]!()), packages),
 });
