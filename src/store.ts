@@ -6,7 +6,7 @@ import { deadline, deadlineOf } from "./expires.ts";
 import { checkPrefix, isKey } from "./key.ts";
 import { lazy, load } from "./load.ts";
 import { checkOptions } from "./options.ts";
-import { orderIn, whenReady } from "./perform.ts";
+import { whenReady } from "./perform.ts";
 import { stampFor, StoredRecord } from "./record.ts";
 import { sweepAfter } from "./sweeping.ts";
 import { timeoutOf } from "./timeout.ts";
@@ -69,8 +69,8 @@ function storeOf<V>(context: StoreContext): Store<V> {
   /** The items, where an operation can be carried out at once. */
   function atOnce(key: unknown): QuickItems | null {
     const items = connection.quick ?? connection.openQuick();
-    const isFree = items !== null && orderIn(context).pending === 0 && codec === undefined;
-    return isFree && isKey(key, prefix, connection.source.supports.keyBytes) ? items : null;
+    if (items === null || codec !== undefined || (context.order ?? connection.order).pending > 0) return null;
+    return isKey(key, prefix, connection.source.supports.keyBytes) ? items : null;
   }
 
   /** The fresh record, or `null`; `undefined` where the operations have to look. */
@@ -78,29 +78,31 @@ function storeOf<V>(context: StoreContext): Store<V> {
     const items = atOnce(key);
     if (items === null) return undefined;
     try {
-      const record = items.get(prefix + key);
+      const record = items.get(prefix === "" ? key : prefix + key);
       return record === null || record.expires === null || record.expires > Date.now() ? record : undefined;
     } catch {
       return undefined;
     }
   }
 
-  /** Whether a value could be written; `null` deletes. */
+  /** Whether a value could be written, or a promise of the sweep that is due then; `null` deletes. */
   function quickWrite(key: string, value: unknown, options: SetOptions | undefined): Promise<void> | boolean {
     const items = atOnce(key);
-    const expires = options?.expires ?? context.expires;
     if (items === null || (options !== undefined && !hasOnlyExpires(options))) return false;
+    const expires = options?.expires === undefined ? context.expires : options.expires;
     const now = expires === null ? 0 : Date.now();
-    const at = options?.expires === null ? null : deadlineOf(expires, now);
-    const json = jsonCopy(value);
-    if (json === undefined || Number.isNaN(at) || isMarked(json)) return false;
+    const at = expires === null ? null : deadlineOf(expires, now);
+    const json = typeof value === "string" ? value : jsonCopy(value);
+    if (json === undefined || Number.isNaN(at) || (typeof json === "object" && isMarked(json))) return false;
+    const full = prefix === "" ? key : prefix + key;
     try {
-      if (json === null || (at !== null && at <= now)) items.del(prefix + key);
-      else items.set(prefix + key, new StoredRecord(json, at, stampFor(connection.source), null));
+      if (json === null || (at !== null && at <= now)) items.del(full);
+      else items.set(full, new StoredRecord(json, at, stampFor(connection.source), null));
     } catch {
       return false;
     }
-    return sweepAfter(context, 1) ?? true;
+    connection.writes++;
+    return connection.writes < connection.sweepAt || sweepAfter(context, 0)!;
   }
 
   let own: Operations | undefined;
