@@ -21,6 +21,7 @@ const config: ViteUserConfig = defineConfig({
     ],
   },
   test: {
+    globalSetup: ["scripts/temporary.mjs"],
     // One more than the two cores that CI has: much of the time is spent waiting for servers.
     maxWorkers: 3,
     // Against tests that hang, not against slow ones. Servers come up, fail over and come back in seconds.
@@ -35,7 +36,7 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "node",
-          include: ["test/clients/**/*.test.ts"],
+          include: ["test/clients/**/*.test.ts", "test/scripts/**/*.test.ts"],
           pool: "forks",
           // Relative on purpose: the set-up file opens it in a folder of its own, one for each test file.
           execArgv: [

@@ -1,19 +1,22 @@
 import Keyv from "keyv";
 import polystore from "polystore";
 import { createStorage } from "unstorage";
-import kv from "anykv";
+import kv, { type Json } from "anykv";
 import { type Contender, line, micros, race } from "./race.ts";
 
-interface Cache {
+export interface Cache {
   get(key: string): Promise<unknown>;
   set(key: string, value: unknown): Promise<unknown>;
 }
 
-const OPERATIONS = 100_000;
+export const OPERATIONS = 100_000;
 const keys = Array.from({ length: 1000 }, (_, i) => `key:${i}`);
 
+/** A small object to store. */
+export const SMALL: Json = { name: "Ann", age: 41, tags: ["admin", "staff"], address: { city: "Ulm" } };
+
 /** The least that an asynchronous cache with deadlines does. */
-function bare(): Cache {
+export function bare(): Cache {
   const map = new Map<string, { value: unknown; expires: number | null }>();
   return {
     async get(key) {
@@ -45,12 +48,12 @@ const contenders = (): Record<"anykv" | "bare" | "polystore" | "keyv" | "unstora
   unstorage: unstorage(),
 });
 
-const writing = (cache: Cache, value: unknown): Contender => ({
+export const writing = (cache: Cache, value: unknown): Contender => ({
   round: async () => {
     for (let i = 0; i < OPERATIONS; i++) await cache.set(keys[i % 1000]!, value);
   },
 });
-const reading = (cache: Cache): Contender => ({
+export const reading = (cache: Cache): Contender => ({
   round: async () => {
     for (let i = 0; i < OPERATIONS; i++) await cache.get(keys[i % 1000]!);
   },
@@ -58,8 +61,7 @@ const reading = (cache: Cache): Contender => ({
 
 /** `get` and `set` in memory, beside the least that it could cost and beside others. */
 export async function memory(): Promise<void> {
-  const small = { name: "Ann", age: 41, tags: ["admin", "staff"], address: { city: "Ulm" } };
-  for (const [what, value] of [["a small object", small], ["a string", "hello world"]] as const) {
+  for (const [what, value] of [["a small object", SMALL], ["a string", "hello world"]] as const) {
     const caches = contenders();
     const each = (make: (cache: Cache) => Contender): Record<keyof typeof caches, Contender> =>
       Object.fromEntries(Object.entries(caches).map(([name, cache]) => [name, make(cache)])) as never;

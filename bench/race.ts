@@ -4,7 +4,8 @@ export interface Contender {
   before?(): unknown;
 }
 
-const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!;
+/** The middle one of some numbers. */
+export const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!;
 
 /**
  * Lets all contenders run their rounds in turn, so that a slow moment of the machine meets each of them, and gives the median

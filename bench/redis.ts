@@ -11,7 +11,7 @@ const value = { name: "Ann", age: 41, tags: ["admin", "staff"] };
 const keys = (count: number): string[] => Array.from({ length: count }, (_, i) => `k${String(i).padStart(6, "0")}`);
 
 /** A server of its own, unless a URL is given. Its data is deleted. */
-async function server(): Promise<{ url: string; end(): void }> {
+export async function server(): Promise<{ url: string; end(): void }> {
   if (process.env.REDIS_URL !== undefined) return { url: process.env.REDIS_URL, end: () => undefined };
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");

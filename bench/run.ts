@@ -4,6 +4,7 @@ import process from "node:process";
 import { file, flat, level, sqlite } from "./embedded.ts";
 import { etcd } from "./etcd.ts";
 import { main as http } from "./http.ts";
+import { firstCall } from "./first-call.ts";
 import { memory } from "./memory.ts";
 import { namespaces } from "./namespace.ts";
 import { postgres } from "./postgres.ts";
@@ -11,8 +12,9 @@ import { proxies } from "./proxies.ts";
 import { reactive } from "./reactive.ts";
 import { redis } from "./redis.ts";
 import { schema } from "./schema.ts";
+import { speed } from "./speed.ts";
 
-const parts: Record<string, () => Promise<unknown>> = { memory, level, sqlite, file, flat, redis, etcd, postgres, http, namespaces, schema, reactive, proxies };
+const parts: Record<string, () => Promise<unknown>> = { import: firstCall, speed, memory, level, sqlite, file, flat, redis, etcd, postgres, http, namespaces, schema, reactive, proxies };
 const wanted = process.argv.slice(2);
 
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}\n`);

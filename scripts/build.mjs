@@ -7,35 +7,59 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { dirname, join, relative, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
-import { rolldown } from "rolldown";
+import { rolldown, RolldownMagicString } from "rolldown";
+import { parseAst } from "rolldown/parseAst";
 import { node, root, seconds } from "./setup.mjs";
 
+const src = join(root, "src");
 const dist = join(root, "dist");
 const types = join(dist, "types");
 const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
-const filesIn = (folder) => readdirSync(folder, { recursive: true }).map((path) => join(folder, path));
+const filesIn = (folder) =>
+  readdirSync(folder, { recursive: true }).map((path) => join(folder, path));
 
 /** Every entry that has a source: `{ types, default }`. */
 const targets = Object.values(exports).filter((target) => target.types);
 
 /** "./dist/types/atomic/index.d.ts" → "src/atomic/index.ts" */
-const sourceOf = ({ types: file }) => join(root, file.replace("./dist/types", "src").replace(".d.ts", ".ts"));
+const sourceOf = (target) =>
+  join(root, target.types.replace("./dist/types", "src").replace(".d.ts", ".ts"));
 /** "./dist/atomic.js" → "atomic" */
-const nameOf = ({ default: file }) => file.slice("./dist/".length, -".js".length);
+const nameOf = (target) => target.default.slice("./dist/".length, -".js".length);
 
 /** "src/disk/node.ts" → "chunks/disk/node.js" */
 function chunkName({ name, moduleIds }) {
-  const path = name === "core" ? name : relative(join(root, "src"), moduleIds.at(-1)).replace(".ts", "");
-  return `chunks/${path}.js`;
+  if (name === "core") return "chunks/core.js";
+  return `chunks/${relative(src, moduleIds.at(-1)).replace(".ts", ".js")}`;
 }
 
-/** The modules that the root entry imports statically, and those that they import. */
+/** The module, those that it imports statically, and those that these import. */
 function staticImports(context, id, found = new Set()) {
   if (found.has(id)) return found;
   found.add(id);
-  for (const imported of context.getModuleInfo(id)?.importedIds ?? []) staticImports(context, imported, found);
+  const { importedIds = [] } = context.getModuleInfo(id) ?? {};
+  for (const imported of importedIds) staticImports(context, imported, found);
   return found;
+}
+
+/**
+ * Marks the constants that are made by a call or a spread. Without the mark, a bundler keeps them
+ * in programs that do not use them.
+ */
+function markConstants(code) {
+  const marked = new RolldownMagicString(code);
+  for (const { type, kind, declarations } of parseAst(code).body) {
+    if (type !== "VariableDeclaration" || kind !== "const") continue;
+    for (const { init } of declarations) {
+      const isMarked = code.slice(0, init.start).endsWith("/* @__PURE__ */ ");
+      const isPlain = init.type.includes("Function") || init.type === "Literal";
+      const hasEffects = /\(|\.\.\./.test(code.slice(init.start, init.end));
+      if (isMarked || isPlain || !hasEffects) continue;
+      marked.appendLeft(init.start, "/* @__PURE__ */ (() => (").appendRight(init.end, "))()");
+    }
+  }
+  return { code: marked.toString(), map: marked.generateMap({ hires: true }).toString() };
 }
 
 async function buildJavaScript() {
@@ -47,8 +71,10 @@ async function buildJavaScript() {
     tsconfig: false,
     // An inlined constant would leave an import without names, of which esbuild warns.
     optimization: { inlineConst: false },
+    checks: { bundlerTimings: false },
     transform: { target: "es2022" },
-    // Packages stay imports, so that the package check sees an undeclared dependency. devalue is bundled.
+    // Packages stay imports, so that the package check sees an undeclared dependency.
+    // devalue is bundled.
     external: (id) => /^[@\w]/.test(id) && id !== "devalue",
     plugins: [
       {
@@ -56,6 +82,7 @@ async function buildJavaScript() {
         buildEnd() {
           core = staticImports(this, sourceOf(exports["."]));
         },
+        renderChunk: (code, { name }) => (name === "core" ? markConstants(code) : null),
       },
     ],
   });
@@ -69,20 +96,37 @@ async function buildJavaScript() {
     sourcemap: true,
     sourcemapExcludeSources: true,
     // One file instead of many small ones: what the root entry shares with the other entries.
-    codeSplitting: { groups: [{ name: "core", test: (id) => core.has(id), minShareCount: 2 }] },
+    codeSplitting: {
+      groups: [{ name: "core", test: (id) => core.has(id), minShareCount: 2 }],
+    },
   });
   await bundle.close();
   for (const file of filesIn(dist)) if (file.endsWith(".js.map")) includeBundledSources(file);
 }
 
+/** Puts the source of bundled packages into a source map: the package contains only src/. */
+function includeBundledSources(file) {
+  const map = JSON.parse(readFileSync(file, "utf8"));
+  const isBundled = (source) => source.includes("node_modules");
+  if (!map.sources.some(isBundled)) return;
+  const sourcesContent = map.sources.map((source) =>
+    isBundled(source) ? readFileSync(resolve(dirname(file), source), "utf8") : null,
+  );
+  writeFileSync(file, JSON.stringify({ ...map, sourcesContent }));
+}
+
 /** What `require("anykv")` loads: `kv` itself, with every export as a member. */
 function writeRequire() {
+  const target = exports["."].require;
   writeFileSync(
-    join(root, exports["."].require.default),
-    'const exported = require("./index.js");\n\nmodule.exports = Object.assign(exported.kv, exported);\n',
+    join(root, target.default),
+    `const exported = require("./index.js");
+
+module.exports = Object.assign(exported.kv, exported);
+`,
   );
   writeFileSync(
-    join(root, exports["."].require.types),
+    join(root, target.types),
     `import type * as exported from "./types/index.js" with { "resolution-mode": "import" };
 
 declare const required: typeof exported.kv & typeof exported;
@@ -91,22 +135,15 @@ export = required;
   );
 }
 
-/** Puts the source of bundled packages into a source map. They are not in the package, unlike src/. */
-function includeBundledSources(file) {
-  const map = JSON.parse(readFileSync(file, "utf8"));
-  const content = (source) =>
-    source.includes("node_modules") ? readFileSync(resolve(dirname(file), source), "utf8") : null;
-  if (map.sources.some((source) => source.includes("node_modules"))) {
-    writeFileSync(file, JSON.stringify({ ...map, sourcesContent: map.sources.map(content) }));
-  }
+/** The declarations that a declaration imports. */
+function importsOf(file, text) {
+  const paths = text.matchAll(/(?:from|import\()\s*"(\.[^"]+)\.js"/g);
+  return [...paths].map(([, path]) => resolve(dirname(file), `${path}.d.ts`));
 }
 
-/** The declarations that a declaration imports. */
-const importsOf = (file, text) =>
-  [...text.matchAll(/(?:from|import\()\s*"(\.[^"]+)\.js"/g)].map(([, path]) => resolve(dirname(file), `${path}.d.ts`));
-
 async function buildDeclarations() {
-  const compiler = spawn(node, ["node_modules/ts7/bin/tsc", "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
+  const command = ["node_modules/ts7/bin/tsc", "-p", "tsconfig.build.json"];
+  const compiler = spawn(node, command, { cwd: root, stdio: "inherit" });
   const [code] = await once(compiler, "close");
   if (code !== 0) throw new Error(`the declarations were not written (exit code ${code})`);
 
@@ -114,8 +151,10 @@ async function buildDeclarations() {
   const keep = (file) => {
     if (kept.has(file)) return;
     kept.add(file);
-    // The compiler leaves import paths as they are in the source. Both endings have the same length, so the map stays right.
-    const text = readFileSync(file, "utf8").replace(/((?:from|import\()\s*"\.[^"]+)\.ts"/g, '$1.js"');
+    // The compiler leaves import paths as they are in the source. Both endings have the same
+    // length, so the map stays right.
+    const path = /((?:from|import\()\s*"\.[^"]+)\.ts"/g;
+    const text = readFileSync(file, "utf8").replace(path, '$1.js"');
     writeFileSync(file, text);
     for (const imported of importsOf(file, text)) keep(imported);
   };
@@ -128,9 +167,10 @@ async function buildDeclarations() {
 
 const start = performance.now();
 const missing = targets.map(sourceOf).filter((file) => !existsSync(file));
-if (missing.length > 0) throw new Error(`package.json exports what has no source: ${missing.join(", ")}`);
+if (missing.length > 0) throw new Error(`package.json exports without a source: ${missing}`);
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
 writeRequire();
-await Promise.all([buildJavaScript(), ...(process.argv.includes("--js") ? [] : [buildDeclarations()])]);
+const isFull = !process.argv.includes("--js");
+await Promise.all([buildJavaScript(), isFull && buildDeclarations()]);
 console.log(`build  dist/ is written (${seconds(start)})`);

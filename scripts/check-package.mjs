@@ -1,6 +1,14 @@
 // Packs the built package and checks the tarball as its users receive it.
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
@@ -31,7 +39,8 @@ async function check(what, test) {
   }
   failed += problems.length;
   console.log(`  ${problems.length === 0 ? "ok    " : "FAILED"}  ${what}`);
-  for (const text of [...problems, remark].filter(Boolean)) console.log(`          ${text.replaceAll("\n", "\n          ")}`);
+  for (const text of [...problems, remark].filter(Boolean))
+    console.log(`          ${text.replaceAll("\n", "\n          ")}`);
 }
 
 const filesIn = (folder) =>
@@ -68,7 +77,9 @@ async function externalImports() {
     outdir: "out",
     logLevel: "error",
   });
-  return Object.values(metafile.inputs).flatMap((input) => input.imports.filter(({ external }) => external));
+  return Object.values(metafile.inputs).flatMap((input) =>
+    input.imports.filter(({ external }) => external),
+  );
 }
 
 await check("every export names files that exist, types first", (expect) => {
@@ -88,8 +99,11 @@ await check("every client has its export, and every exported client its source",
     .filter((file) => file.endsWith(".ts") && file !== "define.ts")
     .map((file) => file.slice(0, -3));
   const prefix = "./clients/";
-  const exported = entries.flatMap(([path]) => (path.startsWith(prefix) ? [path.slice(prefix.length)] : []));
-  for (const name of sources) expect(exported.includes(name), `src/clients/${name}.ts has no export`);
+  const exported = entries.flatMap(([path]) =>
+    path.startsWith(prefix) ? [path.slice(prefix.length)] : [],
+  );
+  for (const name of sources)
+    expect(exported.includes(name), `src/clients/${name}.ts has no export`);
   for (const name of exported) expect(sources.includes(name), `./clients/${name} has no source`);
 });
 
@@ -97,13 +111,19 @@ await check("every peer is optional, of any version, and needed by an entry", as
   const names = new Set((await externalImports()).map(({ path }) => packageOf(path)));
   for (const name of peers) {
     expect(pkg.peerDependenciesMeta[name]?.optional === true, `${name} is not optional`);
-    expect(pkg.peerDependencies[name] === "*", `${name} has a version range: npm would refuse other versions`);
+    expect(
+      pkg.peerDependencies[name] === "*",
+      `${name} has a version range: npm would refuse other versions`,
+    );
   }
   for (const name of imported) expect(names.has(name), `no entry imports the peer ${name}`);
   for (const name of names) {
     const isBuiltIn = name.startsWith("node:") || name === "bun:sqlite";
     const isDeclared = [...dependencies, ...imported].includes(name);
-    expect(isBuiltIn || isDeclared, `dist imports ${name}, which is neither a dependency nor an optional peer`);
+    expect(
+      isBuiltIn || isDeclared,
+      `dist imports ${name}, which is neither a dependency nor an optional peer`,
+    );
   }
 });
 
@@ -111,12 +131,34 @@ await check("declarations need no client library", (expect) => {
   for (const file of filesIn(dist).filter((name) => name.endsWith(".d.ts"))) {
     // Examples in comments import what they like.
     const text = readFileSync(file, "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
-    for (const [, specifier] of text.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*)["']([^"'.][^"']*)["']/g)) {
+    for (const [, specifier] of text.matchAll(
+      /(?:\bfrom\s+|\bimport\s*\(?\s*)["']([^"'.][^"']*)["']/g,
+    )) {
       const known = [...dependencies, ...imported].includes(packageOf(specifier));
       expect(known, `${relative(root, file)} imports ${specifier}`);
     }
     expect(!/\/\/\/\s*<reference/.test(text), `${relative(root, file)} has a reference directive`);
   }
+});
+
+await check("a bundle contains nothing of core.js that it does not use", async (expect) => {
+  // As if package.json did not promise that files have no side effects.
+  const onPath = ({ path, resolveDir, kind }) =>
+    kind === "dynamic-import"
+      ? { path, external: true }
+      : { path: join(resolveDir, path), sideEffects: true };
+  const { outputFiles } = await build({
+    stdin: { contents: 'import "./dist/chunks/core.js";', resolveDir: root },
+    bundle: true,
+    format: "esm",
+    write: false,
+    logLevel: "error",
+    plugins: [
+      { name: "effects", setup: ({ onResolve }) => onResolve({ filter: /^\.\// }, onPath) },
+    ],
+  });
+  const calls = outputFiles[0].text.split("\n").filter((line) => /[({]/.test(line));
+  expect(calls.length === 0, `these stay: ${calls.slice(0, 5).join(" ")}`);
 });
 
 await check("every source map names sources that are in the package", (expect) => {
@@ -130,13 +172,19 @@ await check("every source map names sources that are in the package", (expect) =
   }
 });
 
-/** Installs the tarball in an empty project, with the peers that entries import and the oldest compiler that is supported. */
+/**
+ * Installs the tarball in an empty project, with the peers that entries import and the oldest
+ * compiler that is supported.
+ */
 async function checkInstalled(folder, tarball) {
   const user = join(folder, "user");
   const specifiers = entries.map(([path]) => pkg.name + path.slice(1));
   await check("installs in an empty folder", async () => {
     mkdirSync(user);
-    writeFileSync(join(user, "package.json"), JSON.stringify({ name: "user", private: true, type: "module" }));
+    writeFileSync(
+      join(user, "package.json"),
+      JSON.stringify({ name: "user", private: true, type: "module" }),
+    );
     const beside = imported.map((name) => `${name}@${pkg.devDependencies[name]}`);
     const flags = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
     await run("npm", ["install", ...flags, tarball, ...beside, "typescript@5.4.5"], user);
@@ -160,24 +208,41 @@ async function checkInstalled(folder, tarball) {
     const flags = "--target es2022 --lib es2022,dom --module nodenext --strict require.cts";
     await run(node, [join(root, "node_modules/ts7/bin/tsc"), ...flags.split(" ")], user);
     await run(node, ["require.cjs"], user);
-    await run("esbuild", ["require.cjs", "--bundle", "--platform=node", "--outfile=bundle.cjs", "--log-level=error"], user);
+    await run(
+      "esbuild",
+      ["require.cjs", "--bundle", "--platform=node", "--outfile=bundle.cjs", "--log-level=error"],
+      user,
+    );
     await run(node, ["bundle.cjs"], user);
   });
 
-  await check("every declaration compiles there, without @types/node, with TypeScript 5.4, 6 and 7", async () => {
-    const lines = specifiers.map((name, index) => `export * as e${index} from ${JSON.stringify(name)};`);
-    writeFileSync(join(user, "types.ts"), lines.join("\n"));
-    const flags = "--noEmit --strict --exactOptionalPropertyTypes --target es2022 --lib es2022,dom --module nodenext";
-    const compilers = [join(user, "node_modules/typescript"), ...["typescript", "ts7"].map((name) => join(root, "node_modules", name))];
-    for (const compiler of compilers) await run(node, [join(compiler, "bin/tsc"), ...flags.split(" "), "types.ts"], user);
-  });
+  await check(
+    "every declaration compiles there, without @types/node, with TypeScript 5.4, 6 and 7",
+    async () => {
+      const lines = specifiers.map(
+        (name, index) => `export * as e${index} from ${JSON.stringify(name)};`,
+      );
+      writeFileSync(join(user, "types.ts"), lines.join("\n"));
+      const flags =
+        "--noEmit --strict --exactOptionalPropertyTypes" +
+        " --target es2022 --lib es2022,dom --module nodenext";
+      const compilers = [
+        join(user, "node_modules/typescript"),
+        ...["typescript", "ts7"].map((name) => join(root, "node_modules", name)),
+      ];
+      for (const compiler of compilers)
+        await run(node, [join(compiler, "bin/tsc"), ...flags.split(" "), "types.ts"], user);
+    },
+  );
 }
 
 const folder = mkdtempSync(join(tmpdir(), "anykv-package-"));
 try {
   let tarball = "";
   await check("npm pack", async (expect) => {
-    const report = JSON.parse(await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder]));
+    const report = JSON.parse(
+      await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder]),
+    );
     // npm 11 answers an array, later ones an object by name.
     const { filename, files, size } = Object.values(report)[0];
     tarball = join(folder, filename);
@@ -185,14 +250,21 @@ try {
     const stray = files.map(({ path }) => path).filter((path) => !expected.test(path));
     expect(stray.length === 0, `stray files: ${stray.join(", ")}`);
     for (const name of ["LICENSE", "README.md", "CHANGELOG.md"]) {
-      expect(files.some(({ path }) => path === name), `${name} is not in the package`);
+      expect(
+        files.some(({ path }) => path === name),
+        `${name} is not in the package`,
+      );
     }
     return `${files.length} files, ${(size / 1000).toFixed(1)} kB`;
   });
 
   await Promise.all([
     check("publint", async () => void (await run("publint", ["run", tarball, "--strict"]))),
-    check("attw", async () => void (await run("attw", [tarball, "--profile", "esm-only", "--no-emoji", "--no-color"]))),
+    check(
+      "attw",
+      async () =>
+        void (await run("attw", [tarball, "--profile", "esm-only", "--no-emoji", "--no-color"])),
+    ),
     check("installs and works beside older majors", async () => {
       const beside = await besideOlderMajors(tarball, folder, { run, node });
       return beside.map((name) => `beside ${name}: ok`).join("\n");

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Each project: what is installed beside the package, and the entries that need a newer version. */
+/** The projects: what is installed beside the package, and the entries that need a newer version. */
 const projects = [
   {
     beside: {
@@ -53,7 +53,10 @@ for (const [entry, text] of JSON.parse(tooOld)) {
 }
 `;
 
-/** Installs the tarball in each project, and uses it there. Resolves to the packages that were beside it. */
+/**
+ * Installs the tarball in each project, and uses it there. Resolves to the packages that were
+ * beside it.
+ */
 export async function besideOlderMajors(tarball, folder, { run, node }) {
   const install = async ({ beside, tooOld, works }, index) => {
     const cwd = join(folder, `older${index}`);
@@ -61,7 +64,13 @@ export async function besideOlderMajors(tarball, folder, { run, node }) {
     const manifest = { name: "user", private: true, type: "module", dependencies: beside };
     writeFileSync(join(cwd, "package.json"), JSON.stringify(manifest));
     writeFileSync(join(cwd, "program.mjs"), program);
-    const flags = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
+    const flags = [
+      "--ignore-scripts",
+      "--prefer-offline",
+      "--no-audit",
+      "--no-fund",
+      "--loglevel=error",
+    ];
     await run("npm", ["install", ...flags, tarball], cwd);
     await run(node, ["program.mjs", JSON.stringify(tooOld), JSON.stringify(works)], cwd);
     return Object.entries(beside).map(([name, version]) => `${name} ${version}`);

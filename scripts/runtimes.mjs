@@ -3,7 +3,7 @@
 //   node scripts/runtimes.mjs --write    the same, and writes the table into README.md
 //   node scripts/runtimes.mjs bun deno   these runtimes alone
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -101,22 +101,26 @@ const isAskedFor = (name) => {
 
 /** The rows of each runtime; a text for one that could not be tried. */
 async function runAll() {
-  const missing = installRuntimes();
+  const missing = await installRuntimes();
   const redis = await (await redisServer()).start();
   const results = new Map(Object.keys(runtimes).filter(isAskedFor).map((name) => [name, undefined]));
   try {
-    const project = await install();
     const waiting = [...results.keys()];
+    tell({ event: "planned", files: waiting });
+    const project = await install();
     const worker = async () => {
       for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+        tell({ event: "began", file: name });
         const isExtra = /22|26|Bun|Deno/.test(name);
         if (isExtra && missing !== undefined) {
           results.set(name, missing);
+          tell({ event: "ended", file: name, passed: 0, failed: 0, skipped: 1, unfinished: 0, failures: [] });
           continue;
         }
         // Each has a database of its own.
         const database = `${redis.url}/${Object.keys(runtimes).indexOf(name)}`;
         results.set(name, await runtimes[name](project, database).catch((error) => [{ what: "run at all", passed: 0, failures: [`${error.stderr || error.message}`.trim().slice(-2000)] }]));
+        tellRows(name, results.get(name));
       }
     };
     await Promise.all([worker(), worker()]);
@@ -125,6 +129,17 @@ async function runAll() {
     rmSync(folder, { recursive: true, force: true });
   }
   return results;
+}
+
+/** Appends an event as scripts/reporter.ts does, for scripts/test.mjs. */
+function tell(event) {
+  if (process.env.ANYKV_RESULTS) appendFileSync(process.env.ANYKV_RESULTS, `${JSON.stringify({ project: "runtimes", ...event })}\n`);
+}
+
+function tellRows(name, rows) {
+  const failed = rows.filter((row) => row.failures.length > 0);
+  const failures = failed.map(({ what, failures: [error] }) => ({ title: what, error: `${error}`.split("\n")[0], repeat: `node scripts/runtimes.mjs '${name}'` }));
+  tell({ event: "ended", file: name, passed: rows.length - failed.length, failed: failed.length, skipped: 0, unfinished: 0, failures });
 }
 
 const results = await runAll();
@@ -138,12 +153,11 @@ const lines = [["", ...done.map(([name]) => name)], ["---", ...done.map(() => "-
 const table = lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 console.log(`${table}\n`);
 
-let [passed, failed] = [0, 0];
+let failed = 0;
 for (const [name, rows] of done) {
-  for (const row of rows) {
-    if (row.failures.length > 0) failed++;
-    else passed++;
-    for (const failure of row.failures) console.log(`${name}, ${row.what}: ${failure}`);
+  for (const { what, failures } of rows) {
+    failed += failures.length;
+    for (const failure of failures) console.log(`${name}, ${what}: ${failure}`);
   }
 }
 for (const [name, why] of results) if (!Array.isArray(why)) console.log(`${name} was not tried: ${why}`);
@@ -156,8 +170,9 @@ if (done.length === Object.keys(runtimes).length && failed === 0) {
   if (process.argv.includes("--write")) writeFileSync(file, written);
   else if (written !== readme) {
     failed++;
-    console.log("README.md shows another table: node scripts/runtimes.mjs --write");
-  } else passed++;
+    const error = "README.md shows another table: node scripts/runtimes.mjs --write";
+    console.log(error);
+    tellRows("README.md", [{ what: "the table", failures: [error] }]);
+  } else tellRows("README.md", [{ what: "the table", failures: [] }]);
 }
-if (process.env.ANYKV_COUNTS) writeFileSync(process.env.ANYKV_COUNTS, JSON.stringify({ runtimes: { passed, failed, skipped: 0 } }));
 process.exitCode = failed > 0 || !existsSync(join(root, "dist/index.js")) ? 1 : 0;

@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { endWithThis, run } from "./process-group.mjs";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -45,39 +46,44 @@ function isInstalled() {
   );
 }
 
-function installPackages() {
-  const start = performance.now();
-  if (isInstalled()) {
-    say("npm", "node_modules is what package-lock.json asks for");
-    return true;
-  }
-  say("npm", "npm ci");
-  const { status, error } = spawnSync("npm", ["ci", "--loglevel=error"], {
-    cwd: root,
+/** Runs `npm ci` in a folder. Returns why it failed, or undefined. */
+async function npmCi(folder, ...flags) {
+  const { code } = await run("npm", ["ci", "--loglevel=error", ...flags], {
+    cwd: folder,
+    env: process.env,
     stdio: "inherit",
     shell: process.platform === "win32",
+    stall: 20 * 60_000,
   });
-  if (status === 0 && existsSync(node)) {
+  return code === 0 ? undefined : `npm ci failed (${typeof code === "number" ? `exit code ${code}` : code})`;
+}
+
+async function installPackages() {
+  const start = performance.now();
+  if (isInstalled()) return true;
+  say("npm", "npm ci");
+  const reason = await npmCi(root);
+  if (reason === undefined && existsSync(node)) {
     say("npm", `installed (${seconds(start)})`);
     return true;
   }
-  say("npm", `npm ci failed (${error?.message ?? `exit code ${status}`}): see above`);
+  say("npm", `${reason ?? `npm ci did not install ${node}`}: see above`);
   return false;
 }
 
 /**
- * Installs the runtimes that the tests run on beside Node 24; they come with a package.json of their own, since they are large and for one platform.
- * Returns why there are none, or undefined.
+ * Installs the runtimes that the tests run on beside Node 24. They have a package.json of their own,
+ * because they are large and for one platform. Returns why there are none, or undefined.
  */
-export function installRuntimes() {
+export async function installRuntimes() {
   if (process.platform !== "linux" || process.arch !== "x64") return "the other runtimes are for Linux on x64";
   const folder = "test/runtimes";
   const installed = readJson(`${folder}/node_modules/.package-lock.json`)?.packages;
   const wanted = readJson(`${folder}/package-lock.json`).packages;
   if (installed && Object.entries(wanted).every(([path, { version }]) => path === "" || installed[path]?.version === version)) return undefined;
   const start = performance.now();
-  const { status, error } = spawnSync("npm", ["ci", "--loglevel=error", "--ignore-scripts"], { cwd: join(root, folder), stdio: "inherit" });
-  if (status !== 0) return `npm ci failed in ${folder} (${error?.message ?? `exit code ${status}`})`;
+  const reason = await npmCi(join(root, folder), "--ignore-scripts");
+  if (reason !== undefined) return `${reason} in ${folder}`;
   say("npm", `the other runtimes are installed (${seconds(start)})`);
   return undefined;
 }
@@ -143,19 +149,21 @@ function installPrograms() {
 }
 
 /**
- * Installs npm packages and system programs where they are missing, and says what it does.
- * `ok` is false when the npm packages are not there; `missing` names the system programs that are not.
+ * Installs the npm packages where they are missing, and says what it does. With `runtimes` it also
+ * installs the other runtimes, with `system` the system programs.
+ * `ok` is false when the npm packages are missing; `missing` names the system programs that are.
  */
-export function setup({ system = true } = {}) {
-  const ok = installPackages();
-  if (ok && system) {
-    const reason = installRuntimes();
+export async function setup({ runtimes = true, system = true } = {}) {
+  const ok = await installPackages();
+  if (ok && runtimes) {
+    const reason = await installRuntimes();
     if (reason !== undefined) say("npm", `Bun, Deno, Node 22 and 26 are not tried: ${reason}`);
   }
   return { ok, missing: ok && system ? installPrograms() : [] };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const { ok, missing } = setup();
+  endWithThis();
+  const { ok, missing } = await setup();
   process.exitCode = ok && missing.length === 0 ? 0 : 1;
 }

@@ -1,98 +1,243 @@
-// What a browser loads, minified and compressed with brotli, against the budget.
-//   node scripts/sizes.mjs            a table; exit code 1 when something is over its budget
-//   node scripts/sizes.mjs --write    the same, and writes the figures into README.md
+// Measures bundles as a bundler ships them, against the budget: esbuild with code splitting,
+// minified, each file compressed with brotli.
+//   node scripts/sizes.mjs            tables; exit code 1 when a size is over its budget
+//   node scripts/sizes.mjs --write    also writes the tables into README.md and docs/sizes.md
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { builtinModules } from "node:module";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
 import { build } from "esbuild";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-// The clients of servers are never loaded by a page: theirs only keep them from growing unnoticed.
+// The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  initial: 7250,
-  operations: 3700,
-  all: 46_500,
-  codec: 4700,
-  namespace: 11_100,
-  schema: 14_000,
-  reactive: 3050,
-  binding: 500,
-  clients: { memory: 620, cookie: 1050, custom: 1050, forage: 950, indexeddb: 1750, level: 1150, sqlite: 2500, file: 4200, folder: 4400, postgres: 5500, redis: 5300, etcd: 3900, cloudflare: 1600, deno: 1700, lru: 640, keyv: 1600, unstorage: 1600, http: 1750 },
+  entry: { first: 10_700, all: 63_000 },
+  core: { first: 5200, files: 3 },
+  worker: { entry: 150_000, core: 45_300 },
+  operations: 5500,
+  // A page never loads the clients of servers: these only keep them from growing unnoticed.
+  clients: {
+    memory: 850,
+    cookie: 1350,
+    custom: 1200,
+    forage: 1250,
+    indexeddb: 2200,
+    level: 1550,
+    sqlite: 3000,
+    file: 5000,
+    folder: 5650,
+    postgres: 6300,
+    redis: 6550,
+    etcd: 4900,
+    cloudflare: 1850,
+    deno: 2150,
+    lru: 1000,
+    keyv: 2200,
+    unstorage: 2450,
+    http: 2050,
+  },
+  apis: {
+    atomic: 7900,
+    codec: 6200,
+    http: 17_700,
+    lua: 7000,
+    namespace: 16_200,
+    reactive: 5950,
+    schema: 18_200,
+    versioned: 17_400,
+    "reactive/react": 6100,
+    "reactive/vue": 6050,
+    "reactive/svelte": 6050,
+    "reactive/solid": 6050,
+  },
 };
+
+// The same program with each library.
+const page = (imports, store) => `${imports} globalThis.store = ${store};`;
+const peers = {
+  polystore: page('import kv from "polystore";', "kv(localStorage)"),
+  unstorage: page(
+    `import { createStorage } from "unstorage";
+     import localStorageDriver from "unstorage/drivers/localstorage";`,
+    "createStorage({ driver: localStorageDriver({}) })",
+  ),
+  keyv: page('import Keyv from "keyv";', "new Keyv()"),
+  "idb-keyval": page('import { get, set } from "idb-keyval";', "{ get, set }"),
+};
+const notes = {
+  unstorage: " with its `localStorage` driver",
+  keyv: " in memory",
+  "idb-keyval": ", `get` and `set`",
+};
+const entryPage = page('import kv from "anykv";', "kv(localStorage)");
+const corePage = page(
+  'import { kv } from "anykv/core"; import { storage } from "anykv/clients/storage";',
+  "kv(storage(localStorage))",
+);
+const workerOf = (imports, store) =>
+  `${imports}
+   export default { fetch: async ({ url }, env) => Response.json(await ${store}.get(url)) };`;
+const worker = workerOf('import kv from "anykv";', "kv(env.KV)");
+const coreWorker = workerOf(
+  'import { kv } from "anykv/core"; import { cloudflare } from "anykv/clients/cloudflare";',
+  "kv(cloudflare(env.KV))",
+);
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const pkg = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const hasCore = "./core" in pkg.exports;
 
 if (!existsSync(join(root, "dist/index.js"))) {
   console.log("dist/ is missing: npm run build");
   process.exit(1);
 }
 
-/** Bytes of a program in one file, without what it only loads later unless `whole`; and what it imports later. */
-async function bundle(code, whole = false) {
-  const later = new Set();
-  const { outputFiles } = await build({
+const bundle = (code, options) =>
+  build({
     stdin: { contents: code, resolveDir: root },
     absWorkingDir: root,
-    alias: { anykv: "./dist/index.js" },
+    // Without the paths of tsconfig.json, "anykv" is the built package.
+    tsconfigRaw: "{}",
     bundle: true,
     minify: true,
     format: "esm",
     platform: "browser",
     target: "es2022",
+    outdir: "out",
     write: false,
+    metafile: true,
     logLevel: "error",
-    // What the user has anyway.
-    external: ["@vue/reactivity", "react", "vue", "solid-js"],
-    plugins: [
-      {
-        name: "later",
-        setup({ onResolve }) {
-          onResolve({ filter: /.*/ }, ({ path, kind }) => {
-            if (kind !== "dynamic-import" || whole) return undefined;
-            later.add(path);
-            return { path, external: true };
-          });
-        },
-      },
-    ],
+    ...options,
   });
-  return { bytes: brotliCompressSync(outputFiles[0].contents).length, later };
+
+/** Bytes of a program in one file, minified: what a worker uploads. */
+async function oneFile(code) {
+  const { outputFiles } = await bundle(code, { external: ["node:*", "bun:*"] });
+  return outputFiles[0].contents.length;
 }
 
-const page = 'import kv from "anykv"; globalThis.store = kv(localStorage);';
-const { bytes: initial, later } = await bundle(page);
-// Each in the company of what is loaded already, as a bundler that splits by dynamic imports would serve it.
-const further = async (path) => (await bundle(`${page} import * as further from "./dist/${path}"; globalThis.further = further;`)).bytes - initial;
+/**
+ * The files of a program: those that it loads first, all of them, and those that each dynamic
+ * import adds to the first, by the name of the imported file in dist/.
+ */
+async function measure(code) {
+  // Frameworks are in the application already.
+  const frameworks = ["@vue/reactivity", "react", "vue", "solid-js"];
+  const external = [...frameworks, "fast-check", "node:*", "bun:*", ...builtinModules];
+  const { outputFiles, metafile } = await bundle(code, { splitting: true, external });
+  const { outputs } = metafile;
+  const sizes = new Map();
+  for (const { path, contents } of outputFiles) {
+    sizes.set(path.slice(root.length), brotliCompressSync(contents).length);
+  }
 
-const rows = [["`kv(localStorage)`", initial, budget.initial]];
-const pathOf = (name) => [...later].find((path) => basename(path).startsWith(name)).replace("./", "");
-rows.push(["+ everything but `get` `set` `has` `del`", await further(pathOf("operations")), budget.operations]);
-for (const path of [...later].filter((path) => path.includes("clients/"))) {
-  const name = basename(path, ".js");
-  rows.push([`+ ${name}`, await further(path.replace("./", "")), budget.clients[name] ?? 1500]);
+  const closure = (path, found = new Set()) => {
+    if (found.has(path)) return found;
+    found.add(path);
+    for (const { path: next, kind } of outputs[path].imports) {
+      if (kind === "import-statement" && next in outputs) closure(next, found);
+    }
+    return found;
+  };
+  const total = (paths) => ({
+    bytes: paths.reduce((sum, path) => sum + sizes.get(path), 0),
+    files: paths.length,
+  });
+
+  const isFirst = (path) => outputs[path].entryPoint === "<stdin>";
+  const first = closure(Object.keys(outputs).find(isFirst));
+  const later = new Map();
+  for (const [path, { entryPoint }] of Object.entries(outputs)) {
+    if (!entryPoint?.startsWith("dist/")) continue;
+    const name = entryPoint.slice("dist/".length, -".js".length).replace("chunks/", "");
+    later.set(name, total([...closure(path)].filter((file) => !first.has(file))));
+  }
+  return { first: total([...first]), all: total([...sizes.keys()]), later };
 }
-rows.push(["all of it", (await bundle(page, true)).bytes, budget.all]);
-const face = async (...files) => (await bundle(files.map((name) => `export * from "./dist/${name}";`).join(""))).bytes;
-for (const name of ["namespace", "schema"]) rows.push([`\`anykv/${name}\``, await face(`${name}.js`), budget[name]]);
-const states = await face("reactive.js");
-rows.push(["`anykv/reactive`", states, budget.reactive]);
-const { later: backends } = await bundle('export * from "./dist/reactive.js";');
-for (const [what, name, limit] of [["IndexedDB", "idb", 2420], ["a store", "store-backend", 1320]]) {
-  const backend = [...backends].find((path) => basename(path).startsWith(name)).replace("./", "");
-  rows.push([`+ for ${what}`, (await face("reactive.js", backend)) - states, limit]);
-}
-for (const name of ["react", "vue", "svelte", "solid"]) rows.push([`+ \`anykv/reactive/${name}\``, (await face("reactive.js", `reactive/${name}.js`)) - states, budget.binding]);
-rows.push(["`anykv/codec`", (await bundle('export * from "./dist/codec.js";', true)).bytes, budget.codec]);
 
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
-for (const [what, bytes, limit] of rows) console.log(`  ${what.padEnd(42)}${String(bytes).padStart(6)} B  of ${limit}${bytes > limit ? "  OVER" : ""}`);
+const failures = [];
 
-const file = join(root, "README.md");
-const readme = readFileSync(file, "utf8");
-const table = ["| what a browser loads | minified, brotli |", "|---|---|", ...rows.map(([what, bytes]) => `| ${what} | ${kilobytes(bytes)} |`)].join("\n");
-const written = readme
-  .replace(/(<!-- size:initial -->).*?(<!-- \/size -->)/, `$1${kilobytes(initial)}$2`)
-  .replace(/(<!-- sizes -->\n)[\s\S]*?(<!-- \/sizes -->)/, `$1${table}\n$2`);
-if (process.argv.includes("--write")) writeFileSync(file, written);
-else if (written !== readme) console.error("README.md prints other sizes: npm run size -- --write");
-process.exitCode = rows.some(([, bytes, limit]) => bytes > limit) || (written !== readme && !process.argv.includes("--write")) ? 1 : 0;
+/** Prints a size, and notes whether it is over its limit. */
+function report(what, size, limit, unit = "B") {
+  const isOver = limit !== undefined && size > limit;
+  if (isOver) failures.push(what);
+  const goal = limit === undefined ? "" : `  of ${limit}${isOver ? "  OVER" : ""}`;
+  console.log(`  ${what.padEnd(44)}${String(size).padStart(7)} ${unit}${goal}`);
+}
+
+const comparison = [];
+function compare(what, { first, all }, limits = {}) {
+  report(`${what}, first load`, first.bytes, limits.first);
+  report(`${what}, everything`, all.bytes, limits.all);
+  if (limits.files !== undefined) report(`${what}, files`, all.files, limits.files, "files");
+  const cell = ({ bytes, files }) =>
+    `${kilobytes(bytes)} in ${files} file${files === 1 ? "" : "s"}`;
+  comparison.push(`| ${what} | ${cell(first)} | ${cell(all)} |`);
+}
+
+const entry = await measure(entryPage);
+compare("anykv, `kv(localStorage)`", entry, budget.entry);
+if (hasCore)
+  compare("`anykv/core`, `kv(storage(localStorage))`", await measure(corePage), budget.core);
+for (const [name, code] of Object.entries(peers)) {
+  compare(`${name} ${pkg.devDependencies[name]}${notes[name] ?? ""}`, await measure(code));
+}
+
+const parts = [];
+function part(what, { bytes }, limit) {
+  report(what, bytes, limit);
+  parts.push(`| ${what} | ${kilobytes(bytes)} |`);
+}
+part("everything but `get` `set` `has` `del`", entry.later.get("operations"), budget.operations);
+for (const [name, size] of entry.later) {
+  const client = /^clients\/(\w+)$/.exec(name)?.[1];
+  if (client !== undefined) part(client, size, budget.clients[client]);
+}
+
+const apis = [];
+for (const [name, limit] of Object.entries(budget.apis)) {
+  const { first } = await measure(`import * as api from "anykv/${name}"; globalThis.api = api;`);
+  report(`anykv/${name}`, first.bytes, limit);
+  apis.push(`| \`anykv/${name}\` | ${kilobytes(first.bytes)} |`);
+}
+
+const workers = [];
+function upload(what, bytes, limit) {
+  report(what, bytes, limit);
+  workers.push(`| ${what} | ${kilobytes(bytes)} |`);
+}
+upload("`kv(env.KV)`", await oneFile(worker), budget.worker.entry);
+if (hasCore) {
+  const bytes = await oneFile(coreWorker);
+  upload("`anykv/core` with `cloudflare(env.KV)`", bytes, budget.worker.core);
+}
+
+const table = (head, rows) => [head, head.replace(/[^|]+/g, "---"), ...rows].join("\n");
+const tables = {
+  comparison: table("| program | first load | everything |", comparison),
+  parts: table("| part | brotli |", parts),
+  apis: table("| entry | brotli |", apis),
+  workers: table("| worker | minified |", workers),
+};
+
+/** Puts the figures between the marks of a page. Returns whether the page had others. */
+function fill(name) {
+  const file = join(root, name);
+  const text = readFileSync(file, "utf8");
+  const filled = text
+    .replace(/(<!-- size:initial -->).*?(<!-- \/size -->)/, `$1${kilobytes(entry.first.bytes)}$2`)
+    .replace(
+      /(<!-- sizes:(\w+) -->\n)[\s\S]*?(<!-- \/sizes -->)/g,
+      (_, start, key, end) => `${start}${tables[key]}\n${end}`,
+    );
+  if (filled !== text && process.argv.includes("--write")) writeFileSync(file, filled);
+  return filled !== text;
+}
+const stale = ["README.md", "docs/sizes.md"].filter(fill);
+if (stale.length > 0 && !process.argv.includes("--write")) {
+  failures.push(...stale);
+  console.error(`${stale.join(" and ")} print other sizes: npm run size -- --write`);
+}
+process.exitCode = failures.length > 0 ? 1 : 0;

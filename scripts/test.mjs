@@ -1,98 +1,141 @@
 // npm test: sets the machine up, runs every check, and ends with one line that counts them.
-//   node scripts/test.mjs               everything
-//   node scripts/test.mjs types lint    these steps only
+//   node scripts/test.mjs                 everything
+//   node scripts/test.mjs types lint      these steps only
+//   node scripts/test.mjs unit node       the tests of these vitest projects only
+// Options
+//   --stall=600      a run of tests ends when no test file has finished for this many seconds
+//   --root=folder    runs the tests of another folder, and installs nothing
 // Only built-in modules, and nothing newer than Node 20: it starts before anything is installed.
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
+import { parseArgs } from "node:util";
+import { endedBy, endWithThis, run } from "./process-group.mjs";
+import { add, failure, readResults, results, summary } from "./results.mjs";
 import { env, node, root, seconds, setup } from "./setup.mjs";
+import useTemporaryFolder from "./temporary.mjs";
 
-const stepTimeout = 8 * 60_000;
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { stall: { type: "string", default: "300" }, root: { type: "string", default: root } },
+});
+const stall = Number(options.stall) * 1000;
 const projects = ["unit", "node", "servers", "docs", "browser"];
 
-function run(command, args, extra = {}) {
-  const { status, error } = spawnSync(command, args, {
+// A step without test files may take longer: it shows no progress until its end.
+const wholeStall = 3 * stall;
+
+const why = ({ code, stalled }) => (stalled ? "it made no progress" : `exit code ${code}`);
+
+const exec = (command, args, { extra, ...limits }) =>
+  run(command, args, {
     cwd: root,
-    stdio: "inherit",
-    env: { ...env, ...extra },
-    timeout: stepTimeout,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, PATH: env.PATH, ...extra },
+    ...limits,
   });
-  if (error) console.log(error.message);
-  return status === 0;
+
+/** A step that passes or fails as a whole. */
+async function whole(name, command, args) {
+  const ended = await exec(command, args, { stall: wholeStall });
+  if (ended.code === 0) return results({ passed: 1 });
+  if (endedBy()) return results({ notRun: [name] });
+  return failure(name, why(ended), `node scripts/test.mjs ${name}`);
 }
 
-const one = (ok) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
-
-const readJson = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {});
-
-/** Runs a command that writes its counts by name into the file that ANYKV_COUNTS names. What it does not count did not run: one failure. */
-function counted(command, args, names) {
-  const folder = mkdtempSync(join(tmpdir(), "anykv-counts-"));
-  const file = join(folder, "counts.json");
-  const ok = run(command, args, { ANYKV_COUNTS: file });
-  const counts = readJson(file);
+/** Runs a command that appends its results to the file that ANYKV_RESULTS names. */
+async function counted(name, command, args) {
+  const folder = mkdtempSync(join(tmpdir(), "anykv-results-"));
+  const file = join(folder, "results.jsonl");
+  const ended = await exec(command, args, {
+    extra: { ANYKV_RESULTS: file },
+    stall,
+    progress: file,
+  });
+  const total = readResults(file, ended.stalled ? `${options.stall} s` : undefined);
   rmSync(folder, { recursive: true, force: true });
-
-  const total = { passed: 0, failed: 0, skipped: 0 };
-  for (const name of names) {
-    const { passed, failed, skipped } = counts[name] ?? { passed: 0, failed: 1, skipped: 0 };
-    console.log(`       ${name.padEnd(8)}  ${counts[name] ? `${passed} passed, ${failed} failed, ${skipped} skipped` : "did not run: counts as one failure"}`);
-    total.passed += passed;
-    total.failed += failed;
-    total.skipped += skipped;
-  }
-  // A command can fail for reasons that are nobody's test, such as a worker that died.
-  if (!ok && total.failed === 0) total.failed = 1;
+  // A command can fail for reasons that are no test's, such as a worker that died.
+  const isUnexplained = ended.code !== 0 && total.failed === 0 && !endedBy();
+  if (isUnexplained) add(total, failure(name, why(ended), `node scripts/test.mjs ${name}`));
   return total;
 }
 
-function vitest({ missing }) {
-  // Without Chromium the other projects still run; the browser project then counts as one failure.
-  const able = projects.filter((name) => name !== "browser" || !missing.includes("chromium"));
-  // What an installation has just written goes to the disk now, and not while the tests wait for the disk. Where there is no such program, it goes when it goes.
-  spawnSync("sync");
-  const reporters = ["--reporter=default", "--reporter=./scripts/counts.ts"];
-  return counted(node, ["node_modules/vitest/vitest.mjs", "run", ...able.map((name) => `--project=${name}`), ...reporters], projects);
+async function vitest(names, { missing }) {
+  const able = names.filter((name) => name !== "browser" || !missing.includes("chromium"));
+  const reporters = ["--reporter=default", "--reporter=./scripts/reporter.ts"];
+  const chosen = options.root === root ? able.map((name) => `--project=${name}`) : [];
+  const args = [
+    "node_modules/vitest/vitest.mjs",
+    "run",
+    `--root=${options.root}`,
+    ...chosen,
+    ...reporters,
+  ];
+  const total = await counted("vitest", node, args);
+  for (const name of names)
+    if (!able.includes(name)) total.notRun.push(`${name}: Chromium is missing`);
+  return total;
 }
 
 const steps = {
-  types: () => one(run(node, ["node_modules/ts7/bin/tsc", "--noEmit"])),
-  lint: () => one(run("oxlint", ["--deny-warnings"])),
-  build: () => one(run(node, ["scripts/build.mjs"])),
-  vitest,
-  package: () => one(run(node, ["scripts/check-package.mjs"])),
-  sizes: () => one(run(node, ["scripts/sizes.mjs"])),
-  runtimes: () => counted(node, ["scripts/runtimes.mjs"], ["runtimes"]),
+  types: () => whole("types", node, ["node_modules/ts7/bin/tsc", "--noEmit"]),
+  lint: () => whole("lint", "oxlint", ["--deny-warnings"]),
+  build: () => whole("build", node, ["scripts/build.mjs"]),
+  vitest: (state) => vitest(chosenProjects, state),
+  package: () => whole("package", node, ["scripts/check-package.mjs"]),
+  sizes: () => whole("sizes", node, ["scripts/sizes.mjs"]),
+  runtimes: () => counted("runtimes", node, ["scripts/runtimes.mjs"]),
 };
 const needsBuild = new Set(["package", "sizes", "runtimes"]);
 
-const start = performance.now();
-const chosen = process.argv.slice(2);
-const unknown = chosen.filter((name) => !(name in steps));
+const unknown = positionals.filter((name) => !(name in steps) && !projects.includes(name));
 if (unknown.length > 0) {
-  console.log(`No such step: ${unknown.join(", ")}. The steps are ${Object.keys(steps).join(", ")}.`);
+  const known = `The steps are ${Object.keys(steps).join()}; the projects are ${projects.join()}.`;
+  console.log(`No such step: ${unknown.join(", ")}. ${known}`);
   process.exit(2);
 }
+const named = projects.filter((name) => positionals.includes(name));
+const chosenProjects = named.length > 0 ? named : projects;
+const isChosen = (name) =>
+  positionals.length === 0 || positionals.includes(name) || (name === "vitest" && named.length > 0);
+const names = Object.keys(steps).filter(isChosen);
 
-const names = Object.keys(steps).filter((name) => chosen.length === 0 || chosen.includes(name));
-const state = setup({ system: names.includes("vitest") || names.includes("runtimes") });
-const total = { passed: 0, failed: 0, skipped: 0 };
+endWithThis();
+process.on("exit", useTemporaryFolder());
+const start = performance.now();
+const isOwn = options.root === root;
+const needsSystem =
+  isOwn && ((names.includes("vitest") && named.join() !== "unit") || names.includes("runtimes"));
+const state = isOwn
+  ? await setup({ runtimes: needsSystem, system: needsSystem })
+  : { ok: true, missing: [] };
+const total = results();
 let isBuilt = true;
+
+function hindrance(name) {
+  if (endedBy()) return `the run was ended by ${endedBy()}`;
+  if (!state.ok) return "node_modules is missing";
+  return !isBuilt && needsBuild.has(name) ? "the build failed" : undefined;
+}
+
 for (const name of names) {
+  const reason = hindrance(name);
+  if (reason !== undefined) {
+    total.notRun.push(`${name}: ${reason}`);
+    continue;
+  }
   const begin = performance.now();
   console.log(`\n▸ ${name}`);
-  const runs = state.ok && (isBuilt || !needsBuild.has(name));
-  const counts = runs ? steps[name](state) : one(false);
-  if (name === "build") isBuilt = counts.failed === 0;
-  const why = runs ? "" : `: it needs ${state.ok ? "the build" : "node_modules"}`;
-  const outcome = counts.failed > 0 ? `failed${why}` : "ok";
+  const found = await steps[name](state);
+  if (name === "build") isBuilt = found.failed === 0;
+  const outcome =
+    found.failed > 0 ? "failed" : found.notRun.length > 0 ? "did not run to its end" : "ok";
   console.log(`  ${name} ${outcome} (${seconds(begin)})`);
-  for (const key of Object.keys(total)) total[key] += counts[key];
+  add(total, found);
 }
 
 console.log(`\nAll of it took ${seconds(start)}.\n`);
-console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
-process.exitCode = total.failed > 0 ? 1 : 0;
+console.log(summary(total));
+process.exitCode ??= total.failed > 0 || total.notRun.length > 0 ? 1 : 0;

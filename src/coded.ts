@@ -1,8 +1,8 @@
 import type { Codec } from "./api.ts";
 import { isKvError, KvError } from "./errors.ts";
-import { hasMethods } from "./manifest.ts";
+import { isMarked } from "./codec-mark.ts";
 import type { Json } from "./types.ts";
-import { checkedCopy } from "./value.ts";
+import { checkedCopy } from "./value-fault.ts";
 
 /**
  * A codec of APIs: values are kept unchecked and uncopied, and read as they are stored. Bytes are
@@ -12,24 +12,6 @@ export const RAW: Codec = { name: "", encode: (value) => value as Json, decode: 
 
 /** A codec of servers: values are JSON, written and read as they are stored, marks of codecs included. */
 export const AS_STORED: Codec = { ...RAW };
-
-/** @throws {KvError} KV_INVALID_VALUE unless a codec, where there is one, has both functions. */
-export function checkCodec(codec: unknown): void {
-  if (codec === undefined || hasMethods(codec, "encode", "decode")) return;
-  throw new KvError("KV_INVALID_VALUE", "codec needs the functions encode(value) and decode(json)");
-}
-
-/** JSON with the name of the codec that made it; `""` for JSON that only looks so. */
-interface Marked {
-  readonly $codec: string;
-  readonly value: Json;
-}
-
-function isMarked(json: unknown): json is Marked {
-  if (typeof json !== "object" || json === null) return false;
-  // Nearly every object ends at the first condition.
-  return typeof (json as Marked).$codec === "string" && Object.keys(json).sort().join() === "$codec,value";
-}
 
 /**
  * The JSON that is stored for a value: a checked copy. What a codec with a name has changed is marked

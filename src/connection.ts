@@ -1,7 +1,8 @@
 import type { Source } from "./clients/define.ts";
 import { blame, isKvError, KvError } from "./errors.ts";
 import { type Order, orderOf } from "./order.ts";
-import { type Busy, within } from "./patience.ts";
+import { load } from "./load.ts";
+import type { Busy } from "./patience.ts";
 import type { Adapter } from "./types.ts";
 
 /** A sweep rides on every so many writes, and looks at as many records: a full round costs one look a write. */
@@ -11,10 +12,10 @@ export const SWEEP = 128;
 export class Connection implements Busy {
   /** Known at once, unless the client is a promise. */
   source: Source;
-  /** The adapter itself while the connection is open: lets single reads and writes go on without waiting. */
+  /** The adapter once it was opened. */
   adapter: Adapter | null = null;
-  /** The adapter once it was opened, also after `close()`: for operations that were called before. */
-  opened: Adapter | null = null;
+  /** The same while the connection is open, where it answers at once. */
+  quick: Adapter | null = null;
   /** The call order of operations on this client. */
   order: Order;
   /** Writes since the last sweep, by all stores over this connection. */
@@ -24,33 +25,52 @@ export class Connection implements Busy {
   /** How many requests to the client are under way, and who waits for none to be. */
   running: number = 0;
   idle: (() => void) | undefined;
-  readonly #start: () => Source | Promise<Source>;
-  #opening: Promise<Adapter> | null = null;
-  #closing: Promise<void> | null = null;
+  /** The opening that is under way, and the closing: both are shared by all who ask for them. */
+  opening: Promise<Adapter> | null = null;
+  closing: Promise<void> | null = null;
+  readonly start: () => Source | Promise<Source>;
 
   constructor(source: Source, start: () => Source | Promise<Source> = () => source) {
     this.source = source;
     this.order = orderOf(source.client);
-    this.#start = start;
+    this.start = start;
   }
 
   /**
-   * The adapter, or a promise of it within so many milliseconds. A client that opens at once needs no promise.
+   * The adapter, or a promise of it. A client that answers at once is opened at once.
    *
    * @throws {KvError} (the promise) KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened (the next call tries again).
    */
-  ready(timeout: number): Adapter | Promise<Adapter> {
-    if (this.adapter !== null) return this.adapter;
-    const opening = this.#closing === null ? (this.#opening ?? this.#open()) : Promise.reject(closed(this.source.type));
-    if (!(opening instanceof Promise)) return opening;
-    return within(opening, timeout, this).catch((error) => this.refuse(error, "connecting"));
+  open(): Adapter | Promise<Adapter> {
+    if (this.closing !== null) return Promise.reject(this.closed());
+    return this.adapter ?? this.opening ?? this.#open();
+  }
+
+  /** The adapter of a client that answers at once; `null` for others, and where the opening fails. */
+  openQuick(): Adapter | null {
+    if (!this.source.answersAtOnce || this.closing !== null) return null;
+    const opening = this.open();
+    // Whoever opens it again is told why.
+    if (opening instanceof Promise) opening.catch(() => {});
+    return this.quick;
   }
 
   #open(): Adapter | Promise<Adapter> {
     try {
-      const source = this.#start();
-      const opening = source instanceof Promise ? source.then((found) => this.#use(found)) : this.#use(source);
-      return opening instanceof Promise ? this.#opened(opening) : this.#ready(opening);
+      const source = this.start();
+      const opened = source instanceof Promise || !source.answersAtOnce ? undefined : source.open();
+      if (opened !== undefined && !(opened instanceof Promise)) return (this.quick = this.#ready(opened));
+      // Adapters that take time need the rest of the code, which is loaded meanwhile.
+      const opening = opened ?? (async () => this.#use(await source))();
+      this.opening = Promise.all([opening, load()]).then(
+        ([adapter]) => this.#ready(adapter),
+        (error) => {
+          this.opening = null;
+          throw blame(error, this.source.type, "connecting", undefined, this.source.address);
+        },
+      );
+      this.order.hold(this.opening);
+      return this.opening;
     } catch (error) {
       return Promise.reject(blame(error, this.source.type, "connecting", undefined, this.source.address));
     }
@@ -61,23 +81,10 @@ export class Connection implements Busy {
     return source.open();
   }
 
-  #opened(opening: Promise<Adapter>): Promise<Adapter> {
-    this.#opening = opening.then(
-      (adapter) => this.#ready(adapter),
-      (error) => {
-        this.#opening = null;
-        throw blame(error, this.source.type, "connecting", undefined, this.source.address);
-      },
-    );
-    this.order.hold(this.#opening);
-    return this.#opening;
-  }
-
   #ready(adapter: Adapter): Adapter {
     // A promise of a client has an order of its own until then.
     this.order = this.source.order ?? orderOf(this.source.client, this.order);
-    if (this.#closing === null) this.adapter = adapter;
-    return (this.opened = adapter);
+    return (this.adapter = adapter);
   }
 
   /** Counts an operation as under way until it is over. */
@@ -93,55 +100,23 @@ export class Connection implements Busy {
   /** Throws the error as users get it: what the client says of a store that was closed meanwhile only means that it was. */
   refuse(error: unknown, action: string, key?: string): never {
     const { type, address } = this.source;
-    throw this.#closing === null || isKvError(error) ? blame(error, type, action, key, address) : closed(type, error);
+    throw this.closing === null || isKvError(error) ? blame(error, type, action, key, address) : this.closed(error);
   }
 
   /** Ends the connection when what is under way has ended; a second call waits for the first. */
   close(timeout: number): Promise<void> {
-    if (this.#closing !== null) return this.#closing;
-    const closing = this.#close(this.adapter ?? this.#opening, timeout);
-    this.adapter = null;
-    return (this.#closing = within(closing, timeout).catch((error) => {
-      throw blame(error, this.source.type, "close");
-    }));
+    if (this.closing !== null) return this.closing;
+    const opening = this.adapter ?? this.opening;
+    this.quick = null;
+    return (this.closing = load()
+      .then(({ end }) => end(this, opening, timeout))
+      .catch((error) => {
+        throw blame(error, this.source.type, "close");
+      }));
   }
 
-  async #close(opening: Adapter | Promise<Adapter> | null, timeout: number): Promise<void> {
-    // What was never used need not be opened for that.
-    if (opening === null && (await this.#end())) return;
-    let adapter: Adapter;
-    try {
-      adapter = await (opening ?? this.#open());
-    } catch {
-      // Its operations have said why it could not be opened.
-      await this.#end();
-      return;
-    }
-    if (this.running > 0) await this.#drained(Math.min(timeout / 2, 5000));
-    await adapter.close?.();
-  }
-
-  /** Until nothing is under way, or so many milliseconds have passed. */
-  #drained(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.idle = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
-  /** Ends the client without an adapter. Resolves to whether that could be done. */
-  async #end(): Promise<boolean> {
-    try {
-      return (await (await this.#start()).close?.()) ?? false;
-    } catch {
-      // There is no client, or it has ended.
-      return true;
-    }
+  closed(cause?: unknown): KvError {
+    const details = cause === undefined ? {} : { cause };
+    return new KvError("KV_CLOSED", "this store was closed: make a new one with kv()", { client: this.source.type, ...details });
   }
 }
-
-const closed = (client: string, cause?: unknown): KvError =>
-  new KvError("KV_CLOSED", "this store was closed: make a new one with kv()", { client, ...(cause === undefined ? {} : { cause }) });

@@ -1,6 +1,7 @@
 import type { Codec, CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
 import type { Connection } from "./connection.ts";
-import type { Order, Scope } from "./order.ts";
+import type { Scope } from "./lanes.ts";
+import type { Order } from "./order.ts";
 import type { StoredRecord } from "./record.ts";
 import type { Adapter, CommitResult, Expires, Json, KvRecord, MaybePromise } from "./types.ts";
 
@@ -18,15 +19,23 @@ export interface StoreContext {
   readonly undated?: WeakSet<KvRecord> | undefined;
 }
 
+/** The operations on single keys. */
+export interface ItemOperations {
+  get(key: string): Promise<unknown>;
+  set(key: string, value: unknown, options?: SetOptions): Promise<string>;
+  has(key: string): Promise<boolean>;
+  del(key: string): Promise<string>;
+}
+
 /** What all operations of a store share: its checks, and the ways to single records. */
-export interface StoreCore extends Omit<StoreContext, "order"> {
+export interface StoreCore extends Omit<StoreContext, "order">, ItemOperations {
+  decode(value: Json, key: string): never;
   /** The full key. `inner` is the prefix that came as an option. */
   locate(key: unknown, inner?: string): string;
   /** A fresh version for a write. */
   stamp(): string | number;
   /** The record to write, `null` to delete. Its value is a copy of the caller's. */
   recordOf(key: string, value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null;
-  decode<T>(value: Json, key: string): T;
   /** Removes a record that a reader found expired, and answers for it. */
   expired(key: string, record: KvRecord): Promise<null>;
   /** The record if it is present and fresh, in call order. */
@@ -51,7 +60,7 @@ export interface StoreCore extends Omit<StoreContext, "order"> {
  * The operations of a store beyond reading and writing a single value. Those over the whole store
  * reject any argument.
  */
-export interface Operations {
+export interface Operations extends ItemOperations {
   add(value: unknown, options?: SetOptions): Promise<string>;
   getMany(keys: Iterable<string>): Promise<unknown[]>;
   setMany(entries: Iterable<readonly [string, unknown, SetOptions?]>, options?: SetOptions): Promise<string[]>;

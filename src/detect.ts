@@ -1,4 +1,5 @@
 import { isSource, type Source } from "./clients/define.ts";
+import { memory } from "./clients/memory.ts";
 import { storage } from "./clients/storage.ts";
 import { KvError } from "./errors.ts";
 import { listenTo } from "./listener.ts";
@@ -8,9 +9,9 @@ import { unknownClient } from "./unknown-client.ts";
 type Factory = (client: never) => Source;
 
 // Web Storage needs nothing else and is part of the entry; every other client is loaded by the first operation on one.
-const CLIENTS: readonly [kinds.Manifest, () => Factory | Promise<Factory>][] = [
-  [kinds.MEMORY, async () => (await import("./clients/memory.ts")).memory],
-  [kinds.STORAGE, () => storage],
+const CLIENTS: readonly [kinds.Manifest, Factory | (() => Promise<Factory>)][] = [
+  [kinds.MEMORY, memory],
+  [kinds.STORAGE, storage],
   [kinds.COOKIE, async () => (await import("./clients/cookie.ts")).cookie],
   [kinds.FORAGE, async () => (await import("./clients/forage.ts")).forage],
   [kinds.INDEXEDDB, async () => (await import("./clients/indexeddb.ts")).indexeddb],
@@ -43,8 +44,9 @@ export function detect(input: unknown): Source {
   for (const [manifest, load] of CLIENTS) {
     if (own ? manifest !== kinds.CUSTOM : !manifest.test(input)) continue;
     if (manifest.events) listenTo(input);
+    if (manifest.answersAtOnce) return (load as Factory)(input as never);
     let loaded: Source | undefined;
-    const source = async (): Promise<Source> => (loaded ??= (await load())(input as never));
+    const source = async (): Promise<Source> => (loaded ??= (await (load as () => Promise<Factory>)())(input as never));
     return {
       ...kinds.shown(manifest, input),
       client: input,

@@ -61,6 +61,13 @@ function parse(text: string): number {
   }, 0);
 }
 
+/** The deadline that {@link deadline} gives; `NaN` where that throws. */
+export function deadlineOf(expires: Expires | undefined, now: number): number | null {
+  if (expires === null || expires === undefined) return null;
+  const at = typeof expires === "object" ? momentOf(expires) : Math.ceil(now + milliseconds(expires));
+  return at <= LATEST && at !== -Infinity ? at : NaN;
+}
+
 /** What to write in place of an expiry that cannot be read. */
 function advice(expires: unknown): string {
   if (typeof expires === "number" && expires >= MOMENT && expires <= LATEST) {
@@ -83,13 +90,10 @@ function advice(expires: unknown): string {
  * and for a bare number from 1e9 on, which is a moment in seconds or milliseconds and not a duration.
  */
 export function deadline(expires: Expires | undefined, now: number): number | null {
-  if (expires === null || expires === undefined) return null;
-  const at = typeof expires === "object" ? momentOf(expires) : Math.ceil(now + milliseconds(expires));
-  if (!(at <= LATEST) || at === -Infinity) {
-    const given = typeof expires === "string" ? JSON.stringify(expires) : typeof expires === "number" ? expires : `this ${typeof expires}`;
-    throw new KvError("KV_INVALID_EXPIRES", `expires cannot be ${given}: ${advice(expires)}`);
-  }
-  return at;
+  const at = deadlineOf(expires, now);
+  if (!Number.isNaN(at)) return at;
+  const given = typeof expires === "string" ? JSON.stringify(expires) : typeof expires === "number" ? expires : `this ${typeof expires}`;
+  throw new KvError("KV_INVALID_EXPIRES", `expires cannot be ${given}: ${advice(expires)}`);
 }
 
 /**

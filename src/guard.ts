@@ -59,8 +59,15 @@ const guards = new WeakMap<Adapter, Map<number, Guarded>>();
  * @throws {KvError} KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened, or not in time.
  */
 export function guardOf(connection: Connection, timeout: number): Guarded | Promise<Guarded> {
-  const adapter = connection.ready(timeout);
+  const adapter = ready(connection, timeout);
   return adapter instanceof Promise ? adapter.then((opened) => guard(connection, opened, timeout)) : guard(connection, adapter, timeout);
+}
+
+/** The adapter of a connection, which is opened if it is not: the same errors. */
+export function ready(connection: Connection, timeout: number): Adapter | Promise<Adapter> {
+  const opening = connection.open();
+  if (!(opening instanceof Promise)) return opening;
+  return within(opening, timeout, connection).catch((error) => connection.refuse(error, "connecting"));
 }
 
 /** The guarded adapter of a connection that is open. */

@@ -31,6 +31,10 @@ function isWellFormed(text: string): boolean {
 /** Up to this length a key is looked at unit by unit. */
 const SHORT = 48;
 
+/** Whether a key is one that {@link fullKey} takes. */
+export const isKey = (key: unknown, prefix: string, keyBytes: number): key is string =>
+  typeof key === "string" && key !== "" && isWellFormed(key) && (keyBytes === Infinity || (prefix.length + key.length) * 3 <= keyBytes);
+
 /**
  * The full key of a user's key under a prefix.
  *

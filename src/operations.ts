@@ -1,9 +1,10 @@
 import { customRandom } from "nanoid";
 import type { CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
-import type { Operations, StoreCore } from "./core.ts";
+import type { Operations, StoreContext } from "./core.ts";
 import { KvError } from "./errors.ts";
 import { allowance, guard, guardOf, type Guarded } from "./guard.ts";
 import { checkPrefix } from "./key.ts";
+import { itemsOf } from "./items.ts";
 import { isolated } from "./isolated.ts";
 import { Iteration } from "./iteration.ts";
 import { batches, decodeCursor, encodeCursor, ordered, type Pair, whole as wholeRange } from "./listing.ts";
@@ -11,7 +12,7 @@ import { checkNoArguments } from "./no-arguments.ts";
 import { checkOptions, checkWriteOptions } from "./options.ts";
 import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
 import { dropExpired, pruneAll, type Swept } from "./sweep.ts";
-import type { Scope } from "./order.ts";
+import { lanesOf, type Scope } from "./lanes.ts";
 import { WHOLE } from "./perform.ts";
 import type { CommitResult, Expires, MaybePromise, Write } from "./types.ts";
 
@@ -62,7 +63,8 @@ const whole =
   };
 
 /** The operations of one store. */
-export function operations(core: StoreCore): Operations {
+export function operations(context: StoreContext): Operations {
+  const core = itemsOf(context);
   const { connection, prefix, timeout, refuse, locate, recordOf, decode, stamp, expired, wrote, read, readNow, writeNow, order } = core;
   const sweptBy = (adapter: Guarded): Swept => ({ adapter, order: order(), timeout });
   const perform = <T>(scope: Scope, work: (adapter: Guarded) => MaybePromise<T>, times?: number): MaybePromise<T> =>
@@ -220,7 +222,7 @@ export function operations(core: StoreCore): Operations {
       refuse(error);
     }
     const adapter = await guardOf(connection, timeout);
-    await order().settled(prefix);
+    await lanesOf(order()).settled(prefix);
     yield* fresh(adapter, true, (expired, now) => dropExpired(sweptBy(adapter), prefix, expired, now));
   }
 
@@ -305,11 +307,15 @@ export function operations(core: StoreCore): Operations {
 
   async function prune(): Promise<number> {
     const adapter = await guardOf(connection, timeout);
-    await order().settled(prefix);
+    await lanesOf(order()).settled(prefix);
     return pruneAll(sweptBy(adapter), prefix);
   }
 
   return {
+    get: core.get,
+    set: core.set,
+    has: core.has,
+    del: core.del,
     add,
     getMany,
     setMany,

@@ -1,9 +1,14 @@
 import type { StoreContext } from "./core.ts";
-import type { Scope } from "./order.ts";
+import type { Scope } from "./lanes.ts";
+import { lazy, load } from "./load.ts";
+import type { Order } from "./order.ts";
 import type { Adapter, MaybePromise } from "./types.ts";
 
 /** How many times the timeout an operation on the whole store, or one of many steps, may hold back others. */
 export const WHOLE = 60;
+
+/** The call order that the operations of a store keep. */
+export const orderIn = (context: StoreContext): Order => context.order ?? context.connection.order;
 
 /**
  * Runs work on some keys in call order, with the adapter of the store's client. Opens the client if it is not open.
@@ -11,32 +16,39 @@ export const WHOLE = 60;
  */
 export function inOrder<T>(context: StoreContext, scope: Scope, work: (adapter: Adapter) => MaybePromise<T>, times: number = 1, isSingle: boolean = false): MaybePromise<T> {
   const { connection, timeout } = context;
-  const { opened } = connection;
-  const ready = connection.ready(timeout);
-  const run = (adapter: Adapter): MaybePromise<T> => {
-    const order = context.order ?? connection.order;
-    return order.run(scope, () => work(adapter), timeout * times, isSingle && adapter.inOrder);
+  const run = (): MaybePromise<T> => {
+    const adapter = connection.adapter!;
+    return lazy.code!.lanesOf(orderIn(context)).run(scope, () => work(adapter), timeout * times, isSingle && adapter.inOrder);
   };
-  // A client that was opened before and is not ready was closed.
-  const result = !(ready instanceof Promise) ? run(ready) : opened === null ? whenOpen(context, ready, run) : (ready as Promise<never>);
+  const result = connection.adapter !== null && lazy.code !== undefined ? run() : whenReady(context, run);
   return result instanceof Promise ? connection.count(result) : result;
 }
 
-/** Runs in call order once the client is open; rejects with the opening. */
-function whenOpen<T>(context: StoreContext, opening: Promise<Adapter>, run: (adapter: Adapter) => MaybePromise<T>): Promise<T> {
-  const { connection } = context;
+/** Runs in call order once the client is open and the code is loaded. Rejects with the opening, which has to come in time. */
+export function whenReady<T>(context: StoreContext, run: () => MaybePromise<T>): Promise<T> {
+  const { connection, timeout } = context;
+  const opening = connection.open();
+  // A connection that was closed.
+  if (connection.closing !== null) return opening as Promise<never>;
+  const loading = load();
+  if (lazy.code === undefined) orderIn(context).hold(loading);
   return new Promise((resolve, reject) => {
     let isOver = false;
-    opening.catch((error) => {
-      isOver = true;
-      reject(error);
-    });
+    const inTime = async (): Promise<void> => {
+      try {
+        await (await loading).within(Promise.resolve(opening), timeout, connection);
+      } catch (error) {
+        isOver = true;
+        connection.refuse(error, "connecting");
+      }
+    };
     const begin = async (): Promise<void> => {
       if (isOver) return;
-      if (connection.opened !== null) return resolve(run(connection.opened));
       // The turn of an operation is not held while the client is opened.
-      await opening.then((adapter) => resolve(run(adapter)));
+      if (lazy.code === undefined || connection.adapter === null) await Promise.all([loading, opening]);
+      resolve(run());
     };
-    (context.order ?? connection.order).later(begin).catch(reject);
+    if (opening instanceof Promise) inTime().catch(reject);
+    orderIn(context).later(begin).catch(reject);
   });
 }

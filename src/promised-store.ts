@@ -2,7 +2,9 @@ import type { Source } from "./clients/define.ts";
 import type { StoreContext } from "./core.ts";
 import { deadline } from "./expires.ts";
 import { fullKey } from "./key.ts";
-import { Order, type Scope } from "./order.ts";
+import { ready } from "./guard.ts";
+import { Lanes, lanesOf, type Scope, useLanes } from "./lanes.ts";
+import { Order } from "./order.ts";
 import { StoredRecord } from "./record.ts";
 import type { Adapter, KvRecord, MaybePromise, Write } from "./types.ts";
 
@@ -22,7 +24,7 @@ export async function sourceOver(base: StoreContext, undated: WeakSet<KvRecord>)
     get order() {
       return new PrefixedOrder(base.order ?? connection.order, prefix);
     },
-    open: async () => adapterOver(base, await connection.ready(timeout), undated),
+    open: async () => adapterOver(base, await ready(connection, timeout), undated),
     close: async () => {
       await connection.close(timeout);
       return true;
@@ -33,13 +35,35 @@ export async function sourceOver(base: StoreContext, undated: WeakSet<KvRecord>)
 /** The call order of another store's client, for keys that lack that store's prefix. */
 class PrefixedOrder extends Order {
   readonly #order: Order;
-  readonly #prefix: string;
 
   constructor(order: Order, prefix: string) {
     super();
     this.#order = order;
-    this.#prefix = prefix;
     Object.defineProperty(this, "pending", { get: () => order.pending });
+    useLanes(this, new PrefixedLanes(order, prefix));
+  }
+
+  override hold(until: Promise<unknown>): void {
+    this.#order.hold(until);
+  }
+
+  override later<T>(work: () => MaybePromise<T>): Promise<T> {
+    return this.#order.later(work);
+  }
+
+  override isHeld(): boolean {
+    return this.#order.isHeld();
+  }
+}
+
+class PrefixedLanes extends Lanes {
+  readonly #lanes: Lanes;
+  readonly #prefix: string;
+
+  constructor(order: Order, prefix: string) {
+    super(order);
+    this.#lanes = lanesOf(order);
+    this.#prefix = prefix;
   }
 
   #scope({ read = [], write = [], readUnder, writeUnder }: Scope): Scope {
@@ -53,27 +77,19 @@ class PrefixedOrder extends Order {
   }
 
   override run<T>(scope: Scope, work: () => MaybePromise<T>, ms?: number, isInOrder?: boolean): MaybePromise<T> {
-    return this.#order.run(this.#scope(scope), work, ms, isInOrder);
+    return this.#lanes.run(this.#scope(scope), work, ms, isInOrder);
   }
 
   override attempt<T>(scope: Scope, work: () => MaybePromise<T>, ms: number): MaybePromise<T> | null {
-    return this.#order.attempt(this.#scope(scope), work, ms);
+    return this.#lanes.attempt(this.#scope(scope), work, ms);
   }
 
   override track(key: string, isWrite: boolean, result: Promise<unknown>, ms: number): void {
-    this.#order.track(this.#prefix + key, isWrite, result, ms);
+    this.#lanes.track(this.#prefix + key, isWrite, result, ms);
   }
 
   override settled(prefix: string): Promise<void> {
-    return this.#order.settled(this.#prefix + prefix);
-  }
-
-  override hold(until: Promise<unknown>): void {
-    this.#order.hold(until);
-  }
-
-  override later<T>(work: () => MaybePromise<T>): Promise<T> {
-    return this.#order.later(work);
+    return this.#lanes.settled(this.#prefix + prefix);
   }
 }
 
@@ -87,7 +103,7 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
 
   /** Rejects with KV_CLOSED once the store is closed. */
   const whileOpen = <T>(work: (opened: Adapter) => MaybePromise<T>): MaybePromise<T> => {
-    const opened = connection.ready(timeout);
+    const opened = ready(connection, timeout);
     return opened instanceof Promise ? opened.then(work) : work(opened);
   };
 
@@ -99,7 +115,7 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
   }
 
   async function* items(list: (opened: Adapter) => Items): AsyncGenerator<readonly [string, KvRecord] | null> {
-    for await (const item of list(await connection.ready(timeout))) yield item && [strip(item[0]), item[1]];
+    for await (const item of list(await ready(connection, timeout))) yield item && [strip(item[0]), item[1]];
   }
 
   const own: { [Name in keyof Adapter]-?: Adapter[Name] } = {

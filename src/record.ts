@@ -1,5 +1,5 @@
 import { KvError } from "./errors.ts";
-import type { Check, Json, KvRecord } from "./types.ts";
+import type { Check, Json, KvRecord, Supports } from "./types.ts";
 
 /**
  * A record as this library makes it. It is never changed after it was made; the class is how the memory client tells records
@@ -40,6 +40,9 @@ export function timedStamp(): number {
 export function nextStamp(): number {
   return ++lastStamp;
 }
+
+/** A fresh version. Only data that outlives the process needs versions that are ordered across processes. */
+export const stampFor = ({ supports }: { readonly supports: Supports }): string | number => (supports.persistent ? formatVersion(timedStamp()) : nextStamp());
 
 /** The 20 lower-case hexadecimal digits of a stamp: 14 for the stamp, 6 that tell this process from others. */
 export function formatVersion(stamp: number): string {

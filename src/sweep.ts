@@ -1,6 +1,7 @@
 import { type Connection, SWEEP } from "./connection.ts";
 import { type Guarded, guardOf } from "./guard.ts";
 import { batches, type Pair, whole } from "./listing.ts";
+import { lanesOf } from "./lanes.ts";
 import type { Order } from "./order.ts";
 import { isFresh, versionOf } from "./record.ts";
 import type { KvRecord } from "./types.ts";
@@ -22,7 +23,7 @@ async function evict({ adapter, order, timeout }: Swept, key: string, record: Kv
   const { commit } = adapter;
   if (commit === undefined || version === null) return false;
   // At moment 0 no record has expired yet, so that the version is compared.
-  const result = await order.attempt({ write: [key] }, () => commit([{ key, version }], [{ key, record: null }], 0), timeout);
+  const result = await lanesOf(order).attempt({ write: [key] }, () => commit([{ key, version }], [{ key, record: null }], 0), timeout);
   return result?.ok === true;
 }
 

@@ -2,7 +2,7 @@ import type { Entry, SetOptions, Store } from "../api.ts";
 import { untilDone } from "../contention.ts";
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../expires.ts";
-import { inTurn } from "../store.ts";
+import { inTurn } from "../in-turn.ts";
 import type { Expires, Json } from "../types.ts";
 
 /** What is to become of a value: the new one with its options, `null` to delete, `undefined` to leave it. */

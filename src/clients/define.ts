@@ -10,6 +10,8 @@ const SOURCE = Symbol.for("anykv.source");
 export interface Source {
   readonly type: string;
   readonly supports: Supports;
+  /** Whether its adapter is opened at once, and its methods never answer with a promise. */
+  readonly answersAtOnce?: boolean;
   /** The client itself: stores over one client share a call order. */
   readonly client?: unknown;
   /** Host and port of the server, for messages; known once the adapter's code is loaded. */
@@ -45,7 +47,7 @@ export type ClientFactory<Client, Options> = (client: Client, options?: Options)
 export function defineClient<Client, Options extends object = Record<never, never>>(
   definition: ClientDefinition<Client, Options>,
 ): ClientFactory<Client, Options> {
-  const { type, events, close } = definition;
+  const { type, events, answersAtOnce = false, close } = definition;
   return (client, options) => {
     if (!definition.test(client)) {
       throw new KvError("KV_INVALID_CLIENT", `this is no client for ${type}: let kv() tell what it is, or see "Clients" in the readme`, { client: type });
@@ -58,6 +60,7 @@ export function defineClient<Client, Options extends object = Record<never, neve
       get address() {
         return definition.address?.(client);
       },
+      answersAtOnce,
       open: () => definition.open(client, options ?? ({} as Options)),
       ...(close && { close: async () => (await close(client), true) }),
     } as Source;

@@ -3,7 +3,7 @@ import type { CommitCheck, CommitWrite } from "../api.ts";
 import { utf8Length } from "../key.ts";
 import { HTTP } from "../manifest.ts";
 import type { Json, PageQuery, Supports } from "../types.ts";
-import { checkedCopy } from "../value.ts";
+import { checkedCopy } from "../value-fault.ts";
 import type { Fields } from "./body.ts";
 
 /** How many keys or writes a request has at most. */

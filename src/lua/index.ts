@@ -1,7 +1,7 @@
 import { KvError } from "../errors.ts";
 import { hasMethods } from "../manifest.ts";
 import type { Json } from "../types.ts";
-import { checkedCopy } from "../value.ts";
+import { checkedCopy } from "../value-fault.ts";
 import { Bridge, type Namespaces } from "./bridge.ts";
 import { PRELUDE } from "./prelude.ts";
 import { type LuaApi, type LuaState, REGISTRY } from "./state.ts";

@@ -2,7 +2,7 @@ import { deadline } from "../expires.ts";
 import { utf8Length } from "../key.ts";
 import { checkOptions } from "../options.ts";
 import type { Expires, Json } from "../types.ts";
-import { checkedCopy } from "../value.ts";
+import { checkedCopy } from "../value-fault.ts";
 import type { Rules } from "./refusal.ts";
 import type { GetOptions, ListKeysOptions, PutOptions, ValueType } from "./types.ts";
 

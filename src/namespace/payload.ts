@@ -1,7 +1,7 @@
 import { hasMethods } from "../manifest.ts";
 import { utf8Length } from "../key.ts";
 import type { MaybePromise } from "../types.ts";
-import { checkedCopy } from "../value.ts";
+import { checkedCopy } from "../value-fault.ts";
 import { checkSize } from "./checks.ts";
 import type { Payload } from "./kept.ts";
 import type { Rules } from "./refusal.ts";

@@ -1,7 +1,7 @@
 import { ended, type IdbConnection, idbConnection, type Task } from "../browser/idb-connection.ts";
 import { blame, KvError } from "../errors.ts";
 import type { Backend, Change, Memory } from "./backend.ts";
-import { live, type Shared } from "./live.ts";
+import { equal, live, type Shared } from "./live.ts";
 import type { KVSeed } from "./types.ts";
 
 // Versions that users name stay below. What is added later, at the same version, counts in steps above.
@@ -105,6 +105,18 @@ export function idbBackend(name: string, version: number, dbName: string, seeds:
           sent();
           return found;
         },
+        "readwrite",
+      ),
+    takeOver: (changes) =>
+      run(
+        "writing",
+        (rows) =>
+          Promise.all(
+            changes.map(async ([key, value, before]) => {
+              const found = await ended(rows.get(key) as IDBRequest<unknown>);
+              if (equal(found, before)) put(rows, [key, value]);
+            }),
+          ),
         "readwrite",
       ),
     close: async () => connection?.close(),

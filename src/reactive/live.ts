@@ -12,7 +12,12 @@ export interface Shared extends Omit<Backend, "write" | "look"> {
   read(keys: readonly string[]): Promise<unknown[]>;
   /** All of them or none. Calls `sent` once they are on their way, whatever happens to this page. Resolves to the rows that beginnings gave way to. */
   write(changes: readonly Change[], sent: () => void): Promise<readonly Change[]>;
+  /** Makes the changes of a page that left, where they are missing. For browsers that abort them. */
+  takeOver?(changes: readonly News[]): Promise<unknown>;
 }
+
+/** What one tab tells the others: the key of a change, or all of it when the page is leaving. */
+export type News = readonly [key: string, value?: unknown, before?: unknown];
 
 /** A browser frees the room for what it has refused a moment later: so many milliseconds are given it. */
 const PAUSE = 50;
@@ -45,8 +50,25 @@ export function live(rows: Shared, memory: Memory): Backend {
   const asked: string[] = [];
   let loading: Promise<unknown> | undefined;
   let isLeaving = false;
+  /** Writes that the client has, without an answer so far. */
+  const onTheirWay = new Set<readonly News[]>();
 
-  const announce = (keys: string[]): void => channel?.postMessage(keys);
+  const announce = (keys: string[]): void => channel?.postMessage(keys.map((key) => [key]));
+
+  /** A page that leaves gets no answer to its writes. The other tabs see to them. */
+  function handOver(): void {
+    if (isLeaving) for (const news of onTheirWay) channel?.postMessage(news);
+  }
+
+  async function hear(news: readonly News[]): Promise<void> {
+    try {
+      await loading;
+      if (news[0]?.length === 3) await rows.takeOver?.(news);
+    } catch {
+      // Another tab may do it; what is stored is shown in any case.
+    }
+    await look(news.map(([key]) => key), true);
+  }
 
   /** Reads rows again, once they were loaded. What is not there counts as removed if `isWhole`. */
   async function look(keys: readonly string[], isWhole: boolean): Promise<void> {
@@ -65,6 +87,7 @@ export function live(rows: Shared, memory: Memory): Backend {
   const hide = (): void => {
     isLeaving = true;
     memory.send();
+    handOver();
   };
   const turn = (): void => {
     if (document.visibilityState === "hidden") return hide();
@@ -77,7 +100,7 @@ export function live(rows: Shared, memory: Memory): Backend {
     // Where there is no IndexedDB there are no tabs either, but programs that a channel would keep alive.
     if (typeof BroadcastChannel === "function" && globalThis.indexedDB) {
       channel = new BroadcastChannel(rows.channel);
-      channel.onmessage = ({ data }: MessageEvent<string[]>) => void look(data, true);
+      channel.onmessage = ({ data }: MessageEvent<readonly News[]>) => void hear(data);
       (channel as { unref?: () => void }).unref?.();
     }
     globalThis.addEventListener?.("pagehide", hide);
@@ -100,7 +123,12 @@ export function live(rows: Shared, memory: Memory): Backend {
       const attempt = async (indexes: readonly number[]): Promise<void> => {
         const some = indexes.map((i) => changes[i]!);
         const keys = some.map(([key]) => key);
-        const found = await rows.write(some, () => isLeaving && announce(keys));
+        const news = some.map(([key, value]): News => [key, value, memory.known(key)]);
+        const sent = (): void => {
+          onTheirWay.add(news);
+          handOver();
+        };
+        const found = await rows.write(some, sent).finally(() => onTheirWay.delete(news));
         for (const i of indexes) settle(i);
         for (const [key, value] of found) memory.heard(key, value);
         announce(keys);

@@ -1,5 +1,6 @@
 import { isKvError, KvError } from "../errors.ts";
-import { checkedCopy, copyOf } from "../value.ts";
+import { copyOf } from "../value.ts";
+import { checkedCopy } from "../value-fault.ts";
 import type { Json } from "../types.ts";
 import type { Cell, Content } from "./cell.ts";
 import { isPlain } from "./checks.ts";

@@ -2,7 +2,7 @@ import { http, type HttpOptions } from "../clients/http.ts";
 import { Connection } from "../connection.ts";
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../options.ts";
-import { timeoutOf } from "../patience.ts";
+import { timeoutOf } from "../timeout.ts";
 import { contextOver, createStore } from "../store.ts";
 import type { Json } from "../types.ts";
 import { versioned, type VersionedOptions, type VersionedStore } from "./versioned.ts";

@@ -1,20 +1,25 @@
-import type { Codec, CommitCheck, CommitWrite, Entry, Store } from "../api.ts";
+import type { Codec, CommitCheck, CommitWrite, Entry } from "../api.ts";
 import { MOST_CHECKS, MOST_WRITES, refuseMore } from "../atomic/limits.ts";
 import { untilDone } from "../contention.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { deadline } from "../expires.ts";
+import type { StoreContext } from "../core.ts";
 import { checkOptions } from "../options.ts";
-import { contextOf } from "../store.ts";
-import type { Expires } from "../types.ts";
+import { within } from "../patience.ts";
+import type { Turns } from "../turns.ts";
+import { type Change, counter, expiryOf, type State } from "./change.ts";
+import { behind, claimsOf } from "./claims.ts";
+import { UNVERSIONED } from "./entry.ts";
 import { type Index, placeIn, placeNow } from "./indexes.ts";
 import { decodeKey, encodeKey, type Key } from "./key.ts";
-import type { VersionedCommit, VersionedSetOptions, VersionedTransaction } from "./types.ts";
+import type { VersionedCommit, VersionedTransaction } from "./types.ts";
 import { type Move, type Upkeep, upkeepOf } from "./upkeep.ts";
-import { COUNTER_END, decodeValue, encodeValue, isCounter, settled } from "./value.ts";
+import { COUNTER_END, decodeValue, encodeValue, settled } from "./value.ts";
 
 /** What a transaction works on. */
 export interface Ground {
-  readonly store: Store<unknown>;
+  readonly context: StoreContext;
+  readonly turns: Turns;
   readonly indexes: readonly Index[];
   readonly codec: Codec | undefined;
   readonly valueBytes: number;
@@ -22,49 +27,14 @@ export interface Ground {
   readonly wrote: (texts: readonly string[]) => void;
 }
 
-/** What is under a key in the course of a transaction; `undefined` is nothing. */
-interface State {
-  readonly value: unknown;
-  readonly expires: Expires | undefined;
-}
-
 /** Those of an entry, and of what `set()` resolves to. */
 const CHECK_MEMBERS = ["key", "version", "value", "ok"];
 
-interface Change {
-  readonly text: string;
-  /** Whether what was there before decides what is there then. */
-  readonly isRelative: boolean;
-  apply(before: State | undefined): State | undefined;
-}
-
-/**
- * The deadline that options name, as the store takes it; `undefined` for the store's own.
- *
- * @throws {KvError} KV_INVALID_EXPIRES for what is no deadline, for an `expireIn` that is no whole number from 0 or stands beside `expires`, and for options that are none.
- */
-export function expiryOf(options: VersionedSetOptions = {}): Expires | undefined {
-  checkOptions(options, ["expires", "expireIn"], "set()", "KV_INVALID_EXPIRES");
-  const { expires, expireIn } = options;
-  if (expireIn !== undefined && (!Number.isSafeInteger(expireIn) || expireIn < 0 || expires !== undefined)) {
-    throw new KvError("KV_INVALID_EXPIRES", '"expireIn" is a whole number of milliseconds from 0, and stands alone: "expires" takes seconds, texts and dates');
-  }
-  const found = expireIn === undefined ? expires : expireIn / 1000;
-  deadline(found, Date.now());
-  return found;
-}
-
-function counter(what: string, operand: unknown, combine: (stored: bigint) => bigint): Change["apply"] {
-  if (!isCounter(operand)) throw new KvError("KV_INVALID_VALUE", `${what}() takes a bigint from 0 to 2⁶⁴ − 1`);
-  return (before) => {
-    if (before === undefined) return { value: operand, expires: undefined };
-    if (!isCounter(before.value)) throw new KvError("KV_INVALID_VALUE", `${what}() meets something else than a bigint from 0 to 2⁶⁴ − 1: set() replaces it`);
-    return { value: combine(before.value), expires: undefined };
-  };
-}
+/** What a commit comes to when a place in a unique index is taken; `null` to begin again. */
+type OnTaken = (index: Index) => VersionedCommit | null | Promise<VersionedCommit | null>;
 
 /** Begins a transaction. `onTaken` answers when an entry would be found by what another is found by in a unique index. */
-export function transaction(ground: Ground, onTaken: (index: Index) => VersionedCommit = () => ({ ok: false })): VersionedTransaction {
+export function transaction(ground: Ground, onTaken: OnTaken = () => ({ ok: false })): VersionedTransaction {
   const checks: CommitCheck[] = [];
   const changes: Change[] = [];
   const add = (key: Key, apply: Change["apply"], isRelative = false): VersionedTransaction => {
@@ -93,8 +63,7 @@ export function transaction(ground: Ground, onTaken: (index: Index) => Versioned
       refuseMore(checks.length, MOST_CHECKS, "checks");
       refuseMore(changes.length, MOST_WRITES, "changes");
       // What is added while this one is under way is for the next.
-      const [asked, made] = [[...checks], [...changes]];
-      return untilDone(() => attempt(ground, asked, made, onTaken));
+      return commitInTurn(ground, [...checks], [...changes], onTaken);
     },
   };
   return self;
@@ -105,8 +74,43 @@ interface Plan extends Upkeep {
   readonly texts: readonly string[];
 }
 
+/** Commits in call order, as one operation on all keys that it reads and writes. */
+function commitInTurn(ground: Ground, checks: readonly CommitCheck[], changes: readonly Change[], onTaken: OnTaken): Promise<VersionedCommit> {
+  const { context, indexes, turns } = ground;
+  const scope = { write: claimsOf(indexes, checks, changes) };
+  const isUnique = indexes.some((index) => index.isUnique && changes.some(({ text }) => text.startsWith(index.base)));
+  if (!isUnique) return turns.run(scope, () => untilDone(() => attempt(ground, checks, changes, onTaken)));
+  return behind(context.connection, (earlier) => {
+    let isCertain = false;
+    // An earlier commit may free the place before it is over.
+    const taken = async (index: Index): Promise<VersionedCommit | null> => {
+      if (isCertain) return onTaken(index);
+      await within(earlier, context.timeout).catch(() => {});
+      isCertain = true;
+      return null;
+    };
+    return turns.run(scope, () => untilDone(() => attempt(ground, checks, changes, taken)));
+  });
+}
+
+/** Deletes in call order. Resolves to whether there was something. */
+export function deleteInTurn(ground: Ground, text: string): Promise<boolean> {
+  const { inside } = ground.turns;
+  const attemptOnce = async (): Promise<boolean | null> => {
+    const entry = await inside.entry<unknown>(text);
+    // A client that cannot delete rejects, whether or not there is an entry.
+    if (entry === null && inside.supports.atomic === "no") await inside.commit([], []);
+    if (entry === null) return false;
+    const result = await attempt(ground, [{ key: text, version: entry.version ?? UNVERSIONED }], [{ text, isRelative: false, apply: () => undefined }], () => null);
+    return result?.ok || null;
+  };
+  const once = (): Promise<boolean> => ground.turns.run({ write: [text] }, () => untilDone(attemptOnce));
+  return ground.indexes.some(({ isUnique }) => isUnique) ? behind(ground.context.connection, once) : once();
+}
+
 /** Reads what decides, and works out what is written. What refuses the changes is an answer: whether the caller's own checks hold is said first. */
-async function plan({ store, indexes }: Ground, changes: readonly Change[]): Promise<Plan & { readonly refusal?: KvError }> {
+async function plan({ context, turns, indexes }: Ground, changes: readonly Change[]): Promise<Plan & { readonly refusal?: KvError }> {
+  const store = turns.inside;
   const texts = [...new Set(changes.map(({ text }) => text))];
   const isIndexed = (text: string): boolean => indexes.some(({ base }) => text.startsWith(base));
   // What was there before matters to counters, unless something before them in the transaction replaces it, and to indexes.
@@ -124,7 +128,7 @@ async function plan({ store, indexes }: Ground, changes: readonly Change[]): Pro
     const now = Date.now();
     for (const text of texts) {
       const state = after.get(text);
-      const at = deadline(state?.expires === undefined ? contextOf(store)?.expires : state.expires, now);
+      const at = deadline(state?.expires === undefined ? context.expires : state.expires, now);
       // As a moment, so that an entry and what indexes keep of it are gone together.
       const expires = at === null ? null : new Date(at);
       writes.push(state === undefined ? { key: text, value: null } : { key: text, value: encodeValue(state.value), expires });
@@ -143,12 +147,12 @@ async function plan({ store, indexes }: Ground, changes: readonly Change[]): Pro
 }
 
 /** Works out the changes, and makes them if nothing has changed that they rest on. `null`: something has, and everything begins again. */
-async function attempt(ground: Ground, checks: readonly CommitCheck[], changes: readonly Change[], onTaken: (index: Index) => VersionedCommit): Promise<VersionedCommit | null> {
+async function attempt(ground: Ground, checks: readonly CommitCheck[], changes: readonly Change[], onTaken: OnTaken): Promise<VersionedCommit | null> {
   const { texts, checks: own, writes, taken, refusal } = await plan(ground, changes);
   const asked = new Set(checks.map(({ key, version }) => `${version} ${key}`));
   const all = [...checks, ...own.filter(({ key, version }) => !asked.has(`${version} ${key}`))];
   const isRefused = taken !== null || refusal !== undefined;
-  const result = await ground.store.commit(all, isRefused ? [] : writes);
+  const result = await ground.turns.inside.commit(all, isRefused ? [] : writes);
   if (!result.ok) return checks.some(({ key }) => result.failed.includes(key)) ? { ok: false } : null;
   if (refusal !== undefined) throw refusal;
   if (taken !== null) return onTaken(taken);

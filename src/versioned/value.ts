@@ -2,7 +2,7 @@ import type { Codec } from "../api.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { utf8Length } from "../key.ts";
 import type { Json } from "../types.ts";
-import { checkedCopy } from "../value.ts";
+import { checkedCopy } from "../value-fault.ts";
 
 /** The member that marks what stands for something else. */
 const MARK = "~";

@@ -1,16 +1,17 @@
 import type { Store } from "../api.ts";
 import { Closing } from "../closing.ts";
-import { untilDone } from "../contention.ts";
 import type { UsingDisposable } from "../disposable.ts";
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../options.ts";
 import { contextOf } from "../store.ts";
+import { Turns } from "../turns.ts";
+import { expiryOf } from "./change.ts";
 import { entryOf, missing } from "./entry.ts";
 import { type Index, indexesOf } from "./indexes.ts";
 import { decodeKey, encodeKey, type Key, type KeyPart } from "./key.ts";
 import { list } from "./list.ts";
 import { lookup } from "./lookup.ts";
-import { expiryOf, type Ground, transaction } from "./transaction.ts";
+import { deleteInTurn, type Ground, transaction } from "./transaction.ts";
 import type { IndexOptions, MaybeEntry, ReindexOptions, Selector, VersionedEntry, VersionedList, VersionedListOptions, VersionedSetOptions, VersionedTransaction, WatchOptions } from "./types.ts";
 import { encodeValue, settled } from "./value.ts";
 import { tell, watch } from "./watch.ts";
@@ -150,7 +151,7 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
   if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "versioned() is put over a store: versioned(kv(client))");
   if (!(valueBytes >= 0)) throw new KvError("KV_INVALID_VALUE", '"valueBytes" is a number of bytes');
   const indexes = indexesOf(declared);
-  const ground: Ground = { store: inner, indexes, codec: context.codec, valueBytes, wrote: (texts) => tell(inner, texts) };
+  const ground: Ground = { context, turns: new Turns(context), indexes, codec: context.codec, valueBytes, wrote: (texts) => tell(inner, texts) };
   const closing = new Closing();
 
   async function get<T>(key: Key): Promise<MaybeEntry<T>> {
@@ -176,23 +177,12 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
     return { ...entry, version };
   }
 
-  async function remove(key: Key): Promise<boolean> {
-    const own = decodeKey(encodeKey(key))!;
-    return untilDone(async () => {
-      const { version } = await get(own);
-      if (version !== null) return (await transaction(ground).check({ key: own, version }).delete(own).commit()).ok || null;
-      // What could never be deleted is refused also when it is not there.
-      if (inner.supports.atomic === "no") await inner.commit([], []);
-      return false;
-    });
-  }
-
   const { getBy, listBy, reindex } = lookup(inner, indexes);
   return {
     get,
     getMany: async <T>(keys: readonly Key[]) => Promise.all(listOf(keys).map((key) => get<T>(key))),
     set,
-    delete: remove,
+    delete: async (key) => deleteInTurn(ground, encodeKey(key)),
     list: (selector, options) => list(inner, selector, options),
     atomic: () => transaction(ground),
     watch(keys, options) {

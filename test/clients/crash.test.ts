@@ -28,7 +28,7 @@ async function crash(client: string, folder: string, first: number): Promise<{ a
 
 describe.each(DISK_CLIENTS)("%s after SIGKILL", (client) => {
   it(`keeps every acknowledged write, whole values, and commits as a whole, ${KILLS} times`, { timeout: 120_000 }, async () => {
-    const folder = place();
+    const folder = place({ onDisk: true });
     const expected = new Map<string, number>();
     let next = 0;
     for (let kill = 0; kill < KILLS; kill++) {

@@ -4,7 +4,10 @@ import { certify } from "../helpers/certify.ts";
 
 let cache: LRUCache<string, { theirs: number }>;
 const foreign = {
-  put: (_store: unknown, key: string) => void cache.set(key, { theirs: 1 }, cache.maxSize ? { size: 1 } : {}),
+  // Without a deadline: the `ttl` of the second cache would remove the item before it is looked at.
+  put: (_store: unknown, key: string) => {
+    cache.set(key, { theirs: 1 }, { ttl: 0, ...(cache.maxSize > 0 && { size: 1 }) });
+  },
   has: (_store: unknown, key: string) => cache.has(key),
 };
 

@@ -143,6 +143,41 @@ describe("a tab that goes", () => {
     });
   }
 
+  const leave = {
+    reloads: (page: Page) => page.reload(),
+    navigates: (page: Page) => page.goto("about:blank"),
+  };
+  for (const [way, when] of [
+    ["reloads", "on its way"],
+    ["navigates", "not begun"],
+  ] as const) {
+    it(`leaves its last change, which is ${when}, to a tab that it waits for: it ${way}`, async () => {
+      const [a, b] = [await open(), await open()];
+      // The browser aborts what a page has not begun to write when it goes.
+      await b.evaluate(() => {
+        let isOver = false;
+        const opening = indexedDB.open("notes.kv");
+        return new Promise<void>((resolve) => {
+          opening.onsuccess = () => {
+            const rows = opening.result.transaction("notes", "readwrite").objectStore("notes");
+            const again = (): void => void (isOver ? opening.result.close() : (rows.get("a").onsuccess = again));
+            Object.assign(tab, { release: () => (isOver = true) });
+            again();
+            resolve();
+          };
+        });
+      });
+      await a.evaluate((when) => {
+        tab.state.data = { n: 7, text: "last" };
+        if (when === "on its way") void tab.notes.flush();
+      }, when);
+      await leave[way](a);
+      await b.evaluate(() => (tab as unknown as { release(): void }).release());
+      await eventually(() => stored(b)).toEqual({ a: { n: 7, text: "last" } });
+      await eventually(() => dataOf(b)).toEqual({ n: 7, text: "last" });
+    });
+  }
+
   it("into the background has written what it has, and looks around when it is back", async () => {
     const page = await open();
     const turn = (to: string): Promise<void> =>

@@ -9,9 +9,12 @@ afterAll(() => {
   for (const place of places) rmSync(place, { recursive: true, force: true });
 });
 
-/** A new empty folder, removed when the test file is done. */
-export function place(): string {
-  const path = mkdtempSync(join(tmpdir(), "anykv-test-"));
+/**
+ * A new empty folder, removed when the test file is done. The folders of tests are in memory where
+ * that is possible; `onDisk` is for tests of what survives a crash.
+ */
+export function place({ onDisk = false }: { onDisk?: boolean } = {}): string {
+  const path = mkdtempSync(join((onDisk && process.env.ANYKV_DISK) || tmpdir(), "anykv-test-"));
   places.push(path);
   return path;
 }

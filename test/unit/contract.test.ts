@@ -291,7 +291,7 @@ describe("clients", () => {
 });
 
 describe("the entry", () => {
-  it("loads nothing of the platform, and no client but Web Storage before one is used", () => {
+  it("loads nothing of the platform, and no client but memory and Web Storage before one is used", () => {
     const source = join(import.meta.dirname, "../../src");
     const found = new Set<string>();
     const visit = (file: string): void => {
@@ -306,6 +306,6 @@ describe("the entry", () => {
     visit(join(source, "index.ts"));
     const names = [...found].map((file) => file.slice(source.length + 1));
     expect(names.filter((name) => /^(disk|database)\//.test(name))).toEqual([]);
-    expect(names.filter((name) => name.startsWith("clients/")).sort()).toEqual(["clients/define.ts", "clients/storage.ts"]);
+    expect(names.filter((name) => name.startsWith("clients/")).sort()).toEqual(["clients/define.ts", "clients/memory.ts", "clients/storage.ts"]);
   });
 });

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Store } from "../../src/api.ts";
 import { increment, setIfAbsent, take, update } from "../../src/atomic/index.ts";
 import kv, { type KvError } from "../../src/index.ts";
+import { lanesOf } from "../../src/lanes.ts";
 import { Order } from "../../src/order.ts";
 
 /** A client whose calls take a random time each, so that its own order is none. */
@@ -247,24 +248,25 @@ describe("a listing", () => {
   });
 });
 
-describe("Order", () => {
+describe("the lanes of an order", () => {
   it("keeps nothing of what is over", async () => {
     const order = new Order();
+    const lanes = lanesOf(order);
     const results = Array.from({ length: 100 }, (_, i) =>
-      order.run({ write: [`k${i % 7}`], read: ["r"] }, async () => i),
+      lanes.run({ write: [`k${i % 7}`], read: ["r"] }, async () => i),
     );
     expect(await Promise.all(results)).toEqual(Array.from({ length: 100 }, (_, i) => i));
-    await Promise.all([order.run({ writeUnder: "" }, async () => {}), order.settled("")]);
+    await Promise.all([lanes.run({ writeUnder: "" }, async () => {}), lanes.settled("")]);
     expect(order.pending).toBe(0);
-    expect(order.run({ write: ["k1"] }, () => "at once")).toBe("at once");
+    expect(lanes.run({ write: ["k1"] }, () => "at once")).toBe("at once");
   });
 
   it("answers at once when nothing is in the way", async () => {
-    const order = new Order();
-    const slow = order.run({ write: ["a"] }, () => new Promise((resolve) => setTimeout(resolve, 5)));
-    expect(order.run({ write: ["b"], read: ["c"] }, () => 1)).toBe(1);
-    expect(order.run({ readUnder: "b" }, () => 2)).toBe(2);
-    expect(order.run({ read: ["a"] }, () => 3)).toBeInstanceOf(Promise);
+    const lanes = lanesOf(new Order());
+    const slow = lanes.run({ write: ["a"] }, () => new Promise((resolve) => setTimeout(resolve, 5)));
+    expect(lanes.run({ write: ["b"], read: ["c"] }, () => 1)).toBe(1);
+    expect(lanes.run({ readUnder: "b" }, () => 2)).toBe(2);
+    expect(lanes.run({ read: ["a"] }, () => 3)).toBeInstanceOf(Promise);
     await slow;
   });
 });

@@ -163,7 +163,7 @@ describe("the timeout", () => {
     const asked: number[] = [];
     const never = new Promise<never>(() => {});
     const adapter = { get: () => null, set: () => {}, del: () => {}, setMany: (writes: readonly unknown[]) => (asked.push(writes.length), never) } as unknown as Adapter;
-    const guard = guardOf({ ready: () => adapter, source: { type: "SLOW" } } as unknown as Connection, 1000) as Guarded;
+    const guard = guardOf({ open: () => adapter, source: { type: "SLOW" } } as unknown as Connection, 1000) as Guarded;
     vi.useFakeTimers();
     try {
       const ended: number[] = [];

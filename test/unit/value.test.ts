@@ -1,7 +1,8 @@
 import vm from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { checkedCopy, copyOf } from "../../src/value.ts";
+import { copyOf } from "../../src/value.ts";
+import { checkedCopy } from "../../src/value-fault.ts";
 
 it("copies what JSON keeps, exactly as JSON would", () => {
   fc.assert(

@@ -1,0 +1,3 @@
+import "vitest";
+
+throw new Error("this file cannot be loaded");
