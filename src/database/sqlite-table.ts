@@ -92,8 +92,9 @@ export function recordOf(key: string, { version, expires, metadata = null, value
   try {
     // A column of texts holds nothing else but bytes: those of a namespace.
     return new StoredRecord((value instanceof Uint8Array ? value : JSON.parse(value as string)) as Json, deadline, version, metadata === null ? null : (JSON.parse(metadata as string) as Json));
-  } catch (cause) {
-    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key, cause });
+  } catch {
+    // The engine's own message shows some of the content.
+    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key });
   }
 }
 
