@@ -52,6 +52,28 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       for (const { name } of names) expect(await storeOf(db, name).all()).toEqual({ a: name });
     });
 
+    it("may have the name that the index of another table has, or would have", async () => {
+      for (const names of [["kv", "kv:expires"], ["kv:expires", "kv"], ["kv", "KV:EXPIRES", "kv:expires:2"], ["kv:expires:2", "kv", "kv:expires"]]) {
+        const path = `${place()}/data.db`;
+        const db = open(path);
+        const second = open(path);
+        for (const [i, name] of names.entries()) {
+          await storeOf(db, name).set("a", name, { expires: "1h" });
+          // A handle whose statements were prepared before the index was renamed.
+          await storeOf(second, names[0]).set("b", i);
+        }
+        for (const name of names) {
+          expect(await storeOf(db, name).get("a")).toBe(name);
+          const plan = db.prepare(`EXPLAIN QUERY PLAN SELECT rowid FROM "${name}" WHERE expires <= 5`).all();
+          expect(JSON.stringify(plan)).toContain(":expires");
+          const indexes = db.prepare("SELECT count(*) AS count FROM sqlite_master WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL").get(name);
+          expect(indexes).toMatchObject({ count: 1 });
+        }
+        second.close();
+        db.close();
+      }
+    });
+
     it("cannot be called what SQLite cannot call it", async () => {
       const db = open();
       for (const name of ["", "a\0b", "\ud800", "sqlite_x", "SQLITE_x", 1, null]) {
