@@ -16,7 +16,7 @@ import type { MaybePromise } from "./types.ts";
  */
 export async function runInTurn<T>(context: StoreContext, scope: Scope, work: (adapter: Guarded) => MaybePromise<T>, isSingle: boolean = false): Promise<T> {
   const { connection, timeout } = context;
-  return inOrder(context, scope, (adapter) => work(guard(connection, adapter, timeout)), isSingle ? 1 : WHOLE, isSingle);
+  return inOrder(context, scope, (adapter) => work(guard(connection, adapter, timeout)), isSingle ? 1 : WHOLE, isSingle ? "item" : undefined);
 }
 
 /** The turns of an API over a store. */

@@ -137,10 +137,11 @@ export interface Adapter {
   iterate?(prefix: string, values: boolean): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
 
   /**
-   * Whether calls take effect in call order by themselves, also while earlier ones are pending: as on one connection
-   * that sends commands one behind the other. Default `false`: the store waits for earlier calls on the same key.
+   * What takes effect in call order by itself, also while earlier calls are pending: `"all"` calls, as on one connection
+   * that sends commands one behind the other, or the `"writes"`. Default: nothing. The store then waits for earlier calls
+   * on the same key.
    */
-  readonly inOrder?: boolean;
+  readonly inOrder?: "all" | "writes" | undefined;
 
   // Optional, where the client can do better than the methods above.
   has?(key: string, now: number): MaybePromise<boolean>;
