@@ -1,6 +1,6 @@
 import type { Codec, KvOptions, Store } from "./api.ts";
 import { Connection } from "./connection.ts";
-import type { StoreContext } from "./core.ts";
+import type { StoreContext } from "./context.ts";
 import { detect } from "./detect.ts";
 import { KvError } from "./errors.ts";
 import { supports } from "./manifest.ts";

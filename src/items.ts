@@ -1,8 +1,9 @@
 import type { SetOptions } from "./api.ts";
 import { decodeValue, encodeValue } from "./coded.ts";
-import type { StoreContext, StoreCore } from "./core.ts";
+import type { StoreContext, StoreCore } from "./context.ts";
 import { isKvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
+import { fail } from "./failure.ts";
 import { checkPrefix, fullKey } from "./key.ts";
 import { lanesOf } from "./lanes.ts";
 import { checkWriteOptions } from "./options.ts";
@@ -20,7 +21,7 @@ export function itemsOf(context: StoreContext): StoreCore {
   const { connection, prefix, codec, timeout } = context;
 
   const refuse = (error: unknown, key?: unknown, action = "listing"): never => {
-    return connection.refuse(error, action, typeof key === "string" ? key : undefined);
+    return fail(connection, error, action, typeof key === "string" ? key : undefined);
   };
 
   // The checks that need no client: all of them are made before a client is touched.

@@ -1,7 +1,7 @@
 import { customRandom } from "nanoid";
 import type { CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
-import type { Operations, StoreContext } from "./core.ts";
-import { KvError } from "./errors.ts";
+import type { ItemOperations, Operations, StoreContext } from "./context.ts";
+import { isKvError, KvError } from "./errors.ts";
 import { allowance, guard, guardOf, type Guarded } from "./guard.ts";
 import { checkPrefix } from "./key.ts";
 import { itemsOf } from "./items.ts";
@@ -311,11 +311,7 @@ export function operations(context: StoreContext): Operations {
     return pruneAll(sweptBy(adapter), prefix);
   }
 
-  return {
-    get: core.get,
-    set: core.set,
-    has: core.has,
-    del: core.del,
+  const others: Omit<Operations, keyof ItemOperations | "iterate"> = {
     add,
     getMany,
     setMany,
@@ -330,9 +326,15 @@ export function operations(context: StoreContext): Operations {
       return Object.fromEntries(await entries(filter));
     },
     list,
-    iterate,
     commit,
     clear: whole("clear", async () => perform({ writeUnder: prefix }, clearNow, WHOLE)),
     prune: whole("prune", prune),
   };
+  // Client failures are already KvErrors here; anything else was caused by a bad argument.
+  const failing = (error: unknown, name: string): never =>
+    refuse(isKvError(error) ? error : new KvError("KV_INVALID_VALUE", `the arguments of ${name}() cannot be used: see its documentation`, { cause: error }));
+  for (const [name, work] of Object.entries(others) as [keyof typeof others, (...args: unknown[]) => Promise<never>][]) {
+    others[name] = (...args: unknown[]) => work(...args).catch((error) => failing(error, name));
+  }
+  return { get: core.get, set: core.set, has: core.has, del: core.del, iterate, ...others };
 }

@@ -1,4 +1,4 @@
-import type { StoreContext } from "./core.ts";
+import type { StoreContext } from "./context.ts";
 import type { Scope } from "./lanes.ts";
 import { lazy, load } from "./load.ts";
 import type { Order } from "./order.ts";
@@ -36,10 +36,10 @@ export function whenReady<T>(context: StoreContext, run: () => MaybePromise<T>):
     let isOver = false;
     const inTime = async (): Promise<void> => {
       try {
-        await (await loading).within(Promise.resolve(opening), timeout, connection);
+        await (await loading).inTime(connection, opening, timeout);
       } catch (error) {
         isOver = true;
-        connection.refuse(error, "connecting");
+        throw error;
       }
     };
     const begin = async (): Promise<void> => {

@@ -1,5 +1,5 @@
 import type { Source } from "./clients/define.ts";
-import type { StoreContext } from "./core.ts";
+import type { StoreContext } from "./context.ts";
 import { deadline } from "./expires.ts";
 import { fullKey } from "./key.ts";
 import { ready } from "./guard.ts";

@@ -174,3 +174,10 @@ export interface Adapter {
   /** Every key under a prefix once, whatever is kept there: as `iterate` without values. */
   names?(prefix: string): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
 }
+
+/** The part of an adapter that reads and writes single records, for a client that answers at once. */
+export interface QuickItems {
+  get(key: string): KvRecord | null;
+  set(key: string, record: KvRecord): void;
+  del(key: string): void;
+}

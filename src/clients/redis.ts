@@ -10,7 +10,7 @@ import { runScript } from "../servers/redis-scripts.ts";
 import { slotOf } from "../servers/redis-slot.ts";
 import { type RedisClient, type RedisCommand, wireOf } from "../servers/redis-wire.ts";
 import type { StructureName } from "../structures.ts";
-import { committed } from "../text.ts";
+import { committed } from "../writes.ts";
 import type { Adapter, Check, CommitResult, KvRecord, Write } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 
