@@ -29,7 +29,10 @@ describe("CLOUDFLARE conforms from Node", () => {
     },
     runs: runs(10),
   };
-  for (const test of conformance(subject)) it(test.name, test.run);
+  // Each call costs a request: the other statements hold inside of workerd, where calls are cheap.
+  const elsewhere = new Set(conformance({ open: subject.open }).map(({ name }) => name));
+  const isHere = ({ name }: { name: string }): boolean => isFull || !elsewhere.has(name);
+  for (const test of conformance(subject).filter(isHere)) it(test.name, test.run);
   describe("by the real clock", () => {
     const timed = conformance({ ...subject, clock: "real" }).filter(({ name }) => /^E|expire|deadline|touch/.test(name));
     for (const test of timed) it(test.name, test.run);
