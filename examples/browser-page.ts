@@ -1,4 +1,4 @@
-import kv, { type Json } from "anykv";
+import kv, { type Client, type Json } from "anykv";
 import localForage from "localforage";
 import { type Report, tour } from "./tour.ts";
 
@@ -13,7 +13,7 @@ const clients: Record<string, () => unknown> = {
 Object.assign(globalThis, {
   clients: Object.keys(clients),
   run: async (name: string, packages: [string, Json][]): Promise<Report & { bytes: number }> => {
-    const report = await tour(kv(clients[name]!()), packages);
+    const report = await tour(kv(clients[name]!() as Client), packages);
     return { ...report, bytes: (await navigator.storage.estimate()).usage ?? 0 };
   },
 });

@@ -7,7 +7,7 @@ import path from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import kv, { type Json } from "anykv";
+import kv, { type Client, type Json } from "anykv";
 import { namespaces } from "./namespace.ts";
 import { schema } from "./schema.ts";
 import { servers } from "./servers.ts";
@@ -71,7 +71,7 @@ async function inNode(): Promise<Row[]> {
   for (const [name, { open, place }] of Object.entries(clients)) {
     progress(`${name}: writing and reading ${packages.length} packages …`);
     try {
-      const store = kv(await open());
+      const store = kv((await open()) as Client);
       // The size on disk while the data is there: the tour tidies up behind itself.
       await store.setMany(packages);
       const bytes = place === undefined ? null : bytesUnder(at(place));
@@ -92,7 +92,7 @@ async function onServers(): Promise<Row[]> {
     try {
       const { client, end } = await open();
       // Under a prefix: a server that was given by its URL may hold what is somebody's.
-      const store = kv(client, { prefix: "anykv-tour:" });
+      const store = kv(client as Client, { prefix: "anykv-tour:" });
       try {
         rows.push({ ...(await tour(store, packages)), name, bytes: null });
       } finally {

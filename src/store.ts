@@ -11,7 +11,7 @@ import { orderIn, whenReady } from "./perform.ts";
 import { stampFor, StoredRecord } from "./record.ts";
 import { sweepAfter } from "./sweeping.ts";
 import { timeoutOf } from "./timeout.ts";
-import type { Adapter, KvRecord } from "./types.ts";
+import type { Adapter, Expires, KvRecord } from "./types.ts";
 import { jsonCopy, snapshot } from "./value.ts";
 
 // Numbered: a store of another bundle is only taken apart where its parts are the same.
@@ -160,7 +160,9 @@ function storeOf<V>(context: StoreContext): Store<V> {
       const record = quickRead(key);
       return record === undefined ? use("has", key) : Promise.resolve(record !== null);
     },
-    set(key: string, value: unknown, options?: SetOptions) {
+    // The literals of durations are checked by the types of the interface.
+    set(key: string, value: unknown, given?: object) {
+      const options = given as SetOptions | undefined;
       const done = quickWrite(key, value, options);
       if (done === false) return use("set", key, value, options);
       return done === true ? Promise.resolve(key) : done.then(() => key);
@@ -188,7 +190,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     [Symbol.asyncIterator]: iterate,
     close: () => connection.close(timeout),
     prefix: (inner = "") => createStore<V>(context, { prefix: inner }),
-    expires: (expires) => createStore<V>(context, { expires }),
+    expires: (expires) => createStore<V>(context, { expires: expires as Expires }),
   };
   return store;
 }
