@@ -12,7 +12,7 @@ import { place, textOf, tree } from "../helpers/disk.ts";
 import { valueOf } from "../helpers/other-process.ts";
 import { run, runLimited, start } from "../helpers/processes.ts";
 
-const storeAt = <V>(path: string): Store<V> => kv<V>(pathToFileURL(`${path}/`) as never);
+const storeAt = <V>(path: string): Store<V> => kv(pathToFileURL(`${path}/`)) as Store<V>;
 const newPath = (): string => join(place(), "data");
 
 let path = "";
