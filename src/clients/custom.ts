@@ -1,7 +1,7 @@
 import type { CustomClient, CustomSetOptions } from "../client.ts";
 import { KvError } from "../errors.ts";
 import { CUSTOM, expiresItself } from "../manifest.ts";
-import { foreign, StoredRecord } from "../record.ts";
+import { foreign, observe, StoredRecord } from "../record.ts";
 import { failedChecks } from "../record-checks.ts";
 import { committed } from "../writes.ts";
 import type { Adapter, Json, KvRecord, MaybePromise, Write } from "../types.ts";
@@ -35,6 +35,7 @@ function unwrap(key: string, item: unknown): StoredRecord | null {
   if (item === null || item === undefined) return null;
   const { kv, version, expires, metadata = null, value } = item as { kv?: unknown; version: string; expires: number | null; metadata?: Json; value?: Json };
   if (kv !== 1 || value === undefined) throw foreign(key);
+  if (typeof version === "string") observe(version);
   return new StoredRecord(copyOf(value), expires, version, copyOf(metadata));
 }
 
