@@ -57,7 +57,7 @@ export async function sqlite(): Promise<void> {
   const drivers = { "better-sqlite3": () => new Database(":memory:"), "node:sqlite": () => new DatabaseSync(":memory:") };
   for (const [name, open] of Object.entries(drivers)) {
     const db = open() as { exec(sql: string): unknown; prepare(sql: string): Statement };
-    const store = kv(db);
+    const store = kv(db as never);
     await store.set("first", 1);
     db.exec("CREATE TABLE raw (key TEXT PRIMARY KEY, value TEXT, expires INTEGER)");
     const put = db.prepare("INSERT OR REPLACE INTO raw (key, value, expires) VALUES (?, ?, ?)");

@@ -1,8 +1,8 @@
-import kv from "anykv";
+import kv, { type Client } from "anykv";
 import localForage from "localforage";
 import { type Packages, type Report, tour } from "./tour.ts";
 
-const clients: Record<string, () => unknown> = {
+const clients: Record<string, () => Client> = {
   "localStorage (Chromium)": () => localStorage,
   "cookies (Chromium)": () => "cookie",
   "localForage (Chromium)": () => localForage,

@@ -5,7 +5,7 @@ import path from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import kv from "anykv";
+import kv, { type Client as KvClient } from "anykv";
 import { type Client, tour } from "./tour.ts";
 
 const folder: string = mkdtempSync(path.join(tmpdir(), "anykv-start-"));
@@ -59,7 +59,7 @@ const open: { readonly [name: string]: () => unknown } = {
 export const embedded: readonly Client[] = Object.entries(open).map(([name, openClient]) => ({
   name,
   async tour(packages) {
-    const store = kv(await openClient());
+    const store = kv((await openClient()) as KvClient);
     try {
       return await tour(store, packages);
     } finally {

@@ -1,10 +1,10 @@
 // The servers, for npm start: the one that a URL names, or else one that is started for the tour.
 import process from "node:process";
-import kv from "anykv";
+import kv, { type Client as KvClient } from "anykv";
 import { type Client, tour } from "./tour.ts";
 
 interface Opened {
-  readonly client: unknown;
+  readonly client: KvClient;
   end(): Promise<unknown>;
 }
 

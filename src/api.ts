@@ -1,4 +1,4 @@
-import type { CommitResult, Expires, Json, Requires, Supports } from "./types.ts";
+import type { CommitResult, Duration, Expires, Json, Requires, StoreType, Supports } from "./types.ts";
 
 /** What the type-checker says of a value that JSON cannot keep. */
 export interface NotJson {
@@ -26,7 +26,31 @@ export type Storable<T> = unknown extends T
             : NotJson
           : T;
 
-/** The values that a store of `V` takes: any JSON-like type for an untyped store, exactly `V` for a typed one. */
+/** Stands for the type of the store's own values, where a call names none. */
+export interface Own {
+  readonly "the type of the store": never;
+}
+
+/** What the type-checker says of a value that is read as another type than the store has. */
+export interface OtherType {
+  readonly "the values of this store have another type": never;
+}
+
+/** A key to read as a `T`: any key of an untyped store; of a typed one only if its values can be a `T`. */
+export type Key<V, T> = [T] extends [Own]
+  ? string
+  : [Json] extends [V]
+    ? string
+    : [V] extends [T]
+      ? string
+      : [T] extends [V]
+        ? string
+        : string & OtherType;
+
+/** What is read as a `T`: the type of the store's own values, where `T` is not named. */
+export type Value<V, T> = [T] extends [Own] ? V : T;
+
+/** The values that a store of `V` takes: any JSON-like type for a store of JSON, exactly `V` for another. */
 export type Input<V, T> = V | ([Json] extends [V] ? ([V] extends [Json] ? T & Storable<T> : V) : V) | null | undefined;
 
 /** Turns values that JSON cannot keep into JSON and back. `anykv/codec` ships some. */
@@ -42,14 +66,12 @@ export interface Codec<V = unknown> {
   decode(json: Json): V;
 }
 
-/** Options of `kv()`. */
-export interface KvOptions<V = unknown> {
+/** Options of `kv()` but for the codec. */
+export interface PlainOptions<S extends string = string> {
   /** A literal text before every key. Default `""`. */
   prefix?: string | undefined;
   /** The expiry of every write that names none. Default `null`: never. */
-  expires?: Expires | undefined;
-  /** Widens what can be stored beyond JSON. */
-  codec?: Codec<V> | undefined;
+  expires?: number | Duration<S> | Date | null | undefined;
   /**
    * What `store.supports` has to show at least, such as `{ persistent: true, atomic: "yes" }`. Another
    * client is rejected with KV_NOT_SUPPORTED at once; a promise of one rejects every operation.
@@ -58,17 +80,24 @@ export interface KvOptions<V = unknown> {
   requires?: Requires | undefined;
   /**
    * How long each request to the client may take: seconds (up to 600), or a string such as
-   * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with
-   * KV_CONNECTION, and what was asked for may still be done. An operation of many requests, such as a listing, has it for each; `getMany`, `setMany` and
-   * `commit` have it for each thousand keys, `clear` and `prune` ten times. Default `"5s"`.
+   * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with KV_CONNECTION, and what
+   * was asked for may still be done. An operation of many requests, such as a listing, has it for each;
+   * `getMany`, `setMany` and `commit` have it for each thousand keys, `clear` and `prune` ten times.
+   * Default `"5s"`.
    */
   timeout?: number | string | null | undefined;
 }
 
+/** Options of `kv()`. */
+export interface KvOptions<V = unknown, S extends string = string> extends PlainOptions<S> {
+  /** Widens what can be stored beyond JSON. */
+  codec?: Codec<V> | undefined;
+}
+
 /** Options of a write. */
-export interface SetOptions {
+export interface SetOptions<S extends string = string> {
   /** When the value expires; `null` for never. Default: the store's. */
-  expires?: Expires | undefined;
+  expires?: number | Duration<S> | Date | null | undefined;
   /** JSON to keep beside the value; `entry()` and `list()` show it. Default `null`. */
   metadata?: unknown;
   /** A literal text between the store's own prefix and the key. Default `""`. */
@@ -136,11 +165,12 @@ export interface StoreOptions {
  * All of them reject with a {@link KvError}: KV_INVALID_KEY and KV_TOO_LARGE for keys and prefixes,
  * KV_INVALID_VALUE for unknown options, KV_CONNECTION when the client fails, KV_CLOSED after `close()`.
  *
- * @typeParam V the type of the values. Default: JSON.
+ * @typeParam V the type of the values. `Store` alone is a store of values of any type; `kv(client)` is a
+ * `Store<Json>`.
  */
-export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> {
+export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V]> {
   /** The kind of client, e.g. `"SQLITE"`; `"PENDING"` while a promise of a client is not settled. */
-  readonly type: string;
+  readonly type: StoreType | (string & {});
   /** What the client can do; the defaults while a promise of a client is not settled. */
   readonly supports: Supports;
   /** What the store was made with: its whole prefix and its default expiry. */
@@ -159,7 +189,7 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
    * console.log(await store.get("key3")); // { name: "Francisco" }
    * console.log(await store.get("missing")); // null
    */
-  get<T = V>(key: string): Promise<T | null>;
+  get<T = Own>(key: Key<V, T>): Promise<Value<V, T> | null>;
 
   /**
    * Creates or replaces a value, its deadline and its metadata. `null` and `undefined` as the value, and an `expires` of zero or below, delete.
@@ -175,7 +205,7 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
    * await store.set("key3", { name: "Francisco" }, { expires: 60 * 60, metadata: { by: "ann" } });
    * console.log((await store.entry("key3")).metadata); // { by: "ann" }
    */
-  set<T>(key: string, value: Input<V, T>, options?: SetOptions): Promise<string>;
+  set<T, S extends string = string>(key: string, value: Input<V, T>, options?: SetOptions<S>): Promise<string>;
 
   /**
    * Keeps a value under a new key of 24 random alphanumeric characters (142 bits from the platform's cryptography).
@@ -190,7 +220,7 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
    * console.log(/^[A-Za-z0-9]{24}$/.test(key)); // true
    * console.log((await session.keys()).length); // 1
    */
-  add<T>(value: Input<V, T>, options?: SetOptions): Promise<string>;
+  add<T, S extends string = string>(value: Input<V, T>, options?: SetOptions<S>): Promise<string>;
 
   /**
    * Whether a key is present and not expired. An item that this library did not write is not.
@@ -217,7 +247,7 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
   del(key: string): Promise<string>;
 
   /** Reads many values, in the order of the keys, with `null` for each that is absent. */
-  getMany<T = V>(keys: Iterable<string>): Promise<(T | null)[]>;
+  getMany<T = Own>(keys: Iterable<Key<V, T>>): Promise<(Value<V, T> | null)[]>;
 
   /**
    * Writes many values. The options are common to all; an entry may have its own as its third member,
@@ -233,13 +263,13 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
    * console.log(await store.getMany(["b", "a", "c"])); // [2, 1, null]
    * await store.delMany(["a", "b"]);
    */
-  setMany<T extends readonly unknown[]>(
+  setMany<T extends readonly unknown[], S extends string = string>(
     entries: readonly [...{ [I in keyof T]: readonly [key: string, value: Input<V, T[I]>, options?: SetOptions | undefined] }],
-    options?: SetOptions,
+    options?: SetOptions<S>,
   ): Promise<string[]>;
-  setMany<T>(
+  setMany<T, S extends string = string>(
     entries: Iterable<readonly [key: string, value: T & Input<V, NoInfer<T>>, options?: SetOptions | undefined]>,
-    options?: SetOptions,
+    options?: SetOptions<S>,
   ): Promise<string[]>;
 
   /** Deletes many keys. Resolves to them, in order. */
@@ -258,7 +288,7 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
    * console.log([key, value, expires]); // ["a", 1, null]
    * console.log(version.length); // 20
    */
-  entry<T = V>(key: string): Promise<Entry<T> | null>;
+  entry<T = Own>(key: Key<V, T>): Promise<Entry<Value<V, T>> | null>;
 
   /**
    * Moves the deadline of a present key and keeps the value; zero or below deletes. Resolves to whether the key was present.
@@ -272,7 +302,7 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
    * console.log(await store.touch("session", "1h")); // true
    * console.log(await store.touch("other", "1h")); // false
    */
-  touch(key: string, expires: Expires): Promise<boolean>;
+  touch<S extends string = string>(key: string, expires: number | Duration<S> | Date | null): Promise<boolean>;
 
   /** All keys, without the store's prefix. */
   keys(): Promise<string[]>;
@@ -377,5 +407,5 @@ export interface Store<V = Json> extends AsyncIterable<[key: string, value: V]> 
    * await cache.set("a", 1);
    * console.log((await cache.entry("a")).expires > Date.now()); // true
    */
-  expires(expires: Expires): Store<V>;
+  expires<S extends string = string>(expires: number | Duration<S> | Date | null): Store<V>;
 }

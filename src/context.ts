@@ -45,10 +45,10 @@ export interface StoreCore extends Omit<StoreContext, "order">, ItemOperations {
   /** Writes at once, or deletes for `null`, for work that has its turn. Answers with a promise when that takes time. */
   writeNow(key: string, record: KvRecord | null, adapter: Adapter): Promise<void> | undefined;
   /**
-   * Runs work on these keys in call order, with the adapter. The work may take the timeout so many times; `isSingle` is
-   * for a single call of the adapter.
+   * Runs work on these keys in call order, with the adapter. The work may take the timeout so many times; `calls` is
+   * for work of one call of the adapter, on one key or on several.
    */
-  perform<T>(scope: Scope, work: (adapter: Adapter) => MaybePromise<T>, times?: number, isSingle?: boolean): MaybePromise<T>;
+  perform<T>(scope: Scope, work: (adapter: Adapter) => MaybePromise<T>, times?: number, calls?: "item" | "one"): MaybePromise<T>;
   order(): Order;
   /** Counts writes; answers with a promise when a sweep is due. */
   wrote(count: number): Promise<void> | undefined;

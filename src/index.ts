@@ -1,4 +1,5 @@
-import type { Codec, KvOptions, Store } from "./api.ts";
+import type { Codec, KvOptions, PlainOptions, Storable, Store } from "./api.ts";
+import type { Client } from "./client.ts";
 import { Connection } from "./connection.ts";
 import type { StoreContext } from "./context.ts";
 import { detect } from "./detect.ts";
@@ -9,10 +10,13 @@ import { contextOf, contextOver, createStore } from "./store.ts";
 import type { Json, KvRecord } from "./types.ts";
 
 export type * from "./api.ts";
-export type { CustomClient, CustomSetOptions } from "./clients/custom.ts";
+export type { Client, CustomClient, CustomSetOptions } from "./client.ts";
 export type { ClientFactory, Source } from "./clients/define.ts";
 export { isKvError, KvError, type KvErrorCode, type KvErrorDetails } from "./errors.ts";
 export type * from "./types.ts";
+
+/** The options of a store without a codec: one is needed where JSON cannot keep the values. */
+type WithoutCodec<V, S extends string> = [V] extends [Storable<V>] ? [options?: PlainOptions<S> & { codec?: undefined }] : [options: KvOptions<V, S> & { codec: Codec<V> }];
 
 /**
  * Puts one store over any key-value client.
@@ -34,9 +38,11 @@ export type * from "./types.ts";
  * await store.set("session", { user: "ann" }, { expires: "1h" });
  * console.log(await store.has("session")); // true
  */
-export function kv<V = Json>(client: unknown, options: KvOptions<V> & { codec: Codec<V> }): Store<V>;
-export function kv<V = Json>(client?: unknown, options?: Omit<KvOptions, "codec">): Store<V>;
-export function kv<V = Json>(client?: unknown, options: KvOptions<V> = {}): Store<V> {
+export function kv<V, S extends string = string>(client: Client | undefined, options: KvOptions<V, S> & { codec: Codec<V> }): Store<V>;
+export function kv<V extends Json = Json, S extends string = string>(client?: Client, options?: PlainOptions<S> & { codec?: undefined }): Store<V>;
+export function kv<V, S extends string = string>(client?: Client, ...options: WithoutCodec<V, S>): Store<V>;
+export function kv<S extends string = string>(client?: Client, options?: KvOptions<unknown, S>): Store<unknown>;
+export function kv(client?: unknown, options: KvOptions = {}): Store {
   const context = contextOf(client);
   // Not an object: rejected below.
   const requires = options?.requires;
@@ -45,16 +51,16 @@ export function kv<V = Json>(client?: unknown, options: KvOptions<V> = {}): Stor
     // What a pending store lacks is not known yet, and must only reject the operations of this one.
     if (settled !== undefined && requires !== undefined) return overPromise(settled.then(() => client), options, context);
     checkRequires(requires, supports, type);
-    return createStore<V>(context, options);
+    return createStore(context, options);
   }
   if (typeof (client as PromiseLike<unknown> | undefined)?.then === "function") return overPromise(client as PromiseLike<unknown>, options);
   const source = detect(client);
   checkRequires(requires, source.supports, source.type);
-  return createStore<V>(contextOver(new Connection(source)), options);
+  return createStore(contextOver(new Connection(source)), options);
 }
 
 /** A store over a promise. `base` is the store that it settles to, where that is known. */
-function overPromise<V>(client: PromiseLike<unknown>, options: KvOptions<V>, base?: StoreContext): Store<V> {
+function overPromise(client: PromiseLike<unknown>, options: KvOptions, base?: StoreContext): Store {
   const undated = new WeakSet<KvRecord>();
   const settled = Promise.resolve(client).then(async (found) => {
     // What opens a connection often resolves to nothing: that must not end in memory.
@@ -71,7 +77,7 @@ function overPromise<V>(client: PromiseLike<unknown>, options: KvOptions<V>, bas
   settled.catch(() => {});
   const pending = { type: "PENDING", supports: supports({}), settled, open: () => settled.then((source) => source.open()), close: () => settled.then((source) => source.close?.() ?? false) };
   const context = contextOver(new Connection(pending, () => settled));
-  return createStore<V>({ ...context, ...(base && { codec: base.codec, timeout: base.timeout }), undated }, options);
+  return createStore({ ...context, ...(base && { codec: base.codec, timeout: base.timeout }), undated }, options);
 }
 
 /** Who gave up connecting cannot be asked again: the client itself could be. */

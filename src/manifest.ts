@@ -1,4 +1,4 @@
-import type { Supports } from "./types.ts";
+import type { StoreType, Supports } from "./types.ts";
 
 /** What is known of a kind of client before its adapter is loaded. */
 export interface Manifest {
@@ -38,7 +38,7 @@ export function hasMethods(input: unknown, ...names: string[]): boolean {
 const url = (input: unknown): string => (typeof input === "string" ? input : String((input as Partial<URL> | null)?.href));
 
 /** A kind of client, told by its methods or by a test of its own. */
-const kind = (type: string, test: string | Manifest["test"], declared: Partial<Supports>): Manifest => ({
+const kind = (type: StoreType, test: string | Manifest["test"], declared: Partial<Supports>): Manifest => ({
   type,
   supports: supports(declared),
   test: typeof test === "string" ? (input) => hasMethods(input, ...test.split(" ")) : test,

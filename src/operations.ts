@@ -67,8 +67,8 @@ export function operations(context: StoreContext): Operations {
   const core = itemsOf(context);
   const { connection, prefix, timeout, refuse, locate, recordOf, decode, stamp, expired, wrote, read, readNow, writeNow, order } = core;
   const sweptBy = (adapter: Guarded): Swept => ({ adapter, order: order(), timeout });
-  const perform = <T>(scope: Scope, work: (adapter: Guarded) => MaybePromise<T>, times?: number): MaybePromise<T> =>
-    core.perform(scope, (adapter) => work(guard(connection, adapter, timeout)), times);
+  const perform = <T>(scope: Scope, work: (adapter: Guarded) => MaybePromise<T>, times?: number, calls?: "one"): MaybePromise<T> =>
+    core.perform(scope, (adapter) => work(guard(connection, adapter, timeout)), times, calls);
   const strip = (key: string): string => key.slice(prefix.length);
 
   const toEntry = ([key, record]: Pair): Entry<unknown> => ({
@@ -103,7 +103,7 @@ export function operations(context: StoreContext): Operations {
   }
 
   async function writeAll(writes: readonly Write[]): Promise<void> {
-    await perform({ write: writes.map(({ key }) => key) }, (adapter) => writeAllNow(writes, adapter), allowance(writes));
+    await perform({ write: writes.map(({ key }) => key) }, (adapter) => writeAllNow(writes, adapter), allowance(writes), "one");
     await wrote(writes.length);
   }
 
@@ -165,6 +165,7 @@ export function operations(context: StoreContext): Operations {
         return commit(checked, lastOfEach(written), Date.now());
       },
       allowance(touched),
+      "one",
     );
     if (!result.ok) return { ok: false, failed: result.failed.map(strip) };
     await wrote(written.length);

@@ -31,7 +31,31 @@ function start(): { at: number; id: string } {
   return (origin = { at: Date.now() * COUNTS_PER_MS, id: random!.toString(16).padStart(8, "0").slice(2) });
 }
 
-/** The next stamp: larger than all before in this process, and time-ordered across processes. */
+/** Versions that are further ahead of this machine's clock are not counted on from: one day. */
+const MAX_AHEAD_MS = 86_400_000;
+
+let highest = "";
+
+/**
+ * Makes later stamps of this process larger than a version that was read, also when the clock was set
+ * back since it was written. A version more than a day ahead of the clock is ignored: a damaged record
+ * must not move the clock of every process that reads it.
+ */
+export function observe(version: string): void {
+  if (version > highest) advanceTo(version);
+}
+
+function advanceTo(version: string): void {
+  const counts = Number.parseInt(version.slice(0, 14), 16);
+  if (counts > (Date.now() + MAX_AHEAD_MS) * COUNTS_PER_MS) return;
+  highest = version;
+  lastStamp = Math.max(lastStamp, counts - (origin ?? start()).at);
+}
+
+/**
+ * The next stamp: larger than all before in this process and than all that it has read, and
+ * time-ordered across processes whose clocks agree.
+ */
 export function timedStamp(): number {
   return (lastStamp = Math.max(lastStamp + 1, Date.now() * COUNTS_PER_MS - (origin ?? start()).at));
 }
@@ -87,6 +111,7 @@ export function decodeRecord(text: string, key: string, values = true): StoredRe
   const head = HEAD.exec(text);
   if (head === null) return null;
   const version = head[1]!;
+  observe(version);
   const expires = head[2] === "null" ? null : Number(head[2]);
   if (!values) return new StoredRecord(null, expires, version, null);
   try {

@@ -10,7 +10,7 @@ import { whenReady } from "./perform.ts";
 import { stampFor, StoredRecord } from "./record.ts";
 import { sweepAfter } from "./sweeping.ts";
 import { timeoutOf } from "./timeout.ts";
-import type { KvRecord, QuickItems } from "./types.ts";
+import type { Expires, KvRecord, QuickItems } from "./types.ts";
 import { jsonCopy, snapshot } from "./value.ts";
 
 // Numbered: a store of another bundle is only taken apart where its parts are the same.
@@ -153,7 +153,9 @@ function storeOf<V>(context: StoreContext): Store<V> {
       const record = quickRead(key);
       return record === undefined ? use("has", key) : Promise.resolve(record !== null);
     },
-    set(key: string, value: unknown, options?: SetOptions) {
+    // The literals of durations are checked by the types of the interface.
+    set(key: string, value: unknown, given?: object) {
+      const options = given as SetOptions | undefined;
       const done = quickWrite(key, value, options);
       if (done === false) return use("set", key, value, options);
       return done === true ? Promise.resolve(key) : done.then(() => key);
@@ -181,7 +183,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     [Symbol.asyncIterator]: iterate,
     close: () => connection.close(timeout),
     prefix: (inner = "") => createStore<V>(context, { prefix: inner }),
-    expires: (expires) => createStore<V>(context, { expires }),
+    expires: (expires) => createStore<V>(context, { expires: expires as Expires }),
   };
   return store;
 }

@@ -12,11 +12,10 @@ import type { MaybePromise } from "./types.ts";
  * Later ones wait for it.
  *
  * @param scope full keys and prefixes.
- * @param isSingle whether the operation is one call of the adapter.
  */
-export async function runInTurn<T>(context: StoreContext, scope: Scope, work: (adapter: Guarded) => MaybePromise<T>, isSingle: boolean = false): Promise<T> {
+export async function runInTurn<T>(context: StoreContext, scope: Scope, work: (adapter: Guarded) => MaybePromise<T>): Promise<T> {
   const { connection, timeout } = context;
-  return inOrder(context, scope, (adapter) => work(guard(connection, adapter, timeout)), isSingle ? 1 : WHOLE, isSingle);
+  return inOrder(context, scope, (adapter) => work(guard(connection, adapter, timeout)), WHOLE);
 }
 
 /** The turns of an API over a store. */

@@ -13,6 +13,53 @@ export type MaybePromise<T> = T | Promise<T>;
  */
 export type Expires = number | string | Date | null;
 
+type Unit =
+  | "ms" | "millisecond" | "milliseconds"
+  | "s" | "sec" | "secs" | "second" | "seconds"
+  | "m" | "min" | "mins" | "minute" | "minutes"
+  | "h" | "hr" | "hrs" | "hour" | "hours"
+  | "d" | "day" | "days"
+  | "w" | "wk" | "wks" | "week" | "weeks"
+  | "b" | "month" | "months"
+  | "y" | "yr" | "yrs" | "year" | "years";
+
+type Space = "" | " ";
+
+/** A string in lower case, without the `_` and `,` between digits. */
+type Plain<S extends string> = S extends `${infer A}_${infer B}`
+  ? Plain<`${A}${B}`>
+  : S extends `${infer A},${infer B}`
+    ? Plain<`${A}${B}`>
+    : Lowercase<S>;
+
+/** Whether a string is made of numbers that all have a unit. */
+type HasUnits<S extends string> = S extends `${number}${Space}${Unit}`
+  ? true
+  : S extends `${number}${Space}${Unit}${Space}${infer Rest}`
+    ? HasUnits<Rest>
+    : false;
+
+// An upper-case M alone could be a month or a minute.
+type IsDuration<S extends string> = S extends `${string}M`
+  ? false
+  : Plain<S> extends `${number}`
+    ? true
+    : true extends HasUnits<Plain<S>>
+      ? true
+      : false;
+
+/** What the type-checker says of a literal that is no duration. */
+export interface NotADuration {
+  'a duration is a string such as "10s", "2 minutes" or "1h30m"': never;
+}
+
+/**
+ * `S` itself, with {@link NotADuration} in place of a literal that cannot be read as a duration, such as
+ * `"10 minuts"`. A `string` that is only known at run time is checked then.
+ */
+export type Duration<S extends string> =
+  {} extends Record<S, 1> ? S : S extends S ? (IsDuration<S> extends true ? S : NotADuration) : never;
+
 /**
  * What an adapter keeps for one key.
  *
@@ -71,6 +118,29 @@ export interface PruneQuery {
   /** Look at (or remove) no more than this many records and go on from there next time; `Infinity` for all. */
   readonly limit: number;
 }
+
+/** The kinds of clients, as `store.type` shows them. A client of one's own may have another name. */
+export type StoreType =
+  | "MEMORY"
+  | "STORAGE"
+  | "COOKIE"
+  | "FORAGE"
+  | "INDEXEDDB"
+  | "FILE"
+  | "FOLDER"
+  | "HTTP"
+  | "LEVEL"
+  | "SQLITE"
+  | "POSTGRES"
+  | "REDIS"
+  | "ETCD"
+  | "CLOUDFLARE"
+  | "DENO"
+  | "LRU"
+  | "KEYV"
+  | "UNSTORAGE"
+  | "CUSTOM"
+  | "PENDING";
 
 /** What a client can do. Every store shows it as `store.supports`. */
 export interface Supports {
@@ -137,10 +207,11 @@ export interface Adapter {
   iterate?(prefix: string, values: boolean): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
 
   /**
-   * Whether calls take effect in call order by themselves, also while earlier ones are pending: as on one connection
-   * that sends commands one behind the other. Default `false`: the store waits for earlier calls on the same key.
+   * What takes effect in call order by itself, also while earlier calls are pending: `"all"` calls, as on one connection
+   * that sends commands one behind the other, or the `"writes"`. Default: nothing. The store then waits for earlier calls
+   * on the same key.
    */
-  readonly inOrder?: boolean;
+  readonly inOrder?: "all" | "writes" | undefined;
 
   // Optional, where the client can do better than the methods above.
   has?(key: string, now: number): MaybePromise<boolean>;

@@ -1,44 +1,16 @@
+import type { CustomClient, CustomSetOptions } from "../client.ts";
 import { KvError } from "../errors.ts";
 import { CUSTOM, expiresItself } from "../manifest.ts";
-import { foreign, StoredRecord } from "../record.ts";
+import { foreign, observe, StoredRecord } from "../record.ts";
 import { failedChecks } from "../record-checks.ts";
 import { committed } from "../writes.ts";
 import type { Adapter, Json, KvRecord, MaybePromise, Write } from "../types.ts";
 import { copyOf } from "../value.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 
-/** What `set` and `add` of a custom client are told: the remaining seconds, or `null` for never. */
-export interface CustomSetOptions {
-  expires: number | null;
-}
+export type { CustomClient, CustomSetOptions } from "../client.ts";
 
 type Pairs = Iterable<readonly [string, unknown]> | AsyncIterable<readonly [string, unknown]>;
-
-/**
- * A client of your own: `get` and `set` are needed, `iterate` to list. Every key and prefix arrives in full, and every key that
- * is handed back is in full too. Methods may answer at once or with a promise.
- */
-export interface CustomClient {
-  /** The name that `store.type` and errors show. Default `"CUSTOM"`. */
-  TYPE?: string;
-  /** `true`: the client drops expired values itself and is handed bare values. Default `false`. */
-  EXPIRES?: boolean;
-  /** Another name for `EXPIRES`. */
-  HAS_EXPIRATION?: boolean;
-  /** Awaited once, before the first operation; again after it failed. */
-  connect?(): unknown;
-  get(key: string): unknown;
-  set(key: string, value: unknown, options: CustomSetOptions): unknown;
-  iterate?(prefix: string): Pairs;
-  add?(prefix: string, value: unknown, options: CustomSetOptions): MaybePromise<string>;
-  has?(key: string): MaybePromise<boolean>;
-  del?(key: string): unknown;
-  entries?(prefix: string): MaybePromise<Iterable<readonly [string, unknown]>>;
-  keys?(prefix: string): MaybePromise<Iterable<string>>;
-  values?(prefix: string): MaybePromise<Iterable<unknown>>;
-  clear?(prefix: string): unknown;
-  close?(): unknown;
-}
 
 // Two stores over one client connect it once.
 const connections = new WeakMap<CustomClient, Promise<unknown>>();
@@ -63,6 +35,7 @@ function unwrap(key: string, item: unknown): StoredRecord | null {
   if (item === null || item === undefined) return null;
   const { kv, version, expires, metadata = null, value } = item as { kv?: unknown; version: string; expires: number | null; metadata?: Json; value?: Json };
   if (kv !== 1 || value === undefined) throw foreign(key);
+  if (typeof version === "string") observe(version);
   return new StoredRecord(copyOf(value), expires, version, copyOf(metadata));
 }
 

@@ -120,6 +120,8 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
   }
 
   return {
+    // Writes that wait for another process queue up; reads do not wait for them.
+    inOrder: "writes",
     get: (key) => patiently(() => read(key)),
     has: (key, now) => patiently(() => isThere(key, now)),
     // One lock for all of them makes a loop as fast as one statement.

@@ -1,6 +1,6 @@
 import { KvError } from "../errors.ts";
 import { prefixEnd } from "./range.ts";
-import { foreign, StoredRecord } from "../record.ts";
+import { foreign, observe, StoredRecord } from "../record.ts";
 import { atomically, type SqliteClient, type SqliteStatement } from "./sqlite-handle.ts";
 import type { Json } from "../types.ts";
 
@@ -112,6 +112,7 @@ export function keyColumn(db: SqliteClient): KeyColumn {
  */
 export function recordOf(key: string, { version, expires, metadata = null, value }: Row): StoredRecord {
   if (!isOurs(version)) throw foreign(key);
+  observe(version);
   const deadline = expires === null ? null : Number(expires);
   if (value === undefined) return new StoredRecord(null, deadline, version, null);
   try {

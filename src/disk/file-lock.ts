@@ -36,6 +36,25 @@ const quietly = <T>(task: () => T): T | undefined => {
   }
 };
 
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
+
+/** `quietly`, but for a lack of descriptors: its result would be wrong later, too. */
+function unlessExhausted<T>(task: () => T): T | undefined {
+  try {
+    return task();
+  } catch (error) {
+    if (["EMFILE", "ENFILE"].includes(codeOf(error))) throw error;
+    return undefined;
+  }
+}
+
+/** Removes a directory of this process with all that is in it. */
+function removeAll(folder: string): void {
+  // An empty one first: reading a directory needs a descriptor, and there may be none.
+  quietly(() => fs.rmdirSync(folder));
+  quietly(() => fs.rmSync(folder, { recursive: true, force: true }));
+}
+
 /**
  * Creates a directory and its parents. `mkdirSync` with `recursive` says ENOENT on a read-only file
  * system; this says EROFS.
@@ -44,7 +63,7 @@ function makeFolders(path: string): void {
   try {
     fs.mkdirSync(path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     if (code === "EEXIST") return;
     if (code !== "ENOENT" || dirname(path) === path) throw error;
     makeFolders(dirname(path));
@@ -60,7 +79,7 @@ function isRemoved(folder: string): boolean {
 
 /** State and start of a process, the latter in the kernel's own count: tells it from a later one with the same number. Linux has them. */
 function lookAt(pid: number | "self"): { state: string; start: string } {
-  const stat = quietly(() => fs.readFileSync(`/proc/${pid}/stat`, "latin1")) ?? "";
+  const stat = unlessExhausted(() => fs.readFileSync(`/proc/${pid}/stat`, "latin1")) ?? "";
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return { state: fields[0] ?? "", start: fields[19] ?? "" };
 }
@@ -68,7 +87,7 @@ function lookAt(pid: number | "self"): { state: string; start: string } {
 // Process numbers mean something only on one machine, in one container, until the next boot.
 const machineName = (): string =>
   createHash("sha256")
-    .update(`${quietly(hostname)} ${quietly(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1"))} ${quietly(() => fs.readlinkSync("/proc/self/ns/pid"))}`)
+    .update(`${quietly(hostname)} ${unlessExhausted(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1"))} ${quietly(() => fs.readlinkSync("/proc/self/ns/pid"))}`)
     .digest("hex")
     .slice(0, 8);
 let machine: string | undefined;
@@ -82,7 +101,7 @@ function isDead(token: string): boolean {
   try {
     process.kill(Number(pid), 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return true;
+    if (codeOf(error) === "ESRCH") return true;
   }
   const now = lookAt(Number(pid));
   // A zombie has ended; only its parent has not noticed.
@@ -114,7 +133,7 @@ export function fileLock(work: string, patience = 30_000): FileLock {
       makeFolders(join(own, token));
       fs.renameSync(own, held);
     } catch (error) {
-      const { code = "" } = error as NodeJS.ErrnoException;
+      const code = codeOf(error);
       // Tidied away by another process at this very moment: that does not happen many times in a row.
       missing = code === "ENOENT" ? missing + 1 : 0;
       if (missing > 100 || !(code === "ENOENT" || isRefusal(code))) throw error;
@@ -144,8 +163,11 @@ export function fileLock(work: string, patience = 30_000): FileLock {
     }).length > 0;
   }
 
-  function release(folder: string): void {
-    quietly(() => fs.rmSync(folder, { recursive: true, force: true }));
+  function release(folder: string, token: string): void {
+    removeAll(folder);
+    // Others would wait for a holder that is alive. A rename needs no descriptor, and whoever tidies up
+    // later removes the grave.
+    if (fs.existsSync(folder)) quietly(() => fs.renameSync(folder, join(work, `${token}.dead`)));
     quietly(() => fs.rmdirSync(held));
     // Most of the time nobody else is here, and nothing is left.
     contended = !isRemoved(work) && others();
@@ -165,7 +187,7 @@ export function fileLock(work: string, patience = 30_000): FileLock {
       let since = performance.now();
       let vain = 0;
       for (let tries = 0; !enter(token); tries++) {
-        const [holder] = quietly(() => fs.readdirSync(held)) ?? [];
+        const [holder] = unlessExhausted(() => fs.readdirSync(held)) ?? [];
         if (holder === undefined) {
           // Nobody is in, and yet nobody gets in: not a file system that locks can be made of.
           if (++vain > 200) throw new KvError("KV_CONNECTION", `no lock can be made in ${work}`);
@@ -183,10 +205,11 @@ export function fileLock(work: string, patience = 30_000): FileLock {
         await sleep(Math.min(1 + tries / 8, 20) * (0.5 + Math.random()));
       }
     } catch (error) {
-      quietly(() => fs.rmSync(join(work, token), { recursive: true, force: true }));
+      removeAll(join(work, token, token));
+      removeAll(join(work, token));
       isRemoved(work);
       throw error;
     }
-    return { folder, release: () => release(folder) };
+    return { folder, release: () => release(folder, token) };
   };
 }

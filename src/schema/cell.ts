@@ -5,7 +5,7 @@ import type { Expires } from "../types.ts";
 import { tell } from "../watch.ts";
 import type { FieldWriteOptions } from "./fields.ts";
 import { Place } from "./place.ts";
-import { canBeNative, Steps } from "./steps.ts";
+import { Steps } from "./steps.ts";
 
 /** The operations on one field, in call order. */
 export class Cell extends Place {
@@ -15,28 +15,19 @@ export class Cell extends Place {
    * @param others fields of the same client that it reads, too.
    */
   inTurn<T>(access: "read" | "write", work: (steps: Steps, stepsOf: (place: Place) => Steps) => Promise<T>, others: readonly Place[] = []): Promise<T> {
-    return this.#run(access, work, others, false);
-  }
-
-  #run<T>(access: "read" | "write", work: (steps: Steps, stepsOf: (place: Place) => Steps) => Promise<T>, others: readonly Place[], isSingle: boolean): Promise<T> {
     const keys = [this, ...others].map(({ full }) => full);
-    return runInTurn(this.ground.context, { [access]: keys }, (adapter) => work(new Steps(this, adapter), (place) => new Steps(place, adapter)), isSingle);
-  }
-
-  /** Whether an operation is one call of the client, as far as that is known. */
-  get #isNative(): boolean {
-    return this.ground.context.connection.adapter?.structure !== undefined && canBeNative(this.kind);
+    return runInTurn(this.ground.context, { [access]: keys }, (adapter) => work(new Steps(this, adapter), (place) => new Steps(place, adapter)));
   }
 
   /** Reads something of the field. */
   async read<Name extends keyof StructureReads>(name: Name, ...args: Parameters<StructureReads[Name]>): Promise<ReturnType<StructureReads[Name]>> {
-    return this.#run("read", (steps) => steps.read(name, ...args), [], this.#isNative);
+    return this.inTurn("read", (steps) => steps.read(name, ...args));
   }
 
   /** Changes something of the field. */
   async write<Name extends keyof StructureWrites>(options: FieldWriteOptions | undefined, name: Name, ...args: Parameters<StructureWrites[Name]>): Promise<ReturnType<StructureWrites[Name]>> {
     const expires = this.expiryOf(options);
-    return this.#run("write", (steps) => steps.write(expires, name, ...args), [], this.#isNative);
+    return this.inTurn("write", (steps) => steps.write(expires, name, ...args));
   }
 
   async erase(): Promise<void> {

@@ -17,7 +17,7 @@ type Native = <Name extends StructureName>(name: Name, place: Partial<StructureP
 const stateKind = (kind: string): string => kind.replace(/\d+$/, "");
 
 /** Whether a client can have its own type for a kind of field. */
-export const canBeNative = (kind: string): boolean => Object.hasOwn(IS_STATE, stateKind(kind));
+const canBeNative = (kind: string): boolean => Object.hasOwn(IS_STATE, stateKind(kind));
 
 /** The expiry that an entry has, for a write that keeps it. */
 const keptExpiry = (entry: Entry<unknown> | null): Expires | undefined => (entry === null ? undefined : entry.expires === null ? null : new Date(entry.expires));

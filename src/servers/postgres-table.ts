@@ -1,6 +1,6 @@
 import { prefixEnd } from "../database/range.ts";
 import { KvError } from "../errors.ts";
-import { foreign, StoredRecord, versionOf } from "../record.ts";
+import { foreign, observe, StoredRecord, versionOf } from "../record.ts";
 import type { Json, KvRecord } from "../types.ts";
 import type { PostgresLink, Row } from "./postgres-link.ts";
 
@@ -81,6 +81,7 @@ export function ownRecord(key: string, row: Row): StoredRecord {
 /** The same for a row that is known to be of this library. */
 export function recordOf(key: string, row: Row): StoredRecord {
   const version = row[1]!;
+  observe(version);
   const deadline = row[2] === null ? null : Number(row[2]);
   if (row.length === 3) return new StoredRecord(null, deadline, version, null);
   try {

@@ -1,5 +1,5 @@
 import { utf8Length } from "../key.ts";
-import { decodeRecord, encodeRecord, foreign, StoredRecord } from "../record.ts";
+import { decodeRecord, encodeRecord, foreign, observe, StoredRecord } from "../record.ts";
 import type { Json, KvRecord } from "../types.ts";
 import { tooLarge } from "./redis-errors.ts";
 
@@ -45,7 +45,12 @@ function decoded(text: string, key: string): StoredRecord | null {
     const deadline = text.slice(EXPIRES_AT, COMMA_AT).trimEnd();
     const expires = deadline === "null" ? null : Number(deadline);
     try {
-      if (expires === null || expires > 0) return new StoredRecord(JSON.parse(text.slice(COMMA_AT + VALUE.length, -1)) as Json, expires, text.slice(VERSION_AT, VERSION_END), null);
+      if (expires === null || expires > 0) {
+        const value = JSON.parse(text.slice(COMMA_AT + VALUE.length, -1)) as Json;
+        const version = text.slice(VERSION_AT, VERSION_END);
+        observe(version);
+        return new StoredRecord(value, expires, version, null);
+      }
     } catch {
       // Damaged, or more members: that is found out below.
     }

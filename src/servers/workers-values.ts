@@ -1,5 +1,5 @@
 import { KvError } from "../errors.ts";
-import { StoredRecord } from "../record.ts";
+import { observe, StoredRecord } from "../record.ts";
 import type { KvRecord } from "../types.ts";
 import type { WorkersKey } from "./workers-keys.ts";
 
@@ -21,6 +21,7 @@ export async function inParts<T, R>(items: readonly T[], size: number, work: (pa
 export function headOf({ metadata }: WorkersKey): KvRecord | null {
   const { v, e = null } = Object(metadata) as { v?: unknown; e?: unknown };
   if (typeof v !== "string" || !/^[0-9a-f]{20}$/.test(v) || (e !== null && typeof e !== "number")) return null;
+  observe(v);
   return new StoredRecord(null, e, v, null);
 }
 

@@ -1,10 +1,10 @@
-import kv from "../../src/index.ts";
+import kv, { type Client } from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { subjects } from "../helpers/browser-clients.ts";
 
 for (const { name, create, cleanup, putForeign, hasForeign } of subjects) {
   certify(name, {
-    open: async () => kv(await create(), { timeout: "1m" }),
+    open: async () => kv((await create()) as Client, { timeout: "1m" }),
     cleanup,
     foreign: { put: (_store, key) => putForeign(key), has: (_store, key) => hasForeign(key) },
     runs: 15,

@@ -1,6 +1,6 @@
 import { cdp } from "vitest/browser";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import kv, { type Store } from "../../src/index.ts";
+import kv, { type Client, type Store } from "../../src/index.ts";
 import { cookieJar, cookies } from "../helpers/browser-clients.ts";
 import { behaves } from "../helpers/browser-suite.ts";
 import { eventually, inTime } from "../helpers/eventually.ts";
@@ -25,7 +25,7 @@ describe("COOKIE in Chromium", () => {
   let store: Store;
 
   beforeEach(async () => {
-    store = kv(await cookieJar.create(), { timeout: "1m" });
+    store = kv((await cookieJar.create()) as Client, { timeout: "1m" });
   });
   afterEach(() => cookieJar.cleanup());
 

@@ -1,6 +1,6 @@
 import { cdp } from "vitest/browser";
 import { describe, expect, it } from "vitest";
-import kv from "../../src/index.ts";
+import kv, { type Client } from "../../src/index.ts";
 import { database, deleteDatabase } from "../helpers/browser-clients.ts";
 import { behaves } from "../helpers/browser-suite.ts";
 import { indexedDbBehaves } from "../helpers/idb-suite.ts";
@@ -12,7 +12,7 @@ const devtools = (method: string, params: object): Promise<unknown> => (cdp() as
 
 describe("INDEXEDDB in Chromium", () => {
   it("refuses a value that is too large to be moved, and keeps the old one", async () => {
-    const store = kv(await database.create(), { timeout: "3m" });
+    const store = kv((await database.create()) as Client, { timeout: "3m" });
     await store.set("a", "old");
     const large = "x".repeat(140_000_000);
     await expect(store.set("a", large)).rejects.toMatchObject({ code: "KV_TOO_LARGE", client: "INDEXEDDB", key: "a" });

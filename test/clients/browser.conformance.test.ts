@@ -1,12 +1,12 @@
 // The clients of browsers on what Node has of them, for quick runs; test/browser runs the same in Chromium.
 import "fake-indexeddb/auto";
-import kv from "../../src/index.ts";
+import kv, { type Client } from "../../src/index.ts";
 import { database, forages, storages } from "../helpers/browser-clients.ts";
 import { certify } from "../helpers/certify.ts";
 
 for (const { name, create, cleanup, putForeign, hasForeign } of [...storages, ...forages, database]) {
   certify(name, {
-    open: async () => kv(await create()),
+    open: async () => kv((await create()) as Client),
     cleanup,
     foreign: { put: (_store, key) => putForeign(key), has: (_store, key) => hasForeign(key) },
     runs: 10,

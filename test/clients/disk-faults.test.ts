@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
-import { tree } from "../helpers/disk.ts";
+import { place, tree } from "../helpers/disk.ts";
+import { runWithFewFiles } from "../helpers/processes.ts";
 import { canMount, makeReadOnly, mount } from "../helpers/mount.ts";
 
 const STORES: { readonly [client: string]: (folder: string) => Store } = {
@@ -25,5 +26,19 @@ describe.skipIf(!canMount).each(Object.entries(STORES))("%s on a mounted file sy
       expect(await store.get("a")).toBe(value);
     }
     expect(tree(folder)).toEqual(before);
+  });
+});
+
+describe.skipIf(process.platform === "win32").each(Object.keys(STORES))("%s without free descriptors", (client) => {
+  it("rejects with EMFILE, frees its lock at once, and works when descriptors are free again", async () => {
+    const folder = place();
+    const [refusals, held, last] = JSON.parse(await runWithFewFiles("exhausted", client, folder, "5")) as [string[], string[], number];
+    expect(refusals).toContain("KV_CONNECTION EMFILE");
+    expect(refusals.filter((refusal) => !["none", "KV_CONNECTION EMFILE"].includes(refusal))).toEqual([]);
+    expect(held).toEqual([]);
+    expect(last).toBe(4);
+    // Another process, which could not tell a stuck lock from one in use.
+    await STORES[client]!(folder).set("c", 1);
+    expect(tree(folder).filter((path) => path.includes("lock"))).toEqual([]);
   });
 });

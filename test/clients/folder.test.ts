@@ -13,7 +13,7 @@ import { valueOf } from "../helpers/other-process.ts";
 import { run, runLimited, start } from "../helpers/processes.ts";
 import { PATIENT } from "../helpers/patient.ts";
 
-const storeAt = <V>(path: string): Store<V> => kv<V>(pathToFileURL(`${path}/`) as never, PATIENT);
+const storeAt = <V>(path: string): Store<V> => kv(pathToFileURL(`${path}/`), PATIENT) as Store<V>;
 const newPath = (): string => join(place(), "data");
 
 let path = "";

@@ -417,6 +417,19 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       other.close();
     });
 
+    it("are waited for by writes, and the reads behind those see what they wrote", async () => {
+      const file = path();
+      const other = open(file);
+      const store = storeOf(open(file));
+      await store.set("a", 1);
+      other.exec("BEGIN IMMEDIATE");
+      const calls = [store.set("a", 2), store.get("a"), store.del("a"), store.has("a"), store.set("a", 3), store.keys(), store.get("a")];
+      setTimeout(() => other.exec("COMMIT"), 20);
+      expect(await Promise.all(calls)).toEqual(["a", 2, "a", false, "a", ["a"], 3]);
+      await store.close();
+      other.close();
+    });
+
     it("are given up on after 4.5 seconds, all writes at about the same time, and nothing was written", async () => {
       const file = path();
       const other = open(file);

@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { isKvError } from "../../src/errors.ts";
-import kv from "../../src/index.ts";
+import kv, { type Client } from "../../src/index.ts";
 import { atomic } from "../../src/atomic/index.ts";
 import { DISK_CLIENTS, type DiskClient, openClient } from "./open-client.ts";
 import { openServer } from "./open-server.ts";
@@ -13,7 +13,7 @@ const [name = "", place = "", worker = ""] = process.argv.slice(2);
 const isOnDisk = (DISK_CLIENTS as readonly string[]).includes(name);
 const opened = isOnDisk ? openClient(name as DiskClient, place) : name === "DENO" ? import("@deno/kv").then(({ openKv }) => openKv(place)) : openServer(name, place);
 const client = await opened;
-const store = kv(client, { timeout: "2s" });
+const store = kv(client as Client, { timeout: "2s" });
 const mine = `made by ${worker}`;
 const pick = (): string => `account ${Math.floor(Math.random() * 10)}`;
 

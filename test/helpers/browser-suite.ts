@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { KEYS, VALUES } from "../../src/conformance/samples.ts";
-import kv, { type Store } from "../../src/index.ts";
+import kv, { type Client, type Store } from "../../src/index.ts";
 import type { BrowserSubject } from "./browser-clients.ts";
 
 /** What has to hold for every client of a browser, wherever it runs. */
@@ -11,7 +11,7 @@ export function behaves(subject: BrowserSubject): void {
 
     beforeEach(async () => {
       client = await subject.create();
-      store = kv(client, { timeout: "1m" });
+      store = kv(client as Client, { timeout: "1m" });
       await store.has("x");
     });
     afterEach(async () => {
@@ -23,7 +23,7 @@ export function behaves(subject: BrowserSubject): void {
       for (const [i, key] of KEYS.entries()) await store.set(key, i);
       for (const [i, key] of KEYS.entries()) expect([key, await store.get(key)]).toEqual([key, i]);
       expect((await store.keys()).sort()).toEqual([...KEYS].sort());
-      expect(await kv(client).prefix("__pro").keys()).toEqual(["to__"]);
+      expect(await kv(client as Client).prefix("__pro").keys()).toEqual(["to__"]);
       for (const key of KEYS) await store.del(key);
       expect(await store.keys()).toEqual([]);
     });

@@ -14,7 +14,7 @@ const [task, path, runs, isFull] = Deno.args;
 
 if (task === "suite") {
   let files = 0;
-  const opened = { ":memory:": async () => kv(await Deno.openKv(":memory:")), file: async () => kv(await Deno.openKv(`${path}-${files++}`)) };
+  const opened = { ":memory:": async () => kv((await Deno.openKv(":memory:")) as never), file: async () => kv((await Deno.openKv(`${path}-${files++}`)) as never) };
   for (const [where, open] of Object.entries(opened)) {
     for (const [way, tests] of everyWay({ open, runs: Number(runs) }, isFull === "full")) {
       for (const { name, run } of tests) {
@@ -29,7 +29,7 @@ if (task === "suite") {
 }
 
 if (task === "increment") {
-  const store = kv(await Deno.openKv(path!));
+  const store = kv((await Deno.openKv(path!)) as never);
   for (let done = 0; done < 500; ) {
     const entry = await store.entry<number>("count");
     const { ok } = await store.commit([{ key: "count", version: entry?.version ?? null }], [{ key: "count", value: (entry?.value ?? 0) + 1 }]);

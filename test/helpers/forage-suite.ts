@@ -54,7 +54,7 @@ export function forageBehaves(driver: "INDEXEDDB" | "LOCALSTORAGE"): void {
       await store.setMany([["a", "old"], ["b", "old"]]);
       const before = await store.entry("a");
       const error = new DOMException("full", "QuotaExceededError");
-      const broken = kv({
+      const failing = {
         ready: () => instance.ready(),
         driver: () => instance.driver(),
         config: () => instance.config(),
@@ -62,7 +62,8 @@ export function forageBehaves(driver: "INDEXEDDB" | "LOCALSTORAGE"): void {
         getItem: (key: string) => instance.getItem(key),
         removeItem: (key: string) => instance.removeItem(key),
         setItem: (key: string, value: unknown) => (key === "b" ? Promise.reject(error) : instance.setItem(key, value)),
-      });
+      };
+      const broken = kv(failing);
       const changes = ["a", "foreign", "c", "b"].map((key) => ({ key, value: "new" }));
       await expect(broken.commit([], changes)).rejects.toMatchObject({ code: "KV_QUOTA", key: "b", cause: error });
       expect(await store.entry("a")).toEqual(before);

@@ -7,9 +7,14 @@
  * - `crash`: writes and acknowledges on its output, until it is killed
  * - `steps`: makes one commit, and is killed before the step of that number which it takes on the disk; prints "done" when it took fewer
  * - `powerless`: gives up the rights of root, reads "a", and prints that, the keys and what a write is refused with
+ * - `exhausted`: writes with no free descriptor, then one more, and so on; prints what those writes are
+ *   refused with, and the lock directories that are still held
+ * - `release`: releases a lock with a file in it while no descriptor is free; prints whether it is still
+ *   held then, and whether anything is left after the next one
  */
 import fs, { writeSync } from "node:fs";
 import { flushCompileCache, syncBuiltinESMExports } from "node:module";
+import { fileLock } from "../../src/disk/file-lock.ts";
 import type { KvError } from "../../src/errors.ts";
 import type { Json } from "../../src/types.ts";
 import kv from "../../src/index.ts";
@@ -74,7 +79,50 @@ async function main(): Promise<void> {
     writeSync(1, `${JSON.stringify([await store.get("a"), await store.keys(), refusal])}\n`);
   }
 
+  if (task === "exhausted") {
+    // Loads what reads and writes need.
+    await store.setMany([["a", 0], ["b", 0]]);
+    const refusals = new Set<string>();
+    const held: string[] = [];
+    for (let free = 0; free < Number(argument); free++) {
+      const taken = takeDescriptors(free);
+      for (const write of [() => store.set("a", free), () => store.commit([], [{ key: "a", value: free }, { key: "b", value: free }])]) {
+        const codes = (error: KvError): string => `${error.code} ${(error.cause as NodeJS.ErrnoException | undefined)?.code}`;
+        const refusal = await write().then(() => "none", codes);
+        refusals.add(refusal);
+        held.push(...[".data.json.anykv-lock", "data/.anykv-lock"].filter((work) => fs.existsSync(`${folder}/${work}/held`)));
+      }
+      for (const fd of taken) fs.closeSync(fd);
+      await store.set("b", free);
+    }
+    writeSync(1, `${JSON.stringify([[...refusals].sort(), held, await store.get("b")])}\n`);
+  }
+
+  if (task === "release") {
+    const lock = fileLock(`${folder}/lock`);
+    const held = await lock();
+    fs.writeFileSync(`${held.folder}/data`, "half");
+    const taken = takeDescriptors(0);
+    held.release();
+    const isHeld = fs.existsSync(held.folder) || fs.existsSync(`${folder}/lock/held`);
+    for (const fd of taken) fs.closeSync(fd);
+    (await lock()).release();
+    writeSync(1, `${JSON.stringify([isHeld, fs.existsSync(`${folder}/lock`)])}\n`);
+  }
+
   await store.close();
+}
+
+/** Opens all descriptors that the process may have but so many. */
+function takeDescriptors(free: number): number[] {
+  const taken: number[] = [];
+  try {
+    for (;;) taken.push(fs.openSync("/dev/null", "r"));
+  } catch {
+    // None is left.
+  }
+  for (const fd of taken.splice(0, free)) fs.closeSync(fd);
+  return taken;
 }
 
 /** Kills this process when it is about to take a step of this number that changes something on the disk. */

@@ -1,9 +1,9 @@
-import kv from "../../src/index.ts";
+import kv, { type Client } from "../../src/index.ts";
 import { openServer } from "./open-server.ts";
 
 // Closes a store over a server that was stopped meanwhile, and must end by itself.
 const [, , name, url, state] = process.argv as string[] as [string, string, string, string, string];
-const store = kv(await openServer(name, url), { timeout: "500ms" });
+const store = kv((await openServer(name, url)) as Client, { timeout: "500ms" });
 // Half a second may be too little at first.
 if (state === "used") while (!(await store.setMany([["a", 1], ["b", 2]]).then(() => true, () => false)));
 process.send!("ready");

@@ -29,7 +29,16 @@ export async function run(...args: string[]): Promise<string> {
 
 /** The same in a process that cannot write files of more than 16 kB. */
 export async function runLimited(...args: string[]): Promise<string> {
-  return outputOf(started("bash", ["-c", 'ulimit -f 16; exec "$0" "$@"', process.execPath, script, ...args]));
+  return outputOf(limited("-f 16", args));
+}
+
+/** The same in a process that can open 64 files at once. */
+export async function runWithFewFiles(...args: string[]): Promise<string> {
+  return outputOf(limited("-n 64", args));
+}
+
+function limited(limit: string, args: readonly string[]): ChildProcess {
+  return started("bash", ["-c", `ulimit ${limit}; exec "$0" "$@"`, process.execPath, script, ...args]);
 }
 
 async function outputOf(child: ChildProcess): Promise<string> {

@@ -8,7 +8,7 @@
 import { once } from "node:events";
 import { writeSync } from "node:fs";
 import { isKvError } from "../../src/errors.ts";
-import kv from "../../src/index.ts";
+import kv, { type Client } from "../../src/index.ts";
 import type { Store } from "../../src/api.ts";
 import type { Json } from "../../src/types.ts";
 import { openServer } from "./open-server.ts";
@@ -68,7 +68,7 @@ async function leave(store: Store): Promise<void> {
 
 const [task, name = "", url = "", argument = ""] = process.argv.slice(2);
 if (task !== undefined && process.argv[1] === import.meta.filename) {
-  const store = kv(await openServer(name, url), { timeout: task === "leave" ? "500ms" : task === "exit" ? argument : "1s" });
+  const store = kv((await openServer(name, url)) as Client, { timeout: task === "leave" ? "500ms" : task === "exit" ? argument : "1s" });
   if (task === "increment") await increment(store, Number(argument)).finally(() => store.close());
   if (task === "exit") await exit(store);
   if (task === "leave") await leave(store);

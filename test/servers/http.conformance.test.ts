@@ -4,7 +4,7 @@ import type { Store } from "../../src/api.ts";
 import { http } from "../../src/clients/http.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import { createHandler, type HandlerOptions, type KvServer, serve, spaceOf } from "../../src/http/index.ts";
-import kv from "../../src/index.ts";
+import kv, { type Client } from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { DISK_CLIENTS, openClient } from "../helpers/open-client.ts";
 import { temporaryFolder } from "../helpers/folders.ts";
@@ -107,7 +107,7 @@ for (const name of ["MEMORY", "CUSTOM", ...DISK_CLIENTS]) {
     let store: Store;
     const open = async (): Promise<Store> => {
       const client = CLIENTS[name]?.() ?? (await openClient(name as never, place.path));
-      return overHandler((store = kv(client)));
+      return overHandler((store = kv(client as Client)));
     };
     const cleanup = async (): Promise<void> => {
       await store.close();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { postgres, type PostgresOptions } from "../../src/clients/postgres.ts";
-import kv, { type Store } from "../../src/index.ts";
+import kv, { type Client, type Store } from "../../src/index.ts";
 import { decodeKey, encodeKey } from "../../src/servers/postgres-table.ts";
 import { ReadAhead } from "../../src/servers/read-ahead.ts";
 import type { PageQuery } from "../../src/types.ts";
@@ -495,7 +495,7 @@ describe("a Client", () => {
 
   it("that was taken out of a pool goes back to it", async () => {
     const source = pool({ max: 1 });
-    const store = kv((await source.connect()) as object);
+    const store = kv(((await source.connect()) as object) as Client);
     await store.set("a", 1);
     await store.close();
     expect((await source.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);

@@ -10,7 +10,7 @@ import { createClient as createClient4 } from "redis4";
 import { createClientPool as createClientPool5 } from "redis5";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RedisClient } from "../../src/clients/redis.ts";
-import kv from "../../src/index.ts";
+import kv, { type Client } from "../../src/index.ts";
 import { until } from "../helpers/daemon.ts";
 import { incrementInTwoProcesses, outages } from "../helpers/outages.ts";
 import { CLIENTS } from "../helpers/redis-clients.ts";
@@ -53,7 +53,7 @@ const WRONG: { readonly [name: string]: () => object } = {
 describe.each(Object.entries(WRONG))("a wrong password for %s", (_, make) => {
   it("rejects at once, with what the server said", async () => {
     // Without a timeout: nobody else ends what hangs.
-    const store = kv(make(), { timeout: 0 });
+    const store = kv(make() as Client, { timeout: 0 });
     for (const operation of [() => store.get("a"), () => store.set("a", 1), () => store.keys()]) {
       const error = await operation().then(() => null, (error: Error) => error);
       expect(error).toMatchObject({ code: "KV_CONNECTION", cause: { message: expect.stringContaining("WRONGPASS") } });

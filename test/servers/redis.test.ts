@@ -7,7 +7,7 @@ import { createClient as createClient4 } from "redis4";
 import { createClient as createClient5 } from "redis5";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { redis, type RedisClient } from "../../src/clients/redis.ts";
-import kv, { type KvOptions, type Store } from "../../src/index.ts";
+import kv, { type Client, type KvOptions, type Store } from "../../src/index.ts";
 import { StoredRecord } from "../../src/record.ts";
 import type { Adapter } from "../../src/types.ts";
 import { eventually, inTime } from "../helpers/eventually.ts";
@@ -39,7 +39,7 @@ async function sent(work: () => Promise<unknown>): Promise<{ [command: string]: 
 
 const stores: Store[] = [];
 const open = (options: KvOptions = {}, client: object = createClient({ url: server.url })): Store => {
-  const store = kv(client, { ...PATIENT, ...options });
+  const store = kv(client as Client, { ...PATIENT, ...options });
   stores.push(store);
   return store;
 };

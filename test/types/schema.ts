@@ -1,6 +1,6 @@
 // Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other line must.
 import { type } from "arktype";
-import kv, { type Store } from "anykv";
+import kv, { type Client, type Store } from "anykv";
 import { bitset, type BitsetField, type Contained, DynamicStore, type HashField, json, type JsonField, type NumberField, type SetField, StaticStore, type StringField, type TypedStore } from "anykv/schema";
 import { rich } from "anykv/codec";
 import * as v from "valibot";
@@ -172,7 +172,7 @@ export async function fields(text: string): Promise<void> {
   same<typeof stream, ReadableStream<{ name: string; age: number } | undefined>>();
 }
 
-export async function stores(client: unknown, typed: Store<string>): Promise<void> {
+export async function stores(client: Client, typed: Store<string>): Promise<void> {
   const hash = DynamicStore("hashes", "hash", { store: kv(client) }).take("any");
   same<typeof hash, HashField>();
   const entries = await new DynamicStore("dates", z.date(), { store: kv(client, { codec: rich }) }).entries();

@@ -5,7 +5,7 @@ import { createClient, createCluster } from "redis";
 import { createClient as createClient4 } from "redis4";
 import { expect, it } from "vitest";
 import { redis } from "../../src/clients/redis.ts";
-import kv, { type KvError } from "../../src/index.ts";
+import kv, { type Client, type KvError } from "../../src/index.ts";
 import { addressOf } from "../../src/servers/address.ts";
 import { freePorts } from "../helpers/daemon.ts";
 
@@ -54,7 +54,7 @@ for (const [name, open] of Object.entries(UNREACHABLE)) {
   it(`names the server that ${name} cannot reach`, async () => {
     const [port] = await freePorts(1);
     for (const client of [open(port!), Promise.resolve(open(port!))]) {
-      const store = kv(client, { timeout: "2s" });
+      const store = kv(client as Client, { timeout: "2s" });
       const error = await store.get("a").then(() => expect.unreachable(), (error: KvError) => error);
       expect(error.code).toBe("KV_CONNECTION");
       expect(error.message).toContain(`(127.0.0.1:${port})`);

@@ -5,7 +5,7 @@ import type { Codec } from "../../src/api.ts";
 import { http } from "../../src/clients/http.ts";
 import { rich } from "../../src/codec.ts";
 import { createHandler, spaceOf } from "../../src/http/index.ts";
-import kv, { type Json } from "../../src/index.ts";
+import kv, { type Client, type CustomClient, type Json } from "../../src/index.ts";
 import { place } from "../helpers/disk.ts";
 import { DRIVERS } from "../helpers/sqlite-drivers.ts";
 
@@ -16,7 +16,7 @@ const dates: Codec<Date> = {
 };
 
 /** A client that is given bare values and keeps their JSON. */
-function bare(): object {
+function bare(): CustomClient {
   const data = new Map<string, string>();
   return {
     EXPIRES: true,
@@ -28,7 +28,7 @@ function bare(): object {
   };
 }
 
-const CLIENTS: { readonly [name: string]: () => object } = {
+const CLIENTS: { readonly [name: string]: () => Client } = {
   "a Map": () => new Map(),
   "a file": () => pathToFileURL(join(place(), "data.json")),
   "a SQLite database": () => DRIVERS["node:sqlite"]!(":memory:"),
@@ -81,7 +81,7 @@ for (const [name, open] of Object.entries(CLIENTS)) {
 
     it("reads with a codec what it wrote, and JSON that nobody encoded", async () => {
       const client = open();
-      const store = kv<Date>(client, { codec: dates });
+      const store = kv<Date>(client as Client, { codec: dates });
       await store.set("k", new Date(5));
       await kv(client).set("plain", "1970-01-01T00:00:00.007Z");
       expect(await store.getMany(["k", "plain"])).toEqual([new Date(5), new Date(7)]);

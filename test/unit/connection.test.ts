@@ -3,11 +3,11 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { redis } from "../../src/clients/redis.ts";
 import { sqlite } from "../../src/clients/sqlite.ts";
-import kv, { type KvError } from "../../src/index.ts";
+import kv, { type Client, type KvError } from "../../src/index.ts";
 import { eventually } from "../helpers/eventually.ts";
 
 /** A client of one's own whose answers wait for a sign. */
-function slow(): { client: object; answer(): void; closedAt(): number; data: Map<string, unknown> } {
+function slow(): { client: Client; answer(): void; closedAt(): number; data: Map<string, unknown> } {
   const data = new Map<string, unknown>();
   let open = Promise.resolve();
   let answer = (): void => {};
@@ -30,7 +30,7 @@ describe("close()", () => {
 
   it("waits for what is under way, and only then ends the client", async () => {
     const one = slow() as ReturnType<typeof slow> & { hush: boolean };
-    const store = kv(one.client);
+    const store = kv(one.client as Client);
     await store.set("a", 1);
     await store.keys();
     expect(one.hush).toBe(true);
@@ -45,7 +45,7 @@ describe("close()", () => {
 
   it("does not wait for what gives no answer", async () => {
     const one = slow() as ReturnType<typeof slow> & { hush: boolean };
-    const store = kv(one.client, { timeout: "2s" });
+    const store = kv(one.client as Client, { timeout: "2s" });
     await store.set("a", 1);
     expect(one.hush).toBe(true);
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
@@ -105,7 +105,7 @@ describe("a promise of a client", () => {
   });
 
   it("of nothing is told as that", async () => {
-    await expect(kv(Promise.resolve(undefined)).get("a")).rejects.toMatchObject({ code: "KV_UNKNOWN_CLIENT", message: expect.stringContaining("resolves to nothing") as string });
+    await expect(kv(Promise.resolve(undefined) as never).get("a")).rejects.toMatchObject({ code: "KV_UNKNOWN_CLIENT", message: expect.stringContaining("resolves to nothing") as string });
   });
 });
 
@@ -114,12 +114,12 @@ describe("a client that tells of errors by events", () => {
 
   it("has one listener from kv() on, so that no event ends the process", async () => {
     const client = emitter();
-    for (let i = 0; i < 3; i++) kv(client);
+    for (let i = 0; i < 3; i++) kv(client as never);
     kv(redis(client as never));
     expect(client.listenerCount("error")).toBe(1);
     expect(client.emit("error", new Error("lost"))).toBe(true);
     const promised = emitter();
-    kv(Promise.resolve(promised));
+    kv(Promise.resolve(promised) as never);
     await eventually(() => promised.listenerCount("error")).toBe(1);
     expect(promised.emit("error", new Error("lost"))).toBe(true);
   });

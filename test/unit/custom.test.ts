@@ -1,5 +1,5 @@
 import { expect, it, vi } from "vitest";
-import kv, { type CustomClient } from "../../src/index.ts";
+import kv, { type Client, type CustomClient } from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { eventually } from "../helpers/eventually.ts";
 
@@ -271,7 +271,7 @@ it("shows its TYPE as store.type and in errors", async () => {
   }
   const texts = { TYPE: "TEXTS", get: () => "[object Object]", set() {} };
   await expect(kv(texts).set("a", 1)).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "TEXTS" });
-  for (const TYPE of ["", 5, null]) expect(kv({ ...layered(), TYPE } as object).type).toBe("CUSTOM");
+  for (const TYPE of ["", 5, null]) expect(kv(({ ...layered(), TYPE } as object) as Client).type).toBe("CUSTOM");
 });
 
 it("takes HAS_EXPIRATION for EXPIRES", async () => {

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { expect, it } from "vitest";
 import { fileLock } from "../../src/disk/file-lock.ts";
 import { place, textOf } from "../helpers/disk.ts";
+import { runWithFewFiles } from "../helpers/processes.ts";
 
 // A process number that Linux and macOS never give, in a token of this machine.
 const deadToken = (own: string, random: string): string => own.replace(/^([^-]+)-\d+-\d*-.*$/, `$1-99999999-1-${random}`);
@@ -77,4 +78,8 @@ it("says so when there is no way in", async () => {
   writeFileSync(work, "a file");
   await expect(fileLock(work)()).rejects.toMatchObject({ code: "ENOTDIR" });
   expect(textOf(work)).toBe("a file");
+});
+
+it.skipIf(process.platform === "win32")("is released when no descriptor is free", async () => {
+  expect(JSON.parse(await runWithFewFiles("release", "FILE", place()))).toEqual([false, false]);
 });

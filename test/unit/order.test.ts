@@ -5,12 +5,12 @@ import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Store } from "../../src/api.ts";
 import { increment, setIfAbsent, take, update } from "../../src/atomic/index.ts";
-import kv, { type KvError } from "../../src/index.ts";
+import kv, { type Client, type KvError } from "../../src/index.ts";
 import { lanesOf } from "../../src/lanes.ts";
 import { Order } from "../../src/order.ts";
 
 /** A client whose calls take a random time each, so that its own order is none. */
-function shuffling(): { client: object; data: Map<string, unknown> } {
+function shuffling(): { client: Client; data: Map<string, unknown> } {
   const data = new Map<string, unknown>();
   const later = <T>(work: () => T): Promise<T> =>
     new Promise((resolve) => setTimeout(() => resolve(work()), Math.random() * 4));
@@ -26,7 +26,7 @@ function shuffling(): { client: object; data: Map<string, unknown> } {
 }
 
 /** A client that does not answer so many of the next calls. */
-function hanging(): { client: object; state: { hung: number; sent: string[] } } {
+function hanging(): { client: Client; state: { hung: number; sent: string[] } } {
   const data = new Map<string, unknown>();
   const state = { hung: 0, sent: [] as string[] };
   const answer = <T>(name: string, work: () => T): Promise<T> => {
@@ -53,7 +53,7 @@ describe("the first calls, before their code is loaded", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  const clients: { [name: string]: () => unknown } = {
+  const clients: { [name: string]: () => Client } = {
     memory: () => new Map(),
     "a client with calls of random length": () => shuffling().client,
     "a promise of a client": async () => new Map(),
@@ -76,7 +76,7 @@ describe("the first calls, before their code is loaded", () => {
     for (const [name, calls, left] of lines) {
       it(`${name}: take effect in call order on ${client}`, async () => {
         const fresh = (await import("../../src/index.ts")).default;
-        const store = fresh(make());
+        const store = fresh(make() as Client);
         await Promise.all(calls(store));
         expect(await store.all()).toEqual(left);
         await store.close();
@@ -85,7 +85,7 @@ describe("the first calls, before their code is loaded", () => {
 
     it(`reads see the writes before them, and not those behind, on ${client}`, async () => {
       const fresh = (await import("../../src/index.ts")).default;
-      const store = fresh(make());
+      const store = fresh(make() as Client);
       const results = await Promise.all([
         store.get("k"),
         store.setMany([["k", 1]]),
@@ -130,7 +130,7 @@ describe("stores over one client", () => {
 
   it("share it where the client is a promise, too", async () => {
     const { client } = shuffling();
-    const [one, other] = [kv(Promise.resolve(client)), kv(client)];
+    const [one, other] = [kv(Promise.resolve(client) as never), kv(client)];
     await one.get("k");
     await Promise.all([one.set("k", 1), other.set("k", 2)]);
     expect(await one.get("k")).toBe(2);
@@ -139,7 +139,7 @@ describe("stores over one client", () => {
   it("share it where the client is a URL", async () => {
     const folder = mkdtempSync(path.join(tmpdir(), "anykv-order-"));
     const url = pathToFileURL(path.join(folder, "data.json"));
-    const [one, other] = [kv(url), kv(String(url))];
+    const [one, other] = [kv(url), kv(String(url) as never)];
     for (let i = 0; i < 10; i++) {
       await Promise.all([one.set("k", i), other.set("k", -i), other.clear(), one.set("k", "last")]);
       expect(await other.get("k")).toBe("last");
@@ -152,7 +152,7 @@ describe("stores over one client", () => {
 describe("the atomic API", () => {
   it("takes its place in the order", async () => {
     const { client } = shuffling();
-    const store = kv<number | string>(client);
+    const store = kv<number | string>(client as Client);
     const results = await Promise.all([
       increment(store, "n"),
       store.get("n"),

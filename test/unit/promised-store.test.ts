@@ -1,7 +1,7 @@
 import { MemoryLevel } from "memory-level";
 import { describe, expect, it } from "vitest";
 import { rich } from "../../src/codec.ts";
-import kv, { type CustomClient, type Json, type Store } from "../../src/index.ts";
+import kv, { type Client, type CustomClient, type Json, type Store } from "../../src/index.ts";
 import { versioned } from "../../src/versioned/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { DRIVERS } from "../helpers/sqlite-drivers.ts";
@@ -37,7 +37,7 @@ function bare(): CustomClient {
   return client;
 }
 
-const CLIENTS: { readonly [name: string]: () => object } = {
+const CLIENTS: { readonly [name: string]: () => Client } = {
   "a Map": () => new Map(),
   "a SQLite database": () => DRIVERS["node:sqlite"]!(":memory:"),
   Level: () => new MemoryLevel(),

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, it } from "vitest";
-import kv, { type Requires } from "../../src/index.ts";
+import kv, { type Client, type Requires } from "../../src/index.ts";
 import { place } from "../helpers/disk.ts";
 
 const file = (): URL => pathToFileURL(join(place(), "data.json"));
@@ -23,7 +23,7 @@ it("accepts a client that has at least what is required", async () => {
 });
 
 it("rejects a client that lacks something, at once and with all of it", () => {
-  const lacking: [client: unknown, requires: Requires, found: string][] = [
+  const lacking: [client: Client | undefined, requires: Requires, found: string][] = [
     [undefined, { persistent: true, atomic: "yes" }, 'persistent is false, atomic is "process"'],
     [new Map(), { persistent: true, atomic: "process" }, "persistent is false"],
     [file(), { expires: "native" }, 'expires is "layered"'],
@@ -45,8 +45,8 @@ it("rejects a client that lacks something, at once and with all of it", () => {
 it("rejects every operation where the client is a promise", async () => {
   const pending = new Promise((resolve) => setImmediate(resolve, new Map()));
   const requires = { persistent: true };
-  const base = kv(pending);
-  for (const store of [kv(pending, { requires }), kv(base, { requires }).prefix("p:"), kv(base.prefix("a"), { requires })]) {
+  const base = kv(pending as never);
+  for (const store of [kv(pending as never, { requires }), kv(base, { requires }).prefix("p:"), kv(base.prefix("a"), { requires })]) {
     const calls = [() => store.get("a"), () => store.set("a", 1), () => store.keys(), () => store.iterate().next()];
     for (const call of calls) {
       await expect(call()).rejects.toMatchObject({ code: "KV_NOT_SUPPORTED", client: "MEMORY" });

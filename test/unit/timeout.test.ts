@@ -84,7 +84,7 @@ describe("a client that gives no answer", () => {
 
   it("may be a promise that never settles, for a while", async () => {
     let settle!: (client: unknown) => void;
-    const store = kv(new Promise((resolve) => (settle = resolve)), { timeout: "20ms" });
+    const store = kv(new Promise<never>((resolve) => (settle = resolve as typeof settle)), { timeout: "20ms" });
     for (const [name, operation] of Object.entries(every(store))) await expect(operation(), name).rejects.toSatisfy(late);
     settle(new Map());
     // Its adapter is loaded first, which may take longer than this store waits.
