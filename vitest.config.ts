@@ -27,11 +27,11 @@ const config: ViteUserConfig = defineConfig({
     globalSetup: ["scripts/temporary.mjs"],
     // One more than the two cores that CI has: much of the time is spent waiting for servers.
     maxWorkers: 3,
-    // Against tests that hang, not against slow ones. Servers come up, fail over and come back in seconds.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    // A condition that is waited for may come late on a busy machine.
-    expect: { poll: { timeout: 10_000 } },
+    // Against tests that hang, not against slow ones: a busy machine may take ten times as long.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 60_000 } },
+    slowTestThreshold: 10_000,
     coverage: { provider: "v8", include: ["src/**/*.ts"] },
     projects: [
       { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },

@@ -12,7 +12,7 @@ const devtools = (method: string, params: object): Promise<unknown> => (cdp() as
 
 describe("INDEXEDDB in Chromium", () => {
   it("refuses a value that is too large to be moved, and keeps the old one", async () => {
-    const store = kv((await database.create()) as Client, { timeout: "1m" });
+    const store = kv((await database.create()) as Client, { timeout: "3m" });
     await store.set("a", "old");
     const large = "x".repeat(140_000_000);
     await expect(store.set("a", large)).rejects.toMatchObject({ code: "KV_TOO_LARGE", client: "INDEXEDDB", key: "a" });

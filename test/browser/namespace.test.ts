@@ -11,7 +11,7 @@ it("needs no set-up in a browser: memory, and it says so", async () => {
 
 it("keeps 25 MiB of bytes as they are in IndexedDB", async () => {
   indexedDB.deleteDatabase("namespace");
-  const own = createKV({ store: kv("indexeddb://namespace") });
+  const own = createKV({ store: kv("indexeddb://namespace", { timeout: "3m" }) });
   const files = own.namespace("files");
   const bytes = new Uint8Array(25 * 1024 * 1024);
   for (let i = 0; i < bytes.length; i += 65_536) crypto.getRandomValues(bytes.subarray(i, i + 65_536));

@@ -10,11 +10,12 @@ import { place } from "../helpers/disk.ts";
 import { fakeDocument } from "../helpers/fake-document.ts";
 import { jepsen, transfersInProcesses } from "../helpers/jepsen.ts";
 import { openClient } from "../helpers/open-client.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 /** Several stores over one client of this process. */
 const over = (make: () => unknown) => async (): Promise<Store[]> => {
   const client = await make();
-  return Array.from({ length: 5 }, () => kv(client as never));
+  return Array.from({ length: 5 }, () => kv(client as never, PATIENT));
 };
 
 /** A client of one's own whose answers all take a turn. */
@@ -44,7 +45,7 @@ describe("in a page", () => {
 for (const client of ["FILE", "FOLDER", "SQLITE"] as const) {
   const folder = place();
   jepsen(client, {
-    open: () => Promise.all(Array.from({ length: 3 }, async () => kv((await openClient(client, folder)) as never))),
+    open: () => Promise.all(Array.from({ length: 3 }, async () => kv((await openClient(client, folder)) as never, PATIENT))),
     times: 30,
     processes: (store) => transfersInProcesses(client, folder, store),
   });

@@ -28,7 +28,7 @@ async function crash(client: string, folder: string, first: number): Promise<{ a
 }
 
 describe.each(DISK_CLIENTS)("%s after SIGKILL", (client) => {
-  it(`keeps every acknowledged write, whole values, and commits as a whole, ${KILLS} times`, { timeout: 120_000 }, async () => {
+  it(`keeps every acknowledged write, whole values, and commits as a whole, ${KILLS} times`, async () => {
     const folder = place({ onDisk: true });
     const expected = new Map<string, number>();
     let next = 0;

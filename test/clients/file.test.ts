@@ -12,8 +12,9 @@ import { certify } from "../helpers/certify.ts";
 import { place, textOf, tree } from "../helpers/disk.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { run, runLimited } from "../helpers/processes.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
-const storeAt = (path: string): Store => kv(pathToFileURL(path));
+const storeAt = (path: string): Store => kv(pathToFileURL(path), PATIENT);
 const newPath = (): string => join(place(), "data.json");
 const version = "0123456789abcdef0123";
 
@@ -383,14 +384,14 @@ describe("writing", () => {
 });
 
 describe("other processes", () => {
-  it("lose nothing: two of them set 500 keys each", { timeout: 60_000 }, async () => {
+  it("lose nothing: two of them set 500 keys each", async () => {
     const folder = place();
     await Promise.all([run("fill", "FILE", folder, "left "), run("fill", "FILE", folder, "right ")]);
     expect(await storeAt(join(folder, "data.json")).keys()).toHaveLength(1000);
     expect(tree(folder)).toEqual(["data.json"]);
   });
 
-  it("count to 1000 together: 500 commits each", { timeout: 60_000 }, async () => {
+  it("count to 1000 together: 500 commits each", async () => {
     const folder = place();
     await Promise.all([run("increment", "FILE", folder, "500"), run("increment", "FILE", folder, "500")]);
     expect(await storeAt(join(folder, "data.json")).get("count")).toBe(1000);

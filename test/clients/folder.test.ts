@@ -11,8 +11,9 @@ import { certify } from "../helpers/certify.ts";
 import { place, textOf, tree } from "../helpers/disk.ts";
 import { valueOf } from "../helpers/other-process.ts";
 import { run, runLimited, start } from "../helpers/processes.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
-const storeAt = <V>(path: string): Store<V> => kv(pathToFileURL(`${path}/`)) as Store<V>;
+const storeAt = <V>(path: string): Store<V> => kv(pathToFileURL(`${path}/`), PATIENT) as Store<V>;
 const newPath = (): string => join(place(), "data");
 
 let path = "";
@@ -276,7 +277,7 @@ describe("listing", () => {
 });
 
 describe("a commit of several keys", () => {
-  it("is whole wherever the process is killed", { timeout: 60_000 }, async () => {
+  it("is whole wherever the process is killed", async () => {
     const path = newPath();
     const folder = join(path, "..");
     const outcomes = new Set<string>();
@@ -308,14 +309,14 @@ describe("a commit of several keys", () => {
 });
 
 describe("other processes", () => {
-  it("lose nothing: two of them set 500 keys each", { timeout: 60_000 }, async () => {
+  it("lose nothing: two of them set 500 keys each", async () => {
     const folder = place();
     await Promise.all([run("fill", "FOLDER", folder, "left "), run("fill", "FOLDER", folder, "right ")]);
     expect(await storeAt(join(folder, "data")).keys()).toHaveLength(1000);
     expect(readdirSync(join(folder, "data"))).toHaveLength(1000);
   });
 
-  it("count to 1000 together: 500 commits each", { timeout: 60_000 }, async () => {
+  it("count to 1000 together: 500 commits each", async () => {
     const folder = place();
     await Promise.all([run("increment", "FOLDER", folder, "500"), run("increment", "FOLDER", folder, "500")]);
     expect(await storeAt(join(folder, "data")).get("count")).toBe(1000);

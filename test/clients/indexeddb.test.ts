@@ -72,7 +72,7 @@ describe("INDEXEDDB over a polyfill", () => {
     const store = kv(factory);
     const refused = expect(store.set("a", 1)).rejects.toMatchObject({ code: "KV_CONNECTION", message: expect.stringContaining("close the other tabs") });
     // Its own patience, and the store's.
-    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(2), { interval: 1, timeout: 10_000 });
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(2), { interval: 1, timeout: 60_000 });
     await vi.advanceTimersByTimeAsync(4_000);
     expect(vi.getTimerCount()).toBe(2);
     await vi.advanceTimersByTimeAsync(600);
@@ -80,7 +80,7 @@ describe("INDEXEDDB over a polyfill", () => {
     expect(vi.getTimerCount()).toBe(0);
     const opened = connections.length;
     other.close();
-    await vi.waitFor(() => expect(connections.length).toBe(opened + 1), { interval: 1, timeout: 10_000 });
+    await vi.waitFor(() => expect(connections.length).toBe(opened + 1), { interval: 1, timeout: 60_000 });
     // What was opened too late is not kept.
     expect(() => connections.at(-1)!.transaction("kv")).toThrow(expect.objectContaining({ name: "InvalidStateError" }));
     await store.set("a", 1);

@@ -11,6 +11,7 @@ import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { until } from "../helpers/daemon.ts";
 import { redisServer } from "../helpers/redis-server.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 /** One of each version. */
 const keyvs = (options: object): KeyvLike[] => [new Keyv(options as never), new Keyv5(options as never)];
@@ -251,9 +252,9 @@ describe("KEYV on Redis", () => {
   certify("KEYV 6 on Redis", {
     open: async () => {
       await raw.flushall();
-      return kv((client = new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" })));
+      return kv((client = new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" })), PATIENT);
     },
-    reopen: () => kv(new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" })),
+    reopen: () => kv(new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" }), PATIENT),
     foreign: {
       put: (_store, key) => client.set(key, { theirs: 1 }),
       has: (_store, key) => client.has(key),
@@ -263,7 +264,7 @@ describe("KEYV on Redis", () => {
 
   const timed = conformance({ clock: "real", open: async () => {
     await raw.flushall();
-    return kv(new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" }));
+    return kv(new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" }), PATIENT);
   } });
   for (const { name, run } of timed.filter((test) => /^E|expire|deadline|touch/.test(test.name))) it(`conforms by the real clock: ${name}`, run);
 
@@ -289,7 +290,7 @@ describe("KEYV on Redis", () => {
   it("tells of an outage, survives it, and works again", async () => {
     const server = await redisServer();
     await server.start();
-    const store = kv(new Keyv({ store: new KeyvRedis({ url: server.url, socket: { reconnectStrategy: 20 }, disableOfflineQueue: true }), namespace: "app" }));
+    const store = kv(new Keyv({ store: new KeyvRedis({ url: server.url, socket: { reconnectStrategy: 20 }, disableOfflineQueue: true }), namespace: "app" }), PATIENT);
     await store.set("a", 1);
     expect(await store.getMany(["a", "none"])).toEqual([1, null]);
     await server.kill();

@@ -3,6 +3,7 @@ import { MemoryLevel } from "memory-level";
 import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { temporaryFolder } from "../helpers/folders.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 let folder = temporaryFolder();
 const open = (): Level<string, unknown> => new Level(`${folder.path}/db`, { valueEncoding: "json" });
@@ -12,9 +13,9 @@ certify("LEVEL", {
   open: () => {
     folder.remove();
     folder = temporaryFolder();
-    return kv((db = open()));
+    return kv((db = open()), PATIENT);
   },
-  reopen: () => kv(open()),
+  reopen: () => kv(open(), PATIENT),
   cleanup: () => folder.remove(),
   foreign: {
     put: (_store, key) => db.put(key, { anything: 1 }),

@@ -3,13 +3,14 @@ import { afterAll } from "vitest";
 import { postgres } from "../../src/clients/postgres.ts";
 import kv, { type Store } from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 // One database for all: it takes a second to begin.
 const db = new PGlite();
 afterAll(() => db.close());
 
 /** A store that leaves the database open when it is closed. */
-const open = (): Store => kv(postgres(new Proxy(db, { get: (target, name) => (name === "close" ? async () => {} : bound(target[name as keyof PGlite], target)) }), { table: "records" }));
+const open = (): Store => kv(postgres(new Proxy(db, { get: (target, name) => (name === "close" ? async () => {} : bound(target[name as keyof PGlite], target)) }), { table: "records" }), PATIENT);
 const bound = (member: unknown, target: object): unknown => (typeof member === "function" ? (member.bind(target) as unknown) : member);
 
 certify("POSTGRES by PGlite", {

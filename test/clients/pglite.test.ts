@@ -30,7 +30,7 @@ describe("POSTGRES by PGlite", () => {
     const db = new PGlite();
     await db.exec("CREATE TABLE kv (id int)");
     await expect(kv(db).get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
-    const store = kv(postgres(db, { table: "counts" }));
+    const store = kv(postgres(db, { table: "counts" }), { timeout: "1m" });
     const raise = async (): Promise<void> => {
       for (;;) {
         const entry = await store.entry<number>("count");

@@ -7,6 +7,7 @@ import { openClient } from "../helpers/open-client.ts";
 import { changedByTwo } from "../helpers/schema-process.ts";
 import { place } from "../helpers/disk.ts";
 import { schemaSuite } from "../helpers/schema-suite.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 schemaSuite("MEMORY with a prefix", () => kv(new Map()).prefix("their:"));
 
@@ -14,7 +15,7 @@ const path = `${place()}/schema.db`;
 const database = (): Store => {
   const db = new DatabaseSync(path);
   db.exec("PRAGMA busy_timeout = 5000; PRAGMA synchronous = OFF");
-  return kv(db);
+  return kv(db, PATIENT);
 };
 schemaSuite(
   "SQLITE",
@@ -29,7 +30,7 @@ schemaSuite("LEVEL", () => kv(new MemoryLevel()));
 
 it("loses nothing when two processes change the same fields", async () => {
   const folder = place();
-  const store = kv((await openClient("SQLITE", folder)) as never);
+  const store = kv((await openClient("SQLITE", folder)) as never, PATIENT);
   expect(await changedByTwo("SQLITE", folder, 40, store)).toEqual([80, 80, 80, 80, 80]);
   await store.close();
 });

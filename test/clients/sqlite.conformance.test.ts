@@ -4,6 +4,7 @@ import { sqlite } from "../../src/clients/sqlite.ts";
 import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { temporaryFolder } from "../helpers/folders.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 let folder = temporaryFolder();
 const fresh = (): string => {
@@ -13,8 +14,8 @@ const fresh = (): string => {
 };
 
 certify("SQLITE by node:sqlite", {
-  open: () => kv(new DatabaseSync(fresh())),
-  reopen: () => kv(new DatabaseSync(`${folder.path}/data.db`)),
+  open: () => kv(new DatabaseSync(fresh()), PATIENT),
+  reopen: () => kv(new DatabaseSync(`${folder.path}/data.db`), PATIENT),
   cleanup: () => folder.remove(),
 });
 

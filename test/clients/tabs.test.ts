@@ -36,7 +36,7 @@ async function increments(kind: "idb" | "forage"): Promise<number> {
 
 describe("two tabs", () => {
   for (const kind of ["idb", "forage"] as const) {
-    it(`lose no increment (${kind})`, { timeout: 60_000 }, async () => {
+    it(`lose no increment (${kind})`, async () => {
       const [a, b] = [await tabs.open(), await tabs.open()];
       const conflicts = await Promise.all([a.evaluate(increments, kind), b.evaluate(increments, kind)]);
       // Without a conflict the tabs took turns, and this has shown nothing.
@@ -76,7 +76,7 @@ describe("a quota that is used up", () => {
       expect(found).toEqual(["KV_QUOTA a", expect.stringContaining("KV_QUOTA"), [["a", "old"], ["b", "old"]]]);
       // The browser may take long to free what it has refused.
       await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 500_000_000 });
-      await expect.poll(() => page.evaluate(() => tab.store.set("a", "still writable").catch(() => null)), { timeout: 15_000 }).toBe("a");
+      await expect.poll(() => page.evaluate(() => tab.store.set("a", "still writable").catch(() => null)), { timeout: 60_000 }).toBe("a");
     });
   }
 });

@@ -16,6 +16,7 @@ import { certify } from "../helpers/certify.ts";
 import { until } from "../helpers/daemon.ts";
 import { temporaryFolder } from "../helpers/folders.ts";
 import { redisServer } from "../helpers/redis-server.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 describe("names of items", () => {
   it("are readable, reversible, and never one the folder of another", () => {
@@ -217,12 +218,12 @@ describe("UNSTORAGE on Redis", () => {
       await raw.flushall();
       storage = createStorage();
       storage.mount("cache", redisDriver({ url: redis.url, base: "unstorage" }));
-      return kv(unstorage(storage, { base: "cache" }));
+      return kv(unstorage(storage, { base: "cache" }), PATIENT);
     },
     reopen: () => {
       const again = createStorage();
       again.mount("cache", redisDriver({ url: redis.url, base: "unstorage" }));
-      return kv(unstorage(again, { base: "cache" }));
+      return kv(unstorage(again, { base: "cache" }), PATIENT);
     },
     foreign: {
       put: (_store, key) => storage.setItem(`cache:${itemName(key)}`, { theirs: 1 }),
@@ -233,7 +234,7 @@ describe("UNSTORAGE on Redis", () => {
 
   const timed = conformance({ clock: "real", open: async () => {
     await raw.flushall();
-    return kv(createStorage({ driver: redisDriver({ url: redis.url }) }));
+    return kv(createStorage({ driver: redisDriver({ url: redis.url }) }), PATIENT);
   } });
   for (const { name, run } of timed.filter((test) => /^E|expire|deadline|touch/.test(test.name))) it(`conforms by the real clock: ${name}`, run);
 

@@ -10,11 +10,12 @@ import { place } from "../helpers/disk.ts";
 import { openClient } from "../helpers/open-client.ts";
 import { indexSuite } from "../helpers/versioned/indexes.ts";
 import { versionedSuite } from "../helpers/versioned-suite.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 let client: unknown;
-const fresh = (make: () => unknown) => () => versioned(kv((client = make()) as never));
+const fresh = (make: () => unknown) => () => versioned(kv((client = make()) as never, PATIENT));
 /** Another store over the client of the test. */
-const another = (): VersionedStore => versioned(kv(client as never));
+const another = (): VersionedStore => versioned(kv(client as never, PATIENT));
 
 const folder = place();
 const path = `${folder}/versioned.db`;
@@ -27,12 +28,12 @@ versionedSuite(
   "SQLITE",
   () => {
     for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
-    return versioned(kv(database()));
+    return versioned(kv(database(), PATIENT));
   },
-  { another: () => versioned(kv(database())) },
+  { another: () => versioned(kv(database(), PATIENT)) },
 );
 for (const kind of ["FILE", "FOLDER"] as const) {
-  const open = async (): Promise<VersionedStore> => versioned(kv((await openClient(kind, folder)) as never));
+  const open = async (): Promise<VersionedStore> => versioned(kv((await openClient(kind, folder)) as never, PATIENT));
   versionedSuite(kind, async () => (rmSync(`${folder}/data.json`, { force: true }), rmSync(`${folder}/data`, { recursive: true, force: true }), open()), { another: open });
 }
 versionedSuite("LEVEL", fresh(() => new MemoryLevel()));
@@ -53,6 +54,6 @@ versionedSuite("CUSTOM", fresh(() => {
 
 indexSuite("SQLITE", () => {
   for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
-  return kv(database());
-}, () => kv(database()));
+  return kv(database(), PATIENT);
+}, () => kv(database(), PATIENT));
 indexSuite("LEVEL", () => kv(new MemoryLevel()));

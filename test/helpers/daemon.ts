@@ -62,7 +62,7 @@ export function program(name: string, variable: string): string {
 }
 
 /** Waits until something holds. @throws with what was waited for after so many milliseconds. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 120_000): Promise<void> {
   for (const end = performance.now() + ms; !(await holds()); await sleep(10)) {
     if (performance.now() > end) throw new Error(`waited ${ms} ms in vain until ${what}`);
   }
@@ -153,6 +153,15 @@ export class Daemon {
     const ended = once(child, "exit");
     signal(child, "SIGKILL");
     await ended;
+  }
+
+  /** Ends it by a signal that it answers by tidying up, and kills it if it does not. */
+  async end(name: NodeJS.Signals): Promise<void> {
+    const child = this.#child!;
+    const ended = once(child, "exit");
+    signal(child, name);
+    await Promise.race([ended, sleep(10_000, undefined, { ref: false })]);
+    await this.kill();
   }
 
   /** Stops it without ending it: connections stay open, and nothing answers. */

@@ -1,6 +1,7 @@
 import localforage from "localforage";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
+import { PATIENT } from "./patient.ts";
 
 /** What has to hold for FORAGE with a driver, in a browser and on a polyfill. */
 export function forageBehaves(driver: "INDEXEDDB" | "LOCALSTORAGE"): void {
@@ -12,7 +13,7 @@ export function forageBehaves(driver: "INDEXEDDB" | "LOCALSTORAGE"): void {
       instance = localforage.createInstance({ name: `anykv-${driver}`, storeName: "mine", driver: localforage[driver] });
       neighbour = localforage.createInstance({ name: `anykv-${driver}`, storeName: "theirs", driver: localforage[driver] });
       await Promise.all([instance.clear(), neighbour.clear()]);
-      store = kv(instance);
+      store = kv(instance, PATIENT);
     });
     afterEach(async () => {
       await store.close();

@@ -4,6 +4,7 @@ import { KEYS } from "../../src/conformance/samples.ts";
 import kv, { type Store } from "../../src/index.ts";
 import { compareKeys } from "../../src/key.ts";
 import { deleteDatabase, inStore, requested } from "./browser-clients.ts";
+import { PATIENT } from "./patient.ts";
 
 /** A database that somebody else made. */
 async function theirs(name: string, version: number, make: (db: IDBDatabase) => void): Promise<IDBDatabase> {
@@ -15,7 +16,7 @@ async function theirs(name: string, version: number, make: (db: IDBDatabase) => 
 /** What has to hold for INDEXEDDB, in a browser and on a polyfill. */
 export function indexedDbBehaves(): void {
   const DB = "anykv-test";
-  const at = (options: IndexedDbOptions = {}): Store => kv(indexeddb(indexedDB, { database: DB, ...options }));
+  const at = (options: IndexedDbOptions = {}): Store => kv(indexeddb(indexedDB, { database: DB, ...options }), PATIENT);
 
   describe("INDEXEDDB", () => {
     let store: Store;

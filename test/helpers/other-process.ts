@@ -19,6 +19,7 @@ import type { KvError } from "../../src/errors.ts";
 import type { Json } from "../../src/types.ts";
 import kv from "../../src/index.ts";
 import { type DiskClient, openClient } from "./open-client.ts";
+import { PATIENT } from "./patient.ts";
 
 /** A value that shows whether it is whole. */
 export function valueOf(n: number): { n: number; size: number; filler: string } {
@@ -29,7 +30,7 @@ export function valueOf(n: number): { n: number; size: number; filler: string } 
 const [task, client = "FILE", folder = "", argument = ""] = process.argv.slice(2);
 
 async function main(): Promise<void> {
-  const store = kv<Json>((await openClient(client as DiskClient, folder)) as never);
+  const store = kv<Json>((await openClient(client as DiskClient, folder)) as never, PATIENT);
 
   // A process that is killed would not do it at its end.
   flushCompileCache();

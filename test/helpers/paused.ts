@@ -19,7 +19,7 @@ export async function endsWhilePaused(server: { url: string; pause(): void; resu
   server.pause();
   try {
     const ends = children.map(async ({ name, child, output }) => {
-      const late = setTimeout(() => child.kill("SIGKILL"), 25_000);
+      const late = setTimeout(() => child.kill("SIGKILL"), 100_000);
       const ended = once(child, "exit");
       child.send("go");
       const [code] = (await ended) as [number | null];

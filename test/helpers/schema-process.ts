@@ -9,6 +9,7 @@ import kv from "../../src/index.ts";
 import { DISK_CLIENTS, type DiskClient, openClient } from "./open-client.ts";
 import { openServer } from "./open-server.ts";
 import { appOn } from "./schema/app.ts";
+import { PATIENT } from "./patient.ts";
 
 /** Changes what several processes change. */
 async function change(store: Store, times: number): Promise<void> {
@@ -34,7 +35,7 @@ export async function changedByTwo(client: string, place: string, times: number,
 
 const [client = "", place = "", times = "0"] = process.argv.slice(2);
 if (process.argv[1] === import.meta.filename) {
-  const store = kv((await ((DISK_CLIENTS as readonly string[]).includes(client) ? openClient(client as DiskClient, place) : openServer(client, place))) as never);
+  const store = kv((await ((DISK_CLIENTS as readonly string[]).includes(client) ? openClient(client as DiskClient, place) : openServer(client, place))) as never, PATIENT);
   await change(store, Number(times));
   await store.close();
 }

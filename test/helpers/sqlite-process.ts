@@ -4,10 +4,11 @@
  */
 import kv from "../../src/index.ts";
 import { DRIVERS } from "./sqlite-drivers.ts";
+import { PATIENT } from "./patient.ts";
 
 const [driver = "", path = "", times = ""] = process.argv.slice(2);
 const db = DRIVERS[driver]!(path);
-const store = kv(db);
+const store = kv(db, PATIENT);
 // Processes are what this is about, not a disk that may take seconds. The other one may be in the way for a moment.
 for (let isSet = false; !isSet; ) {
   try {

@@ -8,11 +8,12 @@ import { runDeno, writeDenoProgram } from "../helpers/deno.ts";
 import { temporaryFolder } from "../helpers/folders.ts";
 import { isFull, runs } from "../helpers/runs.ts";
 import { everyWay } from "../helpers/workerd-ways.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 let db: Awaited<ReturnType<typeof openKv>>;
 
 certify("DENO by @deno/kv in memory", {
-  open: async () => kv((db = await openKv(":memory:"))),
+  open: async () => kv((db = await openKv(":memory:")), PATIENT),
   foreign: {
     put: (_store, key) => db.set(["anykv", key], { theirs: 1 }),
     has: async (_store, key) => (await db.get(["anykv", key])).versionstamp !== null,
@@ -27,14 +28,14 @@ certify("DENO by @deno/kv in a file, with a prefix of its own", {
   open: async () => {
     folder.remove();
     folder = temporaryFolder();
-    return kv(deno(await openKv(`${folder.path}/db`), { prefix: ["a", 1, true] }));
+    return kv(deno(await openKv(`${folder.path}/db`), { prefix: ["a", 1, true] }), PATIENT);
   },
-  reopen: async () => kv(deno(await openKv(`${folder.path}/db`), { prefix: ["a", 1, true] })),
+  reopen: async () => kv(deno(await openKv(`${folder.path}/db`), { prefix: ["a", 1, true] }), PATIENT),
   runs: 5,
 });
 
 describe("DENO conforms by the real clock", () => {
-  for (const { name, run } of conformance({ open: async () => kv(await openKv(":memory:")), clock: "real" })) it(name, run);
+  for (const { name, run } of conformance({ open: async () => kv(await openKv(":memory:"), PATIENT), clock: "real" })) it(name, run);
 });
 
 describe("DENO in Deno", () => {

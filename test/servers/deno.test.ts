@@ -4,6 +4,7 @@ import { deno, type DenoKv } from "../../src/clients/deno.ts";
 import kv, { type Store } from "../../src/index.ts";
 import { runDeno, writeDenoProgram } from "../helpers/deno.ts";
 import { temporaryFolder } from "../helpers/folders.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 type Database = Awaited<ReturnType<typeof openKv>>;
 
@@ -33,7 +34,7 @@ function watched(target: object, calls: [name: string, ...args: unknown[]][]): D
 
 beforeEach(async () => {
   db = await openKv(":memory:");
-  store = kv(db);
+  store = kv(db, PATIENT);
 });
 afterEach(() => store.close());
 

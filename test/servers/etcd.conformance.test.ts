@@ -4,6 +4,7 @@ import { conformance } from "../../src/conformance/index.ts";
 import kv, { type Store } from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { type EtcdServer, etcdServer } from "../helpers/etcd-server.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 let server: EtcdServer;
 beforeAll(async () => {
@@ -19,14 +20,14 @@ async function client(): Promise<Etcd3> {
 }
 
 certify("ETCD", {
-  open: async () => kv(await client()),
-  reopen: () => kv(new Etcd3({ hosts: server.url })),
+  open: async () => kv(await client(), PATIENT),
+  reopen: () => kv(new Etcd3({ hosts: server.url }), PATIENT),
   runs: 15,
 });
 
 describe("ETCD by a namespace, in real time, conforms", () => {
   const root = (): Etcd3 => new Etcd3({ hosts: server.url });
-  const open = (): Store => kv(root().namespace(Buffer.from([0, 0xff, 0x2f])));
+  const open = (): Store => kv(root().namespace(Buffer.from([0, 0xff, 0x2f])), PATIENT);
   const tests = conformance({ clock: "real", open: async () => (await root().delete().all(), open()), reopen: open, runs: 5 });
   for (const { name, run } of tests) it(name, run);
 });

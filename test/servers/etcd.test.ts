@@ -8,6 +8,7 @@ import { leaseEnd } from "../../src/servers/etcd-leases.ts";
 import { etcdServer } from "../helpers/etcd-server.ts";
 import { seesItsOwnWrites } from "../helpers/own-writes.ts";
 import { endsWhilePaused } from "../helpers/paused.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 const [server, small] = await Promise.all([etcdServer(), etcdServer(1, ["--quota-backend-bytes", "1000000"])]);
 afterAll(() => Promise.all([server.remove(), small.remove()]));
@@ -18,7 +19,7 @@ let store: Store;
 beforeEach(async () => {
   client = new Etcd3({ hosts: server.url });
   await client.delete().all();
-  store = kv(client);
+  store = kv(client, PATIENT);
 });
 afterEach(() => store.close());
 

@@ -8,6 +8,7 @@ import kv, { type Client } from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { DISK_CLIENTS, openClient } from "../helpers/open-client.ts";
 import { temporaryFolder } from "../helpers/folders.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 const token = "a-token-for-the-tests";
 const options: HandlerOptions = { tokens: [{ token, space: "a/b {c}" }], limits: { valueBytes: Infinity, bodyBytes: 20_000_000 } };
@@ -18,7 +19,7 @@ const servers = new Map<Store, { server: KvServer; store: Store }>();
 
 async function overNode(store: Store, prefix = ""): Promise<Store> {
   const server = await serve(store, options);
-  const client = kv(http(server.url, HTTP), { prefix });
+  const client = kv(http(server.url, HTTP), { ...PATIENT, prefix });
   servers.set(client, { server, store });
   return client;
 }
@@ -77,7 +78,7 @@ describe("HTTP with a limit on storage conforms", () => {
   const metered: HandlerOptions = { ...options, limits: { ...options.limits, storageBytes: 1e9, operationsPerMonth: 1e9, requestsPerSecond: 1e9 } };
   const open = (): Store => {
     const handler = createHandler(kv(new Map()), metered);
-    return kv(http("http://localhost", { ...HTTP, fetch: (url, init) => handler(new Request(url, init)) }));
+    return kv(http("http://localhost", { ...HTTP, fetch: (url, init) => handler(new Request(url, init)) }), PATIENT);
   };
   for (const { name, run } of conformance({ open, runs: 3 })) it(name, run);
 });
@@ -97,7 +98,7 @@ const CLIENTS: { readonly [name: string]: () => unknown } = { MEMORY: () => new 
 
 function overHandler(store: Store): Store {
   const handler = createHandler(store, options);
-  return kv(http("https://kv.test/", { ...HTTP, fetch: (url, init) => handler(new Request(url, init)) }));
+  return kv(http("https://kv.test/", { ...HTTP, fetch: (url, init) => handler(new Request(url, init)) }), PATIENT);
 }
 
 for (const name of ["MEMORY", "CUSTOM", ...DISK_CLIENTS]) {

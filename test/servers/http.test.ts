@@ -9,6 +9,7 @@ import { KvError } from "../../src/errors.ts";
 import { type KvServer, type LogLine, serve, type ServeOptions, spaceOf } from "../../src/http/index.ts";
 import kv from "../../src/index.ts";
 import { until } from "../helpers/daemon.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 const token = "0123456789abcdef";
 const running: KvServer[] = [];
@@ -18,7 +19,7 @@ async function start(options: Partial<ServeOptions> = {}, own: Store = kv(new Ma
   const lines: LogLine[] = [];
   const server = await serve(own, { tokens: [{ token, space: "a" }], grace: "2s", log: (line) => void lines.push(line), ...options });
   running.push(server);
-  return { server, own, store: kv(http(server.url, { token })), lines };
+  return { server, own, store: kv(http(server.url, { token }), PATIENT), lines };
 }
 
 /** A connection by hand: what it has been sent, and whether it was ended. */

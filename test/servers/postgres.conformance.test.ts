@@ -5,6 +5,7 @@ import { conformance } from "../../src/conformance/index.ts";
 import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { type PostgresServer, postgresServer } from "../helpers/postgres-server.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 let server: PostgresServer;
 let admin: InstanceType<typeof pg.Pool>;
@@ -23,9 +24,9 @@ const empty = async (table: string): Promise<void> => void (await admin.query(`D
 certify("POSTGRES by a Pool", {
   async open() {
     await empty("kv");
-    return kv(pool());
+    return kv(pool(), PATIENT);
   },
-  reopen: () => kv(pool()),
+  reopen: () => kv(pool(), PATIENT),
   foreign: {
     put: (_store, key) => admin.query("INSERT INTO kv (key, value, version) VALUES ($1, 'x', 'theirs') ON CONFLICT (key) DO UPDATE SET version = 'theirs'", [key]),
     has: async (_store, key) => (await admin.query("SELECT 1 FROM kv WHERE key = $1", [key])).rows.length > 0,
@@ -34,7 +35,7 @@ certify("POSTGRES by a Pool", {
 });
 
 describe("POSTGRES by a Client, in real time, conforms", () => {
-  const open = () => kv(postgres(new pg.Client({ connectionString: server.url }), { table: "records" }));
+  const open = () => kv(postgres(new pg.Client({ connectionString: server.url }), { table: "records" }), PATIENT);
   const tests = conformance({ clock: "real", open: async () => (await empty("records"), open()), reopen: open, runs: 5 });
   for (const { name, run } of tests) it(name, run);
 });

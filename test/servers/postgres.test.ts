@@ -12,6 +12,7 @@ import { until } from "../helpers/daemon.ts";
 import { seesItsOwnWrites } from "../helpers/own-writes.ts";
 import { endsWhilePaused } from "../helpers/paused.ts";
 import { PASSWORD, postgresServer } from "../helpers/postgres-server.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 const server = await postgresServer();
 const admin = new pg.Pool({ connectionString: server.url, max: 2 });
@@ -25,7 +26,7 @@ const open: Store[] = [];
 const kept = (store: Store): Store => (open.push(store), store);
 const pool = (options: object = {}) => new pg.Pool({ connectionString: server.url, ...options });
 const sql = async (text: string, values?: unknown[]): Promise<{ [column: string]: unknown }[]> => (await admin.query(text, values)).rows;
-const storeOf = (options?: PostgresOptions, client: object = pool()): Store => kept(kv(postgres(client as never, options)));
+const storeOf = (options?: PostgresOptions, client: object = pool()): Store => kept(kv(postgres(client as never, options), PATIENT));
 
 beforeEach(() => sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP SCHEMA IF EXISTS other CASCADE"));
 afterEach(async () => {
@@ -556,7 +557,7 @@ describe("a Pool", () => {
 
   it("is closed in a moment, also while the server is stopped", async () => {
     const store = kv(pool(), { timeout: "200ms" });
-    await store.set("a", 1);
+    await until("the store works", () => store.set("a", 1).then(() => true, () => false));
     server.pause();
     const waiting = store.set("a", 2).catch((error: { code: string }) => error.code);
     await store.close().catch(() => {});

@@ -12,6 +12,7 @@ import { slotOf } from "../../src/servers/redis-slot.ts";
 import { until } from "../helpers/daemon.ts";
 import { incrementInTwoProcesses, under200Writers } from "../helpers/outages.ts";
 import { ask, masterOf, redisCluster, type RedisGroup, slotsOf } from "../helpers/redis-server.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 let cluster: RedisGroup;
 beforeAll(async () => void (cluster = await redisCluster()));
@@ -37,7 +38,7 @@ const flush = (): Promise<unknown> => everywhere((port) => ask(port, (client) =>
 
 const stores: Store[] = [];
 const open = (name: string, options: KvOptions = {}): Store => {
-  const store = kv(CLIENTS[name]!(), options);
+  const store = kv(CLIENTS[name]!(), { ...PATIENT, ...options });
   stores.push(store);
   return store;
 };
@@ -50,7 +51,7 @@ describe.each(Object.keys(CLIENTS))("REDIS on a cluster by %s", (name) => {
       await flush();
       const now = Date.now;
       Date.now = () => now() + 3_600_000;
-      return kv(CLIENTS[name]!(), { prefix: "{one slot}:" });
+      return kv(CLIENTS[name]!(), { ...PATIENT, prefix: "{one slot}:" });
     },
     runs: 5,
   })) {

@@ -9,6 +9,7 @@ import kv from "../../src/index.ts";
 import { until } from "../helpers/daemon.ts";
 import { under200Writers } from "../helpers/outages.ts";
 import { ask, redisSentinel } from "../helpers/redis-server.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 let group: Awaited<ReturnType<typeof redisSentinel>>;
 beforeAll(async () => void (group = await redisSentinel()));
@@ -39,7 +40,7 @@ describe.each(Object.keys(CLIENTS))("REDIS behind sentinels by %s", (name) => {
       await ask(await group.master(), (client) => client.flushall());
       const now = Date.now;
       Date.now = () => now() + 3_600_000;
-      return kv(CLIENTS[name]!());
+      return kv(CLIENTS[name]!(), PATIENT);
     },
     runs: 5,
   };

@@ -5,6 +5,7 @@ import kv, { type Store } from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { CLIENTS } from "../helpers/redis-clients.ts";
 import { ask, redisServer } from "../helpers/redis-server.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 const server = await redisServer();
 beforeAll(() => server.start());
@@ -24,7 +25,7 @@ const subject = (open: () => Store): Subject => ({
   reopen: open,
 });
 
-const { open, reopen } = subject(() => kv(createClient({ url: server.url })));
+const { open, reopen } = subject(() => kv(createClient({ url: server.url }), PATIENT));
 
 certify("REDIS by node-redis", {
   async open() {
@@ -39,7 +40,7 @@ describe("REDIS by node-redis conforms while time passes", () => {
 });
 
 describe.each(Object.entries(CLIENTS).filter(([name]) => name !== "node-redis 6"))("REDIS by %s conforms", (_, make) => {
-  const { open } = subject(() => kv(make(server.url)));
+  const { open } = subject(() => kv(make(server.url), PATIENT));
   const reduced: Subject = {
     async open() {
       ahead();

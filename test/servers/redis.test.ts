@@ -13,6 +13,7 @@ import type { Adapter } from "../../src/types.ts";
 import { eventually, inTime } from "../helpers/eventually.ts";
 import { CLIENTS } from "../helpers/redis-clients.ts";
 import { redisServer } from "../helpers/redis-server.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 const server = await redisServer();
 const raw = new Redis(server.port, "127.0.0.1", { lazyConnect: true });
@@ -38,7 +39,7 @@ async function sent(work: () => Promise<unknown>): Promise<{ [command: string]: 
 
 const stores: Store[] = [];
 const open = (options: KvOptions = {}, client: object = createClient({ url: server.url })): Store => {
-  const store = kv(client as Client, options);
+  const store = kv(client as Client, { ...PATIENT, ...options });
   stores.push(store);
   return store;
 };

@@ -6,6 +6,7 @@ import type { RedisClient } from "../../src/clients/redis.ts";
 import kv from "../../src/index.ts";
 import { redisCluster, type RedisGroup, redisSentinel } from "../helpers/redis-server.ts";
 import { appsOn, CHANGES, fieldOf, KINDS, SAMPLES, valueOf } from "../helpers/schema/app.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 let cluster: RedisGroup;
 let sentinel: Awaited<ReturnType<typeof redisSentinel>>;
@@ -22,7 +23,7 @@ const CLIENTS: { readonly [name: string]: () => RedisClient } = {
 
 describe.each(Object.entries(CLIENTS))("typed stores over %s", (_name, open) => {
   it("do what they do in memory", async () => {
-    const store = kv(open());
+    const store = kv(open(), PATIENT);
     const [apps, others] = [appsOn(store), appsOn()];
     const names = ["a", "b", "c", "d"];
     for (const name of names) {

@@ -9,6 +9,7 @@ import { CLIENTS } from "../helpers/redis-clients.ts";
 import { ask, redisServer } from "../helpers/redis-server.ts";
 import { appOn, CHANGES, fieldOf, KINDS, SAMPLES, valueOf } from "../helpers/schema/app.ts";
 import { changedByTwo } from "../helpers/schema-process.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 const redis = await redisServer();
 let proxy: CuttingProxy;
@@ -16,7 +17,7 @@ let store: Store;
 beforeAll(async () => {
   await redis.start();
   proxy = await cuttingProxy(redis.port);
-  store = kv(createClient({ url: redis.url }));
+  store = kv(createClient({ url: redis.url }), PATIENT);
 });
 afterAll(async () => {
   await store.close();

@@ -8,6 +8,7 @@ import { type EtcdServer, etcdServer } from "../helpers/etcd-server.ts";
 import { type PostgresServer, postgresServer } from "../helpers/postgres-server.ts";
 import { ask, redisServer } from "../helpers/redis-server.ts";
 import { schemaSuite } from "../helpers/schema-suite.ts";
+import { PATIENT } from "../helpers/patient.ts";
 
 const redis = await redisServer();
 let etcd: EtcdServer;
@@ -24,13 +25,13 @@ afterAll(async () => {
 });
 
 const emptied = async (store: () => Store): Promise<Store> => (await ask(redis.port, (client) => client.flushall()), store());
-const overRedis = (): Store => kv(createClient({ url: redis.url }));
+const overRedis = (): Store => kv(createClient({ url: redis.url }), PATIENT);
 schemaSuite("REDIS by node-redis", () => emptied(overRedis), { another: overRedis });
-const overIoredis = (): Store => kv(new Redis(redis.url, { keyPrefix: "their:" }));
+const overIoredis = (): Store => kv(new Redis(redis.url, { keyPrefix: "their:" }), PATIENT);
 schemaSuite("REDIS by ioredis", () => emptied(overIoredis), { another: overIoredis });
 
-const overEtcd = (): Store => kv(new Etcd3({ hosts: etcd.url }));
+const overEtcd = (): Store => kv(new Etcd3({ hosts: etcd.url }), PATIENT);
 schemaSuite("ETCD", async () => (await new Etcd3({ hosts: etcd.url }).delete().all(), overEtcd()), { another: overEtcd, large: 1_000_000 });
 
-const overPostgres = (): Store => kv(new pg.Pool({ connectionString: postgres.url, max: 4 }));
+const overPostgres = (): Store => kv(new pg.Pool({ connectionString: postgres.url, max: 4 }), PATIENT);
 schemaSuite("POSTGRES", async () => (await admin.query("DROP TABLE IF EXISTS kv"), overPostgres()), { another: overPostgres });
