@@ -55,5 +55,5 @@ export function ofSource(text: string, file: string): Example[] {
 
 /** An example that does not begin a program goes on with a store in memory. */
 export function complete(code: string): string {
-  return /^(import|const) kv\b/m.test(code) ? code : `import kv from "anykv"; const store = kv();${code.startsWith("\n") ? "" : " "}${code}`;
+  return /^(import (?:\{ )?|const )kv\b/m.test(code) ? code : `import kv from "anykv"; const store = kv();${code.startsWith("\n") ? "" : " "}${code}`;
 }
