@@ -21,6 +21,9 @@ const config: ViteUserConfig = defineConfig({
     ],
   },
   test: {
+    setupFiles: ["test/setup/random.ts"],
+    // For tests in a browser too, which has no variables of an environment.
+    env: { ANYKV_RUNS: process.env.ANYKV_RUNS ?? "", ANYKV_SEED: process.env.ANYKV_SEED ?? "" },
     globalSetup: ["scripts/temporary.mjs"],
     // One more than the two cores that CI has: much of the time is spent waiting for servers.
     maxWorkers: 3,
@@ -44,7 +47,7 @@ const config: ViteUserConfig = defineConfig({
             "--localstorage-file=localstorage.db",
             "--disable-warning=ExperimentalWarning",
           ],
-          setupFiles: ["test/setup/web-storage.ts"],
+          setupFiles: ["test/setup/random.ts", "test/setup/web-storage.ts"],
         },
       },
       {

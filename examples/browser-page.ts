@@ -1,19 +1,15 @@
-import kv, { type Client, type Json } from "anykv";
+import kv, { type Client } from "anykv";
 import localForage from "localforage";
-import { type Report, tour } from "./tour.ts";
+import { type Packages, type Report, tour } from "./tour.ts";
 
-const clients: Record<string, () => unknown> = {
+const clients: Record<string, () => Client> = {
   "localStorage (Chromium)": () => localStorage,
   "cookies (Chromium)": () => "cookie",
   "localForage (Chromium)": () => localForage,
   "IndexedDB (Chromium)": () => indexedDB,
 };
 
-/** Called from outside of the page: the names first, then one client after the other. */
+/** Called from outside of the page. */
 Object.assign(globalThis, {
-  clients: Object.keys(clients),
-  run: async (name: string, packages: [string, Json][]): Promise<Report & { bytes: number }> => {
-    const report = await tour(kv(clients[name]!() as Client), packages);
-    return { ...report, bytes: (await navigator.storage.estimate()).usage ?? 0 };
-  },
+  run: (name: string, packages: Packages): Promise<Report> => tour(kv(clients[name]!()), packages),
 });

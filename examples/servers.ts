@@ -1,12 +1,10 @@
-// The servers of npm start: those that a URL is given for, else those that are installed, started for the while and removed again.
+// The servers, for npm start: the one that a URL names, or else one that is started for the tour.
 import process from "node:process";
-import { etcdServer } from "../test/helpers/etcd-server.ts";
-import { postgresServer } from "../test/helpers/postgres-server.ts";
-import { redisServer } from "../test/helpers/redis-server.ts";
+import kv, { type Client as KvClient } from "anykv";
+import { type Client, tour } from "./tour.ts";
 
-/** A client over a server, and how to be done with what was started for it. */
-export interface Opened {
-  readonly client: unknown;
+interface Opened {
+  readonly client: KvClient;
   end(): Promise<unknown>;
 }
 
@@ -16,7 +14,9 @@ interface Startable {
   remove(): Promise<unknown>;
 }
 
-async function urlOf(variable: string, make: () => Promise<Startable>): Promise<{ url: string; end(): Promise<unknown> }> {
+type Place = { readonly url: string; end(): Promise<unknown> };
+
+async function urlOf(variable: string, make: () => Promise<Startable>): Promise<Place> {
   const given = process.env[variable];
   if (given !== undefined) return { url: given, end: async () => undefined };
   const server = await make();
@@ -24,26 +24,53 @@ async function urlOf(variable: string, make: () => Promise<Startable>): Promise<
   return { url: server.url, end: () => server.remove() };
 }
 
-/** By the name that the table shows. */
-export const servers: { readonly [name: string]: () => Promise<Opened> } = {
+const open: { readonly [name: string]: () => Promise<Opened> } = {
   async Redis() {
-    const { url, end } = await urlOf("REDIS_URL", redisServer);
+    const { url, end } = await urlOf("REDIS_URL", async () => {
+      const { redisServer } = await import("../test/helpers/redis-server.ts");
+      return redisServer();
+    });
     const { createClient } = await import("redis");
     return { client: createClient({ url }), end };
   },
   async etcd() {
-    const { url, end } = await urlOf("ETCD_URL", etcdServer);
+    const { url, end } = await urlOf("ETCD_URL", async () => {
+      const { etcdServer } = await import("../test/helpers/etcd-server.ts");
+      return etcdServer();
+    });
     const { Etcd3 } = await import("etcd3");
     return { client: new Etcd3({ hosts: url.split(",") }), end };
   },
   async Postgres() {
-    const { url, end } = await urlOf("DATABASE_URL", postgresServer);
+    const { url, end } = await urlOf("DATABASE_URL", async () => {
+      const { postgresServer } = await import("../test/helpers/postgres-server.ts");
+      return postgresServer();
+    });
     const { default: pg } = await import("pg");
     return { client: new pg.Pool({ connectionString: url }), end };
   },
   async "Workers KV (workerd)"() {
     const { Miniflare } = await import("miniflare");
-    const worker = new Miniflare({ modules: true, script: "export default {}", kvNamespaces: ["KV"] });
+    const worker = new Miniflare({
+      modules: true,
+      script: "export default {}",
+      kvNamespaces: ["KV"],
+    });
     return { client: await worker.getKVNamespace("KV"), end: () => worker.dispose() };
   },
 };
+
+export const servers: readonly Client[] = Object.entries(open).map(([name, openClient]) => ({
+  name,
+  async tour(packages) {
+    const { client, end } = await openClient();
+    // Under a prefix: a server that a URL names may hold data of others.
+    const store = kv(client, { prefix: "anykv-tour:", timeout: "1m" });
+    try {
+      return await tour(store, packages);
+    } finally {
+      await store.close();
+      await end();
+    }
+  },
+}));

@@ -39,6 +39,12 @@ const COLOUR = /\u001b\[[0-9;]*m/g;
 const firstLine = (error: { message?: string } | undefined): string =>
   (error?.message ?? "").replace(COLOUR, "").split("\n")[0]!.slice(0, 200);
 
+/** The variable that repeats the random values of a test, if it had some. */
+function seedOf(error: { message?: string } | undefined): string {
+  const seed = /\{ seed: (-?\d+), path: /.exec(error?.message ?? "")?.[1];
+  return seed === undefined ? "" : `ANYKV_SEED=${seed} `;
+}
+
 const shellQuoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** `-t` takes a pattern that is matched against the full name. */
@@ -99,7 +105,7 @@ export default class ResultsReporter implements Reporter {
         failures.push({
           title: test.fullName,
           error: firstLine(errors[0]),
-          repeat: `${command} -t ${shellQuoted(pattern(test))}`,
+          repeat: `${seedOf(errors[0])}${command} -t ${shellQuoted(pattern(test))}`,
         });
     }
     // A file that cannot be loaded, or a hook outside of any test.

@@ -15,7 +15,8 @@ import { env, installRuntimes, node, root } from "./setup.mjs";
 
 const sources = join(root, "test/runtimes");
 const pkg = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-const folder = mkdtempSync(join(tmpdir(), "anykv-runtimes-"));
+// On the disk: the permissions of Deno that the README names are not enough for files in /dev/shm.
+const folder = mkdtempSync(join(process.env.ANYKV_DISK ?? tmpdir(), "anykv-runtimes-"));
 const execute = promisify(execFile);
 const run = async (command, args, cwd, extra = {}) => (await execute(command, args, { cwd, env: { ...env, ...extra }, maxBuffer: 1e8, timeout: 240_000 })).stdout;
 

@@ -40,7 +40,7 @@ const budget = {
   apis: {
     atomic: 7900,
     codec: 6200,
-    http: 17_700,
+    http: 18_300,
     lua: 7000,
     namespace: 16_200,
     reactive: 5950,

@@ -1,20 +1,31 @@
-// npm start: sets the machine up, builds, and runs the example that loads one data set into every embedded client.
+// npm start: one data set through every client that this machine has.
+//   npm start             installs the npm packages where they are missing, and nothing else
+//   npm start -- --all    also installs Chromium and the servers, and shows the other APIs
 // Only built-in modules, and nothing newer than Node 20: it starts before anything is installed.
-import { spawnSync } from "node:child_process";
-import { performance } from "node:perf_hooks";
 import process from "node:process";
-import { env, node, root, seconds, setup } from "./setup.mjs";
+import { endedBy, endWithThis, run } from "./process-group.mjs";
+import { env, node, root, setup } from "./setup.mjs";
 
-const run = (command, args) => spawnSync(command, args, { cwd: root, stdio: "inherit", env }).status ?? 1;
+const example = [
+  "--disable-warning=ExperimentalWarning",
+  "--experimental-webstorage",
+  "--localstorage-file=localstorage.db",
+  "examples/packages.ts",
+];
 
-const start = performance.now();
-process.exitCode = setup().ok ? 0 : 1;
-if (process.exitCode === 0) {
-  process.exitCode = run(node, ["scripts/build.mjs", "--js"]);
-  console.log(`build  ${process.exitCode === 0 ? "done" : "failed"} (${seconds(start)})`);
+endWithThis();
+const flags = process.argv.slice(2);
+const { ok } = await setup({ runtimes: false, system: flags.includes("--all") });
+const commands = ok
+  ? [
+      ["scripts/build.mjs", "--js"],
+      [...example, ...flags],
+    ]
+  : [];
+process.exitCode ??= ok ? 0 : 1;
+for (const args of commands) {
+  if (process.exitCode !== 0 || endedBy()) break;
+  const stall = 10 * 60_000;
+  const { code } = await run(node, args, { cwd: root, env, stdio: "inherit", stall });
+  process.exitCode ||= typeof code === "number" ? code : 1;
 }
-if (process.exitCode === 0) {
-  const example = ["--disable-warning=ExperimentalWarning", "--experimental-webstorage", "--localstorage-file=localstorage.db", "examples/packages.ts"];
-  process.exitCode = run(node, [...example, ...process.argv.slice(2)]);
-}
-console.log(`\nAll of it took ${seconds(start)}.`);

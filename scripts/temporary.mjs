@@ -52,6 +52,8 @@ export default function useTemporaryFolder() {
   mkdirSync(folder);
   // Servers that run as another user have their folders in it.
   chmodSync(folder, 0o711);
-  Object.assign(process.env, { ANYKV_DISK: disk, TMPDIR: folder });
+  // The programs that tests start load the same modules over and over.
+  const compiled = join(folder, "compiled");
+  Object.assign(process.env, { ANYKV_DISK: disk, TMPDIR: folder, NODE_COMPILE_CACHE: compiled });
   return () => remove(folder);
 }

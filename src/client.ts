@@ -130,4 +130,5 @@ type Settled = CustomClient | GetSet | (new () => GetSet) | Items | Databases | 
  * What `kv()` puts a store over: a client, a class of one's own, a URL, another store, or a promise of one
  * of these.
  */
-export type Client = Settled | PromiseLike<Settled>;
+// A promise of a promise is a promise: an async function may return a `Client`.
+export type Client = Settled | PromiseLike<Settled | PromiseLike<Settled>>;

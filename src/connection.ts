@@ -1,9 +1,8 @@
 import type { Source } from "./clients/define.ts";
-import { blame, isKvError, KvError } from "./errors.ts";
 import { type Order, orderOf } from "./order.ts";
 import { load } from "./load.ts";
 import type { Busy } from "./patience.ts";
-import type { Adapter } from "./types.ts";
+import type { Adapter, QuickItems } from "./types.ts";
 
 /** A sweep rides on every so many writes, and looks at as many records: a full round costs one look a write. */
 export const SWEEP = 128;
@@ -14,8 +13,8 @@ export class Connection implements Busy {
   source: Source;
   /** The adapter once it was opened. */
   adapter: Adapter | null = null;
-  /** The same while the connection is open, where it answers at once. */
-  quick: Adapter | null = null;
+  /** The items of a client that answers at once, while the connection is open. */
+  quick: QuickItems | null = null;
   /** The call order of operations on this client. */
   order: Order;
   /** Writes since the last sweep, by all stores over this connection. */
@@ -42,38 +41,34 @@ export class Connection implements Busy {
    * @throws {KvError} (the promise) KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened (the next call tries again).
    */
   open(): Adapter | Promise<Adapter> {
-    if (this.closing !== null) return Promise.reject(this.closed());
+    if (this.closing !== null) return load().then(({ closedError }) => Promise.reject(closedError(this)));
     return this.adapter ?? this.opening ?? this.#open();
   }
 
-  /** The adapter of a client that answers at once; `null` for others, and where the opening fails. */
-  openQuick(): Adapter | null {
-    if (!this.source.answersAtOnce || this.closing !== null) return null;
-    const opening = this.open();
-    // Whoever opens it again is told why.
-    if (opening instanceof Promise) opening.catch(() => {});
-    return this.quick;
+  /** The items of a client that answers at once; `null` for others, and where that fails. */
+  openQuick(): QuickItems | null {
+    if (this.source.quick === undefined || this.closing !== null) return null;
+    try {
+      return (this.quick = this.source.quick());
+    } catch {
+      // The operations fail in the same way, and say why.
+      return null;
+    }
   }
 
-  #open(): Adapter | Promise<Adapter> {
-    try {
-      const source = this.start();
-      const opened = source instanceof Promise || !source.answersAtOnce ? undefined : source.open();
-      if (opened !== undefined && !(opened instanceof Promise)) return (this.quick = this.#ready(opened));
-      // Adapters that take time need the rest of the code, which is loaded meanwhile.
-      const opening = opened ?? (async () => this.#use(await source))();
-      this.opening = Promise.all([opening, load()]).then(
-        ([adapter]) => this.#ready(adapter),
-        (error) => {
-          this.opening = null;
-          throw blame(error, this.source.type, "connecting", undefined, this.source.address);
-        },
-      );
-      this.order.hold(this.opening);
-      return this.opening;
-    } catch (error) {
-      return Promise.reject(blame(error, this.source.type, "connecting", undefined, this.source.address));
-    }
+  #open(): Promise<Adapter> {
+    const opening = (async () => this.#use(await this.start()))();
+    // Adapters need the rest of the code, which is loaded meanwhile.
+    this.opening = Promise.all([opening, load()]).then(
+      ([adapter]) => this.#ready(adapter),
+      async (error) => {
+        this.opening = null;
+        const { blame } = await load();
+        throw blame(error, this.source.type, "connecting", undefined, this.source.address);
+      },
+    );
+    this.order.hold(this.opening);
+    return this.opening;
   }
 
   #use(source: Source): Adapter | Promise<Adapter> {
@@ -97,26 +92,11 @@ export class Connection implements Busy {
     return operation;
   }
 
-  /** Throws the error as users get it: what the client says of a store that was closed meanwhile only means that it was. */
-  refuse(error: unknown, action: string, key?: string): never {
-    const { type, address } = this.source;
-    throw this.closing === null || isKvError(error) ? blame(error, type, action, key, address) : this.closed(error);
-  }
-
   /** Ends the connection when what is under way has ended; a second call waits for the first. */
   close(timeout: number): Promise<void> {
     if (this.closing !== null) return this.closing;
     const opening = this.adapter ?? this.opening;
     this.quick = null;
-    return (this.closing = load()
-      .then(({ end }) => end(this, opening, timeout))
-      .catch((error) => {
-        throw blame(error, this.source.type, "close");
-      }));
-  }
-
-  closed(cause?: unknown): KvError {
-    const details = cause === undefined ? {} : { cause };
-    return new KvError("KV_CLOSED", "this store was closed: make a new one with kv()", { client: this.source.type, ...details });
+    return (this.closing = load().then(({ end }) => end(this, opening, timeout)));
   }
 }

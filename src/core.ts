@@ -1,79 +1,41 @@
-import type { Codec, CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
-import type { Connection } from "./connection.ts";
-import type { Scope } from "./lanes.ts";
-import type { Order } from "./order.ts";
-import type { StoredRecord } from "./record.ts";
-import type { Adapter, CommitResult, Expires, Json, KvRecord, MaybePromise } from "./types.ts";
+import type { Codec, KvOptions, Store } from "./api.ts";
+import { isSource, type Source } from "./clients/define.ts";
+import { Connection } from "./connection.ts";
+import { KvError } from "./errors.ts";
+import { checkRequires } from "./requires.ts";
+import { contextOf, contextOver, createStore } from "./store.ts";
+import type { Json } from "./types.ts";
 
-/** What a store is made of. */
-export interface StoreContext {
-  readonly connection: Connection;
-  readonly prefix: string;
-  readonly expires: Expires;
-  readonly codec: Codec | undefined;
-  /** How many milliseconds each request to the client may take; `Infinity` for any time. */
-  readonly timeout: number;
-  /** The call order inside an operation of several steps; that of the connection elsewhere. */
-  readonly order?: Order;
-  /** Of a promise: records that are written without an expiry, for the default of the store that it may settle to. */
-  readonly undated?: WeakSet<KvRecord> | undefined;
-}
-
-/** The operations on single keys. */
-export interface ItemOperations {
-  get(key: string): Promise<unknown>;
-  set(key: string, value: unknown, options?: SetOptions): Promise<string>;
-  has(key: string): Promise<boolean>;
-  del(key: string): Promise<string>;
-}
-
-/** What all operations of a store share: its checks, and the ways to single records. */
-export interface StoreCore extends Omit<StoreContext, "order">, ItemOperations {
-  decode(value: Json, key: string): never;
-  /** The full key. `inner` is the prefix that came as an option. */
-  locate(key: unknown, inner?: string): string;
-  /** A fresh version for a write. */
-  stamp(): string | number;
-  /** The record to write, `null` to delete. Its value is a copy of the caller's. */
-  recordOf(key: string, value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null;
-  /** Removes a record that a reader found expired, and answers for it. */
-  expired(key: string, record: KvRecord): Promise<null>;
-  /** The record if it is present and fresh, in call order. */
-  read(key: string): MaybePromise<KvRecord | null>;
-  /** The record as it is stored, fresh or not: at once, for work that has its turn. */
-  readNow(key: string, adapter: Adapter): MaybePromise<KvRecord | null>;
-  /** Writes at once, or deletes for `null`, for work that has its turn. Answers with a promise when that takes time. */
-  writeNow(key: string, record: KvRecord | null, adapter: Adapter): Promise<void> | undefined;
-  /**
-   * Runs work on these keys in call order, with the adapter. The work may take the timeout so many times; `isSingle` is
-   * for a single call of the adapter.
-   */
-  perform<T>(scope: Scope, work: (adapter: Adapter) => MaybePromise<T>, times?: number, isSingle?: boolean): MaybePromise<T>;
-  order(): Order;
-  /** Counts writes; answers with a promise when a sweep is due. */
-  wrote(count: number): Promise<void> | undefined;
-  /** Throws the error as users get it. */
-  refuse(error: unknown, key?: unknown, action?: string): never;
-}
+export type * from "./api.ts";
+export type { ClientFactory, Source } from "./clients/define.ts";
+export { isKvError, KvError, type KvErrorCode, type KvErrorDetails } from "./errors.ts";
+export type * from "./types.ts";
 
 /**
- * The operations of a store beyond reading and writing a single value. Those over the whole store
- * reject any argument.
+ * `kv()` without detection, for small bundles: it takes what a client's factory returns, or another store. Everything else
+ * is as in `anykv`.
+ *
+ * @param client what a factory of `anykv/clients/…` returns, or another store (its prefix, expiry and codec are kept).
+ * @throws {KvError} at once: KV_UNKNOWN_CLIENT for anything else; KV_NOT_SUPPORTED when it lacks something that is
+ * required; KV_INVALID_KEY, KV_INVALID_EXPIRES or KV_INVALID_VALUE for the options.
+ * @example
+ * import { kv } from "anykv/core";
+ * import { memory } from "anykv/clients/memory";
+ *
+ * const store = kv(memory());
+ * await store.set("key1", "Hello world", { expires: "1h" });
+ * console.log(await store.get("key1")); // "Hello world"
  */
-export interface Operations extends ItemOperations {
-  add(value: unknown, options?: SetOptions): Promise<string>;
-  getMany(keys: Iterable<string>): Promise<unknown[]>;
-  setMany(entries: Iterable<readonly [string, unknown, SetOptions?]>, options?: SetOptions): Promise<string[]>;
-  delMany(keys: Iterable<string>): Promise<string[]>;
-  entry(key: string): Promise<Entry<unknown> | null>;
-  touch(key: string, expires: Expires): Promise<boolean>;
-  keys(...args: unknown[]): Promise<string[]>;
-  values(...args: unknown[]): Promise<unknown[]>;
-  entries(...args: unknown[]): Promise<[string, unknown][]>;
-  all(filter?: string): Promise<{ [key: string]: unknown }>;
-  list(options?: ListOptions): Promise<EntryPage<unknown>>;
-  iterate(...args: unknown[]): AsyncGenerator<[string, never], void, undefined>;
-  commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult>;
-  clear(...args: unknown[]): Promise<void>;
-  prune(...args: unknown[]): Promise<number>;
+export function kv<V = Json>(client: Source | Store<V>, options: KvOptions<V> & { codec: Codec<V> }): Store<V>;
+export function kv<V = Json>(client: Source | Store<V>, options?: Omit<KvOptions, "codec">): Store<V>;
+export function kv<V = Json>(client: Source | Store<V>, options: KvOptions<V> = {}): Store<V> {
+  const context = contextOf(client);
+  if (context === undefined && !isSource(client)) {
+    throw new KvError("KV_UNKNOWN_CLIENT", 'anykv/core detects no clients: pass what a factory returns, such as storage(localStorage) with storage of "anykv/clients/storage"');
+  }
+  const { source } = context?.connection ?? { source: client as Source };
+  checkRequires(options?.requires, source.supports, source.type);
+  return createStore<V>(context ?? contextOver(new Connection(source)), options);
 }
+
+export default kv;

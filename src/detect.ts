@@ -44,7 +44,7 @@ export function detect(input: unknown): Source {
   for (const [manifest, load] of CLIENTS) {
     if (own ? manifest !== kinds.CUSTOM : !manifest.test(input)) continue;
     if (manifest.events) listenTo(input);
-    if (manifest.answersAtOnce) return (load as Factory)(input as never);
+    if (load === memory || load === storage) return (load as Factory)(input as never);
     let loaded: Source | undefined;
     const source = async (): Promise<Source> => (loaded ??= (await (load as () => Promise<Factory>)())(input as never));
     return {

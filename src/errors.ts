@@ -97,32 +97,3 @@ export function isKvError(error: unknown, code?: KvErrorCode): error is KvError 
   const { name, code: found } = Object(error) as Partial<KvError>;
   return name === "KvError" && typeof found === "string" && (code === undefined || found === code);
 }
-
-/**
- * The error as users get it: a {@link KvError} with the client's type and the key filled in, anything else as the `cause` of
- * KV_CONNECTION.
- *
- * @param address host and port of the client's server, where they are known.
- */
-export function blame(error: unknown, client: string, action: string, key?: string, address?: string): KvError {
-  if (isKvError(error)) {
-    const { code, message, cause } = error;
-    if (error.client !== undefined && error instanceof KvError) return error;
-    return new KvError(code, message, { client, key: error.key ?? key, ...(cause === undefined ? {} : { cause }) });
-  }
-  // The client's own message may show values: it stays with the cause.
-  // What fetch() throws keeps the reason in a cause of its own.
-  const { cause, code = (Object(cause) as { code?: unknown }).code, name = typeof error } = Object(error) as { cause?: unknown; code?: unknown; name?: string };
-  const reason = error instanceof LateError ? `: ${error.message}` : ` (${typeof code === "string" ? code : name}): see the cause`;
-  const where = address === undefined ? client : `${client} (${address})`;
-  return new KvError("KV_CONNECTION", `${where}: ${action}${key === undefined ? "" : ` ${JSON.stringify(key)}`} failed${reason}`, { client, key, cause: error });
-}
-
-/** The cause of a KV_CONNECTION for a client that did not answer in time. */
-export class LateError extends Error {
-  override readonly name = "TimeoutError";
-
-  constructor(ms: number) {
-    super(`no answer within ${ms / 1000} s, the "timeout" of kv(); a write may still be carried out`);
-  }
-}

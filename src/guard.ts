@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+import { fail } from "./failure.ts";
 import { within } from "./patience.ts";
 import type { Adapter, StructurePlace } from "./types.ts";
 
@@ -29,7 +30,7 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
       try {
         return await within(work, timeout, connection);
       } catch (error) {
-        if ((error as Error).name !== "TimeoutError" || progress() === before) return connection.refuse(error, "listing");
+        if ((error as Error).name !== "TimeoutError" || progress() === before) return fail(connection, error, "listing");
       }
     }
   };
@@ -38,12 +39,12 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
     if (typeof method !== "function" || ["get", "set", "del", "iterate"].includes(action)) continue;
     guard[action] = (...args: unknown[]) => {
       // What is asked of a structure says its name, and where it is.
-      const fail = (error: unknown): never => action === "structure" ? connection.refuse(error, args[0] as string, (args[1] as StructurePlace).key) : connection.refuse(error, action === "page" ? "listing" : action);
+      const failing = (error: unknown): never => action === "structure" ? fail(connection, error, args[0] as string, (args[1] as StructurePlace).key) : fail(connection, error, action === "page" ? "listing" : action);
       try {
         const result = method.apply(adapter, args);
-        return result instanceof Promise ? within(result, timeout * timesOf(action, args), connection).catch(fail) : result;
+        return result instanceof Promise ? within(result, timeout * timesOf(action, args), connection).catch(failing) : result;
       } catch (error) {
-        return fail(error);
+        return failing(error);
       }
     };
   }
@@ -66,8 +67,12 @@ export function guardOf(connection: Connection, timeout: number): Guarded | Prom
 /** The adapter of a connection, which is opened if it is not: the same errors. */
 export function ready(connection: Connection, timeout: number): Adapter | Promise<Adapter> {
   const opening = connection.open();
-  if (!(opening instanceof Promise)) return opening;
-  return within(opening, timeout, connection).catch((error) => connection.refuse(error, "connecting"));
+  return opening instanceof Promise ? inTime(connection, opening, timeout) : opening;
+}
+
+/** What a client opens to, within so many milliseconds. */
+export function inTime(connection: Connection, opening: Adapter | Promise<Adapter>, timeout: number): Promise<Adapter> {
+  return within(Promise.resolve(opening), timeout, connection).catch((error) => fail(connection, error, "connecting"));
 }
 
 /** The guarded adapter of a connection that is open. */

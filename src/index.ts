@@ -1,7 +1,7 @@
 import type { Codec, KvOptions, PlainOptions, Storable, Store } from "./api.ts";
 import type { Client } from "./client.ts";
 import { Connection } from "./connection.ts";
-import type { StoreContext } from "./core.ts";
+import type { StoreContext } from "./context.ts";
 import { detect } from "./detect.ts";
 import { KvError } from "./errors.ts";
 import { supports } from "./manifest.ts";

@@ -1,8 +1,9 @@
 import type { SetOptions } from "./api.ts";
 import { decodeValue, encodeValue } from "./coded.ts";
-import type { StoreContext, StoreCore } from "./core.ts";
+import type { StoreContext, StoreCore } from "./context.ts";
 import { isKvError } from "./errors.ts";
 import { deadline } from "./expires.ts";
+import { fail } from "./failure.ts";
 import { checkPrefix, fullKey } from "./key.ts";
 import { lanesOf } from "./lanes.ts";
 import { checkWriteOptions } from "./options.ts";
@@ -20,7 +21,7 @@ export function itemsOf(context: StoreContext): StoreCore {
   const { connection, prefix, codec, timeout } = context;
 
   const refuse = (error: unknown, key?: unknown, action = "listing"): never => {
-    return connection.refuse(error, action, typeof key === "string" ? key : undefined);
+    return fail(connection, error, action, typeof key === "string" ? key : undefined);
   };
 
   // The checks that need no client: all of them are made before a client is touched.
@@ -70,16 +71,16 @@ export function itemsOf(context: StoreContext): StoreCore {
   // Operations take effect in call order. Single reads and writes keep it without any cost while nothing is pending.
 
   const order = (): Order => orderIn(context);
-  const perform: StoreCore["perform"] = (scope, work, times, isSingle) => inOrder(context, scope, work, times, isSingle);
+  const perform: StoreCore["perform"] = (scope, work, times, calls) => inOrder(context, scope, work, times, calls);
 
   // Both answer with a promise only for what takes time, so that a client that answers at once costs a single one.
 
   function read(key: string): MaybePromise<KvRecord | null> {
     const { adapter } = connection;
     const isFree = adapter !== null && order().pending === 0;
-    const found = isFree ? readNow(key, adapter) : perform({ read: [key] }, (opened) => readNow(key, opened), 1, true);
+    const found = isFree ? readNow(key, adapter) : perform({ read: [key] }, (opened) => readNow(key, opened), 1, "item");
     if (!(found instanceof Promise)) return judge(key, found);
-    if (isFree && adapter.inOrder !== true) lanesOf(order()).track(key, false, found, timeout);
+    if (isFree && adapter.inOrder !== "all") lanesOf(order()).track(key, false, found, timeout);
     return found.then((record) => judge(key, record));
   }
 
@@ -114,8 +115,8 @@ export function itemsOf(context: StoreContext): StoreCore {
       const { adapter } = connection;
       const isFree = adapter !== null && order().pending === 0;
       const look = (opened: Adapter): MaybePromise<KvRecord | boolean | null> => (opened.has === undefined ? readNow(full, opened) : hasNow(full, opened));
-      const looked = isFree ? look(adapter) : perform({ read: [full] }, look, 1, true);
-      if (isFree && looked instanceof Promise && adapter.inOrder !== true) lanesOf(order()).track(full, false, looked, timeout);
+      const looked = isFree ? look(adapter) : perform({ read: [full] }, look, 1, "item");
+      if (isFree && looked instanceof Promise && adapter.inOrder !== "all") lanesOf(order()).track(full, false, looked, timeout);
       const found = looked instanceof Promise ? await looked : looked;
       return typeof found === "boolean" ? found : (await judge(full, found)) !== null;
     } catch (error) {
@@ -140,9 +141,9 @@ export function itemsOf(context: StoreContext): StoreCore {
     try {
       const { adapter } = connection;
       const isFree = adapter !== null && order().pending === 0;
-      const done = isFree ? writeNow(key, record, adapter) : perform<void>({ write: [key] }, (opened) => writeNow(key, record, opened), 1, true);
+      const done = isFree ? writeNow(key, record, adapter) : perform<void>({ write: [key] }, (opened) => writeNow(key, record, opened), 1, "item");
       if (!(done instanceof Promise)) return wrote(1);
-      if (isFree && adapter.inOrder !== true) lanesOf(order()).track(key, true, done, timeout);
+      if (isFree && adapter.inOrder !== "all") lanesOf(order()).track(key, true, done, timeout, adapter.inOrder === "writes");
       return done.then(
         () => wrote(1),
         (error) => refuse(error, key, "writing"),

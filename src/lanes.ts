@@ -16,6 +16,9 @@ export interface Scope {
   readonly writeUnder?: string;
 }
 
+/** What a client applies in call order by itself. */
+export type InOrder = "all" | "writes" | null;
+
 /** One operation that is not over yet. */
 interface Turn {
   readonly scope: Scope;
@@ -23,6 +26,8 @@ interface Turn {
   over: Promise<void>;
   /** When the operation is over at the latest, in milliseconds of `performance.now()`. */
   until: number;
+  /** Whether the client has it, and itself applies later writes behind it. */
+  readonly isInOrder: boolean;
   /** The error of an operation that got no answer in time. */
   timeout?: unknown;
 }
@@ -66,16 +71,18 @@ export class Lanes {
    * both. Resolves or rejects with the work; earlier failures do not matter.
    *
    * @param ms how long the work takes at most, in milliseconds; it has to reject by then.
-   * @param isInOrder the client itself applies this work before all later work on the same keys.
+   * @param inOrder what the client itself applies in call order: with `"all"` later work on the same keys, with
+   * `"writes"` later writes.
    * @throws {KvError} KV_CONNECTION when it waited longer than twice that for work that timed out.
    */
-  run<T>(scope: Scope, work: () => MaybePromise<T>, ms: number = Infinity, isInOrder: boolean = false): MaybePromise<T> {
-    if (this.#order.isHeld()) return this.#order.later(() => this.run(scope, work, ms, isInOrder));
-    const blockers = this.#order.pending === 0 ? [] : this.#blockers(scope);
+  run<T>(scope: Scope, work: () => MaybePromise<T>, ms: number = Infinity, inOrder: InOrder = null): MaybePromise<T> {
+    if (this.#order.isHeld()) return this.#order.later(() => this.run(scope, work, ms, inOrder));
+    const found = this.#order.pending === 0 ? [] : this.#blockers(scope);
+    const blockers = inOrder === "writes" ? found.filter((turn) => !turn.isInOrder) : found;
     const result = blockers.length === 0 ? work() : this.#after(blockers, work, ms);
-    if (!(result instanceof Promise) || (isInOrder && blockers.length === 0)) return result;
+    if (!(result instanceof Promise) || (inOrder === "all" && blockers.length === 0)) return result;
     const start = blockers.reduce((latest, { until }) => Math.max(latest, until), performance.now());
-    this.#register({ scope, over: Promise.resolve(), until: start + ms }, result);
+    this.#register({ scope, over: Promise.resolve(), until: start + ms, isInOrder: inOrder === "writes" && blockers.length === 0 }, result);
     return result;
   }
 
@@ -86,9 +93,9 @@ export class Lanes {
   }
 
   /** Counts a single read or write that has begun, so that later work on its key waits for it. */
-  track(key: string, isWrite: boolean, result: Promise<unknown>, ms: number): void {
+  track(key: string, isWrite: boolean, result: Promise<unknown>, ms: number, isInOrder: boolean = false): void {
     const scope = isWrite ? { write: [key] } : { read: [key] };
-    this.#register({ scope, over: Promise.resolve(), until: performance.now() + ms }, result);
+    this.#register({ scope, over: Promise.resolve(), until: performance.now() + ms, isInOrder }, result);
   }
 
   /** Resolves once all earlier writes under a prefix are over. Later work does not wait for the caller. */

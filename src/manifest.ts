@@ -8,8 +8,6 @@ export interface Manifest {
   readonly supports: Supports | ((client: unknown) => Supports);
   /** Whether it tells of errors by events, which end the process where nobody listens. Default `false`. */
   readonly events?: boolean;
-  /** Whether it is opened at once, and never answers with a promise. Default `false`. */
-  readonly answersAtOnce?: boolean;
   /** Whether something is a client of this kind: told by its shape alone, so that it works across realms. */
   test(input: unknown): boolean;
 }
@@ -46,17 +44,15 @@ const kind = (type: StoreType, test: string | Manifest["test"], declared: Partia
   test: typeof test === "string" ? (input) => hasMethods(input, ...test.split(" ")) : test,
 });
 
-const answering = (...of: Parameters<typeof kind>): Manifest => ({ ...kind(...of), answersAtOnce: true });
-
 const emitting = (...of: Parameters<typeof kind>): Manifest => ({ ...kind(...of), events: true });
 
-export const MEMORY: Manifest = answering("MEMORY", (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]", {
+export const MEMORY: Manifest = kind("MEMORY", (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]", {
   atomic: "process",
   persistent: false,
   bytes: true,
 });
 
-export const STORAGE: Manifest = answering("STORAGE", (input) => hasMethods(input, "getItem", "setItem", "removeItem") && typeof (input as Storage).length === "number", {
+export const STORAGE: Manifest = kind("STORAGE", (input) => hasMethods(input, "getItem", "setItem", "removeItem") && typeof (input as Storage).length === "number", {
   atomic: "process",
 });
 

@@ -1,36 +1,28 @@
 import { isolated } from "./isolated.ts";
-import { failedChecks, foreign, StoredRecord, versionOf } from "./record.ts";
-import type { Adapter, KvRecord } from "./types.ts";
+import { mapItems, type MapLike } from "./map-items.ts";
+import { StoredRecord, versionOf } from "./record.ts";
+import { failedChecks } from "./record-checks.ts";
+import type { Adapter } from "./types.ts";
 
-/** Any Map: its own keys that are no strings, and values that this library did not write, are left alone. */
-export type MapLike = Map<unknown, unknown>;
+const adapters = new WeakMap<MapLike, Adapter>();
 
-/** Keeps records in a Map. */
+/** Keeps records in a Map. Stores over one Map share an adapter, and its sweeps. */
 export function mapAdapter(map: MapLike): Adapter {
+  const adapter = adapters.get(map) ?? adapterOver(map);
+  adapters.set(map, adapter);
+  return adapter;
+}
+
+function adapterOver(map: MapLike): Adapter {
+  const items = mapItems(map);
+  const { read, set: write } = items;
   // A sweep walks the Map a little further each time, and rests while a whole round has met no deadline.
   let position = map.entries();
-  let deadlines = true;
-  let deadlinesInRound = false;
-
-  const read = (key: string): StoredRecord | null => {
-    const item = map.get(key);
-    if (item instanceof StoredRecord) return item;
-    if (item === undefined) return null;
-    throw foreign(key);
-  };
-  const write = (key: string, record: KvRecord | null): void => {
-    if (record === null) return void map.delete(key);
-    if (record.expires !== null) deadlines = deadlinesInRound = true;
-    map.set(key, record);
-  };
 
   return {
-    get(key) {
-      const record = read(key);
-      return record === null ? null : isolated(record);
-    },
+    get: items.get,
     set: write,
-    del: (key) => void map.delete(key),
+    del: items.del,
     has: (key, now) => {
       const record = read(key);
       return record !== null && (record.expires === null || record.expires > now);
@@ -49,23 +41,29 @@ export function mapAdapter(map: MapLike): Adapter {
     prune({ prefix, now, limit }) {
       let removed = 0;
       if (limit === Infinity) position = map.entries();
-      else if (!deadlines) return 0;
+      else if (!items.deadlines) return 0;
       for (let seen = 0; seen < limit; seen++) {
         const { done, value } = position.next();
         if (done) {
           position = map.entries();
-          deadlines = deadlinesInRound;
-          deadlinesInRound = false;
+          items.deadlines = items.deadlinesInRound;
+          items.deadlinesInRound = false;
           break;
         }
         const [key, record] = value;
         if (!(record instanceof StoredRecord) || record.expires === null) continue;
-        deadlinesInRound = true;
+        items.deadlinesInRound = true;
         if (record.expires > now || !(key as string).startsWith(prefix)) continue;
         map.delete(key);
         removed++;
       }
       return removed;
+    },
+    clear(prefix) {
+      for (const [key, record] of map) {
+        const isOwn = typeof key === "string" && key.length > prefix.length && key.startsWith(prefix);
+        if (isOwn && record instanceof StoredRecord) map.delete(key);
+      }
     },
     commit(checks, writes, now) {
       const failed = failedChecks(checks, read, now);

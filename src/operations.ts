@@ -1,7 +1,7 @@
 import { customRandom } from "nanoid";
 import type { CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
-import type { Operations, StoreContext } from "./core.ts";
-import { KvError } from "./errors.ts";
+import type { ItemOperations, Operations, StoreContext } from "./context.ts";
+import { isKvError, KvError } from "./errors.ts";
 import { allowance, guard, guardOf, type Guarded } from "./guard.ts";
 import { checkPrefix } from "./key.ts";
 import { itemsOf } from "./items.ts";
@@ -67,8 +67,8 @@ export function operations(context: StoreContext): Operations {
   const core = itemsOf(context);
   const { connection, prefix, timeout, refuse, locate, recordOf, decode, stamp, expired, wrote, read, readNow, writeNow, order } = core;
   const sweptBy = (adapter: Guarded): Swept => ({ adapter, order: order(), timeout });
-  const perform = <T>(scope: Scope, work: (adapter: Guarded) => MaybePromise<T>, times?: number): MaybePromise<T> =>
-    core.perform(scope, (adapter) => work(guard(connection, adapter, timeout)), times);
+  const perform = <T>(scope: Scope, work: (adapter: Guarded) => MaybePromise<T>, times?: number, calls?: "one"): MaybePromise<T> =>
+    core.perform(scope, (adapter) => work(guard(connection, adapter, timeout)), times, calls);
   const strip = (key: string): string => key.slice(prefix.length);
 
   const toEntry = ([key, record]: Pair): Entry<unknown> => ({
@@ -103,7 +103,7 @@ export function operations(context: StoreContext): Operations {
   }
 
   async function writeAll(writes: readonly Write[]): Promise<void> {
-    await perform({ write: writes.map(({ key }) => key) }, (adapter) => writeAllNow(writes, adapter), allowance(writes));
+    await perform({ write: writes.map(({ key }) => key) }, (adapter) => writeAllNow(writes, adapter), allowance(writes), "one");
     await wrote(writes.length);
   }
 
@@ -165,6 +165,7 @@ export function operations(context: StoreContext): Operations {
         return commit(checked, lastOfEach(written), Date.now());
       },
       allowance(touched),
+      "one",
     );
     if (!result.ok) return { ok: false, failed: result.failed.map(strip) };
     await wrote(written.length);
@@ -311,11 +312,7 @@ export function operations(context: StoreContext): Operations {
     return pruneAll(sweptBy(adapter), prefix);
   }
 
-  return {
-    get: core.get,
-    set: core.set,
-    has: core.has,
-    del: core.del,
+  const others: Omit<Operations, keyof ItemOperations | "iterate"> = {
     add,
     getMany,
     setMany,
@@ -330,9 +327,15 @@ export function operations(context: StoreContext): Operations {
       return Object.fromEntries(await entries(filter));
     },
     list,
-    iterate,
     commit,
     clear: whole("clear", async () => perform({ writeUnder: prefix }, clearNow, WHOLE)),
     prune: whole("prune", prune),
   };
+  // Client failures are already KvErrors here; anything else was caused by a bad argument.
+  const failing = (error: unknown, name: string): never =>
+    refuse(isKvError(error) ? error : new KvError("KV_INVALID_VALUE", `the arguments of ${name}() cannot be used: see its documentation`, { cause: error }));
+  for (const [name, work] of Object.entries(others) as [keyof typeof others, (...args: unknown[]) => Promise<never>][]) {
+    others[name] = (...args: unknown[]) => work(...args).catch((error) => failing(error, name));
+  }
+  return { get: core.get, set: core.set, has: core.has, del: core.del, iterate, ...others };
 }

@@ -1,5 +1,13 @@
-import { LateError } from "./errors.ts";
 import { LONGEST } from "./timeout.ts";
+
+/** The cause of a KV_CONNECTION for a client that did not answer in time. */
+export class LateError extends Error {
+  override readonly name = "TimeoutError";
+
+  constructor(ms: number) {
+    super(`no answer within ${ms / 1000} s, the "timeout" of kv(); a write may still be carried out`);
+  }
+}
 
 /** Work that began in the same turn, and waits by the same timer: a thousand writes at once do not make a thousand timers. */
 interface Wait {

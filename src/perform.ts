@@ -1,4 +1,4 @@
-import type { StoreContext } from "./core.ts";
+import type { StoreContext } from "./context.ts";
 import type { Scope } from "./lanes.ts";
 import { lazy, load } from "./load.ts";
 import type { Order } from "./order.ts";
@@ -12,13 +12,17 @@ export const orderIn = (context: StoreContext): Order => context.order ?? contex
 
 /**
  * Runs work on some keys in call order, with the adapter of the store's client. Opens the client if it is not open.
- * The work may take the timeout so many times. `isSingle` is for work of one call of the adapter.
+ * The work may take the timeout so many times. `calls` says what it is: one call of the adapter on one key, one call on
+ * several keys, or anything else.
  */
-export function inOrder<T>(context: StoreContext, scope: Scope, work: (adapter: Adapter) => MaybePromise<T>, times: number = 1, isSingle: boolean = false): MaybePromise<T> {
+export function inOrder<T>(context: StoreContext, scope: Scope, work: (adapter: Adapter) => MaybePromise<T>, times: number = 1, calls?: "item" | "one"): MaybePromise<T> {
   const { connection, timeout } = context;
   const run = (): MaybePromise<T> => {
     const adapter = connection.adapter!;
-    return lazy.code!.lanesOf(orderIn(context)).run(scope, () => work(adapter), timeout * times, isSingle && adapter.inOrder);
+    const { inOrder: applied } = adapter;
+    // One call on several keys may still be several requests to the client. Reads are in order among all calls alone.
+    const isApplied = applied === "writes" ? calls !== undefined && scope.write !== undefined : calls === "item";
+    return lazy.code!.lanesOf(orderIn(context)).run(scope, () => work(adapter), timeout * times, (isApplied && applied) || null);
   };
   const result = connection.adapter !== null && lazy.code !== undefined ? run() : whenReady(context, run);
   return result instanceof Promise ? connection.count(result) : result;
@@ -36,10 +40,10 @@ export function whenReady<T>(context: StoreContext, run: () => MaybePromise<T>):
     let isOver = false;
     const inTime = async (): Promise<void> => {
       try {
-        await (await loading).within(Promise.resolve(opening), timeout, connection);
+        await (await loading).inTime(connection, opening, timeout);
       } catch (error) {
         isOver = true;
-        connection.refuse(error, "connecting");
+        throw error;
       }
     };
     const begin = async (): Promise<void> => {

@@ -1,9 +1,9 @@
 import type { Source } from "./clients/define.ts";
-import type { StoreContext } from "./core.ts";
+import type { StoreContext } from "./context.ts";
 import { deadline } from "./expires.ts";
 import { fullKey } from "./key.ts";
 import { ready } from "./guard.ts";
-import { Lanes, lanesOf, type Scope, useLanes } from "./lanes.ts";
+import { type InOrder, Lanes, lanesOf, type Scope, useLanes } from "./lanes.ts";
 import { Order } from "./order.ts";
 import { StoredRecord } from "./record.ts";
 import type { Adapter, KvRecord, MaybePromise, Write } from "./types.ts";
@@ -76,16 +76,16 @@ class PrefixedLanes extends Lanes {
     };
   }
 
-  override run<T>(scope: Scope, work: () => MaybePromise<T>, ms?: number, isInOrder?: boolean): MaybePromise<T> {
-    return this.#lanes.run(this.#scope(scope), work, ms, isInOrder);
+  override run<T>(scope: Scope, work: () => MaybePromise<T>, ms?: number, inOrder?: InOrder): MaybePromise<T> {
+    return this.#lanes.run(this.#scope(scope), work, ms, inOrder);
   }
 
   override attempt<T>(scope: Scope, work: () => MaybePromise<T>, ms: number): MaybePromise<T> | null {
     return this.#lanes.attempt(this.#scope(scope), work, ms);
   }
 
-  override track(key: string, isWrite: boolean, result: Promise<unknown>, ms: number): void {
-    this.#lanes.track(this.#prefix + key, isWrite, result, ms);
+  override track(key: string, isWrite: boolean, result: Promise<unknown>, ms: number, isInOrder?: boolean): void {
+    this.#lanes.track(this.#prefix + key, isWrite, result, ms, isInOrder);
   }
 
   override settled(prefix: string): Promise<void> {
@@ -119,7 +119,7 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
   }
 
   const own: { [Name in keyof Adapter]-?: Adapter[Name] } = {
-    inOrder: adapter.inOrder ?? false,
+    inOrder: adapter.inOrder,
     get: (key) => whileOpen((opened) => opened.get(full(key))),
     set: (key, record) => {
       const write = fullOf({ key, record });

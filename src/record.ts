@@ -1,5 +1,5 @@
 import { KvError } from "./errors.ts";
-import type { Check, Json, KvRecord, Supports } from "./types.ts";
+import type { Json, KvRecord, Supports } from "./types.ts";
 
 /**
  * A record as this library makes it. It is never changed after it was made; the class is how the memory client tells records
@@ -58,16 +58,6 @@ export function versionOf(record: KvRecord): string | null {
 /** Whether a record is there at the moment `now`: present, and its deadline not reached. */
 export function isFresh(record: KvRecord | null, now: number): record is KvRecord {
   return record !== null && (record.expires === null || record.expires > now);
-}
-
-/** Whether what is stored is what the check expects: the same version, or nothing for `null`. Expired counts as nothing. */
-export function holds(check: Check, record: KvRecord | null, now: number): boolean {
-  return (isFresh(record, now) ? versionOf(record) : null) === check.version;
-}
-
-/** The keys of the checks that do not hold; `read` answers with what is stored now, by the key and the place of the check. */
-export function failedChecks(checks: readonly Check[], read: (key: string, place: number) => KvRecord | null, now: number): string[] {
-  return checks.filter((check, place) => !holds(check, read(check.key, place), now)).map((check) => check.key);
 }
 
 /**

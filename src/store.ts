@@ -1,17 +1,16 @@
 import type { Codec, KvOptions, SetOptions, Store } from "./api.ts";
 import { checkCodec, isMarked } from "./codec-mark.ts";
 import type { Connection } from "./connection.ts";
-import type { Operations, StoreContext } from "./core.ts";
-import { isKvError, KvError } from "./errors.ts";
+import type { Operations, StoreContext } from "./context.ts";
 import { deadline, deadlineOf } from "./expires.ts";
 import { checkPrefix, isKey } from "./key.ts";
 import { lazy, load } from "./load.ts";
 import { checkOptions } from "./options.ts";
-import { orderIn, whenReady } from "./perform.ts";
+import { whenReady } from "./perform.ts";
 import { stampFor, StoredRecord } from "./record.ts";
 import { sweepAfter } from "./sweeping.ts";
 import { timeoutOf } from "./timeout.ts";
-import type { Adapter, Expires, KvRecord } from "./types.ts";
+import type { Expires, KvRecord, QuickItems } from "./types.ts";
 import { jsonCopy, snapshot } from "./value.ts";
 
 // Numbered: a store of another bundle is only taken apart where its parts are the same.
@@ -67,59 +66,53 @@ function storeOf<V>(context: StoreContext): Store<V> {
   // A client that answers at once needs no other code for its single keys, as long as nothing is wrong: whatever does
   // not fit here is left to the operations, which also say why it fails.
 
-  /** The adapter, where an operation can be carried out at once. */
-  function atOnce(key: unknown): Adapter | null {
-    const adapter = connection.quick ?? connection.openQuick();
-    const isFree = adapter !== null && orderIn(context).pending === 0 && codec === undefined;
-    return isFree && isKey(key, prefix, connection.source.supports.keyBytes) ? adapter : null;
+  /** The items, where an operation can be carried out at once. */
+  function atOnce(key: unknown): QuickItems | null {
+    const items = connection.quick ?? connection.openQuick();
+    if (items === null || codec !== undefined || (context.order ?? connection.order).pending > 0) return null;
+    return isKey(key, prefix, connection.source.supports.keyBytes) ? items : null;
   }
 
   /** The fresh record, or `null`; `undefined` where the operations have to look. */
   function quickRead(key: string): KvRecord | null | undefined {
-    const adapter = atOnce(key);
-    if (adapter === null) return undefined;
+    const items = atOnce(key);
+    if (items === null) return undefined;
     try {
-      const record = adapter.get(prefix + key) as KvRecord | null;
+      const record = items.get(prefix === "" ? key : prefix + key);
       return record === null || record.expires === null || record.expires > Date.now() ? record : undefined;
     } catch {
       return undefined;
     }
   }
 
-  /** Whether a value could be written; `null` deletes. */
+  /** Whether a value could be written, or a promise of the sweep that is due then; `null` deletes. */
   function quickWrite(key: string, value: unknown, options: SetOptions | undefined): Promise<void> | boolean {
-    const adapter = atOnce(key);
-    const expires = options?.expires ?? context.expires;
-    if (adapter === null || (options !== undefined && !hasOnlyExpires(options))) return false;
+    const items = atOnce(key);
+    if (items === null || (options !== undefined && !hasOnlyExpires(options))) return false;
+    const expires = options?.expires === undefined ? context.expires : options.expires;
     const now = expires === null ? 0 : Date.now();
-    const at = options?.expires === null ? null : deadlineOf(expires, now);
-    const json = jsonCopy(value);
-    if (json === undefined || Number.isNaN(at) || isMarked(json)) return false;
+    const at = expires === null ? null : deadlineOf(expires, now);
+    const json = typeof value === "string" ? value : jsonCopy(value);
+    if (json === undefined || Number.isNaN(at) || (typeof json === "object" && isMarked(json))) return false;
+    const full = prefix === "" ? key : prefix + key;
     try {
-      if (json === null || (at !== null && at <= now)) adapter.del(prefix + key);
-      else adapter.set(prefix + key, new StoredRecord(json, at, stampFor(connection.source), null));
+      if (json === null || (at !== null && at <= now)) items.del(full);
+      else items.set(full, new StoredRecord(json, at, stampFor(connection.source), null));
     } catch {
       return false;
     }
-    return sweepAfter(context, 1) ?? true;
+    connection.writes++;
+    return connection.writes < connection.sweepAt || sweepAfter(context, 0)!;
   }
 
   let own: Operations | undefined;
   const operations = (): Operations => (own ??= lazy.code!.operations(context));
 
-  async function call(name: Name, args: readonly unknown[]): Promise<never> {
-    try {
-      return await (operations()[name] as (...args: readonly unknown[]) => Promise<never>)(...args);
-    } catch (error) {
-      // Client failures are already KvErrors here; anything else was caused by a bad argument.
-      const known = isKvError(error) ? error : new KvError("KV_INVALID_VALUE", `the arguments of ${name}() cannot be used: see its documentation`, { cause: error });
-      return connection.refuse(known, name);
-    }
-  }
+  const call = (name: Name, args: readonly unknown[]): Promise<never> => (operations()[name] as (...args: readonly unknown[]) => Promise<never>)(...args);
 
   /** Calls one of the operations, which are loaded by their first use. */
   function use(name: Name, ...args: readonly unknown[]): Promise<never> {
-    if (connection.closing !== null) return Promise.reject(connection.closed());
+    if (connection.closing !== null) return connection.open() as Promise<never>;
     if (lazy.code !== undefined) return call(name, args);
     const copy = args.map((arg) => snapshot(arg));
     return connection.count(whenReady(context, () => call(name, copy)));

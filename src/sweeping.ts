@@ -1,5 +1,5 @@
 import { SWEEP } from "./connection.ts";
-import type { StoreContext } from "./core.ts";
+import type { StoreContext } from "./context.ts";
 import { load } from "./load.ts";
 
 /** Counts writes. Resolves behind a sweep, if one is due; `undefined` otherwise. */

@@ -1,6 +1,5 @@
 import { KvError } from "./errors.ts";
-import { decodeRecord, foreign, type StoredRecord, versionOf } from "./record.ts";
-import type { CommitResult, Write } from "./types.ts";
+import { decodeRecord, foreign, type StoredRecord } from "./record.ts";
 
 /**
  * The record in what a client of texts has under a key; `null` for nothing. With `values` false only its head is read.
@@ -12,27 +11,6 @@ export function recordIn(item: unknown, key: string, values = true): StoredRecor
   const record = typeof item === "string" ? decodeRecord(item, key, values) : null;
   if (record === null) throw foreign(key);
   return record;
-}
-
-/** What `commit()` answers when all writes were made. */
-export function committed(writes: readonly Write[]): CommitResult {
-  const last = writes.findLast(({ record }) => record !== null)?.record;
-  return { ok: true, version: (last && versionOf(last)) ?? "" };
-}
-
-/**
- * Makes all changes one after the other; when one fails, those before it are taken back and its error is thrown.
- * `write` answers with what was there before, which `restore` puts back.
- */
-export function writeAll<Before>(writes: readonly Write[], write: (change: Write) => Before, restore: (key: string, before: Before) => void): void {
-  const done: [key: string, before: Before][] = [];
-  try {
-    for (const change of writes) done.push([change.key, write(change)]);
-  } catch (error) {
-    // Backwards: each step returns to a state that fitted a moment ago.
-    for (const [key, before] of done.reverse()) restore(key, before);
-    throw error;
-  }
 }
 
 /** An error of the platform as KV_QUOTA when it says that the storage is full, unchanged otherwise. */

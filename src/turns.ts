@@ -1,5 +1,5 @@
 import type { Store } from "./api.ts";
-import type { StoreContext } from "./core.ts";
+import type { StoreContext } from "./context.ts";
 import { type Guarded, guard } from "./guard.ts";
 import type { Scope } from "./lanes.ts";
 import { Order } from "./order.ts";
@@ -7,7 +7,19 @@ import { inOrder, WHOLE } from "./perform.ts";
 import { createStore } from "./store.ts";
 import type { MaybePromise } from "./types.ts";
 
-/** Runs the operations of an API over a store in call order, each as one operation on its keys. */
+/**
+ * Runs an operation of several steps in call order: when all earlier operations on its keys are over.
+ * Later ones wait for it.
+ *
+ * @param scope full keys and prefixes.
+ * @param isSingle whether the operation is one call of the adapter.
+ */
+export async function runInTurn<T>(context: StoreContext, scope: Scope, work: (adapter: Guarded) => MaybePromise<T>, isSingle: boolean = false): Promise<T> {
+  const { connection, timeout } = context;
+  return inOrder(context, scope, (adapter) => work(guard(connection, adapter, timeout)), isSingle ? 1 : WHOLE, isSingle ? "item" : undefined);
+}
+
+/** The turns of an API over a store. */
 export class Turns {
   /** The store for the steps of an operation. They do not wait for the operation itself. */
   readonly inside: Store<unknown>;
@@ -18,14 +30,9 @@ export class Turns {
     this.inside = createStore<unknown>({ ...context, order: new Order() }, {});
   }
 
-  /**
-   * Runs an operation of several steps when all earlier operations on its keys are over. Later ones
-   * wait for it. The steps use {@link inside}, or the adapter with keys that have the store's prefix.
-   *
-   * @param scope keys and prefixes without the store's prefix.
-   */
-  async run<T>({ read, write, readUnder, writeUnder }: Scope, work: (adapter: Guarded) => MaybePromise<T>): Promise<T> {
-    const { connection, timeout, prefix } = this.#context;
+  /** {@link runInTurn} with keys and prefixes of the store. */
+  run<T>({ read, write, readUnder, writeUnder }: Scope, work: (adapter: Guarded) => MaybePromise<T>): Promise<T> {
+    const { prefix } = this.#context;
     const full = (keys: readonly string[]): string[] => keys.map((key) => prefix + key);
     const scope: Scope = {
       ...(read && { read: full(read) }),
@@ -33,6 +40,6 @@ export class Turns {
       ...(readUnder !== undefined && { readUnder: prefix + readUnder }),
       ...(writeUnder !== undefined && { writeUnder: prefix + writeUnder }),
     };
-    return inOrder(this.#context, scope, (adapter) => work(guard(connection, adapter, timeout)), WHOLE);
+    return runInTurn(this.#context, scope, work);
   }
 }

@@ -207,10 +207,11 @@ export interface Adapter {
   iterate?(prefix: string, values: boolean): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
 
   /**
-   * Whether calls take effect in call order by themselves, also while earlier ones are pending: as on one connection
-   * that sends commands one behind the other. Default `false`: the store waits for earlier calls on the same key.
+   * What takes effect in call order by itself, also while earlier calls are pending: `"all"` calls, as on one connection
+   * that sends commands one behind the other, or the `"writes"`. Default: nothing. The store then waits for earlier calls
+   * on the same key.
    */
-  readonly inOrder?: boolean;
+  readonly inOrder?: "all" | "writes" | undefined;
 
   // Optional, where the client can do better than the methods above.
   has?(key: string, now: number): MaybePromise<boolean>;
@@ -243,4 +244,11 @@ export interface Adapter {
   structure?(name: string, place: StructurePlace, ...args: readonly unknown[]): MaybePromise<unknown>;
   /** Every key under a prefix once, whatever is kept there: as `iterate` without values. */
   names?(prefix: string): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
+}
+
+/** The part of an adapter that reads and writes single records, for a client that answers at once. */
+export interface QuickItems {
+  get(key: string): KvRecord | null;
+  set(key: string, record: KvRecord): void;
+  del(key: string): void;
 }

@@ -185,3 +185,21 @@ export async function take<V>(store: Store<V>, key: string): Promise<V | null> {
   const entry = await swap(store, key, (entry) => (entry === null ? undefined : null));
   return entry === null ? null : entry.value;
 }
+
+/**
+ * Deletes a key and tells whether it was there: of many that remove it at once, one gets `true`.
+ *
+ * @returns whether the key existed. An expired key did not.
+ * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; KV_FOREIGN for an item
+ * that this library did not write.
+ * @example
+ * import kv from "anykv";
+ * import { remove } from "anykv/atomic";
+ *
+ * const store = kv(new Map());
+ * await store.set("token", "x7f");
+ * console.log(await remove(store, "token"), await remove(store, "token")); // true false
+ */
+export async function remove<V>(store: Store<V>, key: string): Promise<boolean> {
+  return (await swap(store, key, (entry) => (entry === null ? undefined : null))) !== null;
+}

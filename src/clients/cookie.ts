@@ -1,8 +1,10 @@
 import { bake, decodeName, decodeText, encodeName, expiresOf, jar, putCookie } from "../browser/cookie-jar.ts";
 import { KvError } from "../errors.ts";
 import { COOKIE } from "../manifest.ts";
-import { decodeRecord, failedChecks } from "../record.ts";
-import { committed, recordIn, writeAll } from "../text.ts";
+import { decodeRecord } from "../record.ts";
+import { failedChecks } from "../record-checks.ts";
+import { recordIn } from "../text.ts";
+import { committed, writeAll } from "../writes.ts";
 import type { Adapter, KvRecord } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 

@@ -1,8 +1,9 @@
 import type { CustomClient, CustomSetOptions } from "../client.ts";
 import { KvError } from "../errors.ts";
 import { CUSTOM, expiresItself } from "../manifest.ts";
-import { failedChecks, foreign, StoredRecord } from "../record.ts";
-import { committed } from "../text.ts";
+import { foreign, StoredRecord } from "../record.ts";
+import { failedChecks } from "../record-checks.ts";
+import { committed } from "../writes.ts";
 import type { Adapter, Json, KvRecord, MaybePromise, Write } from "../types.ts";
 import { copyOf } from "../value.ts";
 import { type ClientFactory, defineClient } from "./define.ts";

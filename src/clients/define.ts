@@ -1,7 +1,7 @@
 import { KvError } from "../errors.ts";
 import { listenTo } from "../listener.ts";
 import type { Order } from "../order.ts";
-import type { Adapter, MaybePromise, Supports } from "../types.ts";
+import type { Adapter, MaybePromise, QuickItems, Supports } from "../types.ts";
 import { type Manifest, shown } from "../manifest.ts";
 
 const SOURCE = Symbol.for("anykv.source");
@@ -10,8 +10,8 @@ const SOURCE = Symbol.for("anykv.source");
 export interface Source {
   readonly type: string;
   readonly supports: Supports;
-  /** Whether its adapter is opened at once, and its methods never answer with a promise. */
-  readonly answersAtOnce?: boolean;
+  /** The single records of a client that answers at once. Opens nothing. */
+  quick?(): QuickItems;
   /** The client itself: stores over one client share a call order. */
   readonly client?: unknown;
   /** Host and port of the server, for messages; known once the adapter's code is loaded. */
@@ -32,6 +32,8 @@ export interface ClientDefinition<Client, Options> extends Manifest {
   address?(client: Client): string | undefined;
   /** @throws {KvError} KV_INVALID_CLIENT, KV_CORRUPT or KV_CONNECTION when the client cannot be used. */
   open(client: Client, options: Options): MaybePromise<Adapter>;
+  /** The single records of a client that answers at once. */
+  quick?(client: Client): QuickItems;
   /** Ends a client whose adapter was not opened, or could not be. Default: it is opened for that, if it can be. */
   close?(client: Client): unknown;
 }
@@ -47,7 +49,7 @@ export type ClientFactory<Client, Options> = (client: Client, options?: Options)
 export function defineClient<Client, Options extends object = Record<never, never>>(
   definition: ClientDefinition<Client, Options>,
 ): ClientFactory<Client, Options> {
-  const { type, events, answersAtOnce = false, close } = definition;
+  const { type, events, quick, close } = definition;
   return (client, options) => {
     if (!definition.test(client)) {
       throw new KvError("KV_INVALID_CLIENT", `this is no client for ${type}: let kv() tell what it is, or see "Clients" in the readme`, { client: type });
@@ -57,10 +59,10 @@ export function defineClient<Client, Options extends object = Record<never, neve
       [SOURCE]: true,
       ...shown(definition, client),
       client,
+      ...(quick && { quick: () => quick(client) }),
       get address() {
         return definition.address?.(client);
       },
-      answersAtOnce,
       open: () => definition.open(client, options ?? ({} as Options)),
       ...(close && { close: async () => (await close(client), true) }),
     } as Source;

@@ -1,6 +1,6 @@
 import { KvError } from "../errors.ts";
 import { DENO } from "../manifest.ts";
-import { failedChecks } from "../record.ts";
+import { failedChecks } from "../record-checks.ts";
 import {
   add,
   checkCommit,

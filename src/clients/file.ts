@@ -98,7 +98,8 @@ const adapterAt = onePerPath(adapterOf);
  * A key that is missing is `null`; expired records stay in the file until they are read, swept or pruned.
  *
  * @throws {KvError} KV_INVALID_CLIENT for a URL that names no path, or a folder; KV_CORRUPT (each operation) when the file is no JSON
- * object, and leaves it as it is; KV_QUOTA when the disk is full.
+ * object, and leaves it as it is; KV_QUOTA when the disk is full; KV_INVALID_CLIENT (each write) when the
+ * file has hard links, because a write replaces the file under one name only.
  *
  * @example
  * import { mkdtempSync, readFileSync } from "node:fs";

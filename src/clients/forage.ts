@@ -1,7 +1,9 @@
 import { type Items, itemOf, recover, writeItem, writeTogether } from "../browser/forage-journal.ts";
 import { FORAGE } from "../manifest.ts";
-import { decodeRecord, encodeRecord, failedChecks, type StoredRecord } from "../record.ts";
-import { committed, recordIn } from "../text.ts";
+import { decodeRecord, encodeRecord, type StoredRecord } from "../record.ts";
+import { failedChecks } from "../record-checks.ts";
+import { recordIn } from "../text.ts";
+import { committed } from "../writes.ts";
 import type { Adapter, Write } from "../types.ts";
 import { webLock } from "../browser/web-lock.ts";
 import { type ClientFactory, defineClient } from "./define.ts";

@@ -2,8 +2,8 @@ import { KvError } from "../errors.ts";
 import { idbConnection, INDEX } from "../browser/idb-connection.ts";
 import { page, prune, put, read } from "../browser/idb-records.ts";
 import { INDEXEDDB } from "../manifest.ts";
-import { holds } from "../record.ts";
-import { committed } from "../text.ts";
+import { holds } from "../record-checks.ts";
+import { committed } from "../writes.ts";
 import type { Adapter, Check, CommitResult, PruneQuery, Write } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 

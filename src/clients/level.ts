@@ -1,7 +1,9 @@
 import { absent, type LevelClient, type LevelOperation, lockOf, opened, page, UTF8 } from "../database/level-database.ts";
 import { LEVEL } from "../manifest.ts";
-import { encodeRecord, failedChecks, isFresh } from "../record.ts";
-import { committed, recordIn } from "../text.ts";
+import { encodeRecord, isFresh } from "../record.ts";
+import { failedChecks } from "../record-checks.ts";
+import { recordIn } from "../text.ts";
+import { committed } from "../writes.ts";
 import type { Adapter, Check, CommitResult, KvRecord, Write } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 

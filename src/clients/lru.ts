@@ -2,8 +2,9 @@ import { KvError } from "../errors.ts";
 import { isolated } from "../isolated.ts";
 import { utf8Length } from "../key.ts";
 import { LRU } from "../manifest.ts";
-import { failedChecks, foreign, isFresh, StoredRecord } from "../record.ts";
-import { committed } from "../text.ts";
+import { foreign, isFresh, StoredRecord } from "../record.ts";
+import { failedChecks } from "../record-checks.ts";
+import { committed } from "../writes.ts";
 import type { Adapter, KvRecord, Write } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 

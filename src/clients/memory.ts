@@ -1,7 +1,14 @@
 import { MEMORY } from "../manifest.ts";
-import { mapAdapter, type MapLike } from "../map-adapter.ts";
+import { load } from "../load.ts";
+import { mapItems, type MapLike } from "../map-items.ts";
 import type { Adapter } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
+
+const inMap = defineClient({
+  ...MEMORY,
+  quick: (map: MapLike) => mapItems(map),
+  open: async (map: MapLike): Promise<Adapter> => (await load()).mapAdapter(map),
+});
 
 /**
  * Keeps records in a Map of yours, or in one of its own. A missing key costs one look-up; reading, writing and `commit` each happen in one
@@ -14,14 +21,4 @@ import { type ClientFactory, defineClient } from "./define.ts";
  * await store.set("key1", "Hello world", { expires: "1h" });
  * console.log(await store.get("key1")); // "Hello world"
  */
-export const memory: ClientFactory<MapLike | undefined, Record<never, never>> = defineClient({
-  ...MEMORY,
-  open(map: MapLike = new Map()): Adapter {
-    const adapter = adapters.get(map) ?? mapAdapter(map);
-    adapters.set(map, adapter);
-    return adapter;
-  },
-});
-
-// Stores over one Map share what is known of its deadlines.
-const adapters = new WeakMap<MapLike, Adapter>();
+export const memory: ClientFactory<MapLike | undefined, Record<never, never>> = (map = new Map()) => inMap(map);

@@ -62,7 +62,7 @@ export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineCl
       close: () => endOf(client),
       // While the table is made, what waits for it may be overtaken.
       get inOrder() {
-        return isMade && link.isInOrder;
+        return isMade && link.isInOrder ? "all" : undefined;
       },
     };
   },

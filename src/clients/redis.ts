@@ -10,7 +10,7 @@ import { runScript } from "../servers/redis-scripts.ts";
 import { slotOf } from "../servers/redis-slot.ts";
 import { type RedisClient, type RedisCommand, wireOf } from "../servers/redis-wire.ts";
 import type { StructureName } from "../structures.ts";
-import { committed } from "../text.ts";
+import { committed } from "../writes.ts";
 import type { Adapter, Check, CommitResult, KvRecord, Write } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 
@@ -99,7 +99,7 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
 
     // Single reads and writes go on with what the client promises, without a promise between.
     return {
-      inOrder: wire.isInOrder,
+      inOrder: wire.isInOrder ? "all" : undefined,
       get: (key) => wire.send(at(key), ["GET", at(key)]).then((text) => recordIn(text, key), failing(key)),
       async has(key, now) {
         const head = await wire.send(at(key), ["GETRANGE", at(key), "0", String(HEAD_END)]).catch(failing(key));

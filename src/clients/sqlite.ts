@@ -1,9 +1,10 @@
 import { SQLITE } from "../manifest.ts";
 import { PAGE_LENGTH } from "../database/range.ts";
-import { failedChecks, type StoredRecord, versionOf } from "../record.ts";
+import { type StoredRecord, versionOf } from "../record.ts";
+import { failedChecks } from "../record-checks.ts";
 import { atomically, patiently, type SqliteClient, type SqliteStatement, WriteQueue } from "../database/sqlite-handle.ts";
 import { isOurs, keyColumn, makeTable, OURS, prepare, quoted, recordOf, type Row, within } from "../database/sqlite-table.ts";
-import { committed } from "../text.ts";
+import { committed } from "../writes.ts";
 import type { Adapter, Check, CommitResult, KvRecord, Page, PageQuery, PruneQuery, Write } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 
@@ -119,6 +120,8 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
   }
 
   return {
+    // Writes that wait for another process queue up; reads do not wait for them.
+    inOrder: "writes",
     get: (key) => patiently(() => read(key)),
     has: (key, now) => patiently(() => isThere(key, now)),
     // One lock for all of them makes a loop as fast as one statement.

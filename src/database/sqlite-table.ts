@@ -38,6 +38,28 @@ export function prepare(db: SqliteClient, sql: string): SqliteStatement {
   return statement;
 }
 
+const DEADLINES = "(expires) WHERE expires IS NOT NULL";
+
+/** What a database has under a name. Tables and indexes share their names, in any case. */
+const named = (db: SqliteClient, name: string): { type: string; tbl_name: string; sql: string | null } | undefined =>
+  (prepare(db, "SELECT type, tbl_name, sql FROM sqlite_master WHERE name = ? COLLATE NOCASE").get(name) as never) ?? undefined;
+
+/** Makes the index of a table's deadlines, under a name that nothing else has. */
+function makeIndex(db: SqliteClient, table: string): void {
+  let name = `${table}:expires`;
+  for (let i = 2; named(db, name) !== undefined; i++) name = `${table}:expires:${i}`;
+  db.exec(`CREATE INDEX ${quoted(name)} ON ${quoted(table)} ${DEADLINES}`);
+}
+
+/** Renames the index of another table of this library if it has the name that a new table needs. */
+function freeName(db: SqliteClient, name: string): void {
+  const found = named(db, name);
+  if (found?.type !== "index" || !found.sql?.endsWith(`ON ${quoted(found.tbl_name)} ${DEADLINES}`)) return;
+  // The name is still in use while the new index is made.
+  makeIndex(db, found.tbl_name);
+  db.exec(`DROP INDEX ${quoted(name)}`);
+}
+
 /**
  * Makes the table unless it is there.
  *
@@ -52,9 +74,12 @@ export function makeTable(db: SqliteClient, name: string): void {
   };
   if (columns() === "") {
     atomically(db, () => {
+      // Another process may have made it since.
+      if (columns() !== "") return;
+      freeName(db, name);
       // SQLite keeps this text, comment included: it tells a later version what it meets.
-      db.exec(`CREATE TABLE IF NOT EXISTS ${table} (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, expires INTEGER, metadata TEXT, value TEXT NOT NULL /* anykv 1 */)`);
-      db.exec(`CREATE INDEX IF NOT EXISTS ${quoted(`${name}:expires`)} ON ${table} (expires) WHERE expires IS NOT NULL`);
+      db.exec(`CREATE TABLE ${table} (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, expires INTEGER, metadata TEXT, value TEXT NOT NULL /* anykv 1 */)`);
+      makeIndex(db, name);
     });
   }
   if (columns() !== COLUMNS) throw new KvError("KV_INVALID_CLIENT", `the table ${table} has other columns than a table of this library: name another one, e.g. sqlite(db, { table: "records" })`);
@@ -92,8 +117,9 @@ export function recordOf(key: string, { version, expires, metadata = null, value
   try {
     // A column of texts holds nothing else but bytes: those of a namespace.
     return new StoredRecord((value instanceof Uint8Array ? value : JSON.parse(value as string)) as Json, deadline, version, metadata === null ? null : (JSON.parse(metadata as string) as Json));
-  } catch (cause) {
-    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key, cause });
+  } catch {
+    // The engine's own message shows some of the content.
+    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key });
   }
 }
 

@@ -4,7 +4,7 @@ import { builtin } from "./node.ts";
 const { createHash, randomBytes } = builtin("node:crypto");
 const fs = builtin("node:fs");
 const { hostname } = builtin("node:os");
-const { join } = builtin("node:path");
+const { dirname, join } = builtin("node:path");
 const { setTimeout: sleep } = builtin("node:timers/promises");
 
 /** A lock that is held. */
@@ -35,6 +35,22 @@ const quietly = <T>(task: () => T): T | undefined => {
     return undefined;
   }
 };
+
+/**
+ * Creates a directory and its parents. `mkdirSync` with `recursive` says ENOENT on a read-only file
+ * system; this says EROFS.
+ */
+function makeFolders(path: string): void {
+  try {
+    fs.mkdirSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    makeFolders(dirname(path));
+    fs.mkdirSync(path);
+  }
+}
 
 /** Removes a directory when it is empty, and says whether it is gone. */
 function isRemoved(folder: string): boolean {
@@ -95,7 +111,7 @@ export function fileLock(work: string, patience = 30_000): FileLock {
   function enter(token: string): boolean {
     const own = join(work, token);
     try {
-      fs.mkdirSync(join(own, token), { recursive: true });
+      makeFolders(join(own, token));
       fs.renameSync(own, held);
     } catch (error) {
       const { code = "" } = error as NodeJS.ErrnoException;

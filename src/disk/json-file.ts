@@ -144,6 +144,7 @@ export class JsonFile {
     const bytes = Buffer.from(lines.length === 0 ? "{}\n" : `{\n${lines.join(",\n")}\n}\n`);
     const aside = join(folder, "file");
     const before = this.#stats;
+    if (before !== undefined && before.nlink > 1n) throw linked(this.path);
     // A rename would replace a file that may not be written.
     if (before !== undefined) fs.accessSync(this.path, fs.constants.W_OK);
     let ino = 0n;
@@ -163,6 +164,14 @@ export class JsonFile {
       await syncFolder(dirname(this.path));
     };
   }
+}
+
+/** The error for a write to a file with several names: a rename would change only one of them. */
+function linked(path: string): KvError {
+  const advice = "remove its other names, or use symbolic links";
+  return new KvError("KV_INVALID_CLIENT", `${path} has hard links, and nothing was written: ${advice}`, {
+    client: "FILE",
+  });
 }
 
 /** Gives a file the owner and mode of the one that it replaces. */

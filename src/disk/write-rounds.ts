@@ -1,5 +1,5 @@
-import { failedChecks, holds } from "../record.ts";
-import { committed } from "../text.ts";
+import { failedChecks, holds } from "../record-checks.ts";
+import { committed } from "../writes.ts";
 import type { FileLock, Held } from "./file-lock.ts";
 import type { Adapter, Check, KvRecord, MaybePromise } from "../types.ts";
 import { builtin } from "./node.ts";

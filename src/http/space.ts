@@ -1,5 +1,5 @@
 import type { Entry, Store } from "../api.ts";
-import type { StoreContext } from "../core.ts";
+import type { StoreContext } from "../context.ts";
 import { KvError } from "../errors.ts";
 import { guardOf } from "../guard.ts";
 import { utf8Length } from "../key.ts";

@@ -1,22 +1,29 @@
 import { digestOf } from "../bytes.ts";
 import { KvError } from "../errors.ts";
 import { utf8Length } from "../key.ts";
+import type { MaybePromise } from "../types.ts";
 
 /** The longest key of a namespace, in bytes of UTF-8. */
 const KEY_BYTES = 512;
 /** What the digest of a key takes: 64 characters and a mark before them. */
 const DIGEST_BYTES = 65;
 
+/** The keys of the two records of a name. */
+export interface Keys {
+  /** The record that listings read: in the order of the names, but for those that share a `stem`. */
+  readonly index: string;
+  /** The record with the value. */
+  readonly value: string;
+}
+
 /** Under which keys of a store a namespace keeps what it keeps. Documented in docs/format.md. */
 export interface Layout {
   /** What all keys of the index begin with. */
   readonly index: string;
-  /** The key of the record that listings read: in the order of the names, but for those that share a `stem`. */
-  indexKey(name: string): Promise<string>;
+  /** Those of a shortened name take time. */
+  keysOf(name: string): MaybePromise<Keys>;
   /** Whether the record under an index key has to tell its name. */
   isShortened(name: string): boolean;
-  /** The key of the record with the value. */
-  valueKey(name: string): Promise<string>;
   /** What comes first in the index key of a name, whether it is shortened or not: names with different stems are in order. */
   stem(name: string): string;
   /** Whether no other name has the stem of this one. */
@@ -29,6 +36,9 @@ async function digest(text: string): Promise<string> {
   return digestOf("SHA-256", text);
 }
 
+/** What all keys of a namespace begin with. No name has the slash that ends it, so that none is the beginning of another. */
+export const baseOf = (name: string): string => `${name.replaceAll("%", "%25").replaceAll("/", "%2F")}/`;
+
 /**
  * The layout of a namespace. Keys are kept as they are wherever the client takes 512 bytes behind what stands before them. Where it does not, keys that are too long are the first
  * characters of the key and a digest of all of it; so that nobody's key is taken for one of those, keys that look like them are shortened as well.
@@ -39,8 +49,7 @@ async function digest(text: string): Promise<string> {
  */
 export function layoutOf(name: unknown, prefix: string, keyBytes: number): Layout {
   if (typeof name !== "string" || !name.isWellFormed()) throw new KvError("KV_INVALID_KEY", "the name of a namespace is a well-formed string");
-  // No name has the slash that ends it, so that none is the beginning of another.
-  const base = `${name.replaceAll("%", "%25").replaceAll("/", "%2F")}/`;
+  const base = baseOf(name);
   const index = `${base}k/`;
   const left = keyBytes - utf8Length(prefix + index);
   const stemLength = left >= KEY_BYTES ? Infinity : Math.max(0, Math.floor((left - DIGEST_BYTES) / 4));
@@ -50,12 +59,15 @@ export function layoutOf(name: unknown, prefix: string, keyBytes: number): Layou
     if (stemLength === Infinity) return false;
     return utf8Length(key) > left || /^~[0-9a-f]{64}$/.test(key.slice(stem(key).length));
   };
+  const shortened = async (key: string): Promise<Keys> => {
+    const hash = await digest(key);
+    return { index: `${index}${stem(key)}~${hash}`, value: `${base}h/${hash}` };
+  };
   return {
     index,
     stem,
     isAlone: (key) => key.length < stemLength,
     isShortened,
-    indexKey: async (key) => index + (isShortened(key) ? `${stem(key)}~${await digest(key)}` : key),
-    valueKey: async (key) => base + (isShortened(key) ? `h/${await digest(key)}` : `v/${key}`),
+    keysOf: (key) => (isShortened(key) ? shortened(key) : { index: index + key, value: `${base}v/${key}` }),
   };
 }

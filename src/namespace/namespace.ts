@@ -1,16 +1,19 @@
 import type { Store } from "../api.ts";
 import { isKvError, KvError } from "../errors.ts";
-import { guardOf } from "../guard.ts";
 import { RAW } from "../coded.ts";
 import { checkOptions } from "../options.ts";
 import { contextOf, createStore } from "../store.ts";
-import { checkKey, checkKeys, checkTotal, checkType, expirationOf, listingOf, metadataOf, typeOf, writingOf } from "./checks.ts";
+import { Turns } from "../turns.ts";
+import type { MaybePromise } from "../types.ts";
+import { checkKey, checkKeys, checkTotal, checkType, expirationOf, type Listing, listingOf, metadataOf, typeOf, writingOf } from "./checks.ts";
 import { decodeKept, encodeHead, encodeKept, type Kept } from "./kept.ts";
-import { type Layout, layoutOf } from "./layout.ts";
+import { baseOf, type Keys, type Layout, layoutOf } from "./layout.ts";
 import { cursorAt, namesBehind, placeOf } from "./pages.ts";
 import { asText, checkKind, convert, payloadOf } from "./payload.ts";
 import { rulesOf } from "./refusal.ts";
 import type { KeyPage, ListedKey, Namespace, NamespaceOptions, PutOptions, ValueWithMetadata } from "./types.ts";
+
+const isSettled = <T>(all: readonly MaybePromise<T>[]): all is readonly T[] => !all.some((each) => each instanceof Promise);
 
 /** A change of one record; `null` deletes. */
 interface Change {
@@ -40,44 +43,55 @@ interface Change {
 export function namespace<V>(store: Store<V>, name: string, options: NamespaceOptions = {}): Namespace {
   const context = contextOf(store);
   if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a namespace is put over a store: namespace(kv(client), name)");
-  const { connection, prefix, timeout, expires: byDefault } = context;
+  const { prefix, expires: byDefault } = context;
   // A store or a client in their place would be ignored.
   checkOptions(options, ["compat"], "namespace()", "KV_INVALID_CLIENT");
   const rules = rulesOf(options.compat);
   const records: Store<unknown> = createStore<unknown>(context, { codec: RAW });
+  const turns = new Turns(contextOf(records)!);
   layoutOf(name, prefix, Infinity);
 
-  let layout: Layout | undefined;
-  // What the client takes is only known for sure once it is open.
-  const open = async (): Promise<Layout> => {
-    if (layout === undefined) await guardOf(connection, timeout);
-    return (layout ??= layoutOf(name, prefix, records.supports.keyBytes));
-  };
+  let known: Layout | undefined;
+  /** `null` for a promise of a client, which does not tell yet how long its keys may be. */
+  const layout = (): Layout | null => (known ??= records.type === "PENDING" ? undefined : layoutOf(name, prefix, records.supports.keyBytes)) ?? null;
 
+  /** Runs an operation on these names in call order, with their keys. */
+  function inTurn<T>(access: "read" | "write", names: readonly string[], work: (keys: readonly Keys[]) => Promise<T>): Promise<T> {
+    const keys: readonly MaybePromise<Keys>[] | undefined = layout() === null ? undefined : names.map(layout()!.keysOf);
+    if (keys !== undefined && isSettled(keys)) {
+      const claimed = keys.flatMap(({ index, value }) => (access === "read" ? [value] : [index, value]));
+      return turns.run({ [access]: claimed }, () => work(keys));
+    }
+    // The keys are not known yet: the operation has its turn on all of them.
+    return turns.run({ [`${access}Under`]: baseOf(name) }, async () => work(await Promise.all(names.map(layout()!.keysOf))));
+  }
+
+  /** Makes changes in one commit where the client has commits. */
   async function apply(changes: readonly Change[]): Promise<void> {
-    if (records.supports.atomic !== "no") {
+    const { inside } = turns;
+    if (inside.supports.atomic !== "no") {
       try {
-        await records.commit([], changes);
+        await inside.commit([], changes);
         return;
       } catch (error) {
         // In a cluster the records of one key may be in different places: a prefix with a hash tag keeps them together.
         if (!isKvError(error, "KV_CROSS_SLOT")) throw error;
       }
     }
-    for (const { key, value, expires } of changes) await records.set(key, value, { expires });
+    for (const { key, value, expires } of changes) await inside.set(key, value, { expires });
   }
 
-  async function read(key: string): Promise<Kept | null> {
-    const at = await (await open()).valueKey(key);
-    const value = await records.get(at);
-    return value === null ? null : decodeKept(value, at);
+  const kept = (value: unknown, key: string): Kept | null => (value === null ? null : decodeKept(value, key));
+
+  function read(key: string): Promise<Kept | null> {
+    return inTurn("read", [key], async ([keys]) => kept(await turns.inside.get(keys!.value), keys!.value));
   }
 
-  async function readMany(keys: readonly string[]): Promise<(Kept | null)[]> {
-    const { valueKey } = await open();
-    const places = await Promise.all(keys.map(valueKey));
-    const values = await records.getMany(places);
-    return values.map((value, i) => (value === null ? null : decodeKept(value, places[i]!)));
+  function readMany(names: readonly string[]): Promise<(Kept | null)[]> {
+    return inTurn("read", names, async (keys) => {
+      const values = await turns.inside.getMany(keys.map(({ value }) => value));
+      return values.map((value, i) => kept(value, keys[i]!.value));
+    });
   }
 
   function converted(kept: Kept | null, type: unknown): unknown {
@@ -138,27 +152,33 @@ export function namespace<V>(store: Store<V>, name: string, options: NamespaceOp
     const head = { expiration: expirationOf(given, byDefault, rules), metadata: metadataOf(given, rules) };
     const pending = payloadOf(value, rules);
     const payload = pending instanceof Promise ? await pending : pending;
-    const { valueKey, indexKey, isShortened } = await open();
     const expires = head.expiration === null ? null : new Date(head.expiration * 1000);
-    // The index first: what can be read is listed, also where only one of the two gets written.
-    await apply([
-      { key: await indexKey(checked), value: encodeHead(head, isShortened(checked) ? checked : null), expires },
-      { key: await valueKey(checked), value: encodeKept({ ...head, payload }, records.supports.bytes), expires },
-    ]);
+    await inTurn("write", [checked], ([keys]) =>
+      // The index first: what can be read is listed, also where only one of the two gets written.
+      apply([
+        { key: keys!.index, value: encodeHead(head, layout()!.isShortened(checked) ? checked : null), expires },
+        { key: keys!.value, value: encodeKept({ ...head, payload }, records.supports.bytes), expires },
+      ]),
+    );
   }
 
   async function del(key: unknown): Promise<void> {
     const checked = checkKey(key, "DELETE", rules);
-    const { valueKey, indexKey } = await open();
-    await apply([
-      { key: await valueKey(checked), value: null, expires: null },
-      { key: await indexKey(checked), value: null, expires: null },
-    ]);
+    await inTurn("write", [checked], ([keys]) =>
+      apply([
+        { key: keys!.value, value: null, expires: null },
+        { key: keys!.index, value: null, expires: null },
+      ]),
+    );
   }
 
   async function list(options?: unknown): Promise<KeyPage> {
     const listing = listingOf(options, rules);
-    const index = { store: records, before: prefix, layout: await open() };
+    return turns.run({ readUnder: `${baseOf(name)}k/${layout()?.stem(listing.prefix) ?? ""}` }, () => page(listing));
+  }
+
+  async function page(listing: Listing): Promise<KeyPage> {
+    const index = { store: turns.inside, before: prefix, layout: layout()! };
     // One more than asked for tells whether there is another page.
     const found = await namesBehind(index, listing.prefix, placeOf(listing, index, rules), listing.limit + 1);
     const keys = found.slice(0, listing.limit).map(({ name: key, expiration, metadata }): ListedKey => ({ name: key, ...(expiration !== null && { expiration }), ...(metadata !== null && { metadata }) }));

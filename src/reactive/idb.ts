@@ -1,5 +1,6 @@
 import { ended, type IdbConnection, idbConnection, type Task } from "../browser/idb-connection.ts";
-import { blame, KvError } from "../errors.ts";
+import { KvError } from "../errors.ts";
+import { blame } from "../failure.ts";
 import type { Backend, Change, Memory } from "./backend.ts";
 import { equal, live, type Shared } from "./live.ts";
 import type { KVSeed } from "./types.ts";

@@ -63,7 +63,7 @@ export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
   }
   const step = (isWide ? 1n : 1) as never;
   return {
-    ...fieldOf(cell, async () => (await read(0)) !== undefined),
+    ...fieldOf(cell, async (steps) => (await steps.read("bitset.get", bits, 0)) !== null),
     read,
     write: async (index, value, options) => cell.write(options, "bitset.set", bits, indexOf(index), valueOf(value)),
     increment: async (index, by = step, options) => out(await cell.write(options, "bitset.increment", bits, indexOf(index), valueOf(by))),

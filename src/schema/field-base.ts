@@ -3,12 +3,13 @@ import { hasMethods } from "../manifest.ts";
 import { watch, type Reading } from "../watch.ts";
 import type { Cell } from "./cell.ts";
 import type { Field, FieldWatchOptions } from "./fields.ts";
+import type { Steps } from "./steps.ts";
 
 /** What all fields have. */
-export function fieldOf(cell: Cell, isThere: () => Promise<boolean>): Field {
+export function fieldOf(cell: Cell, isThere: (steps: Steps) => Promise<boolean>): Field {
   return {
     key: cell.key,
-    exists: isThere,
+    exists: () => cell.inTurn("read", isThere),
     erase: () => cell.erase(),
     touch: (expires) => cell.touch(expires, isThere),
   };

@@ -1,10 +1,12 @@
 import type { Store } from "../api.ts";
 import { Connection } from "../connection.ts";
-import type { StoreContext } from "../core.ts";
+import type { StoreContext } from "../context.ts";
 import { KvError } from "../errors.ts";
 import { MEMORY } from "../manifest.ts";
 import { mapAdapter } from "../map-adapter.ts";
+import { Order } from "../order.ts";
 import { contextOf, contextOver, createStore } from "../store.ts";
+import { Turns } from "../turns.ts";
 import type { Supports } from "../types.ts";
 
 /** Where the fields of a typed store are kept: all that lie under one root share it. */
@@ -13,6 +15,8 @@ export interface Ground {
   readonly store: Store<unknown>;
   /** That of the store as it was given. */
   readonly context: StoreContext;
+  /** The turns of operations of several steps. */
+  readonly turns: Turns;
 }
 
 /**
@@ -23,8 +27,16 @@ export interface Ground {
 export function groundOf(store?: unknown): Ground {
   const context = store === undefined ? inMemory() : contextOf(store);
   if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a typed store is put over a store: { store: kv(client) }");
-  return { context, store: createStore<unknown>({ ...context, codec: undefined }, {}) };
+  return groundOver(context);
 }
+
+function groundOver(context: StoreContext): Ground {
+  const plain = { ...context, codec: undefined };
+  return { context, store: createStore<unknown>(plain, {}), turns: new Turns(plain) };
+}
+
+/** The same ground for what is called inside a turn: it does not wait for the turn itself. */
+export const insideOf = ({ context }: Ground): Ground => groundOver({ ...context, order: new Order() });
 
 function inMemory(): StoreContext {
   // What MEMORY can do does not depend on a client.

@@ -12,7 +12,7 @@ export function hashField(cell: Cell): HashField {
     return entries.length === 0 ? undefined : Object.fromEntries(entries);
   }
   return {
-    ...fieldOf(cell, async () => (await size()) > 0),
+    ...fieldOf(cell, async (steps) => (await steps.read("hash.size")) > 0),
     read,
     write: async (entries, options) => cell.write(options, "hash.write", pairsOf(cell, entries, memberOf)),
     get,

@@ -1,13 +1,17 @@
+import type { Entry } from "../api.ts";
+import { untilDone } from "../contention.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { copyOf } from "../value.ts";
 import { checkedCopy } from "../value-fault.ts";
-import type { Json } from "../types.ts";
-import type { Cell, Content } from "./cell.ts";
+import type { Expires, Json } from "../types.ts";
+import type { Cell } from "./cell.ts";
 import { isPlain } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
+import type { FieldWriteOptions } from "./fields.ts";
 import type { JsonField } from "./json-value.ts";
 import type { JsonType } from "./json-type.ts";
 import { validated } from "./standard.ts";
+import type { Content, Steps } from "./steps.ts";
 import { KvValidationError } from "./validation-error.ts";
 
 /** A value that has been through its schema, and what is kept for it. */
@@ -23,6 +27,15 @@ function isSame(a: Json | undefined, b: Json | undefined): boolean {
   const member = (of: object, key: string): Json | undefined => (Object.hasOwn(of, key) ? (of as { [key: string]: Json })[key] : undefined);
   return Array.isArray(a) === Array.isArray(b) && keys.length === Object.keys(b).length && keys.every((key) => isSame(member(a, key), member(b, key)));
 }
+
+/** An entry with its value, and what it is to become. */
+interface Patched {
+  readonly entry: Entry<unknown>;
+  readonly before: unknown;
+  readonly patch: unknown;
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> => typeof (value as Partial<PromiseLike<unknown>> | null)?.then === "function";
 
 /** The field of a JSON value. What goes in and out is what the schema says: that is known to the type of the store. */
 export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): JsonField<never, never> {
@@ -82,7 +95,7 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
   }
 
   async function read(): Promise<undefined> {
-    const entry = await cell.entry();
+    const entry = await cell.inTurn("read", (steps) => steps.entry());
     if (entry === null) return undefined;
     const { value, old } = await valueIn(entry.value as Content);
     if (!old) return value as undefined;
@@ -93,27 +106,60 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
     return settled.value as undefined;
   }
 
+  /** What the caller makes of the value; `null` when there is none. */
+  async function patched(steps: Steps, change: (value: never) => unknown): Promise<Patched | null> {
+    // What cannot be changed safely is rejected, whether or not there is something.
+    const entry = await steps.changeable();
+    if (entry === null) return null;
+    const { value: kept, old } = await valueIn(entry.value as Content);
+    const before = old ? (await settle(kept)).value : kept;
+    // What the caller does to the value itself does not count.
+    return { entry, before, patch: change(decode(copyOf(encode(before))) as never) };
+  }
+
+  /** Writes the patch. `null`: the entry was written since. */
+  async function applied(steps: Steps, { entry, before, patch }: Patched, expires: Expires | undefined): Promise<{ readonly value: unknown } | null> {
+    if (patch === undefined && expires === undefined) return { value: before };
+    const settled = patch === undefined ? null : await settle(isPlain(before) && isPlain(patch) ? { ...before, ...patch } : patch);
+    const isDone = await steps.replace(entry, settled === null ? (entry.value as Content) : contentOf(settled), expires);
+    return isDone ? { value: settled === null ? before : settled.value } : null;
+  }
+
+  async function update(change: (value: never) => unknown, options: FieldWriteOptions | undefined): Promise<undefined> {
+    if (typeof change !== "function") throw new KvError("KV_INVALID_VALUE", "update() takes a function", { ...details(), key: cell.full });
+    const expires = cell.expiryOf(options);
+    const result = await untilDone(async () => {
+      const attempt = await cell.inTurn("write", async (steps) => {
+        const found = await patched(steps, change);
+        if (found === null) return { value: undefined };
+        if (!isThenable(found.patch)) return applied(steps, found, expires);
+        const patch = Promise.resolve(found.patch);
+        patch.catch(() => {});
+        return { ...found, patch };
+      });
+      if (attempt === null || !("patch" in attempt)) return attempt;
+      // The turn is over: the caller's function takes its time, and may use this field.
+      const found = { ...attempt, patch: await attempt.patch };
+      return cell.inTurn("write", (steps) => applied(steps, found, expires));
+    });
+    return result.value as undefined;
+  }
+
   return {
-    ...fieldOf(cell, async () => (await cell.content()) !== null),
+    ...fieldOf(cell, async (steps) => (await steps.content()) !== null),
     read,
     async write(value: unknown, options) {
-      const settled = await settle(value);
-      await cell.put(contentOf(settled), options);
-      return settled.value as never;
+      const expires = cell.expiryOf(options);
+      // Begun now: the caller may change the value afterwards.
+      const settling = settle(value);
+      settling.catch(() => {});
+      return cell.inTurn("write", async (steps) => {
+        const settled = await settling;
+        await steps.put(contentOf(settled), expires);
+        return settled.value as never;
+      });
     },
-    async update(change: (value: never) => unknown, options) {
-      if (typeof change !== "function") throw new KvError("KV_INVALID_VALUE", "update() takes a function", { ...details(), key: cell.full });
-      return cell.change<undefined>(async (content) => {
-        if (content === null) return [undefined, undefined];
-        const { value: kept, old } = await valueIn(content);
-        const before = old ? (await settle(kept)).value : kept;
-        // What the caller does to the value itself does not count.
-        const patch = await change(decode(copyOf(encode(before))) as never);
-        if (patch === undefined) return [undefined, before as undefined];
-        const settled = await settle(isPlain(before) && isPlain(patch) ? { ...before, ...patch } : patch);
-        return [contentOf(settled), settled.value as undefined];
-      }, options);
-    },
+    update,
     watch: (options) => watchCell(cell, read, options, (value) => value === undefined ? undefined : encode(value)),
   };
 }

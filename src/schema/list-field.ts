@@ -10,7 +10,7 @@ export function listField(cell: Cell): ListField {
     return items.length === 0 ? undefined : items;
   }
   return {
-    ...fieldOf(cell, async () => (await size()) > 0),
+    ...fieldOf(cell, async (steps) => (await steps.read("list.size")) > 0),
     read,
     write: async (items, options) => cell.write(options, "list.write", membersOf(cell, items)),
     push: async (items, options) => cell.write(options, "list.push", oneOrMore(cell, items)),

@@ -6,6 +6,11 @@ import type { SetField } from "./fields.ts";
 // By field: how others of the same client are intersected there.
 const cells = new WeakMap<SetField, Cell>();
 
+/** What is in all of the sets. */
+function common([first, ...rest]: readonly (ReadonlySet<string> | undefined)[]): Set<string> {
+  return new Set([...(first ?? [])].filter((member) => rest.every((members) => members?.has(member))));
+}
+
 export function setField(cell: Cell): SetField {
   async function read(): Promise<Set<string> | undefined> {
     const members = await cell.read("set.read");
@@ -13,22 +18,29 @@ export function setField(cell: Cell): SetField {
   }
   const size = (): Promise<number> => cell.read("set.size");
 
-  /** The full keys of others, if all of them are of this client. */
-  function keysOf(others: readonly SetField[]): string[] | null {
+  /** The cells of others, if all of them are of this client. */
+  function cellsOf(others: readonly SetField[]): Cell[] | null {
     const found = others.map((other) => cells.get(other));
     const { connection } = cell.ground.context;
-    return found.every((other) => other?.ground.context.connection === connection) ? found.map((other) => other!.full) : null;
+    return found.every((other) => other?.ground.context.connection === connection) ? (found as Cell[]) : null;
   }
   async function intersect(...others: readonly SetField[]): Promise<Set<string>> {
     for (const other of others as readonly unknown[]) if (typeof (Object(other) as Partial<SetField>).intersect !== "function") refuse(cell, "a set field", other);
-    const keys = keysOf(others);
-    const native = keys !== null && (await cell.native());
-    if (native) return new Set(await native("set.intersect", {}, keys));
-    const [own, ...rest] = await Promise.all([read(), ...others.map((other) => other.read())]);
-    return new Set([...(own ?? [])].filter((member) => rest.every((members) => members?.has(member))));
+    const own = cellsOf(others);
+    if (own === null) return common(await Promise.all([read(), ...others.map((other) => other.read())]));
+    return cell.inTurn(
+      "read",
+      async (steps, stepsOf) => {
+        const native = steps.native();
+        if (native !== undefined) return new Set(await native("set.intersect", {}, own.map(({ full }) => full)));
+        const all = await Promise.all([steps, ...own.map(stepsOf)].map((each) => each.read("set.read")));
+        return common(all.map((members) => new Set(members)));
+      },
+      own,
+    );
   }
   const field: SetField = {
-    ...fieldOf(cell, async () => (await size()) > 0),
+    ...fieldOf(cell, async (steps) => (await steps.read("set.size")) > 0),
     read,
     write: async (members, options) => cell.write(options, "set.write", membersOf(cell, members)),
     add: async (members, options) => cell.write(options, "set.add", oneOrMore(cell, members)),

@@ -8,16 +8,20 @@ import type { BooleanField, BytesField, NumberField, StringField, WholeField } f
 /** A field that is one record: `encode` checks a value and says what is kept for it, `decode` is `undefined` for what was not kept so. */
 function recordField<T>(cell: Cell, encode: (value: unknown) => unknown, decode: (state: unknown) => T | undefined): WholeField<T, T> {
   async function read(): Promise<T | undefined> {
-    const content = await cell.content();
+    const content = await cell.inTurn("read", (steps) => steps.content());
     if (content === null) return undefined;
     const value = decode(content[cell.kind]);
     if (value === undefined) throw new KvError("KV_CORRUPT", `what is kept under ${JSON.stringify(cell.full)} is damaged: write() replaces it`, { client: cell.client, key: cell.full });
     return value;
   }
   return {
-    ...fieldOf(cell, async () => (await cell.content()) !== null),
+    ...fieldOf(cell, async (steps) => (await steps.content()) !== null),
     read,
-    write: async (value, options) => cell.put({ [cell.kind]: encode(value) }, options),
+    async write(value, options) {
+      const content = { [cell.kind]: encode(value) };
+      const expires = cell.expiryOf(options);
+      await cell.inTurn("write", (steps) => steps.put(content, expires));
+    },
     watch: (options) => watchCell(cell, async () => read(), options, (value) => value instanceof Uint8Array ? bytesToBase64url(value) : value),
   };
 }
@@ -41,7 +45,7 @@ export function bytesField(cell: Cell): BytesField {
 export function numberField(cell: Cell): NumberField {
   const read = async (): Promise<number | undefined> => (await cell.read("number.read")) ?? undefined;
   return {
-    ...fieldOf(cell, async () => (await read()) !== undefined),
+    ...fieldOf(cell, async (steps) => (await steps.read("number.read")) !== null),
     read,
     write: async (value, options) => cell.write(options, "number.write", finite(cell, value)),
     async increment(by = 1, options) {

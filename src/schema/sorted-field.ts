@@ -18,7 +18,7 @@ export function sortedField(cell: Cell): SortedField {
     return entries.length === 0 ? undefined : new Map(entries);
   }
   return {
-    ...fieldOf(cell, async () => (await size()) > 0),
+    ...fieldOf(cell, async (steps) => (await steps.read("sorted.size")) > 0),
     read,
     write: async (entries, options) => cell.write(options, "sorted.write", pairsOf(cell, entries, finite)),
     add: async (member, score, options) => (await cell.write(options, "sorted.add", [[memberOf(cell, member), finite(cell, score, [member])]])) > 0,

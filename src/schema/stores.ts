@@ -1,12 +1,13 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
+import type { Guarded } from "../guard.ts";
 import { checkOptions } from "../options.ts";
 import { contextOf } from "../store.ts";
 import { bitsetField } from "./bitset-field.ts";
 import { Cell } from "./cell.ts";
 import { DEFINITION, type Definition, type NamedKind, type Part, partFor } from "./definition.ts";
 import type { Field } from "./fields.ts";
-import { type Ground, groundOf } from "./ground.ts";
+import { type Ground, groundOf, insideOf } from "./ground.ts";
 import { hashField } from "./hash-field.ts";
 import { jsonField } from "./json-field.ts";
 import { listField } from "./list-field.ts";
@@ -63,27 +64,33 @@ function treeOf(ground: Ground, path: string, definition: Definition): Tree {
     if (key === name) return tree;
     throw new KvError("KV_INVALID_KEY", `the store ${JSON.stringify(path)} has no key ${JSON.stringify(key)}: its schema names those it has`, { client: ground.store.type, key: path + SEPARATOR + part });
   }
-  async function* children(): AsyncGenerator<string, void, undefined> {
+  const below = path + SEPARATOR;
+
+  async function* children(adapter: Guarded): AsyncGenerator<string, void, undefined> {
     // What the schema does not name, such as the data of an older one, cannot be taken.
-    for await (const key of childrenOf(ground, path)) if (key !== "" && typeOf(key) !== undefined) yield key;
+    for await (const key of childrenOf(ground, adapter, path)) if (key !== "" && typeOf(key) !== undefined) yield key;
   }
-  async function keys(): Promise<string[]> {
+  async function keysNow(adapter: Guarded): Promise<string[]> {
     const found: string[] = [];
-    for await (const key of children()) found.push(key);
+    for await (const key of children(adapter)) found.push(key);
     return found;
   }
-  async function entry(key: string): Promise<[string, unknown]> {
-    const child = take(key);
-    const { kind } = typeOf(key)!;
-    return [key, kind === "store" || kind === "bitset" ? child : await (child as { read(): Promise<unknown> }).read()];
-  }
-  async function entries(): Promise<[string, unknown][]> {
+  async function entriesNow(adapter: Guarded): Promise<[string, unknown][]> {
+    const inside = treeOf(insideOf(ground), path, definition);
+    const entry = async (key: string): Promise<[string, unknown]> => {
+      const { kind } = typeOf(key)!;
+      return [key, kind === "store" || kind === "bitset" ? take(key) : await (inside.take(key) as { read(): Promise<unknown> }).read()];
+    };
     const found: [string, unknown][] = [];
-    const all = await keys();
+    const all = await keysNow(adapter);
     // One after the other, each would wait for its own round trip.
     for (let i = 0; i < all.length; i += AT_ONCE) found.push(...(await Promise.all(all.slice(i, i + AT_ONCE).map(entry))));
     // Some may have gone since they were listed.
     return found.filter(([, value]) => value !== undefined);
+  }
+  async function hasChildren(adapter: Guarded): Promise<boolean> {
+    for await (const _ of children(adapter)) return true;
+    return false;
   }
   const tree: Tree = {
     ...own,
@@ -91,16 +98,14 @@ function treeOf(ground: Ground, path: string, definition: Definition): Tree {
     name,
     key: path,
     take,
-    keys,
-    entries,
+    keys: () => ground.turns.run({ readUnder: below }, keysNow),
+    entries: () => ground.turns.run({ readUnder: below }, entriesNow),
     async exists() {
-      if (own !== null && (await own.exists())) return true;
-      for await (const _ of children()) return true;
-      return false;
+      const found = await Promise.all([own?.exists() ?? false, ground.turns.run({ readUnder: below }, hasChildren)]);
+      return found.includes(true);
     },
     async erase() {
-      await own?.erase();
-      await eraseBelow(ground, path);
+      await Promise.all([own?.erase(), ground.turns.run({ writeUnder: below }, (adapter) => eraseBelow(ground, adapter, path))]);
     },
   };
   return tree;

@@ -6,25 +6,23 @@ import type { Ground } from "./ground.ts";
 import { nameOf, SEPARATOR } from "./path.ts";
 
 /** The keys below a path, without the prefix of the store underneath, in bounded batches. */
-async function* below({ context }: Ground, path: string): AsyncGenerator<string[], void, undefined> {
+async function* below({ context }: Ground, adapter: Guarded, path: string): AsyncGenerator<string[], void, undefined> {
   const { connection, prefix, timeout } = context;
   const within = prefix + path + SEPARATOR;
-  const open = (): Guarded | Promise<Guarded> => guardOf(connection, timeout);
-  const adapter = await open();
   // Collections of the client's own are no records, and listed by their names alone.
   const listed: Guarded = adapter.names === undefined ? adapter : { ...adapter, iterate: adapter.names };
   for await (const batch of batches(listed, whole(within), false)) {
     const now = Date.now();
     yield batch.filter(([key, record]) => key !== within && isFresh(record, now)).map(([key]) => key.slice(prefix.length));
     // Whoever closes the store ends what still runs.
-    await open();
+    await guardOf(connection, timeout);
   }
 }
 
-/** The names of what is directly below a path, each once. */
-export async function* childrenOf(ground: Ground, path: string): AsyncGenerator<string, void, undefined> {
+/** The names of what is directly below a path, each once, for an operation that has its turn. */
+export async function* childrenOf(ground: Ground, adapter: Guarded, path: string): AsyncGenerator<string, void, undefined> {
   const seen = new Set<string>();
-  for await (const keys of below(ground, path)) {
+  for await (const keys of below(ground, adapter, path)) {
     for (const key of keys) {
       const [part] = key.slice(path.length + 1).split(SEPARATOR, 1) as [string];
       if (seen.has(part)) continue;
@@ -34,14 +32,14 @@ export async function* childrenOf(ground: Ground, path: string): AsyncGenerator<
   }
 }
 
-/** Removes everything below a path. */
-export async function eraseBelow(ground: Ground, path: string): Promise<void> {
+/** Removes everything below a path, for an operation that has its turn. */
+export async function eraseBelow(ground: Ground, adapter: Guarded, path: string): Promise<void> {
   // Deleting while listing may hide keys from some clients: listed again for as long as that leaves fewer.
   for (let before = Infinity, found = 0; ; before = found) {
     found = 0;
-    for await (const keys of below(ground, path)) {
+    for await (const keys of below(ground, adapter, path)) {
       found += keys.length;
-      await ground.store.delMany(keys);
+      await ground.turns.inside.delMany(keys);
       tell({ connection: ground.context.connection, keys: keys.map((key) => ground.context.prefix + key) });
     }
     if (found === 0 || found >= before) return;

@@ -1,4 +1,5 @@
-import { decodeRecord, failedChecks, versionOf } from "../record.ts";
+import { decodeRecord, versionOf } from "../record.ts";
+import { failedChecks } from "../record-checks.ts";
 import type { Check, CommitResult, KvRecord, Write } from "../types.ts";
 import { AnswerTooLarge, type EtcdAnswer, type EtcdCalls, type EtcdCompare, type EtcdKeyValue, type EtcdOperation } from "./etcd-calls.ts";
 import { type EtcdKeys, textOf } from "./etcd-keys.ts";

@@ -1,7 +1,9 @@
 import { PAGE_LENGTH } from "../database/range.ts";
 import type { KeyedLock } from "../lock.ts";
-import { decodeRecord, encodeRecord, failedChecks, isFresh } from "../record.ts";
-import { committed, recordIn } from "../text.ts";
+import { decodeRecord, encodeRecord, isFresh } from "../record.ts";
+import { failedChecks } from "../record-checks.ts";
+import { recordIn } from "../text.ts";
+import { committed } from "../writes.ts";
 import type { Adapter, Check, CommitResult, KvRecord, Write } from "../types.ts";
 
 /** One change: what to keep under a full key, and until when; nothing (`undefined` or `null`) deletes. */

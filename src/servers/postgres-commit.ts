@@ -1,6 +1,7 @@
 import { KvError } from "../errors.ts";
-import { foreign, holds } from "../record.ts";
-import { committed } from "../text.ts";
+import { foreign } from "../record.ts";
+import { holds } from "../record-checks.ts";
+import { committed } from "../writes.ts";
 import type { Check, CommitResult, KvRecord, Write } from "../types.ts";
 import type { PostgresLink } from "./postgres-link.ts";
 import { arrayOf, block, columnsOf, decodeKey, encodeKey, isOurs, literal, OURS, ownRecord } from "./postgres-table.ts";

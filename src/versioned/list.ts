@@ -2,21 +2,13 @@ import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
 import { compareKeys } from "../key.ts";
 import { checkOptions } from "../options.ts";
-import { decodePosition, encodePosition } from "./cursor.ts";
 import { decodeKey, encodeKey, encodePrefix } from "./key.ts";
-import { pages, type TextRange } from "./pages.ts";
 import { entryOf } from "./entry.ts";
-import type { Selector, VersionedEntry, VersionedList, VersionedListOptions } from "./types.ts";
-
-/** How many entries may be asked for at once. */
-const MOST = 1000;
+import { listing } from "./listing.ts";
+import { pages, type TextRange } from "./pages.ts";
+import type { Selector, VersionedList, VersionedListOptions } from "./types.ts";
 
 const invalid = (message: string): KvError => new KvError("KV_INVALID_VALUE", message);
-
-function count(name: string, value: number | undefined): number | undefined {
-  if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) return value;
-  throw invalid(`${name} has to be a whole number from 1`);
-}
 
 interface Members {
   readonly prefix?: unknown;
@@ -57,18 +49,6 @@ function rangeOf({ prefix, start, end }: Members): TextRange {
   return { base, start: within("start", start), end: within("end", end) };
 }
 
-/** What the work answers, as something to call later; its error then. */
-function later<T>(work: () => T): () => T {
-  try {
-    const result = work();
-    return () => result;
-  } catch (error) {
-    return () => {
-      throw error;
-    };
-  }
-}
-
 /**
  * The entries of a range in key order.
  *
@@ -77,44 +57,11 @@ function later<T>(work: () => T): () => T {
  */
 export function list<T>(store: Store<unknown>, selector: Selector, options: VersionedListOptions = {}): VersionedList<T> {
   checkOptions(options, ["limit", "cursor", "reverse", "batchSize"], "list()");
-  const { cursor, reverse = false } = options;
-  const limit = count("limit", options.limit) ?? Infinity;
-  const size = count("batchSize", options.batchSize) ?? Math.min(limit, 100);
   const members = membersOf(selector);
-  // The selector is read now, whatever becomes of its arrays.
-  const begin = later(() => {
-    const range = rangeOf(members);
-    if (size > MOST) throw invalid(`batchSize is at most ${MOST}`);
-    return { range, from: cursor === undefined ? undefined : decodePosition(cursor, range, reverse) };
-  });
-  let position = cursor;
-
-  async function* entries(): AsyncGenerator<VersionedEntry<T>, void, undefined> {
-    const { range, from } = begin();
-    let left = limit;
-    // What was listed to its end has nothing more, even if more was written since.
-    for await (const page of from === null ? [] : pages(store, range, { after: from, reverse, size: Math.min(size, limit), limit })) {
-      for (const entry of page) {
-        const key = decodeKey(entry.key);
-        if (key === null) continue;
-        position = encodePosition(entry.key, range, reverse);
-        yield entryOf<T>(key, entry);
-        if (--left === 0) return;
-      }
+  return listing<T>(options, () => rangeOf(members), async function* (range, how) {
+    for await (const page of pages(store, range, how)) {
+      const keyed = page.map((found) => ({ text: found.key, key: decodeKey(found.key), found }));
+      yield keyed.flatMap(({ text, key, found }) => (key === null ? [] : [{ text, entry: entryOf<T>(key, found) }]));
     }
-    position = encodePosition(null, range, reverse);
-  }
-
-  const generator = entries();
-  return {
-    next: () => generator.next(),
-    return: async () => generator.return(),
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    get cursor() {
-      if (position !== undefined) return position;
-      throw new KvError("KV_INVALID_CURSOR", "a listing has a cursor from its first entry on");
-    },
-  };
+  });
 }

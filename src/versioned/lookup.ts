@@ -5,14 +5,15 @@ import { checkOptions } from "../options.ts";
 import { entryOf } from "./entry.ts";
 import { areaOf, type Index, partsOf, placeIn, placeNow, placeOf, standing } from "./indexes.ts";
 import { decodeKey, type Key, type KeyPart } from "./key.ts";
-import { pages } from "./pages.ts";
-import type { ReindexOptions, VersionedEntry } from "./types.ts";
+import { listing } from "./listing.ts";
+import { pages, type TextRange } from "./pages.ts";
+import type { ListByOptions, ReindexOptions, VersionedEntry, VersionedList } from "./types.ts";
 import { decodeValue } from "./value.ts";
 
 /** How entries are found by indexes. */
 export interface Lookup {
   getBy<T>(name: string, by: KeyPart | Key): Promise<VersionedEntry<T> | null>;
-  listBy<T>(name: string, by: KeyPart | Key): AsyncGenerator<VersionedEntry<T>, void, undefined>;
+  listBy<T>(name: string, by: KeyPart | Key, options?: ListByOptions): VersionedList<T>;
   reindex(options?: ReindexOptions): Promise<number>;
 }
 
@@ -44,19 +45,21 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
     }
   }
 
-  async function* listBy<T>(name: string, by: KeyPart | Key, ...others: unknown[]): AsyncGenerator<VersionedEntry<T>, void, undefined> {
-    if (others.some((other) => other !== undefined)) throw new KvError("KV_INVALID_VALUE", "listBy() takes no options: end the iteration when you have enough entries");
-    const index = indexOf(name);
-    const place = placeOf(index, partsOf(by));
-    if (index.isUnique) {
-      const entry = await one<T>(index, place);
-      if (entry !== null) yield entry;
-      return;
-    }
-    for await (const page of pages(store, { base: place, start: null, end: null })) {
-      const entries = await Promise.all(page.map(({ key, value }) => entryAt<T>(index, key, value)));
-      for (const entry of entries) if (entry !== null) yield entry;
-    }
+  function listBy<T>(name: string, by: KeyPart | Key, options: ListByOptions = {}): VersionedList<T> {
+    checkOptions(options, ["limit", "cursor", "reverse"], "listBy()");
+    const rangeNow = (): TextRange => ({ base: placeOf(indexOf(name), partsOf(by)), start: null, end: null });
+    return listing<T>(options, rangeNow, async function* (range, how) {
+      const index = indexOf(name);
+      if (index.isUnique) {
+        const entry = how.after === undefined ? await one<T>(index, range.base) : null;
+        if (entry !== null) yield [{ text: range.base, entry }];
+        return;
+      }
+      for await (const page of pages(store, range, how)) {
+        const entries = await Promise.all(page.map(({ key, value }) => entryAt<T>(index, key, value)));
+        yield entries.flatMap((entry, i) => (entry === null ? [] : [{ text: page[i]!.key, entry }]));
+      }
+    });
   }
 
   /** Removes from an index what leads to entries that are not found so. */

@@ -3,7 +3,7 @@ import { MOST_CHECKS, MOST_WRITES, refuseMore } from "../atomic/limits.ts";
 import { untilDone } from "../contention.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { deadline } from "../expires.ts";
-import type { StoreContext } from "../core.ts";
+import type { StoreContext } from "../context.ts";
 import { checkOptions } from "../options.ts";
 import { within } from "../patience.ts";
 import type { Turns } from "../turns.ts";

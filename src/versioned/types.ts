@@ -38,13 +38,16 @@ export type Selector =
 export interface VersionedListOptions {
   /** The most entries: a whole number from 1. Default: all. */
   limit?: number | undefined;
-  /** Goes on behind where a listing of the same selector and direction stopped. */
+  /** Continues behind the last entry of a listing with the same selector and direction. */
   cursor?: string | undefined;
   /** From the last key to the first. Default `false`. */
   reverse?: boolean | undefined;
   /** How many entries are asked for at once: a whole number from 1 to 1,000. Default 100. */
   batchSize?: number | undefined;
 }
+
+/** Options of `listBy()`. */
+export type ListByOptions = Pick<VersionedListOptions, "limit" | "cursor" | "reverse">;
 
 /** The entries of a listing, one after the other. */
 export interface VersionedList<T> extends AsyncIterableIterator<VersionedEntry<T>> {

@@ -12,7 +12,7 @@ import { decodeKey, encodeKey, type Key, type KeyPart } from "./key.ts";
 import { list } from "./list.ts";
 import { lookup } from "./lookup.ts";
 import { deleteInTurn, type Ground, transaction } from "./transaction.ts";
-import type { IndexOptions, MaybeEntry, ReindexOptions, Selector, VersionedEntry, VersionedList, VersionedListOptions, VersionedSetOptions, VersionedTransaction, WatchOptions } from "./types.ts";
+import type { IndexOptions, ListByOptions, MaybeEntry, ReindexOptions, Selector, VersionedEntry, VersionedList, VersionedListOptions, VersionedSetOptions, VersionedTransaction, WatchOptions } from "./types.ts";
 import { encodeValue, settled } from "./value.ts";
 import { tell, watch } from "./watch.ts";
 
@@ -114,8 +114,28 @@ export interface VersionedStore extends UsingDisposable {
    * @throws {KvError} KV_INVALID_VALUE for an index that there is not, or that is not unique.
    */
   getBy<T = unknown>(index: string, by: KeyPart | Key): Promise<VersionedEntry<T> | null>;
-  /** The entries that an index finds by this, in the order of their keys, a page at a time. Synchronous; the iteration rejects with KV_INVALID_VALUE for an index that there is not. */
-  listBy<T = unknown>(index: string, by: KeyPart | Key): AsyncGenerator<VersionedEntry<T>, void, undefined>;
+  /**
+   * The entries that an index finds by this, in the order of their keys. Synchronous: iterate over
+   * the result. It reads a page at a time. `limit`, `cursor` and `reverse` work as in `list()`.
+   *
+   * @throws {KvError} KV_INVALID_VALUE at once for wrong options. By the iteration: KV_INVALID_VALUE
+   * for an unknown index, KV_INVALID_CURSOR for the cursor of another listing.
+   * @example
+   * import kv from "anykv";
+   * import { versioned } from "anykv/versioned";
+   *
+   * const indexes = { team: { prefix: ["users"], of: (user) => user.team } };
+   * const store = versioned(kv(), { indexes });
+   * for (const name of ["ann", "bob", "eve"]) await store.set(["users", name], { team: "red" });
+   *
+   * const page = store.listBy("team", "red", { limit: 2 });
+   * const names = [];
+   * for await (const { key } of page) names.push(key[1]);
+   * console.log(names); // ["ann", "bob"]
+   * const rest = store.listBy("team", "red", { cursor: page.cursor });
+   * console.log((await rest.next()).value.key); // ["users", "eve"]
+   */
+  listBy<T = unknown>(index: string, by: KeyPart | Key, options?: ListByOptions): VersionedList<T>;
   /**
    * Makes the indexes right for entries that were written or deleted without them. Resolves to how many entries it looked at, each once for every index. Others may write meanwhile.
    *

@@ -8,5 +8,5 @@ for (const { name, create, cleanup, putForeign, hasForeign } of subjects) {
     cleanup,
     foreign: { put: (_store, key) => putForeign(key), has: (_store, key) => hasForeign(key) },
     runs: 15,
-  });
+  }, { wrappers: name === "INDEXEDDB" });
 }

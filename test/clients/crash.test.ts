@@ -6,9 +6,10 @@ import kv from "../../src/index.ts";
 import { place } from "../helpers/disk.ts";
 import { DISK_CLIENTS, openClient } from "../helpers/open-client.ts";
 import { valueOf } from "../helpers/other-process.ts";
+import { runs } from "../helpers/runs.ts";
 import { start } from "../helpers/processes.ts";
 
-const KILLS = 25;
+const KILLS = runs(25);
 
 /** Runs a writer, kills it at a random moment, and returns what it acknowledged: the last number of each key. */
 async function crash(client: string, folder: string, first: number): Promise<{ acknowledged: Map<string, number>; last: number }> {

@@ -1,4 +1,4 @@
-import fs, { type BigIntStats, chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import fs, { type BigIntStats, chmodSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -334,6 +334,24 @@ describe("writing", () => {
     rmSync(obstacle);
     await store.set("b", 3);
     expect(await store.all()).toEqual({ a: 1, b: 3 });
+  });
+
+  it("rejects writes to a file with hard links, which would diverge", async () => {
+    const path = newPath();
+    const store = storeAt(path);
+    await store.set("a", 1);
+    const other = join(path, "../other.json");
+    linkSync(path, other);
+    for (const linked of [store, storeAt(other)]) {
+      for (const write of [() => linked.set("a", 2), () => linked.del("a"), () => linked.clear()]) {
+        await expect(write()).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "FILE" });
+      }
+      expect(await linked.get("a")).toBe(1);
+    }
+    expect(textOf(other)).toBe(textOf(path));
+    rmSync(other);
+    await store.set("a", 3);
+    expect(await storeAt(path).get("a")).toBe(3);
   });
 
   it("removes expired records from the file", async () => {

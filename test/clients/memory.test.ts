@@ -12,7 +12,7 @@ certify("MEMORY", {
     has: (_store, key) => map.has(key),
   },
   runs: 300,
-});
+}, { wrappers: true });
 
 certify("MEMORY with the rich codec", {
   open: () => kv(new Map(), { codec: rich }) as never,

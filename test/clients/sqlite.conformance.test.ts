@@ -26,4 +26,4 @@ certify("SQLITE by better-sqlite3, with a table of its own", {
     put: (_store, key) => void db.prepare('INSERT OR REPLACE INTO "my ""table""" (key, value, version) VALUES (?, ?, ?)').run(key, "x", "theirs"),
     has: (_store, key) => db.prepare('SELECT 1 FROM "my ""table""" WHERE key = ?').get(key) !== undefined,
   },
-});
+}, { wrappers: true });

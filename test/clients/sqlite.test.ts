@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { inspect } from "node:util";
 import Database from "better-sqlite3";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { sqlite, type SqliteClient } from "../../src/clients/sqlite.ts";
@@ -49,6 +50,28 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       const names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all() as { name: string }[];
       expect(names.length).toBe(13);
       for (const { name } of names) expect(await storeOf(db, name).all()).toEqual({ a: name });
+    });
+
+    it("may have the name that the index of another table has, or would have", async () => {
+      for (const names of [["kv", "kv:expires"], ["kv:expires", "kv"], ["kv", "KV:EXPIRES", "kv:expires:2"], ["kv:expires:2", "kv", "kv:expires"]]) {
+        const path = `${place()}/data.db`;
+        const db = open(path);
+        const second = open(path);
+        for (const [i, name] of names.entries()) {
+          await storeOf(db, name).set("a", name, { expires: "1h" });
+          // A handle whose statements were prepared before the index was renamed.
+          await storeOf(second, names[0]).set("b", i);
+        }
+        for (const name of names) {
+          expect(await storeOf(db, name).get("a")).toBe(name);
+          const plan = db.prepare(`EXPLAIN QUERY PLAN SELECT rowid FROM "${name}" WHERE expires <= 5`).all();
+          expect(JSON.stringify(plan)).toContain(":expires");
+          const indexes = db.prepare("SELECT count(*) AS count FROM sqlite_master WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL").get(name);
+          expect(indexes).toMatchObject({ count: 1 });
+        }
+        second.close();
+        db.close();
+      }
     });
 
     it("cannot be called what SQLite cannot call it", async () => {
@@ -231,6 +254,11 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       insert(db, "b", VERSION, "");
       for (const key of ["a", "b"]) await expect(store.get(key)).rejects.toMatchObject({ code: "KV_CORRUPT", key });
       await expect(store.values()).rejects.toMatchObject({ code: "KV_CORRUPT", key: "a" });
+      insert(db, "c", VERSION, "secret");
+      const error = await store.get("c").catch(fail);
+      expect(error).toMatchObject({ code: "KV_CORRUPT", key: "c" });
+      expect(inspect(error, { showHidden: true })).not.toContain("secret");
+      await store.del("c");
       expect(await store.keys()).toEqual(["a", "b", "z"]);
       await store.set("a", 1);
       await store.prefix("b").clear();
@@ -384,6 +412,19 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       const reads = Promise.all([store.get("a"), store.has("a"), store.keys(), store.getMany(["a"])]);
       setTimeout(() => other.exec("COMMIT"), 20);
       expect(await reads).toEqual([1, true, ["a"], [1]]);
+      await store.close();
+      other.close();
+    });
+
+    it("are waited for by writes, and the reads behind those see what they wrote", async () => {
+      const file = path();
+      const other = open(file);
+      const store = storeOf(open(file));
+      await store.set("a", 1);
+      other.exec("BEGIN IMMEDIATE");
+      const calls = [store.set("a", 2), store.get("a"), store.del("a"), store.has("a"), store.set("a", 3), store.keys(), store.get("a")];
+      setTimeout(() => other.exec("COMMIT"), 20);
+      expect(await Promise.all(calls)).toEqual(["a", 2, "a", false, "a", ["a"], 3]);
       await store.close();
       other.close();
     });

@@ -35,10 +35,20 @@ const isExecutable = (file: string): boolean => {
   }
 };
 
+/** A program that is not on this machine. */
+export class MissingProgramError extends Error {
+  constructor(name: string, variable: string) {
+    super(`${name} is not installed: npm run setup, or set ${variable}`);
+  }
+}
+
 /** Where a program is: what an environment variable says, or on PATH, or among the versions of PostgreSQL. @throws when it is nowhere. */
 export function program(name: string, variable: string): string {
   const given = process.env[variable];
-  if (given !== undefined) return given;
+  if (given !== undefined) {
+    if (isExecutable(given)) return given;
+    throw new MissingProgramError(name, variable);
+  }
   const versions = "/usr/lib/postgresql";
   let folders = [...process.env.PATH!.split(path.delimiter), "/usr/sbin"];
   try {
@@ -47,7 +57,7 @@ export function program(name: string, variable: string): string {
     // No PostgreSQL from packages.
   }
   const found = folders.map((folder) => path.join(folder, name)).find(isExecutable);
-  if (found === undefined) throw new Error(`${name} is not installed: npm run setup, or set ${variable}`);
+  if (found === undefined) throw new MissingProgramError(name, variable);
   return found;
 }
 

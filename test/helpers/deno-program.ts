@@ -1,5 +1,5 @@
 /**
- * A program for Deno with the whole library in it. `deno run program.js <task> <path>`
+ * A program for Deno with the whole library in it. `deno run program.js <task> <path> <runs> <full>`
  *
  * - `suite`: the conformance suite on a database in memory and on one in a file; a line of JSON for each statement
  * - `increment`: raises "count" in the file 500 times, each by a commit that checks the version it read
@@ -10,13 +10,13 @@ import { everyWay } from "./workerd-ways.ts";
 
 declare const Deno: { args: string[]; openKv(path: string): Promise<DenoKv>; remove(path: string): Promise<void> };
 
-const [task, path] = Deno.args;
+const [task, path, runs, isFull] = Deno.args;
 
 if (task === "suite") {
   let files = 0;
   const opened = { ":memory:": async () => kv((await Deno.openKv(":memory:")) as never), file: async () => kv((await Deno.openKv(`${path}-${files++}`)) as never) };
   for (const [where, open] of Object.entries(opened)) {
-    for (const [way, tests] of everyWay({ open, runs: 10 })) {
+    for (const [way, tests] of everyWay({ open, runs: Number(runs) }, isFull === "full")) {
       for (const { name, run } of tests) {
         const failure = await run().then(
           () => null,

@@ -13,9 +13,12 @@ export async function writeDenoProgram(folder: string): Promise<string> {
   return file;
 }
 
-/** Runs a program in Deno to its end, and returns its output. @throws when it fails. */
+/**
+ * Runs a program in Deno to its end, and returns its output. Deno asks for all permissions where
+ * files are below /dev, as those in memory are. @throws when it fails.
+ */
 export async function runDeno(folder: string, file: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(binary, ["run", "--unstable-kv", "--allow-read", "--allow-write", "--no-remote", file, ...args], {
+  const { stdout } = await promisify(execFile)(binary, ["run", "--unstable-kv", "--allow-all", "--no-remote", file, ...args], {
     env: { DENO_DIR: `${folder}/cache`, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
     maxBuffer: 64 * 1024 * 1024,
   });

@@ -9,7 +9,7 @@
  * - `powerless`: gives up the rights of root, reads "a", and prints that, the keys and what a write is refused with
  */
 import fs, { writeSync } from "node:fs";
-import { syncBuiltinESMExports } from "node:module";
+import { flushCompileCache, syncBuiltinESMExports } from "node:module";
 import type { KvError } from "../../src/errors.ts";
 import type { Json } from "../../src/types.ts";
 import kv from "../../src/index.ts";
@@ -26,6 +26,8 @@ const [task, client = "FILE", folder = "", argument = ""] = process.argv.slice(2
 async function main(): Promise<void> {
   const store = kv<Json>((await openClient(client as DiskClient, folder)) as never);
 
+  // A process that is killed would not do it at its end.
+  flushCompileCache();
   if (task === "increment") {
     for (let done = 0; done < Number(argument); ) {
       const entry = await store.entry<number>("count");

@@ -64,14 +64,14 @@ describe.concurrent("npm test", () => {
   it("prints a line for each project, and each failure with its error and command", async () => {
     const { code, lines } = await start("ends").ended;
     expect(code).toBe(1);
-    expect(lines.at(-1)).toBe("3 passed, 2 failed, 1 skipped");
+    expect(lines.at(-1)).toBe("3 passed, 3 failed, 1 skipped");
     expect(
       lines
         .filter((line) => line.startsWith("■"))
         .map((line) => line.replace(/\(.*/, ""))
         .sort(),
-    ).toEqual(["■ bad: 1 passed, 2 failed, 0 skipped ", "■ good: 2 passed, 0 failed, 1 skipped "]);
-    const failures = lines.slice(lines.indexOf("2 failed:") + 1, -2).join("\n");
+    ).toEqual(["■ bad: 1 passed, 3 failed, 0 skipped ", "■ good: 2 passed, 0 failed, 1 skipped "]);
+    const failures = lines.slice(lines.indexOf("3 failed:") + 1, -2).join("\n");
     expect(
       failures
         .split("\n\n")
@@ -84,6 +84,12 @@ describe.concurrent("npm test", () => {
         "    npm run test:bad -- bad-file.case.ts",
       ].join("\n"),
       [
+        "bad.case.ts › a suite (with 'odd' letters) > fails for one of many",
+        "    Property failed after 1 tests",
+        "    ANYKV_SEED=7 npm run test:bad -- bad.case.ts" +
+          " -t '^a suite \\(with '\\''odd'\\'' letters\\) > fails for one of many$'",
+      ].join("\n"),
+      [
         "bad.case.ts › a suite (with 'odd' letters) > fails: 1 + 1 = 3?",
         "    the first line",
         "    npm run test:bad -- bad.case.ts" +
@@ -94,7 +100,9 @@ describe.concurrent("npm test", () => {
 
   it("prints a command that repeats the failed test alone", async () => {
     const { lines } = await start("ends").ended;
-    const filter = lines.find((line) => line.includes(" -t "))!.replace(/^.*test:bad -- /, "");
+    const filter = lines
+      .find((line) => /test:bad .*= 3/.test(line))!
+      .replace(/^.*test:bad -- /, "");
     const file = join(folder.path, "repeated.json");
     const flags = `--root=test/scripts/runs/ends --reporter=json --outputFile=${file}`;
     const command = `"${process.execPath}" node_modules/vitest/vitest.mjs run ${flags} ${filter}`;

@@ -29,6 +29,9 @@ async function fill(store: Store, pairs: readonly [string, number][]): Promise<v
   for (let i = 0; i < pairs.length; i += 400) await store.setMany(pairs.slice(i, i + 400));
 }
 
+/** Each call goes through a proxy, and may take long on a busy machine. */
+const open = (client: WorkersKv | ReturnType<typeof cloudflare>): Store => kv(client, { timeout: "1m" });
+
 /** What Workers KV itself tells of a key. */
 async function told(name: string): Promise<{ expiration?: number; metadata?: unknown } | undefined> {
   return (await binding.list({ prefix: name })).keys.find((key) => key.name === name);
@@ -42,7 +45,7 @@ afterAll(() => workerd.dispose());
 
 describe("CLOUDFLARE", () => {
   it("keeps the deadline of a field of a typed store that is written again", async () => {
-    const store = kv(binding).expires("1d");
+    const store = open(binding).expires("1d");
     const name = DynamicStore("s", "string", { store }).take("name");
     const [late, deadlines] = [Date.parse("2999-01-01"), [] as (number | null)[]];
     for (const [text, options] of [["a", { expires: new Date(late) }], ["b", {}], ["c", { expires: null }], ["d", {}]] as const) {
@@ -54,33 +57,33 @@ describe("CLOUDFLARE", () => {
 
   it("iterates 1,000 keys and 100 values a call, and reads no value for keys", async () => {
     const pairs = numbered(2350);
-    await fill(kv(binding, { timeout: 0 }).prefix("p:"), pairs);
+    await fill(open(binding).prefix("p:"), pairs);
     await binding.put("q", "theirs");
-    const store = kv(cloudflare(counted())).prefix("p:");
+    const store = open(cloudflare(counted())).prefix("p:");
     let seen = 0;
     for await (const [key, value] of store) expect([key, value]).toEqual(pairs[seen++]);
     expect(seen).toBe(2350);
     expect(calls).toEqual({ get: 0, bulk: 24, list: 3, put: 0, delete: 0 });
-    expect((await kv(cloudflare(counted())).prefix("p:").keys()).length).toBe(2350);
+    expect((await open(cloudflare(counted())).prefix("p:").keys()).length).toBe(2350);
     expect(calls).toEqual({ get: 0, bulk: 0, list: 3, put: 0, delete: 0 });
     // Another store has to come past the keys before, once, and reads none of their values.
     const first = await store.list({ limit: 1500 });
-    const other = kv(cloudflare(counted())).prefix("p:");
+    const other = open(cloudflare(counted())).prefix("p:");
     const page = await other.list({ limit: 50, cursor: first.cursor });
     expect(page.entries[0]!.key).toBe("n01500");
     expect(calls).toEqual({ get: 0, bulk: 1, list: 2, put: 0, delete: 0 });
     // From there on it knows the place.
     await other.list({ limit: 50, cursor: page.cursor });
     expect(calls).toEqual({ get: 0, bulk: 2, list: 3, put: 0, delete: 0 });
-    const last = await kv(cloudflare(counted())).prefix("p:").list({ limit: 3, reverse: true });
+    const last = await open(cloudflare(counted())).prefix("p:").list({ limit: 3, reverse: true });
     expect(last.entries.map(({ value }) => value)).toEqual([2349, 2348, 2347]);
     expect(calls).toEqual({ get: 0, bulk: 1, list: 3, put: 0, delete: 0 });
   });
 
   it("pages go on from where they stopped: one call each, in both directions right", async () => {
     const pairs = numbered(230);
-    await fill(kv(binding, { timeout: 0 }), pairs);
-    const store = kv(cloudflare(counted()));
+    await fill(open(binding), pairs);
+    const store = open(cloudflare(counted()));
     for (const reverse of [false, true]) {
       const found: unknown[] = [];
       let pages = 0;
@@ -96,7 +99,7 @@ describe("CLOUDFLARE", () => {
   });
 
   it("gives Workers KV the deadline as well, rounded up, and a minute at least", async () => {
-    const store = kv(binding);
+    const store = open(binding);
     const now = Date.now() / 1000;
     await store.setMany([["short", 1]], { expires: "1s" });
     await store.set("long", 1, { expires: "2h" });
@@ -114,7 +117,7 @@ describe("CLOUDFLARE", () => {
   });
 
   it("keeps the documented text, and version and deadline in the metadata of the key; metadata of one's own may be long", async () => {
-    const store = kv(binding);
+    const store = open(binding);
     const at = Date.now() + 3_600_000;
     await store.set("a", { b: 1 }, { expires: new Date(at), metadata: "m".repeat(5000) });
     const { version } = (await store.entry("a"))!;
@@ -123,7 +126,7 @@ describe("CLOUDFLARE", () => {
   });
 
   it("lists no expired keys, though Workers KV still has them", async () => {
-    const store = kv(binding);
+    const store = open(binding);
     await store.set("gone", 1, { expires: 0.001 });
     await store.set("there", 1);
     while ((await store.get("gone")) !== null);
@@ -133,7 +136,7 @@ describe("CLOUDFLARE", () => {
   });
 
   it("reads keys that a bulk leaves out, and values that are too large together", async () => {
-    const store = kv(cloudflare(counted()));
+    const store = open(cloudflare(counted()));
     await store.setMany([["1", "one"], ["2", "two"], ["01", "zero one"], ["x", "x"]]);
     expect(await store.getMany(["2", "x", "1", "none", "01", "2"])).toEqual(["two", "x", "one", null, "zero one", "two"]);
     expect(calls.bulk).toBe(1);
@@ -146,15 +149,15 @@ describe("CLOUDFLARE", () => {
   });
 
   it("works on a binding that knows no bulk", async () => {
-    await kv(binding).setMany([["a", 1], ["b", 2]]);
+    await open(binding).setMany([["a", 1], ["b", 2]]);
     const old = new Proxy(counted(), {
       get: (target, name: keyof WorkersKv) => (name === "get" ? (key: unknown) => binding.get(String(key)) : target[name]),
     });
-    expect(await kv(cloudflare(old)).getMany(["a", "b", "c"])).toEqual([1, 2, null]);
+    expect(await open(cloudflare(old)).getMany(["a", "b", "c"])).toEqual([1, 2, null]);
   });
 
   it("takes keys that Workers KV refuses, in order", async () => {
-    const store = kv(binding);
+    const store = open(binding);
     const keys = [".", ".\0", ".\0\0", ".\0a", ".a", "..", "..\0", "..\0\0", "...", "-", "/"].sort(compareKeys);
     await store.setMany(keys.map((key) => [key, key]));
     expect((await store.list()).entries.map(({ key, value }) => [key, value])).toEqual(keys.map((key) => [key, key]));
@@ -166,7 +169,7 @@ describe("CLOUDFLARE", () => {
   });
 
   it("refuses what is too large before it is sent, and leaves what was there", async () => {
-    const store = kv(cloudflare(counted()));
+    const store = open(cloudflare(counted()));
     await store.set("a", "before");
     await expect(store.set("a", "é".repeat(14_000_000))).rejects.toMatchObject({ code: "KV_TOO_LARGE", key: "a" });
     expect(calls.put).toBe(1);
@@ -175,18 +178,18 @@ describe("CLOUDFLARE", () => {
   });
 
   it("says why it cannot commit, and what a refusal of Workers KV means", async () => {
-    const store = kv(binding);
+    const store = open(binding);
     expect(store.supports).toMatchObject({ atomic: "no", order: false, expires: "native", keyBytes: 512 });
     await expect(store.commit([], [{ key: "a", value: 1 }])).rejects.toMatchObject({ code: "KV_NOT_SUPPORTED", client: "CLOUDFLARE" });
     // No simulation limits the rate.
     const busy = { ...counted(), get: binding.get, list: binding.list, delete: binding.delete, getWithMetadata: binding.getWithMetadata, put: () => Promise.reject(new Error("KV PUT failed: 429 Too Many Requests")) };
-    await expect(kv(cloudflare(busy)).set("a", 1)).rejects.toMatchObject({ code: "KV_RATE_LIMITED", key: "a" });
+    await expect(open(cloudflare(busy)).set("a", 1)).rejects.toMatchObject({ code: "KV_RATE_LIMITED", key: "a" });
   });
 
   it("leaves alone what others put, whatever their metadata", async () => {
     const theirs: [string, unknown][] = [["t0", undefined], ["t1", { v: "x" }], ["t2", { e: 1 }], ["t3", "text"], ["t4", { v: "0".repeat(20), e: "soon" }]];
     for (const [key, metadata] of theirs) await binding.put(key, "canary", metadata === undefined ? {} : { metadata });
-    const store = kv(binding);
+    const store = open(binding);
     await store.prefix("t").set("mine", 1);
     expect(await store.keys()).toEqual(["tmine"]);
     await expect(store.get("t1")).rejects.toMatchObject({ code: "KV_FOREIGN" });

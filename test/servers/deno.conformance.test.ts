@@ -6,6 +6,7 @@ import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { runDeno, writeDenoProgram } from "../helpers/deno.ts";
 import { temporaryFolder } from "../helpers/folders.ts";
+import { isFull, runs } from "../helpers/runs.ts";
 import { everyWay } from "../helpers/workerd-ways.ts";
 
 let db: Awaited<ReturnType<typeof openKv>>;
@@ -40,7 +41,7 @@ describe("DENO in Deno", () => {
   const program = temporaryFolder();
   let results = new Map<string, string | null>();
   beforeAll(async () => {
-    const output = await runDeno(program.path, await writeDenoProgram(program.path), "suite", `${program.path}/db`);
+    const output = await runDeno(program.path, await writeDenoProgram(program.path), "suite", `${program.path}/db`, `${runs(10)}`, isFull ? "full" : "");
     const lines = output.trim().split("\n").map((line) => JSON.parse(line) as { name: string; failure: string | null });
     results = new Map(lines.map(({ name, failure }) => [name, failure]));
   });
@@ -48,7 +49,7 @@ describe("DENO in Deno", () => {
 
   for (const where of [":memory:", "file"]) {
     // Here only for the names: the statements have run over there.
-    for (const [way, tests] of everyWay({ open: () => kv() })) {
+    for (const [way, tests] of everyWay({ open: () => kv() }, isFull)) {
       for (const { name } of tests) it(`${where} ${way}: ${name}`, () => expect(results.get(`${where} ${way}: ${name}`)).toBe(null));
     }
   }

@@ -32,7 +32,7 @@ certify("REDIS by node-redis", {
     return open();
   },
   reopen: reopen!,
-});
+}, { wrappers: true });
 
 describe("REDIS by node-redis conforms while time passes", () => {
   for (const test of conformance({ open, reopen: reopen!, clock: "real", runs: 5 })) it(test.name, test.run);

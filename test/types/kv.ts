@@ -38,6 +38,10 @@ class NeedsArguments extends OwnClass {
   }
 }
 
+async function connect(): Promise<Client> {
+  return process.env.KV_URL === undefined ? new Map() : new URL(process.env.KV_URL);
+}
+
 export function clients(): Client[] {
   const accepted: Client[] = [
     new Map(),
@@ -71,6 +75,7 @@ export function clients(): Client[] {
     kv(new Map(), { codec: rich }),
     Promise.resolve(new Map()),
     Promise.resolve(kv<User>()),
+    connect(),
   ];
   kv();
   kv(undefined);

@@ -1,7 +1,17 @@
 // Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other line must.
 import kv, { type Store } from "anykv";
 import { createHandler, serve, spaceOf } from "anykv/http";
-import { type Key, type KeyPart, type MaybeEntry, type Selector, type VersionedCommit, type VersionedEntry, type VersionedStore, versioned } from "anykv/versioned";
+import {
+  type Key,
+  type KeyPart,
+  type MaybeEntry,
+  type Selector,
+  type VersionedCommit,
+  type VersionedEntry,
+  type VersionedList,
+  type VersionedStore,
+  versioned,
+} from "anykv/versioned";
 
 interface User {
   name: string;
@@ -104,6 +114,10 @@ export async function indexed(plain: Store, users: Store<User>): Promise<void> {
   const found = await store.getBy<User>("email", "ann@example.com");
   same<typeof found, VersionedEntry<User> | null>();
   for await (const entry of store.listBy<User>("name", ["Ann", 2])) same<typeof entry, VersionedEntry<User>>();
+  const page = store.listBy<User>("name", "Ann", { limit: 5, cursor: "x", reverse: true });
+  same<typeof page, VersionedList<User>>();
+  // @ts-expect-error no such option
+  store.listBy("name", "Ann", { batchSize: 5 });
   const count = await store.reindex({ progress: (done) => done.toFixed() });
   same<typeof count, number>();
   for await (const states of store.watch([["a"]], { raw: true, interval: "500ms" })) same<typeof states, MaybeEntry[]>();

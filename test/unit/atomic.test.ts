@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { atomic, increment, replace, setIfAbsent, take, update } from "../../src/atomic/index.ts";
+import { atomic, increment, remove, replace, setIfAbsent, take, update } from "../../src/atomic/index.ts";
 import kv, { type Store } from "../../src/index.ts";
 
 /** A client of one's own that keeps bare values and has no versions: nothing can be compared. */
@@ -242,5 +242,26 @@ describe("a client without compare-and-set", () => {
     const store = kv(Promise.resolve(new Map())).prefix("p:");
     expect(await increment(store, "n")).toBe(1);
     expect(await store.keys()).toEqual(["n"]);
+  });
+});
+
+describe("remove()", () => {
+  it("tells one of many that the key was there", async () => {
+    const store = kv();
+    await store.set("a", 0);
+    const results = await Promise.all(Array.from({ length: 10 }, () => remove(store, "a")));
+    expect(results.filter(Boolean)).toEqual([true]);
+    expect([await store.has("a"), await remove(store, "a")]).toEqual([false, false]);
+  });
+
+  it("takes an expired key for absent", async () => {
+    const store = kv();
+    await store.set("a", 1, { expires: 0.001 });
+    await vi.waitUntil(async () => !(await store.has("a")));
+    expect(await remove(store, "a")).toBe(false);
+  });
+
+  it("is rejected without compare-and-set", async () => {
+    await expect(remove(versionless(), "a")).rejects.toMatchObject({ code: "KV_NOT_SUPPORTED" });
   });
 });

@@ -6,6 +6,7 @@ import { MemoryLevel } from "memory-level";
 import { describe, expect, it } from "vitest";
 import { jsonCodec, rich, type Rich } from "../../src/codec.ts";
 import kv, { isKvError, type KvError, type Store } from "../../src/index.ts";
+import { runs } from "../helpers/runs.ts";
 
 /** What comes back when the encoded form goes through a text, as it does in most clients. */
 const again = (value: unknown): unknown => rich.decode(JSON.parse(JSON.stringify(rich.encode(value))));
@@ -157,7 +158,7 @@ describe("rich", () => {
     );
     // Not by vitest, which takes an object's own key "constructor" for its class.
     const same = fc.property(part, (value) => isDeepStrictEqual(again(value), value));
-    expect(() => fc.assert(same, { numRuns: 2000 })).not.toThrow();
+    expect(() => fc.assert(same, { numRuns: runs(2000) })).not.toThrow();
   });
 });
 

@@ -10,6 +10,7 @@ import kv, { type Client, type CustomClient, type Store } from "../../src/index.
 import { place } from "../helpers/disk.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { DRIVERS } from "../helpers/sqlite-drivers.ts";
+import { runs } from "../helpers/runs.ts";
 
 type Plain = CustomClient & { data: Map<string, unknown> };
 
@@ -184,7 +185,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
       await store.prefix(prefix).clear();
       expect(sorted(await store.keys())).toEqual(sorted(keys.filter((key) => !within.includes(key))));
     });
-    await fc.assert(literal, { numRuns: 60 });
+    await fc.assert(literal, { numRuns: runs(60) });
     await store.close();
   });
 

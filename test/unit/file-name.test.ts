@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { fileName, isHashed, keyOf, mayStartWith } from "../../src/disk/file-name.ts";
+import { runs } from "../helpers/runs.ts";
 
 const key = fc.oneof(
   fc.string({ unit: "binary", minLength: 1, maxLength: 60 }),
@@ -18,7 +19,7 @@ it("gives every two keys two names, also where case and composition do not count
       fc.pre(a !== b);
       expect(fileName(a).toLowerCase().normalize("NFC")).not.toBe(fileName(b).toLowerCase().normalize("NFC"));
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
 
@@ -30,7 +31,7 @@ it("makes names that every file system takes", () => {
       expect(name).not.toMatch(/^(con|prn|aux|nul|com\d|lpt\d)\./i);
       expect(name.length).toBeLessThanOrEqual(117);
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
 
@@ -40,7 +41,7 @@ it("reads the key back from every name that is not hashed, and from no other tex
       const name = fileName(key);
       expect(keyOf(name)).toBe(isHashed(name) ? null : key);
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
   for (const stray of [".json", "a", "A.json", "%41%.json", "100%.json", "%4A.json", "%61.json", "con.json", ".hidden.json", "%ff.json", "a.JSON", "~x.json", "a b.json"]) {
     expect([stray, keyOf(stray)]).toEqual([stray, null]);
@@ -61,7 +62,7 @@ it("never says that a key is not under its prefix, and mostly that others are no
       const prefix = Array.from(key).slice(0, cut % 10).join("");
       expect(mayStartWith(fileName(key), prefix)).toBe(true);
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
   expect(mayStartWith(fileName("b1"), "a")).toBe(false);
   expect(mayStartWith(fileName(`b${"x".repeat(300)}`), "a")).toBe(false);

@@ -9,8 +9,8 @@ const FLOORS: readonly [pattern: RegExp, floor: number][] = [
   [/^(types|errors|api)\.ts$/, 0],
   [/^clients\/define\.ts$/, 1.5],
   [/^clients\//, 2],
-  [/^(connection|core|ending|guard|in-turn|items|lazy|listing|load|operations|perform|promised-store|store|sweep|sweeping|turns)\.ts$/, 3],
-  [/^(detect|index)\.ts$/, 4],
+  [/^(connection|context|ending|failure|guard|in-turn|items|lazy|listing|operations|perform|promised-store|store|sweep|sweeping|turns)\.ts$/, 3],
+  [/^(core|detect|index)\.ts$/, 4],
   [/^reactive\/(react|vue|svelte|solid)\.ts$/, 6],
   [/^(codec\.ts|conformance\/|atomic\/|versioned\/|http\/|namespace\/|lua\/|schema\/|reactive\/)/, 5],
   [/^(disk\/|browser\/|database\/|servers\/|[^/]+\.ts$)/, 1],
@@ -39,7 +39,8 @@ it("knows every file and every import", () => {
 it("imports go down", () => {
   const wrong: string[] = [];
   for (const [file, targets] of graph) {
-    for (const target of targets) {
+    // load.ts alone goes up, by import().
+    for (const target of file === "load.ts" ? [] : targets) {
       const [from, to] = [floorOf(file), floorOf(target)];
       const beside = from === to && (Math.floor(from) !== 2 || from === 1.5);
       const isOther = from === 5 && to === 5 && path.dirname(file) !== path.dirname(target);

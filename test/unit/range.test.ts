@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { compareKeys } from "../../src/key.ts";
 import { prefixEnd } from "../../src/database/range.ts";
+import { runs } from "../helpers/runs.ts";
 
 it("is the next text at the last place that has one", () => {
   expect(prefixEnd("a")).toBe("b");
@@ -26,5 +27,5 @@ it("parts every text with the prefix from every text behind them", () => {
     const isInside = (key: string): boolean => compareKeys(key, prefix) >= 0 && isBefore(key);
     return isInside(prefix + rest) && isInside(other) === other.startsWith(prefix) && (end === null || end.isWellFormed());
   });
-  expect(() => fc.assert(inside, { numRuns: 2000 })).not.toThrow();
+  expect(() => fc.assert(inside, { numRuns: runs(2000) })).not.toThrow();
 });

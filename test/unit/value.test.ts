@@ -1,6 +1,7 @@
 import vm from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { runs } from "../helpers/runs.ts";
 import { copyOf } from "../../src/value.ts";
 import { checkedCopy } from "../../src/value-fault.ts";
 
@@ -11,6 +12,7 @@ it("copies what JSON keeps, exactly as JSON would", () => {
       expect(checkedCopy(value)).toEqual(expected);
       expect(copyOf(checkedCopy(value))).toEqual(expected);
     }),
+    { numRuns: runs(100) },
   );
 });
 

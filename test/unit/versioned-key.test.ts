@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compareKeys } from "../../src/key.ts";
 import { decodeKey, encodeKey, encodePrefix, type Key, type KeyPart } from "../../src/versioned/key.ts";
+import { runs } from "../helpers/runs.ts";
 
 const RANK = ["object", "string", "bigint", "number", "boolean"];
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -47,18 +48,18 @@ const key = fc.array(part, { minLength: 1, maxLength: 4 });
 
 describe("the texts of keys", () => {
   it("come back as the same key", () => {
-    fc.assert(fc.property(key, (parts) => void expect(decodeKey(encodeKey(parts))).toEqual(parts)), { numRuns: 3000 });
+    fc.assert(fc.property(key, (parts) => void expect(decodeKey(encodeKey(parts))).toEqual(parts)), { numRuns: runs(3000) });
   });
 
   it("sort as keys do, and are different for different keys", () => {
-    fc.assert(fc.property(key, key, (a, b) => void expect(Math.sign(compareKeys(encodeKey(a), encodeKey(b)))).toBe(Math.sign(compare(a, b)))), { numRuns: 5000 });
+    fc.assert(fc.property(key, key, (a, b) => void expect(Math.sign(compareKeys(encodeKey(a), encodeKey(b)))).toBe(Math.sign(compare(a, b)))), { numRuns: runs(5000) });
     // Keys that share a beginning are where order goes wrong.
     fc.assert(
       fc.property(fc.array(part, { maxLength: 2 }), part, part, fc.array(part, { maxLength: 2 }), (before, a, b, behind) => {
         const [x, y] = [[...before, a], [...before, b, ...behind]];
         expect(Math.sign(compareKeys(encodeKey(x), encodeKey(y)))).toBe(Math.sign(compare(x, y)));
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   });
 
@@ -70,7 +71,7 @@ describe("the texts of keys", () => {
         const isUnder = other.length > prefix.length && prefix.every((each, i) => compareParts(each, other[i]!) === 0);
         expect(encodeKey(other).startsWith(encodePrefix(prefix))).toBe(isUnder);
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
   });
 

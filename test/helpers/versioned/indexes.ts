@@ -127,6 +127,46 @@ export function indexSuite(name: string, open: () => Store | Promise<Store>, ano
       expect(await isWhole(users, store)).toBe(true);
     });
 
+    test("lists pages of an index by limit, cursor and reverse", async (users) => {
+      for (let id = 1; id <= 5; id++) await users.set(["users", id], { team: "red", email: `${id}@x` });
+      await users.set(["users", 6], { team: "redder" });
+      const page = users.listBy("team", "red", { limit: 2 });
+      expect(() => page.cursor).toThrow(expect.objectContaining({ code: "KV_INVALID_CURSOR" }));
+      expect(await idsOf(page)).toStrictEqual(["1", "2"]);
+      const second = users.listBy("team", "red", { limit: 2, cursor: page.cursor });
+      expect(await idsOf(second)).toStrictEqual(["3", "4"]);
+      // The cursor stays valid when its entry has left the index.
+      await users.delete(["users", 4]);
+      const last = users.listBy("team", "red", { cursor: second.cursor });
+      expect(await idsOf(last)).toStrictEqual(["5"]);
+      await users.set(["users", 7], { team: "red" });
+      expect(await idsOf(users.listBy("team", "red", { cursor: last.cursor }))).toStrictEqual([]);
+      const back = users.listBy("team", "red", { limit: 3, reverse: true });
+      expect(await idsOf(back)).toStrictEqual(["7", "5", "3"]);
+      expect(await idsOf(users.listBy("team", "red", { reverse: true, cursor: back.cursor }))).toStrictEqual(["2", "1"]);
+      const single = users.listBy("email", "5@x", { limit: 1 });
+      expect(await idsOf(single)).toStrictEqual(["5"]);
+      expect(await idsOf(users.listBy("email", "5@x", { cursor: single.cursor }))).toStrictEqual([]);
+      const { cursor } = page;
+      for (const call of [
+        () => users.listBy("team", "red", { cursor, reverse: true }).next(),
+        () => users.listBy("team", "blue", { cursor }).next(),
+        () => users.listBy("team", "red", { cursor: "x" }).next(),
+      ]) await expect(call()).rejects.toMatchObject({ code: "KV_INVALID_CURSOR" });
+      for (const limit of [0, -1, 1.5, "2"]) {
+        expect(() => users.listBy("team", "red", { limit: limit as number })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
+      }
+    });
+
+    test("counts only found entries towards the limit of an index listing", async (users, store) => {
+      for (const id of ["1", "2", "3", "4"]) await users.set(["users", id], { team: "red" });
+      // Deleted without the index: its index entries stay.
+      await store.delMany(["users 1", "users 2"]);
+      const page = users.listBy("team", "red", { limit: 1 });
+      expect(await idsOf(page)).toStrictEqual(["3"]);
+      expect(await idsOf(users.listBy("team", "red", { limit: 9, cursor: page.cursor }))).toStrictEqual(["4"]);
+    });
+
     test("lists in the order of keys, more than one request brings", async (users) => {
       const ids = Array.from({ length: 250 }, (_, i) => i);
       for (let i = 0; i < 250; i += 50) await Promise.all(ids.slice(i, i + 50).map((id) => users.set(["users", id % 2 === 0 ? id : `${id}`], { team: "all" })));

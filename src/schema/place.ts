@@ -1,0 +1,73 @@
+import { isKvError, KvError, type KvErrorCode } from "../errors.ts";
+import { deadline } from "../expires.ts";
+import { fail } from "../failure.ts";
+import { checkOptions } from "../options.ts";
+import type { Expires } from "../types.ts";
+import type { Watched } from "../watch.ts";
+import type { FieldWriteOptions } from "./fields.ts";
+import type { Ground } from "./ground.ts";
+
+/** Where a field is kept, and the errors that name it. */
+export class Place {
+  /** The path, without the prefix of the store underneath. */
+  readonly key: string;
+  readonly kind: string;
+  readonly ground: Ground;
+
+  constructor(ground: Ground, key: string, kind: string) {
+    this.ground = ground;
+    this.key = key;
+    this.kind = kind;
+  }
+
+  /** The key as the client sees it. */
+  get full(): string {
+    return this.ground.context.prefix + this.key;
+  }
+
+  /** The type of the client. */
+  get client(): string {
+    return this.ground.store.type;
+  }
+
+  /** What those watch who watch this field. */
+  get watched(): Watched {
+    return { connection: this.ground.context.connection, keys: [this.full] };
+  }
+
+  /** Throws the error; what the client calls foreign is only of another kind, perhaps. */
+  refuse(error: unknown): never {
+    if (!isKvError(error, "KV_FOREIGN")) throw error;
+    throw this.foreign();
+  }
+
+  /** Checks options as {@link checkOptions} does. Its errors say which field they are about. */
+  checkOptions(options: unknown, known: readonly string[], where: string, code?: KvErrorCode): void {
+    try {
+      checkOptions(options, known, where, code);
+    } catch (error) {
+      fail(this.ground.context.connection, error, "writing", this.full);
+    }
+  }
+
+  /** The moment of an expiry; `undefined` for none. @throws {KvError} KV_INVALID_EXPIRES. */
+  deadline(expires: Expires | undefined): number | null | undefined {
+    try {
+      return expires === undefined ? undefined : deadline(expires, Date.now());
+    } catch (error) {
+      return fail(this.ground.context.connection, error, "writing", this.full);
+    }
+  }
+
+  /** @throws {KvError} KV_INVALID_EXPIRES for what is no expiry, and for options that are none. */
+  expiryOf(options: FieldWriteOptions | undefined): Expires | undefined {
+    // A bare duration or Date in its place would mean "never" by mistake.
+    this.checkOptions(options, ["expires"], "a write", "KV_INVALID_EXPIRES");
+    this.deadline(options?.expires);
+    return options?.expires;
+  }
+
+  foreign(): KvError {
+    return new KvError("KV_FOREIGN", `what is kept under ${JSON.stringify(this.full)} is no ${this.kind}: erase() removes it`, { client: this.client, key: this.full });
+  }
+}

@@ -1,0 +1,153 @@
+import type { Entry } from "../api.ts";
+import { update } from "../atomic/update.ts";
+import type { Guarded } from "../guard.ts";
+import type { StructureCalls, StructureName, StructureReads, StructureWrites } from "../structures.ts";
+import type { Expires, StructurePlace } from "../types.ts";
+import { tell } from "../watch.ts";
+import type { Place } from "./place.ts";
+import { IS_STATE, READS, type States, type Step, WRITES } from "./states.ts";
+
+/** What the record of a field holds: its state under the name of its kind. */
+export type Content = { readonly [member: string]: unknown };
+
+/** Asks the client for something that it does itself. */
+type Native = <Name extends StructureName>(name: Name, place: Partial<StructurePlace>, ...args: Parameters<StructureCalls[Name]>) => Promise<ReturnType<StructureCalls[Name]>>;
+
+/** The kind without the number of bits that a bitset has. */
+const stateKind = (kind: string): string => kind.replace(/\d+$/, "");
+
+/** Whether a client can have its own type for a kind of field. */
+export const canBeNative = (kind: string): boolean => Object.hasOwn(IS_STATE, stateKind(kind));
+
+/** The expiry that an entry has, for a write that keeps it. */
+const keptExpiry = (entry: Entry<unknown> | null): Expires | undefined => (entry === null ? undefined : entry.expires === null ? null : new Date(entry.expires));
+
+/**
+ * The steps of an operation on a field, for an operation that has its turn. Numbers and collections are
+ * the client's own where it has such types; anything else is one record, and changed by compare-and-set.
+ */
+export class Steps {
+  readonly #place: Place;
+  readonly #adapter: Guarded;
+
+  constructor(place: Place, adapter: Guarded) {
+    this.#place = place;
+    this.#adapter = adapter;
+  }
+
+  /** What the client does itself; `undefined` where the field is a record. */
+  native(): Native | undefined {
+    const own = this.#place;
+    const { structure } = this.#adapter;
+    if (structure === undefined || !canBeNative(own.kind)) return undefined;
+    const initial = own.deadline(own.ground.context.expires) ?? null;
+    // Each answer is what the name says: both sides are made from one table.
+    const ask: Native = async (name, place, ...args) => (await structure(name, { key: own.full, expires: undefined, initial, ...place }, ...args)) as never;
+    return (name, place, ...args) => ask(name, place, ...args).catch((error) => own.refuse(error));
+  }
+
+  /** Reads something of the field. */
+  async read<Name extends keyof StructureReads>(name: Name, ...args: Parameters<StructureReads[Name]>): Promise<ReturnType<StructureReads[Name]>> {
+    const native = this.native();
+    if (native !== undefined) return native(name, {}, ...(args as never)) as never;
+    // The kind of the name is that of the field, so that state and arguments are what its function takes.
+    const reading = READS[name] as (state: unknown, ...args: unknown[]) => never;
+    return reading(this.#stateIn(await this.content()), ...args);
+  }
+
+  /** Changes something of the field. */
+  async write<Name extends keyof StructureWrites>(expires: Expires | undefined, name: Name, ...args: Parameters<StructureWrites[Name]>): Promise<ReturnType<StructureWrites[Name]>> {
+    const native = this.native();
+    if (native !== undefined) {
+      const answer = await native(name, { expires: this.#place.deadline(expires) }, ...(args as never));
+      tell(this.#place.watched);
+      return answer as never;
+    }
+    const writing = WRITES[name] as (state: unknown, ...args: unknown[]) => Step<unknown, never>;
+    if (name.endsWith(".write")) {
+      const [state] = writing(null, ...args);
+      await this.put(state === null ? null : { [this.#place.kind]: state }, expires);
+      return undefined as never;
+    }
+    return this.#change((content) => {
+      const [state, answer] = writing(this.#stateIn(content), ...args);
+      return [state === null ? null : state === undefined ? undefined : { [this.#place.kind]: state }, answer];
+    }, expires);
+  }
+
+  /** The entry of the record; `null` when there is none. @throws {KvError} KV_FOREIGN for one of another kind. */
+  async entry(): Promise<Entry<unknown> | null> {
+    const { ground, key } = this.#place;
+    const entry = await ground.turns.inside.entry<unknown>(key).catch((error) => this.#place.refuse(error));
+    this.#check(entry?.value);
+    return entry;
+  }
+
+  /** The same for a change that rests on it. @throws {KvError} KV_NOT_SUPPORTED without compare-and-set. */
+  async changeable(): Promise<Entry<unknown> | null> {
+    const entry = await this.entry();
+    const { inside } = this.#place.ground.turns;
+    if (inside.supports.atomic === "no") await inside.commit([], []);
+    return entry;
+  }
+
+  async content(): Promise<Content | null> {
+    return ((await this.entry())?.value ?? null) as Content | null;
+  }
+
+  /** Replaces the record, whatever it holds. Clients without compare-and-set can do that much. */
+  async put(content: Content | null, expires: Expires | undefined): Promise<void> {
+    const { ground, key } = this.#place;
+    const { inside } = ground.turns;
+    if (inside.supports.atomic !== "no") return this.#change(() => [content, undefined], expires);
+    const entry = await this.entry();
+    await inside.set(key, content, { expires: expires === undefined ? keptExpiry(entry) : expires });
+    tell(this.#place.watched);
+  }
+
+  /** Replaces the content of an entry, unless it was written since. Resolves to whether it did. */
+  async replace(entry: Entry<unknown>, content: Content, expires: Expires | undefined): Promise<boolean> {
+    const { ground, key } = this.#place;
+    const write = { key, value: content, expires: expires === undefined ? keptExpiry(entry) : expires, metadata: entry.metadata };
+    const { ok } = await ground.turns.inside.commit([{ key, version: entry.version }], [write]);
+    if (ok) tell(this.#place.watched);
+    return ok;
+  }
+
+  /** Moves the deadline, if the field is there. */
+  async touch(expires: Expires, isThere: (steps: Steps) => Promise<boolean>): Promise<boolean> {
+    const { ground, key, watched } = this.#place;
+    const native = this.native();
+    if (!(await isThere(this))) return false;
+    const isTouched = await (native === undefined ? ground.turns.inside.touch(key, expires) : native("any.touch", { expires: this.#place.deadline(expires) }));
+    tell(watched);
+    return isTouched;
+  }
+
+  /** Changes the record by what it holds, whoever else does. `null` removes it, `undefined` leaves it. */
+  async #change<R>(decide: (content: Content | null) => Step<Content, R>, expires: Expires | undefined): Promise<R> {
+    let answer: R;
+    const changing = (value: unknown): unknown => {
+      this.#check(value);
+      const [next, result] = decide(value as Content | null);
+      answer = result;
+      return next === undefined && expires !== undefined && value !== null ? value : next;
+    };
+    const { ground, key, watched } = this.#place;
+    await update<unknown>(ground.turns.inside, key, changing, { expires }).catch((error) => this.#place.refuse(error));
+    tell(watched);
+    return answer!;
+  }
+
+  #check(value: unknown): void {
+    if (value === null || value === undefined) return;
+    if (typeof value !== "object" || !Object.hasOwn(value, this.#place.kind)) throw this.#place.foreign();
+  }
+
+  #stateIn(content: Content | null): unknown {
+    if (content === null) return null;
+    const state = content[this.#place.kind];
+    if (!IS_STATE[stateKind(this.#place.kind) as keyof States](state)) throw this.#place.foreign();
+    return state;
+  }
+}
