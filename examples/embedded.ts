@@ -40,7 +40,7 @@ async function betterSqlite(): Promise<KvClient> {
   return new Database(at("better.db")).exec(PRAGMAS);
 }
 
-const open: { readonly [name: string]: () => KvClient } = {
+const open: { readonly [name: string]: () => KvClient | Promise<KvClient> } = {
   "a Map": () => new Map(),
   "a custom client": customClient,
   "localStorage (Node)": () => localStorage,

@@ -130,5 +130,4 @@ type Settled = CustomClient | GetSet | (new () => GetSet) | Items | Databases | 
  * What `kv()` puts a store over: a client, a class of one's own, a URL, another store, or a promise of one
  * of these.
  */
-// A promise of a promise is a promise: an async function may return a `Client`.
-export type Client = Settled | PromiseLike<Settled | PromiseLike<Settled>>;
+export type Client = Settled | PromiseLike<Settled>;

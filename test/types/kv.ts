@@ -75,10 +75,10 @@ export function clients(): Client[] {
     kv(new Map(), { codec: rich }),
     Promise.resolve(new Map()),
     Promise.resolve(kv<User>()),
-    connect(),
   ];
   kv();
   kv(undefined);
+  kv(connect());
   // The parameters of a client of one's own get their types from the interface.
   kv({
     get: (key) => key.length,
