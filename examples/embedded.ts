@@ -5,7 +5,7 @@ import path from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import kv, { type Client as KvClient } from "anykv";
+import kv, { type Client as KvClient, type CustomClient } from "anykv";
 import { type Client, tour } from "./tour.ts";
 
 const folder: string = mkdtempSync(path.join(tmpdir(), "anykv-start-"));
@@ -14,7 +14,7 @@ const at = (name: string): string => path.join(folder, name);
 // The file of localStorage is named by a relative path.
 process.chdir(folder);
 
-function customClient(): object {
+function customClient(): CustomClient {
   const data = new Map<string, unknown>();
   return {
     get: (key: string) => data.get(key),
@@ -35,12 +35,12 @@ function nodeSqlite(): DatabaseSync {
   return db;
 }
 
-async function betterSqlite(): Promise<object> {
+async function betterSqlite(): Promise<KvClient> {
   const { default: Database } = await import("better-sqlite3");
   return new Database(at("better.db")).exec(PRAGMAS);
 }
 
-const open: { readonly [name: string]: () => unknown } = {
+const open: { readonly [name: string]: () => KvClient | Promise<KvClient> } = {
   "a Map": () => new Map(),
   "a custom client": customClient,
   "localStorage (Node)": () => localStorage,
@@ -59,7 +59,7 @@ const open: { readonly [name: string]: () => unknown } = {
 export const embedded: readonly Client[] = Object.entries(open).map(([name, openClient]) => ({
   name,
   async tour(packages) {
-    const store = kv((await openClient()) as KvClient);
+    const store = kv(openClient());
     try {
       return await tour(store, packages);
     } finally {

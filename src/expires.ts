@@ -1,4 +1,4 @@
-import { KvError, type KvErrorCode } from "./errors.ts";
+import { KvError } from "./errors.ts";
 import type { Expires } from "./types.ts";
 
 const SECOND = 1000;
@@ -94,13 +94,4 @@ export function deadline(expires: Expires | undefined, now: number): number | nu
   if (!Number.isNaN(at)) return at;
   const given = typeof expires === "string" ? JSON.stringify(expires) : typeof expires === "number" ? expires : `this ${typeof expires}`;
   throw new KvError("KV_INVALID_EXPIRES", `expires cannot be ${given}: ${advice(expires)}`);
-}
-
-/**
- * A duration or a `Date` in place of the options would mean "never" by mistake, a prefix "everything", a limit "all".
- *
- * @throws {KvError} KV_INVALID_EXPIRES, or the code that is given with another example, for anything but an object or `undefined`.
- */
-export function checkOptions(options: unknown, example: string = 'expires: "1h"', code: KvErrorCode = "KV_INVALID_EXPIRES"): void {
-  if (options !== undefined && (Object(options) !== options || options instanceof Date)) throw new KvError(code, `the options are an object: { ${example} }`);
 }

@@ -38,10 +38,10 @@ type WithoutCodec<V, S extends string> = [V] extends [Storable<V>] ? [options?: 
  * await store.set("session", { user: "ann" }, { expires: "1h" });
  * console.log(await store.has("session")); // true
  */
-export function kv<V, S extends string = string>(client: Client | undefined, options: KvOptions<V, S> & { codec: Codec<V> }): Store<V>;
-export function kv<V extends Json = Json, S extends string = string>(client?: Client, options?: PlainOptions<S> & { codec?: undefined }): Store<V>;
-export function kv<V, S extends string = string>(client?: Client, ...options: WithoutCodec<V, S>): Store<V>;
-export function kv<S extends string = string>(client?: Client, options?: KvOptions<unknown, S>): Store<unknown>;
+export function kv<V, S extends string = string>(client: Client | PromiseLike<Client> | undefined, options: KvOptions<V, S> & { codec: Codec<V> }): Store<V>;
+export function kv<V extends Json = Json, S extends string = string>(client?: Client | PromiseLike<Client>, options?: PlainOptions<S> & { codec?: undefined }): Store<V>;
+export function kv<V, S extends string = string>(client?: Client | PromiseLike<Client>, ...options: WithoutCodec<V, S>): Store<V>;
+export function kv<S extends string = string>(client?: Client | PromiseLike<Client>, options?: KvOptions<unknown, S>): Store<unknown>;
 export function kv(client?: unknown, options: KvOptions = {}): Store {
   const context = contextOf(client);
   // Not an object: rejected below.

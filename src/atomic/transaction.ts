@@ -1,6 +1,6 @@
 import type { CommitCheck, CommitWrite, SetOptions, Store } from "../api.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../expires.ts";
+import { checkWriteOptions } from "../options.ts";
 import type { CommitResult } from "../types.ts";
 import { MOST_CHECKS, MOST_WRITES, refuseMore } from "./limits.ts";
 
@@ -50,7 +50,7 @@ export function atomic<V>(store: Store<V>): Transaction {
       return transaction;
     },
     set(key, value, options) {
-      checkOptions(options);
+      checkWriteOptions(options);
       writes.push({ ...options, key, value });
       return transaction;
     },

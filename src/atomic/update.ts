@@ -1,8 +1,8 @@
 import type { Entry, SetOptions, Store } from "../api.ts";
 import { untilDone } from "../contention.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../expires.ts";
 import { inTurn } from "../in-turn.ts";
+import { checkOptions } from "../options.ts";
 import type { Expires, Json } from "../types.ts";
 
 /** What is to become of a value: the new one with its options, `null` to delete, `undefined` to leave it. */
@@ -40,16 +40,20 @@ async function swap<V>(store: Store<V>, key: string, decide: (entry: Entry<V> | 
 /** Writes the decision on an entry, if the entry is still the newest. Resolves to whether it did. */
 async function apply<V>(store: Store<V>, key: string, entry: Entry<V> | null, next: Next): Promise<boolean> {
   if (next === undefined) return true;
-  checkOptions(next?.options);
+  checkKept(next?.options);
   const write = { key, value: next?.value ?? null, ...next?.options };
   return (await store.commit([{ key, version: entry?.version ?? null }], [write])).ok;
 }
 
 const isThenable = <T>(value: T | Promise<T>): value is Promise<T> => typeof (value as Partial<Promise<T>> | null)?.then === "function";
 
+function checkKept(options: unknown): void {
+  checkOptions(options, ["expires", "metadata"], "a write", "KV_INVALID_EXPIRES");
+}
+
 /** What a rewrite keeps unless it is told otherwise. */
 function kept(entry: Entry<unknown> | null, options: SetOptions | undefined): SetOptions {
-  checkOptions(options);
+  checkKept(options);
   const before: SetOptions = entry === null ? {} : { expires: entry.expires === null ? null : new Date(entry.expires), metadata: entry.metadata };
   for (const name of ["expires", "metadata"] as const) if (options?.[name] !== undefined) before[name] = options[name] as never;
   return before;
@@ -118,7 +122,7 @@ export interface IncrementOptions {
  * console.log(await attempt(), await attempt(), await attempt()); // 1 2 null
  */
 export async function increment<V>(store: Store<V>, key: string, by: number = 1, options: IncrementOptions = {}): Promise<number | null> {
-  checkOptions(options);
+  checkOptions(options, ["expires", "min", "max"], "increment()", "KV_INVALID_EXPIRES");
   const { expires, min = -Infinity, max = Infinity } = options;
   let sum: number | null = null;
   await swap(store, key, (entry) => {

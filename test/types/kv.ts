@@ -38,6 +38,10 @@ class NeedsArguments extends OwnClass {
   }
 }
 
+async function connect(): Promise<Client> {
+  return process.env.KV_URL === undefined ? new Map() : new URL(process.env.KV_URL);
+}
+
 export function clients(): Client[] {
   const accepted: Client[] = [
     new Map(),
@@ -74,6 +78,7 @@ export function clients(): Client[] {
   ];
   kv();
   kv(undefined);
+  kv(connect());
   // The parameters of a client of one's own get their types from the interface.
   kv({
     get: (key) => key.length,

@@ -48,6 +48,24 @@ describe("atomic()", () => {
     expect(await store.all()).toEqual({ a: 1 });
   });
 
+  it("rejects unknown options, and writes nothing", async () => {
+    const store = kv();
+    await store.set("a", 1);
+    const rejection = { code: "KV_INVALID_VALUE", message: expect.stringContaining("ttl is not an option of") as string };
+    const options = { ttl: 60 } as never;
+    expect(() => atomic(store).set("a", 2, options)).toThrow(expect.objectContaining(rejection) as Error);
+    const calls = [
+      () => increment(store, "a", 1, options),
+      () => setIfAbsent(store, "b", 1, options),
+      () => replace(store, "a", 2, options),
+      () => update(store, "a", () => 2, options),
+    ];
+    for (const call of calls) await expect(call()).rejects.toMatchObject(rejection);
+    // It would check one key and write another.
+    await expect(setIfAbsent(store, "b", 1, { prefix: "p:" } as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+    expect(await store.all()).toEqual({ a: 1 });
+  });
+
   it("takes what is added after commit() began for the next time", async () => {
     const store = kv();
     const transaction = atomic(store).set("a", 1);
