@@ -439,7 +439,8 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       other.exec("BEGIN IMMEDIATE");
       vi.useFakeTimers({ toFake: ["Date", "setTimeout"] });
       const start = Date.now();
-      const writes = [store.set("a", 2), store.set("b", 2), store.del("a"), store.commit([], [{ key: "c", value: 1 }])].map((write) => write.catch(fail));
+      // Of different keys: a write waits for an earlier one of its key, and for its own time after it.
+      const writes = [store.set("a", 2), store.set("b", 2), store.del("d"), store.commit([], [{ key: "c", value: 1 }])].map((write) => write.catch(fail));
       await vi.advanceTimersByTimeAsync(4400);
       expect(await Promise.race([...writes, "waiting"])).toBe("waiting");
       await vi.advanceTimersByTimeAsync(500);

@@ -385,9 +385,10 @@ describe("commit", () => {
   });
 
   it("holds keys that it only checks: who writes them waits for it, and nobody sees how", async () => {
-    const store = storeOf();
+    // Two clients: over one, the write would wait for the commit before it reaches the database.
+    const [store, another] = [storeOf(), storeOf()];
     const waiting = async (): Promise<number> => (await sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'anykv'")).length;
-    await store.set("a", 1);
+    await Promise.all([store.set("a", 1), another.get("a")]);
     for (const state of ["absent", "expired"]) {
       for (const writes of [[{ key: "b", value: "ours" }], [{ key: "b", value: "ours" }, { key: "lock", value: null }]]) {
         await sql("DELETE FROM kv");
@@ -398,7 +399,7 @@ describe("commit", () => {
         const committing = store.commit([{ key: "lock", version: null }], writes);
         await until("the commit waits", async () => (await waiting()) === 1);
         let isSet = false;
-        const setting = store.set("lock", 2).then(() => (isSet = true));
+        const setting = another.set("lock", 2).then(() => (isSet = true));
         await until("the other waits or has written", async () => isSet || (await waiting()) === 2);
         expect(isSet).toBe(false);
         expect(await sql("SELECT key, version FROM kv")).toEqual(rows);
