@@ -1,4 +1,5 @@
 import { absent, type LevelClient, type LevelOperation, lockOf, opened, page, UTF8 } from "../database/level-database.ts";
+import { writeBatch } from "../database/level-writes.ts";
 import { LEVEL } from "../manifest.ts";
 import { encodeRecord, isFresh } from "../record.ts";
 import { failedChecks } from "../record-checks.ts";
@@ -17,7 +18,10 @@ export type { LevelClient } from "../database/level-database.ts";
  * `commit` holds among all stores of this process, and only one process at a time can open a Level database. The
  * keys of a sublevel belong to its database too: a store over the database lists and clears what a store over its sublevel wrote.
  *
- * @throws {KvError} KV_INVALID_CLIENT for a memory-level database with `storeEncoding: "utf8"`, whose order is another.
+ * After a disk error all writes are rejected until the database was closed and opened again: LevelDB would
+ * accept them, and lose them at the next open. Reads go on.
+ *
+ * @throws {KvError} KV_QUOTA when the disk is full; KV_INVALID_CLIENT for a memory-level database with `storeEncoding: "utf8"`, whose order is another.
  * @example
  * import { MemoryLevel } from "memory-level";
  * import kv from "anykv";
@@ -43,7 +47,7 @@ export const level: ClientFactory<LevelClient, Record<never, never>> = defineCli
     };
     const write = (writes: readonly Write[]): Promise<void> => {
       const operations = writes.map(({ key, record }): LevelOperation => (record === null ? { type: "del", key } : { type: "put", key, value: encodeRecord(record) }));
-      return db.batch(operations, UTF8);
+      return writeBatch(db, operations);
     };
     async function getMany(keys: readonly string[]): Promise<(KvRecord | null)[]> {
       const texts = keys.length === 0 ? [] : await db.getMany([...keys], UTF8);
@@ -61,8 +65,8 @@ export const level: ClientFactory<LevelClient, Record<never, never>> = defineCli
       has: async (key, now) => isFresh(recordIn(await db.get(key, UTF8).catch(absent), key, false), now),
       get: async (key) => recordIn(await db.get(key, UTF8).catch(absent), key),
       getMany,
-      set: (key, record) => locked([key], () => db.put(key, encodeRecord(record), UTF8)),
-      del: (key) => locked([key], () => db.del(key, UTF8)),
+      set: (key, record) => locked([key], () => write([{ key, record }])),
+      del: (key) => locked([key], () => write([{ key, record: null }])),
       setMany: (writes) => locked(writes.map(({ key }) => key), () => write(writes)),
       page: (query) => page(db, query),
       commit: (checks, writes, now) => locked([...checks, ...writes].map(({ key }) => key), () => commit(checks, writes, now)),

@@ -43,6 +43,7 @@ export interface LevelClient {
   del(key: string, options: LevelEncodings): Promise<void>;
   batch(operations: LevelOperation[], options: LevelEncodings): Promise<void>;
   iterator(options: LevelRange): LevelIterator;
+  once?(event: "open", listener: () => void): unknown;
 }
 
 /** Named with each operation, so that it does not matter which encodings the user's database has. */
@@ -51,11 +52,15 @@ export const UTF8: LevelEncodings = { keyEncoding: "utf8", valueEncoding: "utf8"
 // All stores over one database, and over its sublevels, must see one lock.
 const locks = new WeakMap<object, KeyedLock>();
 
+/** The database that a sublevel is a part of, and what the keys of the sublevel have in front there. */
+export function rootOf(db: LevelClient): { root: LevelClient; before: string } {
+  const isSublevel = typeof db.prefix === "string" && typeof db.db === "object" && db.db !== null;
+  return isSublevel ? { root: db.db as LevelClient, before: db.prefix as string } : { root: db, before: "" };
+}
+
 /** The lock of all stores over a database. */
 export function lockOf(db: LevelClient): KeyedLock {
-  const isSublevel = typeof db.prefix === "string" && typeof db.db === "object" && db.db !== null;
-  const root = isSublevel ? (db.db as object) : db;
-  const before = isSublevel ? (db.prefix as string) : "";
+  const { root, before } = rootOf(db);
   const lock = locks.get(root) ?? keyedLock();
   locks.set(root, lock);
   return before === "" ? lock : (keys, task) => lock(keys.map((key) => before + key), task);

@@ -37,7 +37,7 @@ const isBusy = (error: unknown): boolean => /^(BUSY|LOCKED)$/.test(codeOf(error)
 /** The error as this library says it, where it has a code for it. */
 function translated(cause: unknown): unknown {
   const code = codeOf(cause);
-  if (code === "FULL") return new KvError("KV_QUOTA", "the disk or the database is full: nothing was written; delete something first", { cause });
+  if (code === "FULL") return new KvError("KV_QUOTA", "the disk or the database is full: nothing was written; free disk space, or raise max_page_count", { cause });
   if (code === "TOOBIG") return new KvError("KV_TOO_LARGE", "the value is larger than SQLite can hold: nothing was written", { cause });
   if (code === "NOTADB" || code === "CORRUPT") return new KvError("KV_CORRUPT", "the database file is damaged, or is none: it was left as it is", { cause });
   return cause;

@@ -1,6 +1,7 @@
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { Level } from "level";
 import { describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
 import { place, tree } from "../helpers/disk.ts";
@@ -40,5 +41,52 @@ describe.skipIf(process.platform === "win32").each(Object.keys(STORES))("%s with
     // Another process, which could not tell a stuck lock from one in use.
     await STORES[client]!(folder).set("c", 1);
     expect(tree(folder).filter((path) => path.includes("lock"))).toEqual([]);
+  });
+});
+
+/** Fills a file system to its last byte; what it returns frees the space. */
+function fill(folder: string): () => void {
+  const path = join(folder, "ballast");
+  const fd = openSync(path, "w");
+  try {
+    for (const size of [65_536, 4096, 1]) {
+      try {
+        for (;;) writeSync(fd, Buffer.alloc(size));
+      } catch (error) {
+        expect(error).toMatchObject({ code: "ENOSPC" });
+      }
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return () => rmSync(path);
+}
+
+describe.skipIf(!canMount)("LEVEL on a full disk", () => {
+  it("loses no acknowledged write, and works again once the database was reopened", async () => {
+    const folder = mount("2m");
+    const db = new Level(join(folder, "db"));
+    const store = kv(db);
+    const part = kv(db.sublevel("part"));
+    await store.set("before", 1);
+    const empty = fill(folder);
+    // Small ones come after the one that does not fit, some of them before its failure is known.
+    const together = await Promise.allSettled([store.set("large", "x".repeat(100_000)), ...Array.from({ length: 20 }, (_, i) => store.set(`s${i}`, i))]);
+    expect(together[0]).toMatchObject({ status: "rejected", reason: { code: "KV_QUOTA", client: "LEVEL" } });
+    empty();
+    const acknowledged = together.flatMap((result, i) => (result.status === "fulfilled" ? [`s${i - 1}`] : []));
+    for (const write of [() => store.set("late", 1), () => store.del("before"), () => store.commit([], [{ key: "late", value: 1 }]), () => part.set("late", 1)]) {
+      await expect(write()).rejects.toMatchObject({ code: "KV_QUOTA", message: expect.not.stringContaining("delete") });
+    }
+    expect(await store.get("before")).toBe(1);
+
+    await db.close();
+    await db.open();
+    expect((await store.keys()).sort()).toEqual(["before", ...acknowledged].sort());
+    await store.set("after", 1);
+    await db.close();
+    await db.open();
+    expect(await store.get("after")).toBe(1);
+    await store.close();
   });
 });
