@@ -25,7 +25,7 @@ export async function writeDurably(path: string, data: string | Uint8Array, fini
     }
   } catch (cause) {
     fs.rmSync(path, { force: true });
-    if (["ENOSPC", "EDQUOT", "EFBIG"].includes(codeOf(cause) ?? "")) throw new KvError("KV_QUOTA", `there is no space for ${path}: nothing was written`, { cause });
+    if (["ENOSPC", "EDQUOT", "EFBIG"].includes(codeOf(cause) ?? "")) throw new KvError("KV_QUOTA", `there is no space for ${path}: nothing was written; free some on the disk`, { cause });
     throw cause;
   }
 }

@@ -1,6 +1,6 @@
 import type { BigIntStats } from "node:fs";
 import { moveTo, syncFolder, writeDurably } from "./durable.ts";
-import { KvError } from "../errors.ts";
+import { isKvError, KvError } from "../errors.ts";
 import { compareKeys } from "../key.ts";
 import { decodeRecord } from "../record.ts";
 import { reformatted } from "./reformatted.ts";
@@ -148,10 +148,16 @@ export class JsonFile {
     // A rename would replace a file that may not be written.
     if (before !== undefined) fs.accessSync(this.path, fs.constants.W_OK);
     let ino = 0n;
-    await writeDurably(aside, bytes, (fd) => {
-      if (before !== undefined) likeBefore(fd, before);
-      ino = fs.fstatSync(fd, { bigint: true }).ino;
-    });
+    try {
+      await writeDurably(aside, bytes, (fd) => {
+        if (before !== undefined) likeBefore(fd, before);
+        ino = fs.fstatSync(fd, { bigint: true }).ino;
+      });
+    } catch (error) {
+      // A full disk takes no new file, but a missing file is an empty store as well.
+      if (members.size > 0 || before === undefined || !isKvError(error, "KV_QUOTA")) throw error;
+      return () => this.#remove(aside);
+    }
     return async () => {
       await moveTo(aside, this.path);
       const stats = fs.statSync(this.path, { bigint: true });
@@ -163,6 +169,12 @@ export class JsonFile {
       }
       await syncFolder(dirname(this.path));
     };
+  }
+
+  async #remove(aside: string): Promise<void> {
+    await moveTo(this.path, aside);
+    this.#accept(undefined, undefined);
+    await syncFolder(dirname(this.path));
   }
 }
 

@@ -8,7 +8,7 @@ const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)
 /** The error in the words of this library, where it has a code for it. */
 function translated(cause: unknown): unknown {
   const code = codeOf(cause);
-  if (code === "53100") return new KvError("KV_QUOTA", "the server has no more room: nothing was written; delete something first", { cause });
+  if (code === "53100") return new KvError("KV_QUOTA", "the server has no more room: nothing was written; free disk space there", { cause });
   if (code === "53200") return new KvError("KV_QUOTA", "the server is out of memory, or of room for locks: nothing was written; write less at once, or raise its max_locks_per_transaction or its memory", { cause });
   // The last two: a text that JavaScript cannot make, and one that Postgres cannot.
   const isTooLarge = code === "54000" || cause instanceof RangeError || (code === "XX000" && /invalid memory alloc|string buffer/.test((cause as Error).message));

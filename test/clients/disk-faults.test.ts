@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { Level } from "level";
 import { describe, expect, it } from "vitest";
@@ -87,6 +88,40 @@ describe.skipIf(!canMount)("LEVEL on a full disk", () => {
     await db.close();
     await db.open();
     expect(await store.get("after")).toBe(1);
+    await store.close();
+  });
+});
+
+describe.skipIf(!canMount).each(Object.entries(STORES))("%s on a full disk", (client, open) => {
+  it("keeps what was there, and clears the store", async () => {
+    const folder = mount("1m");
+    const store = open(folder);
+    await store.setMany([["a", "x".repeat(9000)], ["b", 1]]);
+    const empty = fill(folder);
+    await expect(store.set("c", "x".repeat(9000))).rejects.toMatchObject({ code: "KV_QUOTA", client, message: expect.not.stringContaining("delete") });
+    expect(await store.keys()).toEqual(["a", "b"]);
+    await store.clear();
+    expect(await store.keys()).toEqual([]);
+    expect(await open(folder).keys()).toEqual([]);
+    empty();
+    await store.set("d", 1);
+    expect(await store.keys()).toEqual(["d"]);
+  });
+});
+
+describe.skipIf(!canMount)("SQLITE on a full disk", () => {
+  it("keeps what was there, and does not suggest deleting, which needs space too", async () => {
+    const folder = mount("1m");
+    const store = kv(new DatabaseSync(join(folder, "data.db")));
+    await store.setMany(Array.from({ length: 50 }, (_, i) => [`k${i}`, "x".repeat(1000)]));
+    const empty = fill(folder);
+    for (const write of [() => store.set("a", "x".repeat(9000)), () => store.del("k1"), () => store.clear()]) {
+      await expect(write()).rejects.toMatchObject({ code: "KV_QUOTA", client: "SQLITE", message: expect.not.stringContaining("delete") });
+    }
+    expect((await store.keys()).length).toBe(50);
+    empty();
+    await store.set("d", 1);
+    expect(await store.get("d")).toBe(1);
     await store.close();
   });
 });
