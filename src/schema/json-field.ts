@@ -1,8 +1,9 @@
 import type { Entry } from "../api.ts";
+import { blame } from "../failure.ts";
+import { decodeValue, encodeValue } from "../coded.ts";
 import { untilDone } from "../contention.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { copyOf } from "../value.ts";
-import { checkedCopy } from "../value-fault.ts";
 import type { Expires, Json } from "../types.ts";
 import type { Cell } from "./cell.ts";
 import { isPlain } from "./checks.ts";
@@ -45,18 +46,16 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
 
   function encode(value: unknown): Json {
     try {
-      return checkedCopy(codec === undefined ? value : codec.encode(value));
+      return value === null ? null : encodeValue(codec, value);
     } catch (error) {
-      const known = isKvError(error) ? error : new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause: error });
-      throw new KvError(known.code, known.message, { ...details(), key: cell.full, cause: known.cause });
+      throw blame(error, cell.client, "writing", cell.full);
     }
   }
   function decode(json: Json): unknown {
-    if (codec === undefined) return json;
     try {
-      return codec.decode(json);
-    } catch (cause) {
-      throw new KvError("KV_CORRUPT", `the codec cannot decode the value under ${JSON.stringify(cell.full)}`, { ...details(), key: cell.full, cause });
+      return decodeValue(codec, json, cell.full);
+    } catch (error) {
+      throw blame(error, cell.client, "reading", cell.full);
     }
   }
 

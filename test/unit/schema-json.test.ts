@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { rich } from "../../src/codec.ts";
-import kv from "../../src/index.ts";
+import kv, { type Store } from "../../src/index.ts";
 import { DynamicStore, json, type StandardSchema, StaticStore } from "../../src/schema/index.ts";
 import { refusal } from "../helpers/refusal.ts";
 
@@ -31,6 +31,21 @@ describe("a schema whose output is not its input", () => {
     for (const make of makers) {
       const schema: StandardSchema = { "~standard": { version: 1, vendor: "test", validate: (value) => ({ value: make(value as never) }) } };
       expect((await refusal(() => DynamicStore("s", schema).take("a").write(make === makers[2] ? [1, 2] : {}))).code, String(make)).toBe("KV_VALIDATION");
+    }
+  });
+
+  it("is rejected where it was written with another codec, and may look like that", async () => {
+    const inner = kv(new Map());
+    const at = (store: Store) => StaticStore("s", { value: z.unknown() }, { store }).take("value");
+    await at(kv(inner, { codec: rich as never })).write({ date: new Date(0) });
+    const error = { code: "KV_CORRUPT", client: "MEMORY", key: "s:value" };
+    expect(await refusal(() => at(inner).read())).toMatchObject(error);
+    const lookalike = { $codec: "rich", value: 1 };
+    for (const store of [inner, kv(inner, { codec: rich as never })]) {
+      for (const value of [lookalike, null, { $rich: [1] }]) {
+        await at(store).write(value);
+        expect(await at(store).read()).toEqual(value);
+      }
     }
   });
 
