@@ -76,7 +76,7 @@ const LONG_NAMES: typeof NAMESPACE = {
 
 it.each(STATES)("calls on a namespace with shortened names, without commits: %s", async (...state) => {
   const names = Object.keys(LONG_NAMES.calls);
-  expect(await differing("long names", LONG_NAMES, names, names, () => poorClient(seeds++), state)).toEqual([]);
+  expect(await differing("long names", LONG_NAMES, names, names, () => poorClient(seeds++), state, () => poorClient(seeds++))).toEqual([]);
 });
 
 describe.each(CLIENTS)("calls on %s that are not awaited take effect in call order", (_client, make) => {
