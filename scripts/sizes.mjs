@@ -22,7 +22,7 @@ const budget = {
     custom: 1550,
     forage: 1600,
     indexeddb: 2550,
-    level: 1900,
+    level: 2400,
     sqlite: 3500,
     file: 5450,
     folder: 6050,

@@ -1,5 +1,6 @@
 import { KvError } from "../errors.ts";
 import { listenTo } from "../listener.ts";
+import { checkOptions } from "../options.ts";
 import type { Order } from "../order.ts";
 import type { Adapter, MaybePromise, QuickItems, Supports } from "../types.ts";
 import { type Manifest, shown } from "../manifest.ts";
@@ -28,6 +29,8 @@ export interface Source {
 
 /** What one kind of client is: its manifest, and how a client becomes an adapter. */
 export interface ClientDefinition<Client, Options> extends Manifest {
+  /** The names of the options. Default: none. */
+  readonly options?: readonly (keyof Options & string)[];
   /** Host and port of the server, for messages, without users and passwords. */
   address?(client: Client): string | undefined;
   /** @throws {KvError} KV_INVALID_CLIENT, KV_CORRUPT or KV_CONNECTION when the client cannot be used. */
@@ -44,7 +47,7 @@ export type ClientFactory<Client, Options> = (client: Client, options?: Options)
 /**
  * Makes the factory of one kind of client.
  *
- * @throws {KvError} (the factory) KV_INVALID_CLIENT for something of another kind.
+ * @throws {KvError} (the factory) KV_INVALID_CLIENT for something of another kind; KV_INVALID_VALUE for unknown options.
  */
 export function defineClient<Client, Options extends object = Record<never, never>>(
   definition: ClientDefinition<Client, Options>,
@@ -54,6 +57,7 @@ export function defineClient<Client, Options extends object = Record<never, neve
     if (!definition.test(client)) {
       throw new KvError("KV_INVALID_CLIENT", `this is no client for ${type}: let kv() tell what it is, or see "Clients" in the readme`, { client: type });
     }
+    checkOptions(options, definition.options ?? [], `the client ${type}`);
     if (events) listenTo(client);
     return {
       [SOURCE]: true,

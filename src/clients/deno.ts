@@ -64,6 +64,7 @@ const LONGEST_PREFIX = 1000;
  */
 export const deno: ClientFactory<DenoKv, DenoOptions> = defineClient({
   ...DENO,
+  options: ["prefix"],
   open(db: DenoKv, { prefix: before = ["anykv"] }: DenoOptions): Adapter {
     if (keyBytes(before) > LONGEST_PREFIX) throw new KvError("KV_INVALID_CLIENT", `the prefix takes ${keyBytes(before)} bytes: Deno KV leaves room for up to ${LONGEST_PREFIX}`);
     const keyOf = (key: string): DenoKey => [...before, partOf(key)];

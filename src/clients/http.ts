@@ -59,6 +59,7 @@ const newId = (): string => Array.from(crypto.getRandomValues(new Uint8Array(24)
  */
 export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
   ...HTTP,
+  options: ["token", "headers", "fetch"],
   address: (url: string | URL) => (URL.canParse(String(url)) ? new URL(url).host : undefined),
   open(url: string | URL, { token, headers = {}, fetch = (...request) => globalThis.fetch(...request) }: HttpOptions): Adapter {
     const calls = new HttpCalls(baseOf(url), token === undefined ? headers : { ...headers, authorization: `Bearer ${checkedToken(token)}` }, fetch);

@@ -55,6 +55,7 @@ function namesIn(url: string | { readonly href: string }): [database: string, st
  */
 export const indexeddb: ClientFactory<IndexedDbLike | string | { readonly href: string }, IndexedDbOptions> = defineClient({
   ...INDEXEDDB,
+  options: ["database", "store"],
   async open(client: IndexedDbLike | string | { readonly href: string }, { database = "anykv", store = "kv" }: IndexedDbOptions): Promise<Adapter> {
     const isUrl = typeof client === "string" || "href" in client;
     const factory = (isUrl ? globalThis.indexedDB : client) as IDBFactory | undefined;

@@ -41,6 +41,7 @@ export interface PostgresOptions {
  */
 export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineClient({
   ...POSTGRES,
+  options: ["table", "schema"],
   address: addressOf,
   open(client: PostgresClient, { table = "kv", schema }: PostgresOptions) {
     const name = tableName(table, schema);

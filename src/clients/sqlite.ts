@@ -36,6 +36,7 @@ export interface SqliteOptions {
  */
 export const sqlite: ClientFactory<SqliteClient, SqliteOptions> = defineClient({
   ...SQLITE,
+  options: ["table"],
   open(db: SqliteClient, { table = "kv" }: SqliteOptions) {
     const writing = new WriteQueue();
     return writing.run(() => {

@@ -53,6 +53,7 @@ const locks = new WeakMap<object, KeyedLock>();
  */
 export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineClient({
   ...UNSTORAGE,
+  options: ["base"],
   open(storage: UnstorageLike, { base = "" }: UnstorageOptions): Adapter {
     const before = baseOf(base);
     const lock = locks.get(storage) ?? keyedLock();

@@ -1,4 +1,7 @@
 import { expect, it } from "vitest";
+import { memory } from "../../src/clients/memory.ts";
+import { sqlite } from "../../src/clients/sqlite.ts";
+import { storage } from "../../src/clients/storage.ts";
 import { checkOptions } from "../../src/options.ts";
 
 const SET = ["expires", "metadata", "prefix"];
@@ -64,4 +67,12 @@ it("ignores what somebody has put on Object.prototype", () => {
   } finally {
     delete prototype.polluted;
   }
+});
+
+it("rejects unknown options of a client's factory", () => {
+  const db = { prepare: () => {}, exec: () => {}, close: () => {} };
+  expect(() => sqlite(db as never, { tabel: "a" } as never)).toThrow("tabel is not an option of the client SQLITE: it takes table");
+  expect(() => memory(new Map(), { table: "a" } as never)).toThrow("table is not an option of the client MEMORY");
+  expect(sqlite(db as never, { table: undefined as never }).type).toBe("SQLITE");
+  expect(() => storage({ getItem: () => null, setItem: () => {}, removeItem: () => {}, key: () => null, length: 0 }, { x: 1 } as never)).toThrow("x is not an option");
 });
