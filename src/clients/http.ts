@@ -25,7 +25,7 @@ interface Entry {
   readonly metadata: Json;
 }
 
-const unreadable = (): KvError => new KvError("KV_CONNECTION", "HTTP: cannot read the server's answer: it may run another version of anykv", { client: "HTTP" });
+const unreadable = (): KvError => new KvError("KV_CONNECTION", "HTTP: the server's answer cannot be read: its version may be another", { client: "HTTP" });
 
 function recordOf(entry: unknown): KvRecord | null {
   if (entry === null) return null;
@@ -121,22 +121,16 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
 // Neither the URL nor the token is shown: both may be secret.
 const invalid = (message: string): KvError => new KvError("KV_INVALID_CLIENT", message, { client: "HTTP" });
 
-/**
- * The URL of a server without a slash at its end.
- *
- * @throws {KvError} KV_INVALID_CLIENT for a URL with a user, a password, a query or a fragment.
- */
-export function baseOf(given: string | URL): string {
-  if (!URL.canParse(String(given))) throw invalid("this is not the URL of a server");
+function baseOf(given: string | URL): string {
+  if (!URL.canParse(String(given))) throw invalid("the URL of the server cannot be read");
   const url = new URL(given);
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
-    throw invalid('the URL of a server cannot have a user, a password, a query or a fragment: pass the token to http(url, { token }) of "anykv/clients/http", or to connect()');
+    throw invalid('the URL of a server has neither user, password, query nor fragment: the token goes into http(url, { token }) of "anykv/clients/http"');
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
 }
 
-/** @throws {KvError} KV_INVALID_CLIENT for a token that a header cannot hold. */
-export function checkedToken(token: unknown): string {
+function checkedToken(token: unknown): string {
   if (typeof token === "string" && /^[\x21-\x7e]+$/.test(token)) return token;
-  throw invalid("an access token has printable ASCII characters only, without spaces");
+  throw invalid("the access token is a text of printable ASCII characters");
 }

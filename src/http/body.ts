@@ -21,7 +21,7 @@ export async function objectIn(request: Incoming, bytes: number, milliseconds: n
   const [type] = (request.headers.get("content-type") ?? "").split(";");
   const encoding = request.headers.get("content-encoding") ?? "identity";
   if (type!.trim().toLowerCase() !== "application/json" || encoding !== "identity") {
-    throw new Refusal("KV_INVALID_VALUE", 'the body of a request is uncompressed JSON, with the header "content-type: application/json"', 415);
+    throw new Refusal("KV_INVALID_VALUE", "the body of a request is JSON that is not compressed: content-type: application/json", 415);
   }
   const body = parsed(await textIn(request, bytes, milliseconds));
   if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Fields;
@@ -38,7 +38,7 @@ function parsed(text: string | null): unknown {
 }
 
 async function textIn({ headers, body }: Incoming, bytes: number, milliseconds: number): Promise<string | null> {
-  const tooLarge = (): KvError => new KvError("KV_TOO_LARGE", `this server takes requests of at most ${bytes} bytes: split the request`);
+  const tooLarge = (): KvError => new KvError("KV_TOO_LARGE", `a request has at most ${bytes} bytes here: split it`);
   if (Number(headers.get("content-length") ?? 0) > bytes) throw tooLarge();
   if (body === null) return null;
   const reader = body.getReader();

@@ -68,7 +68,7 @@ export function handlerOf(store: unknown, options: HandlerOptions): (request: In
   const bodyMilliseconds = bodyTimeoutOf(bodyTimeout);
   durationOf("interval", interval, MOST_INTERVAL);
   if (log !== undefined && typeof log !== "function") throw new KvError("KV_INVALID_VALUE", '"log" is a function');
-  if (base !== "" && !/^(\/[\w.~-]+)+$/.test(base)) throw new KvError("KV_INVALID_VALUE", '"base" is a path such as "/kv", without a slash at the end');
+  if (base !== "" && !/^(\/[\w.~-]+)+$/.test(base)) throw new KvError("KV_INVALID_VALUE", '"base" is a path such as "/kv", without a slash at its end');
   const isMetered = (name: string): boolean => tokens.grants.some(({ space, limits }) => space === name && limits.storageBytes < Infinity);
   const rooms = new Map<string, Room>();
   for (const { space: name } of tokens.grants) {
@@ -90,7 +90,7 @@ export function handlerOf(store: unknown, options: HandlerOptions): (request: In
   async function perform(name: string, request: Incoming, grant: Grant): Promise<unknown> {
     const operation = OPERATIONS.get(name)!;
     grant.rate.take();
-    if (operation.isWrite && grant.isReadOnly) throw new Refusal("KV_UNAUTHORIZED", "this token can only read", 403);
+    if (operation.isWrite && grant.isReadOnly) throw new Refusal("KV_UNAUTHORIZED", "this token may only read", 403);
     const fields = await objectIn(request, grant.limits.bodyBytes, bodyMilliseconds);
     const room = rooms.get(grant.space)!;
     const prepared = operation.prepare(fields, room, grant, { interval, closing });
@@ -173,7 +173,7 @@ function operationIn({ url }: Incoming, base: string): string {
   const name = path.startsWith(`${base}/`) ? path.slice(base.length + 1) : "";
   if (name === "health" || name === "ready") return name;
   if (name.startsWith("v1/") && OPERATIONS.has(name.slice(3))) return name.slice(3);
-  throw new Refusal("KV_NOT_SUPPORTED", `there is no operation at this path: operations are at ${base}/v1/…`, 404);
+  throw new Refusal("KV_NOT_SUPPORTED", `there is nothing at this path: operations are at ${base}/v1/…`, 404);
 }
 
 const preflight = (): Reply => ({

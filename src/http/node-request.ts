@@ -33,8 +33,8 @@ function bodyOf(request: IncomingMessage): ReadableStream<Uint8Array> {
           request.pause();
         });
         request.once("end", end(() => controller.close()));
-        request.once("error", end(() => controller.error(new Error("the request ended early"))));
-        request.once("close", end(() => controller.error(new Error("the request ended early"))));
+        request.once("error", end(() => controller.error(new Error("the request has ended early"))));
+        request.once("close", end(() => controller.error(new Error("the request has ended early"))));
         request.pause();
       },
       pull() {

@@ -21,7 +21,7 @@ const invalid = (message: string, code: KvErrorCode = "KV_INVALID_VALUE"): KvErr
 
 /** @throws {KvError} KV_INVALID_VALUE for members of other names: one that is misspelt must not count as missing. */
 function only(fields: Fields, ...names: string[]): void {
-  for (const name of Object.keys(fields)) if (!names.includes(name)) throw invalid(`the request has an unknown member: it takes ${names.join(", ")}`);
+  for (const name of Object.keys(fields)) if (!names.includes(name)) throw invalid(`there is no member of this name here: the members are ${names.join(", ")}`);
 }
 
 function objects(value: unknown, name: string, most: number): readonly Fields[] {
@@ -54,28 +54,28 @@ function flag(value: unknown, name: string, missing: boolean): boolean {
 function deadlineIn(value: unknown): Date | null {
   if (value === null) return null;
   if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= LATEST) return new Date(value as number);
-  throw invalid('"expires" is a whole number of milliseconds since 1970, up to the year 9999, or null for never', "KV_INVALID_EXPIRES");
+  throw invalid('"expires" is a moment in milliseconds since 1970, a whole number up to the year 9999, or null for never', "KV_INVALID_EXPIRES");
 }
 
 function jsonIn(value: unknown, name: string, bytes: number, key: string): Json {
   // Also refuses what nests too deep to be written as text.
   const copy = checkedCopy(value, name);
   const length = bytes === Infinity ? 0 : utf8Length(JSON.stringify(copy));
-  if (length > bytes) throw new KvError("KV_TOO_LARGE", `this server takes a ${name} of at most ${bytes} bytes of JSON, and this one has ${length}: split it`, { key });
+  if (length > bytes) throw new KvError("KV_TOO_LARGE", `a ${name} has at most ${bytes} bytes of JSON here, this one ${length}: keep it in parts`, { key });
   return copy;
 }
 
 function writeIn(fields: Fields, valueBytes: number): CommitWrite {
   only(fields, "key", "value", "expires", "metadata");
   const key = keyIn(fields.key);
-  if (fields.value === undefined) throw invalid('each write needs a "value": null deletes');
+  if (fields.value === undefined) throw invalid('each write has a "value": null deletes');
   return { key, value: jsonIn(fields.value, "value", valueBytes, key), expires: deadlineIn(fields.expires ?? null), metadata: jsonIn(fields.metadata ?? null, "metadata", valueBytes, key) };
 }
 
 function checkIn(fields: Fields): CommitCheck {
   only(fields, "key", "version");
   const { version } = fields;
-  if (version !== null && !(typeof version === "string" && version.length <= 100)) throw invalid('each check needs the "version" of an entry: null means absent');
+  if (version !== null && !(typeof version === "string" && version.length <= 100)) throw invalid('each check has the "version" of an entry: null means absent');
   return { key: keyIn(fields.key), version };
 }
 
@@ -103,7 +103,7 @@ export interface CommitRequest {
 export function commitRequest(fields: Fields, valueBytes: number): CommitRequest {
   only(fields, "checks", "writes", "id");
   const { checks = [], writes = [], id = null } = fields;
-  if (id !== null && !(typeof id === "string" && /^[\w-]{16,64}$/.test(id))) throw invalid('"id" is 16 to 64 random characters: letters, digits, "_" and "-"');
+  if (id !== null && !(typeof id === "string" && /^[\w-]{16,64}$/.test(id))) throw invalid('"id" is 16 to 64 letters, digits, "_" and "-", made by chance');
   return {
     checks: objects(checks, "checks", MOST_IN_COMMIT).map(checkIn),
     writes: objects(writes, "writes", MOST_IN_COMMIT).map((write) => writeIn(write, valueBytes)),

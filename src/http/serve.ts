@@ -70,9 +70,9 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
   const bodyTimeout = bodyTimeoutOf(options.bodyTimeout);
   // Texts are taken as well, as they come from the environment; of another one Node would make a socket in the file system.
   const asked = Number(port);
-  if (!(Number.isInteger(asked) && asked >= 0 && asked < 65_536)) throw new KvError("KV_INVALID_VALUE", '"port" is a whole number from 0 to 65535: 0 means any free port');
+  if (!(Number.isInteger(asked) && asked >= 0 && asked < 65_536)) throw new KvError("KV_INVALID_VALUE", '"port" is a whole number from 0, which is any that is free, to 65535');
   const { createServer } = builtin("node:http");
-  if (createServer === undefined) throw new KvError("KV_NOT_SUPPORTED", "serve() needs node:http: on other runtimes, pass createHandler() to their server");
+  if (createServer === undefined) throw new KvError("KV_NOT_SUPPORTED", "serve() needs node:http: elsewhere hand createHandler() to what serves requests");
 
   const timeouts = { requestTimeout: bodyTimeout, headersTimeout: Math.min(bodyTimeout, 10_000), keepAliveTimeout: KEPT, connectionsCheckingInterval: Math.min(bodyTimeout, LOOK) };
   const server = createServer(timeouts, (request, response) => {
@@ -119,7 +119,7 @@ function graceOf(grace: number | string | null): number {
 
 function listening(server: Server, port: number, hostname: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => reject(new KvError("KV_CONNECTION", `the server cannot listen on ${hostname}:${port} (${cause.code}): see the cause`, { cause })));
+    server.once("error", (cause: NodeJS.ErrnoException) => reject(new KvError("KV_CONNECTION", `the server cannot listen on port ${port} (${cause.code}): see the cause`, { cause })));
     server.listen(port, hostname, resolve);
   });
 }

@@ -70,9 +70,9 @@ function known(options: TokenOptions, others: Required<Limits>): { digest: Promi
   checkOptions(options, ["token", "hash", "space", "readOnly", "limits"], "a token");
   const { token, hash, space, readOnly = false, limits } = Object(options) as TokenOptions;
   if (typeof space !== "string" || space === "" || !space.isWellFormed()) throw new KvError("KV_INVALID_VALUE", 'each token needs the name of a "space"');
-  if ((token === undefined) === (hash === undefined)) throw new KvError("KV_INVALID_VALUE", 'each token has either a "token" or a "hash"');
+  if ((token === undefined) === (hash === undefined)) throw new KvError("KV_INVALID_VALUE", 'each of the tokens is given as "token", or as "hash"');
   if (token !== undefined && !(typeof token === "string" && /^[\x21-\x7e]{16,}$/.test(token))) {
-    throw new KvError("KV_INVALID_VALUE", "a token has at least 16 printable ASCII characters, without spaces: make a random one");
+    throw new KvError("KV_INVALID_VALUE", "a token has at least 16 characters, all of them printable ASCII: make it by chance");
   }
   const digest = hash === undefined ? digestOf(token!) : Promise.resolve(digestIn(String(hash)));
   return { digest, grant: new Grant(space, readOnly, limitsOf(limits, others)) };
@@ -90,7 +90,7 @@ export class Tokens {
    */
   constructor(tokens: readonly TokenOptions[] | "none", limits: Required<Limits>) {
     if (tokens !== "none" && (!Array.isArray(tokens) || tokens.length === 0)) {
-      throw new KvError("KV_INVALID_VALUE", 'a server needs "tokens": [{ token, space }]; "none" lets everyone read and write everything');
+      throw new KvError("KV_INVALID_VALUE", 'a server needs "tokens": [{ token, space }], or "none" when everyone who reaches it may read and write everything');
     }
     const all = tokens === "none" ? [] : tokens.map((options: TokenOptions) => known(options, limits));
     this.grants = tokens === "none" ? [new Grant(OPEN, false, limits)] : all.map(({ grant }) => grant);
@@ -110,6 +110,6 @@ export class Tokens {
     // All of them, whichever it is: how long that takes tells nothing.
     for (let i = 0; i < digests.length; i++) if (isEqual(digests[i]!, digest)) found = i;
     if (token !== "" && found >= 0) return this.grants[found]!;
-    throw new Refusal("KV_UNAUTHORIZED", 'the access token is missing or unknown: send it in the header "authorization: Bearer …"', 401);
+    throw new Refusal("KV_UNAUTHORIZED", 'this server needs an access token that it knows, in the header "authorization: Bearer …"', 401);
   }
 }

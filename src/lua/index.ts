@@ -52,8 +52,8 @@ export interface InstalledKV {
 export function installKV(lua: LuaState, kv: Namespaces): InstalledKV {
   const { global } = Object(lua) as LuaState;
   const api = global?.lua;
-  if (typeof api?.lua_pushcclosure !== "function") throw new KvError("KV_INVALID_CLIENT", "this is not a Lua state of wasmoon: pass what createEngine() resolves to");
-  if (!hasMethods(kv, "namespace")) throw new KvError("KV_INVALID_CLIENT", "these are not namespaces: pass KV of anykv/namespace, or what createKV() returns");
+  if (typeof api?.lua_pushcclosure !== "function") throw new KvError("KV_INVALID_CLIENT", "this is no Lua state of wasmoon: pass what createEngine() resolves to");
+  if (!hasMethods(kv, "namespace")) throw new KvError("KV_INVALID_CLIENT", "these are no namespaces: pass KV of anykv/namespace, or what createKV() answers");
   const thread = global.address;
   const top = api.lua_gettop(thread);
   checkIntegers(api, thread);

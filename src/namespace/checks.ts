@@ -165,7 +165,7 @@ export function listingOf(options: unknown, rules: Rules): Listing {
   if (!Number.isInteger(most) || most < 1) refuse("KV_INVALID_VALUE", `limit is a whole number from 1 to ${MOST_LISTED}`);
   if (!isWorkers && typeof (prefix ?? "") !== "string") refuse("KV_INVALID_KEY", `a prefix cannot be of the type ${typeof prefix}: pass a string`);
   const start = `${prefix ?? ""}`;
-  if (!start.isWellFormed()) refuse("KV_INVALID_KEY", "a prefix cannot contain a lone surrogate: pass a well-formed string");
+  if (!start.isWellFormed()) refuse("KV_INVALID_KEY", "a prefix cannot be a text with a lone surrogate: pass a well-formed string");
   checkLength(start, "GET", rules);
   return { prefix: start, limit: most, cursor: `${cursor ?? ""}` || null };
 }

@@ -74,7 +74,7 @@ const inMemory = (): Source => ({
 function storeIn(dataDir: string | undefined): Store {
   const open = sqliteHere();
   if (open === null && dataDir !== undefined) {
-    throw new KvError("KV_NOT_SUPPORTED", 'this runtime has no SQLite for "dataDir": install better-sqlite3 (in Node), pass a store, or leave "dataDir" out to use memory');
+    throw new KvError("KV_NOT_SUPPORTED", "this runtime has no SQLite for a dataDir: install better-sqlite3 (in Node), pass a store, or leave dataDir out for memory");
   }
   const source = open === null ? inMemory() : inFolder(dataDir ?? ".anykv/data", open);
   return createStore<Json>(contextOver(new Connection(source)), {});
@@ -101,7 +101,7 @@ export function createKV(given: KVOptions = {}): KVNamespaces {
   // A store, a client or a folder in their place would be ignored, and the data kept elsewhere.
   checkOptions(given, ["store", "dataDir", "compat"], "createKV()", "KV_INVALID_CLIENT");
   const { store, dataDir, ...options } = given;
-  if (dataDir !== undefined && typeof dataDir !== "string") throw new KvError("KV_INVALID_CLIENT", '"dataDir" is the path of a folder');
+  if (dataDir !== undefined && typeof dataDir !== "string") throw new KvError("KV_INVALID_CLIENT", "dataDir is the path of a folder");
   // What is no store is said here, not by the first use.
   if (store !== undefined) namespace(store, "", options);
   rulesOf(options.compat);

@@ -54,7 +54,7 @@ export function decodeKept(value: unknown, key: string): Kept {
     if (typeof members["text"] === "string") return { ...headOf(members), payload: members["text"] };
     return { ...headOf(members), payload: bytesOf(atob(members["base64"] as string)) };
   } catch {
-    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} was not written by a namespace: put() replaces it, delete() removes it`, { key });
+    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is none of a namespace: put() replaces it, delete() removes it`, { key });
   }
 }
 

@@ -32,7 +32,7 @@ export interface Layout {
 
 /** 64 characters that tell a text from all others. */
 async function digest(text: string): Promise<string> {
-  if (globalThis.crypto?.subtle === undefined) throw new KvError("KV_TOO_LARGE", "this key is too long for the client with the name of its namespace, and it can only be shortened in a secure context (https:)");
+  if (globalThis.crypto?.subtle === undefined) throw new KvError("KV_TOO_LARGE", "this client takes no keys as long as this one with its namespace, and they are only shortened in a secure context (https:)");
   return digestOf("SHA-256", text);
 }
 

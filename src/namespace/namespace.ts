@@ -42,7 +42,7 @@ interface Change {
  */
 export function namespace<V>(store: Store<V>, name: string, options: NamespaceOptions = {}): Namespace {
   const context = contextOf(store);
-  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "namespace() takes a store: namespace(kv(client), name)");
+  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a namespace is put over a store: namespace(kv(client), name)");
   const { prefix, expires: byDefault } = context;
   // A store or a client in their place would be ignored.
   checkOptions(options, ["compat"], "namespace()", "KV_INVALID_CLIENT");

@@ -31,7 +31,7 @@ async function drained(stream: ReadableStream<unknown>, rules: Rules): Promise<U
       const { done, value } = await reader.read();
       if (done) break;
       const given = rules.isWorkers && typeof value === "string" ? new TextEncoder().encode(value) : value;
-      const chunk = bytesOf(given, rules) ?? refuse("KV_INVALID_VALUE", `the stream yields a ${typeof value}, not bytes: pipe it through a TextEncoderStream`, TypeError);
+      const chunk = bytesOf(given, rules) ?? refuse("KV_INVALID_VALUE", `the stream yields what is no bytes (of the type ${typeof value}): pipe it through a TextEncoderStream`, TypeError);
       length += chunk.length;
       checkSize(length, rules);
       chunks.push(chunk);
@@ -61,7 +61,7 @@ export function checkKind(value: unknown, { isWorkers, refuse }: Rules): void {
 /** The text that stands for something that is neither text nor bytes. */
 function textOf(value: unknown, { isWorkers, refuse }: Rules): string {
   if (isWorkers) return `${value as string}`;
-  if (value === undefined || value === null) refuse("KV_INVALID_VALUE", `put() cannot store ${value as null}: delete() removes a key`);
+  if (value === undefined || value === null) refuse("KV_INVALID_VALUE", `put() cannot keep ${value as null}: delete() removes a key`);
   // A codec of the store has no part in it.
   return JSON.stringify(checkedCopy(value, "value", "put() takes text, bytes, web streams and JSON"));
 }
@@ -91,7 +91,7 @@ export function convert(payload: Payload, type: ValueType, { isWorkers, refuse }
     } catch (cause) {
       if (isWorkers) throw cause;
       // Not the engine's message, which shows some of the value.
-      refuse("KV_INVALID_VALUE", 'the value is not JSON: read it as "text"', SyntaxError);
+      refuse("KV_INVALID_VALUE", 'the value is no JSON: read it as "text"', SyntaxError);
     }
   }
   const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;

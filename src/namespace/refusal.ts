@@ -14,7 +14,7 @@ export interface Rules {
 
 /** @throws {KvError} KV_INVALID_VALUE for anything but `"workers"` or nothing. */
 export function rulesOf(compat: unknown): Rules {
-  if (compat !== undefined && compat !== "workers") throw new KvError("KV_INVALID_VALUE", '"compat" is "workers", or left out');
+  if (compat !== undefined && compat !== "workers") throw new KvError("KV_INVALID_VALUE", 'compat is "workers", or left out');
   const isWorkers = compat === "workers";
   return {
     isWorkers,

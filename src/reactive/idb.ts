@@ -41,7 +41,7 @@ function put(rows: IDBObjectStore, [key, value]: Change): void {
   } catch (cause) {
     // A connection that is closed is opened again, for once more; a value that cannot be cloned stays so.
     if ((cause as Error).name !== "DataCloneError") throw cause;
-    throw new KvError("KV_INVALID_VALUE", `the value under ${JSON.stringify(key)} contains something that cannot be stored, such as a function, or nests too deep`, { key, cause });
+    throw new KvError("KV_INVALID_VALUE", `the value under ${JSON.stringify(key)} holds something that cannot be stored, such as a function, or nests too deep`, { key, cause });
   }
 }
 
@@ -53,7 +53,7 @@ export function idbBackend(name: string, version: number, dbName: string, seeds:
   const open = (): IdbConnection => {
     if (!version || version >>> 0 !== version) throw new KvError("KV_INVALID_VALUE", "the version is a whole number from 1 to 4294967295");
     const factory = globalThis.indexedDB as IDBFactory | undefined;
-    if (!factory) throw new KvError("KV_INVALID_CLIENT", "IndexedDB is not available: changes stay in memory");
+    if (!factory) throw new KvError("KV_INVALID_CLIENT", "IndexedDB is not available: what is changed is kept in memory alone");
     return idbConnection(factory, dbName, name, {
       version,
       make,
@@ -81,7 +81,7 @@ export function idbBackend(name: string, version: number, dbName: string, seeds:
         const found = rows.transaction.db.version % STEP;
         // Asked at the first opening alone: a page that is open goes on when another one brings a newer version.
         if (found > version) {
-          throw new KvError("KV_INVALID_CLIENT", `the database ${JSON.stringify(dbName)} has version ${found}, and this page knows version ${version}: reload the page`);
+          throw new KvError("KV_INVALID_CLIENT", `the database ${JSON.stringify(dbName)} has the version ${found}, which is newer than ${version}: reload the page for the program that made it`);
         }
         const [keys, values] = await Promise.all([ended(rows.getAllKeys()), ended(rows.getAll() as IDBRequest<unknown[]>)]);
         return keys.map((key, i) => [key as string, values[i]] as const);

@@ -40,7 +40,7 @@ const entries = new WeakMap<object, Entry>();
 
 function entryOf(state: object): Entry {
   const entry = entries.get(state);
-  if (!entry) throw new KvError("KV_INVALID_VALUE", "this is not a state of createKVStore()");
+  if (!entry) throw new KvError("KV_INVALID_VALUE", "this is no state");
   return entry;
 }
 

@@ -13,7 +13,7 @@ const unpack = (value: unknown): unknown => (value === null ? undefined : !isMar
 
 /** Rows in a store, under keys that begin with the name and a colon. */
 export function storeBackend(store: Store<unknown>, name: string, seeds: readonly KVSeed<unknown>[] | undefined, interval: number, memory: Memory): Backend {
-  if (name.includes(":")) throw new KvError("KV_INVALID_VALUE", `the name ${JSON.stringify(name)} cannot contain a colon: the keys come after it`);
+  if (name.includes(":")) throw new KvError("KV_INVALID_VALUE", `the name ${JSON.stringify(name)} cannot have a colon, where the keys begin`);
   const rows = store.prefix(`${name}:`);
   let last: Promise<unknown> = Promise.resolve();
   // One after the other: not every client keeps the order of what it is asked for at once.

@@ -25,7 +25,7 @@ export interface BitsetType<Bits extends number = number> {
  * console.log(String(await votes.take("poll").increment(0))); // "-9223372036854775808"
  */
 export function bitset<const Bits extends number>(bits: Bits): BitsetType<Bits> {
-  if (!isWidth(bits)) throw new KvError("KV_INVALID_VALUE", "bitset() takes a width of 2 to 64 bits");
+  if (!isWidth(bits)) throw new KvError("KV_INVALID_VALUE", "a bitset has numbers of 2 to 64 bits");
   return Object.freeze({ kind: "bitset", bits });
 }
 
@@ -45,7 +45,7 @@ export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
   const isWide = bits >= WIDE;
   const indexOf = (index: unknown): number => {
     if (!Number.isSafeInteger(index) || (index as number) < 0) return refuse(cell, "an index: a whole number from 0", index);
-    if (((index as number) + 1) * bits > MOST_BITS) throw new KvError("KV_TOO_LARGE", `a bitset has at most ${MOST_BITS} bits, which are ${Math.floor(MOST_BITS / bits)} numbers of this width`, { client: cell.client, key: cell.full });
+    if (((index as number) + 1) * bits > MOST_BITS) throw new KvError("KV_TOO_LARGE", `a bitset has up to ${MOST_BITS} bits, which is ${Math.floor(MOST_BITS / bits)} numbers of this width`, { client: cell.client, key: cell.full });
     return index as number;
   };
   const valueOf = (value: unknown): bigint => {
@@ -55,7 +55,7 @@ export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
   const out = (value: bigint): never => {
     const number = isWide ? value : Number(value);
     if (isWide || Number.isSafeInteger(number)) return number as never;
-    throw new KvError("KV_INVALID_VALUE", "the sum is too large for an exact number", { client: cell.client, key: cell.full });
+    throw new KvError("KV_INVALID_VALUE", "the sum is beyond what a number holds exactly", { client: cell.client, key: cell.full });
   };
   async function read(index: number): Promise<undefined> {
     const value = await cell.read("bitset.get", bits, indexOf(index));

@@ -39,5 +39,5 @@ export function partFor(type: unknown, where: string): Part {
   if (isBitsetType(type)) return { kind: "bitset", bits: type.bits };
   const json = jsonTypeOf(type);
   if (json !== undefined) return { kind: "json", type: json };
-  throw new KvError("KV_INVALID_VALUE", `${where} has an unknown type: the types are ${NAMED_KINDS.map((kind) => `"${kind}"`).join(", ")}, bitset(bits), a schema that follows standardschema.dev, or another typed store`);
+  throw new KvError("KV_INVALID_VALUE", `${where} has no type that a typed store knows: ${NAMED_KINDS.map((kind) => `"${kind}"`).join(", ")}, bitset(bits), a schema that follows standardschema.dev, or another typed store`);
 }

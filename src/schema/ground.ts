@@ -26,7 +26,7 @@ export interface Ground {
  */
 export function groundOf(store?: unknown): Ground {
   const context = store === undefined ? inMemory() : contextOf(store);
-  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", '"store" is not a store: pass { store: kv(client) }');
+  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a typed store is put over a store: { store: kv(client) }");
   return groundOver(context);
 }
 

@@ -65,12 +65,12 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
     const refuse = (message: string): never => {
       throw new KvValidationError(cell.full, [{ message, path: [] }], details());
     };
-    if (output === undefined) return refuse("undefined cannot be stored: erase() removes the field");
+    if (output === undefined) return refuse("undefined cannot be kept: erase() removes the field");
     const json = encode(output);
     const value = await check(decode(copyOf(json))).catch((error: unknown) => {
       throw isKvError(error, "KV_VALIDATION") ? new KvValidationError(cell.full, (error as KvValidationError).issues, { ...details(), what: "as the schema makes it cannot be read again by that schema" }) : error;
     });
-    if (!isSame(encode(value), json)) return refuse("the schema changes its own output, so the value could not be read again");
+    if (!isSame(encode(value), json)) return refuse("the schema makes something else of its own output, so that it cannot be read again");
     return { json, value };
   }
   const contentOf = ({ json }: Settled): Content => ({ json, ...(version !== 1 && { version }) });
@@ -83,7 +83,7 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
     const refuse = (message: string, cause?: unknown): never => {
       throw new KvValidationError(cell.full, [{ message, path: [] }], { ...details(), what: "cannot be brought to the version", ...(cause !== undefined && { cause }) });
     };
-    if (typeof from !== "number" || from > version || migrate === undefined) return refuse(`the stored value has version ${String(from)}, and the schema has version ${version}`);
+    if (typeof from !== "number" || from > version || migrate === undefined) return refuse(`what is kept is of version ${String(from)}, the schema of version ${version}`);
     let migrated: unknown;
     try {
       migrated = await migrate(kept, from);

@@ -43,7 +43,7 @@ export interface JsonType<Input = unknown, Output = unknown> {
  * console.log(await DynamicStore("users", User, { store }).take("ann").read()); // { first: "Ann", last: "Lee" }
  */
 export function json<Input, Output>(schema: StandardSchema<Input, Output>, options: JsonOptions = {}): JsonType<Input, Output> {
-  if (!isStandardSchema(schema)) throw new KvError("KV_INVALID_VALUE", "json() takes a schema that follows standardschema.dev, such as one of zod or valibot");
+  if (!isStandardSchema(schema)) throw new KvError("KV_INVALID_VALUE", "json() takes a schema of a library that follows standardschema.dev");
   // A bare version in their place would be version 1 by mistake.
   checkOptions(options, ["version", "migrate"], "json()");
   const { version = 1, migrate } = options;

@@ -68,6 +68,6 @@ export class Place {
   }
 
   foreign(): KvError {
-    return new KvError("KV_FOREIGN", `the value under ${JSON.stringify(this.full)} is not of the type ${this.kind}: erase() removes it`, { client: this.client, key: this.full });
+    return new KvError("KV_FOREIGN", `what is kept under ${JSON.stringify(this.full)} is no ${this.kind}: erase() removes it`, { client: this.client, key: this.full });
   }
 }

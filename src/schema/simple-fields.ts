@@ -11,7 +11,7 @@ function recordField<T>(cell: Cell, encode: (value: unknown) => unknown, decode:
     const content = await cell.inTurn("read", (steps) => steps.content());
     if (content === null) return undefined;
     const value = decode(content[cell.kind]);
-    if (value === undefined) throw new KvError("KV_CORRUPT", `the value under ${JSON.stringify(cell.full)} is damaged: write() replaces it`, { client: cell.client, key: cell.full });
+    if (value === undefined) throw new KvError("KV_CORRUPT", `what is kept under ${JSON.stringify(cell.full)} is damaged: write() replaces it`, { client: cell.client, key: cell.full });
     return value;
   }
   return {
@@ -50,7 +50,7 @@ export function numberField(cell: Cell): NumberField {
     write: async (value, options) => cell.write(options, "number.write", finite(cell, value)),
     async increment(by = 1, options) {
       const sum = await cell.write(options, "number.increment", finite(cell, by));
-      if (sum === null) throw new KvError("KV_INVALID_VALUE", "the sum is too large for an exact number", { client: cell.client, key: cell.full });
+      if (sum === null) throw new KvError("KV_INVALID_VALUE", "the sum is beyond what a number holds exactly", { client: cell.client, key: cell.full });
       return sum;
     },
     watch: (options) => watchCell(cell, read, options),

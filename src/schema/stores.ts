@@ -62,7 +62,7 @@ function treeOf(ground: Ground, path: string, definition: Definition): Tree {
     const type = typeOf(key);
     if (type !== undefined) return taken(ground, path + SEPARATOR + part, type);
     if (key === name) return tree;
-    throw new KvError("KV_INVALID_KEY", `the store ${JSON.stringify(path)} has no key ${JSON.stringify(key)}: its schema names the keys that it has`, { client: ground.store.type, key: path + SEPARATOR + part });
+    throw new KvError("KV_INVALID_KEY", `the store ${JSON.stringify(path)} has no key ${JSON.stringify(key)}: its schema names those it has`, { client: ground.store.type, key: path + SEPARATOR + part });
   }
   const below = path + SEPARATOR;
 
@@ -132,7 +132,7 @@ function dynamicTree(name: string, type: FieldType, options: unknown): Tree {
 
 /** A store where one has to be: without it, nobody would know that the data is in memory. */
 function onStore<T>(make: (options: TypedStoreOptions) => T, store: unknown): T {
-  if (contextOf(store) === undefined) throw new KvError("KV_INVALID_CLIENT", "redis() takes the store itself: kv(client), with your Redis client");
+  if (contextOf(store) === undefined) throw new KvError("KV_INVALID_CLIENT", "redis() takes the store itself: kv(client), with a Redis client of yours");
   return make({ store: store as Store });
 }
 

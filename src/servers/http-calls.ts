@@ -54,7 +54,7 @@ export class HttpCalls {
       try {
         return await this.#once(operation, body);
       } catch (error) {
-        if (this.#isClosed) throw new KvError("KV_CLOSED", "this store was closed before the server answered: a write may still be carried out");
+        if (this.#isClosed) throw new KvError("KV_CLOSED", "this store was closed before the server had answered: what was asked for may be done");
         const isAgain = isUnsent(error) || (retry === "safe" && !(error instanceof KvError));
         if (left === 0 || !isAgain) throw error instanceof Unavailable ? error.known : error;
       }
@@ -79,7 +79,7 @@ export class HttpCalls {
       const response = await this.#fetch(`${this.#base}/v1/${operation}`, init);
       const answer = parsed(await response.text());
       if (response.ok && isObject(answer)) return answer;
-      const error = refusal(response.status, answer, new URL(this.#base).host);
+      const error = refusal(response.status, answer);
       throw [502, 503, 504].includes(response.status) ? new Unavailable(error) : error;
     } finally {
       this.#running.delete(request);
@@ -96,10 +96,10 @@ function parsed(text: string): unknown {
 }
 
 /** The error that the server tells of, or that says what else has answered. */
-function refusal(status: number, answer: unknown, host: string): KvError {
+function refusal(status: number, answer: unknown): KvError {
   const { code, message, key } = Object(isObject(answer) ? answer.error : null) as { code?: unknown; message?: unknown; key?: unknown };
   if (typeof code === "string" && /^KV_[A-Z_]+$/.test(code)) {
     return new KvError(code as KvErrorCode, String(message), { client: "HTTP", ...(typeof key === "string" ? { key } : {}) });
   }
-  return new KvError("KV_CONNECTION", `HTTP (${host}): the answer has status ${status} and is not from an anykv server: check the URL`, { client: "HTTP" });
+  return new KvError("KV_CONNECTION", `HTTP: the answer has status ${status} and does not come from a server of this library: check the URL`, { client: "HTTP" });
 }

@@ -54,7 +54,7 @@ export function placeIn(index: Index, text: string, key: readonly KeyPart[], val
     if (by === null || by === undefined) return null;
     place = placeOf(index, partsOf(by));
   } catch (cause) {
-    throw new KvError("KV_INVALID_VALUE", `the index ${JSON.stringify(index.name)} cannot find this entry: its function "of" throws, or returns a value that cannot be part of a key`, { key: text, cause });
+    throw new KvError("KV_INVALID_VALUE", `the index ${JSON.stringify(index.name)} cannot tell what this entry is found by: its "of" throws, or answers with something that is no part of a key`, { key: text, cause });
   }
   return index.isUnique ? place : place + text;
 }

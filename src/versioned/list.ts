@@ -36,7 +36,7 @@ function commonStart(a: string, b: string): string {
 function rangeOf({ prefix, start, end }: Members): TextRange {
   if (prefix === undefined) {
     const [from, to] = [encodeKey(start), encodeKey(end)];
-    if (compareKeys(from, to) > 0) throw new KvError("KV_INVALID_KEY", '"start" is after "end"');
+    if (compareKeys(from, to) > 0) throw new KvError("KV_INVALID_KEY", '"start" is behind "end"');
     return { base: commonStart(from, to), start: from, end: to };
   }
   const base = encodePrefix(prefix);

@@ -77,7 +77,7 @@ export function listing<T>(
     },
     get cursor() {
       if (position !== undefined) return position;
-      throw new KvError("KV_INVALID_CURSOR", "a listing has no cursor before its first entry");
+      throw new KvError("KV_INVALID_CURSOR", "a listing has a cursor from its first entry on");
     },
   };
 }

@@ -89,7 +89,7 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
       if (found !== null && found.value !== text) {
         const other = await standing(store, index, found.value);
         if (other?.place === place) {
-          throw new KvError("KV_VALIDATION", `the index ${JSON.stringify(index.name)} is unique, and two entries have the same value in it: change one of them`, { client: store.type, key: text });
+          throw new KvError("KV_VALIDATION", `the index ${JSON.stringify(index.name)} is unique, and two entries are found by the same: change one of them`, { client: store.type, key: text });
         }
         if (other !== null) checks.push({ key: other.text, version: other.version });
       }
@@ -101,7 +101,7 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
     listBy,
     async getBy<T>(name: string, by: KeyPart | Key) {
       const index = indexOf(name);
-      if (!index.isUnique) throw new KvError("KV_INVALID_VALUE", `the index ${JSON.stringify(name)} is not unique: use listBy()`);
+      if (!index.isUnique) throw new KvError("KV_INVALID_VALUE", `the index ${JSON.stringify(name)} is not unique: listBy() finds all`);
       return one<T>(index, placeOf(index, partsOf(by)));
     },
     async reindex(options: ReindexOptions = {}) {

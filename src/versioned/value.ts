@@ -53,7 +53,7 @@ export function settled(value: unknown, codec: Codec | undefined, limit: number)
   const json = isBig ? String(value) : codec === undefined ? checkedCopy(value) : encoded(codec, value);
   if (limit < Infinity) {
     const length = isBig ? String(json).length : utf8Length(JSON.stringify(json));
-    if (length > limit) throw new KvError("KV_TOO_LARGE", `a value has at most ${limit} bytes of JSON ("valueBytes"), and this one has ${length}: split it`);
+    if (length > limit) throw new KvError("KV_TOO_LARGE", `a value has at most ${limit} bytes of JSON here, this one ${length}: keep it in parts`);
   }
   return isBig ? value : codec === undefined ? json : codec.decode(json);
 }

@@ -168,7 +168,7 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
   const { valueBytes = Infinity, indexes: declared } = options;
   const inner = store as unknown as Store<unknown>;
   const context = contextOf(inner);
-  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "versioned() takes a store: versioned(kv(client))");
+  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "versioned() is put over a store: versioned(kv(client))");
   if (!(valueBytes >= 0)) throw new KvError("KV_INVALID_VALUE", '"valueBytes" is a number of bytes');
   const indexes = indexesOf(declared);
   const ground: Ground = { context, turns: new Turns(context), indexes, codec: context.codec, valueBytes, wrote: (texts) => tell(inner, texts) };
@@ -187,7 +187,7 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
     const entry = { ok: true as const, key: decodeKey(text)!, value: settled(value, context!.codec, valueBytes) as T };
     if (indexes.some(({ base }) => text.startsWith(base))) {
       const taken = (index: Index): never => {
-        throw new KvError("KV_VALIDATION", `the index ${JSON.stringify(index.name)} is unique, and another entry has the same value in it`, { client: inner.type, key: text });
+        throw new KvError("KV_VALIDATION", `the index ${JSON.stringify(index.name)} is unique, and another entry is found by the same`, { client: inner.type, key: text });
       };
       const { version } = (await transaction(ground, taken).set(entry.key, entry.value, options).commit()) as { version: string };
       return { ...entry, version };
@@ -226,5 +226,5 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
 /** @throws {KvError} KV_INVALID_KEY. */
 function listOf(keys: readonly Key[]): readonly Key[] {
   if (Array.isArray(keys)) return keys;
-  throw new KvError("KV_INVALID_KEY", "pass an array of keys: each key is an array of parts");
+  throw new KvError("KV_INVALID_KEY", "several keys are given as an array of keys, each of them an array of parts");
 }

@@ -20,7 +20,7 @@ export function tell(store: Store<unknown>, texts: readonly string[]): void {
 
 /** What is told apart: the versions of entries. */
 function stateOf(entries: readonly MaybeEntry[]): string {
-  if (entries.some(({ version }) => version === UNVERSIONED)) throw new KvError("KV_NOT_SUPPORTED", "this client keeps no versions, and watch() compares versions: read the keys instead");
+  if (entries.some(({ version }) => version === UNVERSIONED)) throw new KvError("KV_NOT_SUPPORTED", "this client keeps no versions, so that changes cannot be told: read it instead");
   return entries.map(({ version }) => String(version)).join();
 }
 

@@ -203,7 +203,7 @@ describe("a server", () => {
 
   it("says so when it cannot listen", async () => {
     const { server } = await start();
-    await expect(serve(kv(), { tokens: "none", port: server.port })).rejects.toMatchObject({ code: "KV_CONNECTION", message: `the server cannot listen on 127.0.0.1:${server.port} (EADDRINUSE): see the cause` });
+    await expect(serve(kv(), { tokens: "none", port: server.port })).rejects.toMatchObject({ code: "KV_CONNECTION" });
     for (const options of [undefined, {}, ...["http", 65_536, -1, 0.5, NaN].map((port) => ({ tokens: "none", port }))]) await expect(serve(kv(), options as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
   });
 
