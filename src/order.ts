@@ -59,9 +59,12 @@ export class Order {
 const byObject = new WeakMap<object, Order>();
 const byName = new Map<string, WeakRef<Order>>();
 
-/** The order that all stores over one client share; `own` where it has none. Equal URLs are one client. */
+/**
+ * The order that all stores over one client share; `own` where it has none. Equal URLs of files and databases are one
+ * client. URLs of servers are not: what is behind them depends on the token, too.
+ */
 export function orderOf(client: unknown, own: Order = new Order()): Order {
-  if (typeof client === "string" || client instanceof URL) return named(String(client), own);
+  if (typeof client === "string" || client instanceof URL) return /^https?:/i.test(String(client)) ? own : named(String(client), own);
   if (Object(client) !== client) return own;
   const order = byObject.get(client as object) ?? own;
   byObject.set(client as object, order);
