@@ -6,8 +6,7 @@ import type { MaybePromise } from "./types.ts";
 
 /**
  * The keys that an operation reads and writes. `readUnder` and `writeUnder` name every key that
- * starts with a prefix, as listings and `clear()` do. A key that begins with {@link API_KEY} belongs
- * to an API over the store: the prefix `""` does not include it.
+ * starts with a prefix, as listings and `clear()` do.
  */
 export interface Scope {
   readonly read?: readonly string[];
@@ -46,12 +45,6 @@ const SLACK = 100;
 
 /** Work that waited this many times its own time limit behind work that timed out is not sent. */
 const PATIENCE = 2;
-
-/** No key of a store begins with this lone surrogate: keys are well-formed. */
-export const API_KEY: string = "\udfff";
-
-const isUnder = (key: string, prefix: string): boolean =>
-  key.startsWith(prefix) && (prefix !== "" || !key.startsWith(API_KEY));
 
 /**
  * Keeps the operations on one client in call order, key by key. Work that meets no earlier pending
@@ -153,13 +146,13 @@ export class Lanes {
     for (const key of write ?? []) addLane(this.#lanes.get(key));
     for (const range of this.#ranges) {
       const { readUnder: listed, writeUnder: cleared } = range.scope;
-      const covers = (prefix: string | undefined) => (key: string) => prefix !== undefined && isUnder(key, prefix);
+      const covers = (prefix: string | undefined) => (key: string) => prefix !== undefined && key.startsWith(prefix);
       const overlaps = (a: string | undefined, b: string | undefined): boolean => a !== undefined && b !== undefined && (a.startsWith(b) || b.startsWith(a));
       if (read?.some(covers(cleared)) || write?.some((key) => covers(cleared)(key) || covers(listed)(key))) add(range);
       if (overlaps(readUnder, cleared) || overlaps(writeUnder, cleared) || overlaps(writeUnder, listed)) add(range);
     }
-    if (readUnder !== undefined) for (const [key, lane] of this.#lanes) if (isUnder(key, readUnder)) add(lane.write);
-    if (writeUnder !== undefined) for (const [key, lane] of this.#lanes) if (isUnder(key, writeUnder)) addLane(lane);
+    if (readUnder !== undefined) for (const [key, lane] of this.#lanes) if (key.startsWith(readUnder)) add(lane.write);
+    if (writeUnder !== undefined) for (const [key, lane] of this.#lanes) if (key.startsWith(writeUnder)) addLane(lane);
     return [...found];
   }
 
