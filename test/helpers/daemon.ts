@@ -122,8 +122,12 @@ export class Daemon {
     this.folder = mkdtempSync(path.join(tmpdir(), "anykv-server-"));
   }
 
-  /** Starts it, or starts it again with the data that it had. Resolves once it accepts connections. */
+  /**
+   * Starts it, or starts it again with the data that it had. Does nothing while it runs.
+   * Resolves once it accepts connections.
+   */
   async start(): Promise<this> {
+    if (this.#isRunning) return this;
     const { command, args, port, uid, prepare } = this.#options;
     if (!this.#isPrepared) await prepare?.(this.folder);
     this.#isPrepared = true;
@@ -141,6 +145,11 @@ export class Daemon {
     return this;
   }
 
+  get #isRunning(): boolean {
+    const child = this.#child;
+    return child !== null && child.exitCode === null && child.signalCode === null;
+  }
+
   get pid(): number {
     return this.#child!.pid!;
   }
@@ -148,8 +157,9 @@ export class Daemon {
   /** Ends it at once, as a crash would. */
   async kill(): Promise<void> {
     const child = this.#child;
+    const isRunning = this.#isRunning;
     this.#child = null;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === null || !isRunning) return;
     const ended = once(child, "exit");
     signal(child, "SIGKILL");
     await ended;

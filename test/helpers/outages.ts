@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { KvOptions, Store } from "../../src/api.ts";
 import { isKvError } from "../../src/errors.ts";
 import { until } from "./daemon.ts";
@@ -150,6 +150,9 @@ export function outages(subject: OutageSubject): void {
   const { name, url, start, kill, wipe, pause, resume, open, wrong, isDurable } = subject;
 
   describe(`${name} through outages`, () => {
+    // A test that fails may leave the server down.
+    beforeEach(async () => void (await start()));
+
     it("is not there at first: every operation rejects, and works once it is there", async () => {
       await kill();
       const store = await open({ timeout: "500ms" });

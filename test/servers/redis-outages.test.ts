@@ -8,7 +8,7 @@ import { Redis as Redis6 } from "ioredis6";
 import { createClient, createClientPool } from "redis";
 import { createClient as createClient4 } from "redis4";
 import { createClientPool as createClientPool5 } from "redis5";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { RedisClient } from "../../src/clients/redis.ts";
 import kv, { type Client } from "../../src/index.ts";
 import { until } from "../helpers/daemon.ts";
@@ -18,6 +18,8 @@ import { ask, redisServer } from "../helpers/redis-server.ts";
 
 const server = await redisServer();
 beforeAll(() => server.start());
+// A test that fails may leave the server down.
+beforeEach(() => server.start());
 afterAll(() => server.remove());
 
 const common = {
