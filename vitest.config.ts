@@ -7,7 +7,10 @@ import { CHROMIUM } from "./test/helpers/chromium.ts";
 
 const svelte: Plugin = {
   name: "svelte",
-  transform: (code, id) => (id.endsWith(".svelte") ? compile(code, { filename: id, generate: "client" }).js.code : undefined),
+  transform: (code, id) =>
+    id.endsWith(".svelte")
+      ? compile(code, { filename: id, generate: "client" }).js.code
+      : undefined,
 };
 
 const dist = fileURLToPath(new URL("./dist/", import.meta.url));
@@ -63,10 +66,30 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         // Known beforehand, so that the page is not reloaded in the middle of a run.
         optimizeDeps: {
-          include: ["nanoid", "fast-check", "localforage", "devalue", "zod", "@vue/reactivity", "vue", "react", "react-dom/client", "react-dom/server", "solid-js", "solid-js/store", "svelte", "svelte/internal/client", "svelte/internal/disclose-version"],
+          include: [
+            "nanoid",
+            "fast-check",
+            "localforage",
+            "devalue",
+            "zod",
+            "@vue/reactivity",
+            "vue",
+            "react",
+            "react-dom/client",
+            "react-dom/server",
+            "solid-js",
+            "solid-js/store",
+            "svelte",
+            "svelte/internal/client",
+            "svelte/internal/disclose-version",
+          ],
         },
         plugins: [svelte],
-        define: { __VUE_OPTIONS_API__: "true", __VUE_PROD_DEVTOOLS__: "false", __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false" },
+        define: {
+          __VUE_OPTIONS_API__: "true",
+          __VUE_PROD_DEVTOOLS__: "false",
+          __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false",
+        },
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],

@@ -32,10 +32,20 @@ async function load(port: number): Promise<Load> {
   const send = (operation: string, body: unknown): Promise<boolean> =>
     new Promise((resolve) => {
       const text = JSON.stringify(body);
-      const headers = { "content-type": "application/json", authorization: `Bearer ${token}`, "content-length": Buffer.byteLength(text) };
-      const sent = request({ port, host: "127.0.0.1", path: `/v1/${operation}`, method: "POST", agent, headers }, (response) => {
-        response.resume().once("end", () => resolve(response.statusCode === 200)).once("error", () => resolve(false));
-      });
+      const headers = {
+        "content-type": "application/json",
+        authorization: `Bearer ${token}`,
+        "content-length": Buffer.byteLength(text),
+      };
+      const sent = request(
+        { port, host: "127.0.0.1", path: `/v1/${operation}`, method: "POST", agent, headers },
+        (response) => {
+          response
+            .resume()
+            .once("end", () => resolve(response.statusCode === 200))
+            .once("error", () => resolve(false));
+        },
+      );
       sent.once("error", () => resolve(false)).end(text);
     });
   const value = { name: "Ann", age: 41, tags: ["admin", "staff"] };
@@ -43,7 +53,17 @@ async function load(port: number): Promise<Load> {
     for (let n = 0; performance.now() < end; n++) {
       const key = `user:${(id * 7919 + n * 104_729) % 10_000}`;
       const began = performance.now();
-      const isDone = await (n % 5 === 0 ? send("commit", { checks: [], writes: [{ key, value }], id: `${process.pid}-${id}-${n}`.padStart(16, "0") }) : n % 5 === 1 ? send("set", { writes: [{ key, value, expires: Date.now() + 60_000 }] }) : n % 50 === 2 ? send("list", { prefix: "user:1", limit: 50 }) : send("get", { keys: [key] }));
+      const isDone = await (n % 5 === 0
+        ? send("commit", {
+            checks: [],
+            writes: [{ key, value }],
+            id: `${process.pid}-${id}-${n}`.padStart(16, "0"),
+          })
+        : n % 5 === 1
+          ? send("set", { writes: [{ key, value, expires: Date.now() + 60_000 }] })
+          : n % 50 === 2
+            ? send("list", { prefix: "user:1", limit: 50 })
+            : send("get", { keys: [key] }));
       latencies.push(performance.now() - began);
       count++;
       if (!isDone) failed++;
@@ -59,7 +79,11 @@ async function timing(): Promise<number> {
   const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "a" }] });
   const headers = { "content-type": "application/json" };
   const took = async (as: string): Promise<number> => {
-    const asked = new Request("http://localhost/v1/get", { method: "POST", headers: { ...headers, authorization: `Bearer ${as}` }, body: "{}" });
+    const asked = new Request("http://localhost/v1/get", {
+      method: "POST",
+      headers: { ...headers, authorization: `Bearer ${as}` },
+      body: "{}",
+    });
     const began = performance.now();
     await handler(asked);
     return performance.now() - began;
@@ -86,7 +110,11 @@ export async function main(): Promise<boolean> {
     globalThis.gc?.();
     return process.memoryUsage().rss / 1e6;
   };
-  const child = fork(import.meta.filename, [String(seconds), String(connections), String(server.port)], { stdio: "inherit" });
+  const child = fork(
+    import.meta.filename,
+    [String(seconds), String(connections), String(server.port)],
+    { stdio: "inherit" },
+  );
   const answered = once(child, "message") as Promise<[Load]>;
   // The first seconds fill the heap to what it needs.
   await new Promise((resolve) => setTimeout(resolve, Math.min(5000, seconds * 500)));
@@ -98,11 +126,18 @@ export async function main(): Promise<boolean> {
   rmSync(folder, { recursive: true, force: true });
 
   const sorted = [...latencies].sort((a, b) => a - b);
-  const at = (part: number): string => `${sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!.toFixed(1)} ms`;
-  console.log(`http: ${connections} connections for ${seconds} s: ${Math.round(count / seconds)} requests a second, median ${at(0.5)}, p99 ${at(0.99)}, slowest ${at(1)}`);
-  console.log(`http: ${failed} of ${count} requests failed; memory ${before.toFixed(0)} MB, ${grown.toFixed(0)} MB more at the end`);
+  const at = (part: number): string =>
+    `${sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!.toFixed(1)} ms`;
+  console.log(
+    `http: ${connections} connections for ${seconds} s: ${Math.round(count / seconds)} requests a second, median ${at(0.5)}, p99 ${at(0.99)}, slowest ${at(1)}`,
+  );
+  console.log(
+    `http: ${failed} of ${count} requests failed; memory ${before.toFixed(0)} MB, ${grown.toFixed(0)} MB more at the end`,
+  );
   const ratio = await timing();
-  console.log(`http: a token that is wrong at its end takes ${ratio.toFixed(3)} times as long as one that is wrong at its start`);
+  console.log(
+    `http: a token that is wrong at its end takes ${ratio.toFixed(3)} times as long as one that is wrong at its start`,
+  );
   return failed === 0 && grown < 50 && ratio > 0.8 && ratio < 1.25;
 }
 

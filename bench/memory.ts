@@ -13,7 +13,12 @@ export const OPERATIONS = 100_000;
 const keys = Array.from({ length: 1000 }, (_, i) => `key:${i}`);
 
 /** A small object to store. */
-export const SMALL: Json = { name: "Ann", age: 41, tags: ["admin", "staff"], address: { city: "Ulm" } };
+export const SMALL: Json = {
+  name: "Ann",
+  age: 41,
+  tags: ["admin", "staff"],
+  address: { city: "Ulm" },
+};
 
 /** The least that an asynchronous cache with deadlines does. */
 export function bare(): Cache {
@@ -37,7 +42,10 @@ export function bare(): Cache {
 
 function unstorage(): Cache {
   const storage = createStorage();
-  return { get: (key) => storage.getItem(key), set: (key, value) => storage.setItem(key, value as never) };
+  return {
+    get: (key) => storage.getItem(key),
+    set: (key, value) => storage.setItem(key, value as never),
+  };
 }
 
 const contenders = (): Record<"anykv" | "bare" | "polystore" | "keyv" | "unstorage", Cache> => ({
@@ -61,18 +69,54 @@ export const reading = (cache: Cache): Contender => ({
 
 /** `get` and `set` in memory, beside the least that it could cost and beside others. */
 export async function memory(): Promise<void> {
-  for (const [what, value] of [["a small object", SMALL], ["a string", "hello world"]] as const) {
+  for (const [what, value] of [
+    ["a small object", SMALL],
+    ["a string", "hello world"],
+  ] as const) {
     const caches = contenders();
     const each = (make: (cache: Cache) => Contender): Record<keyof typeof caches, Contender> =>
-      Object.fromEntries(Object.entries(caches).map(([name, cache]) => [name, make(cache)])) as never;
-    for (const [operation, make] of [["set", (cache: Cache) => writing(cache, value)], ["get", reading]] as const) {
+      Object.fromEntries(
+        Object.entries(caches).map(([name, cache]) => [name, make(cache)]),
+      ) as never;
+    for (const [operation, make] of [
+      ["set", (cache: Cache) => writing(cache, value)],
+      ["get", reading],
+    ] as const) {
       const times = await race(each(make));
-      const detail = Object.entries(times).map(([name, ms]) => `${name} ${micros(ms, OPERATIONS)}`).join(", ");
+      const detail = Object.entries(times)
+        .map(([name, ms]) => `${name} ${micros(ms, OPERATIONS)}`)
+        .join(", ");
       const title = `memory: ${operation} of ${what}`;
-      if (what === "a string") line(`${title} against a bare async Map`, times.anykv / times.bare, "at most 1.3", times.anykv <= 1.3 * times.bare, detail);
-      else line(`${title} against polystore`, times.anykv / times.polystore, "at most 1", times.anykv <= times.polystore, detail);
-      line(`${title}: keyv takes`, times.keyv / times.anykv, "at least 8", times.keyv >= 8 * times.anykv, "");
-      line(`${title}: unstorage takes`, times.unstorage / times.anykv, "at least 4", times.unstorage >= 4 * times.anykv, "");
+      if (what === "a string")
+        line(
+          `${title} against a bare async Map`,
+          times.anykv / times.bare,
+          "at most 1.3",
+          times.anykv <= 1.3 * times.bare,
+          detail,
+        );
+      else
+        line(
+          `${title} against polystore`,
+          times.anykv / times.polystore,
+          "at most 1",
+          times.anykv <= times.polystore,
+          detail,
+        );
+      line(
+        `${title}: keyv takes`,
+        times.keyv / times.anykv,
+        "at least 8",
+        times.keyv >= 8 * times.anykv,
+        "",
+      );
+      line(
+        `${title}: unstorage takes`,
+        times.unstorage / times.anykv,
+        "at least 4",
+        times.unstorage >= 4 * times.anykv,
+        "",
+      );
     }
   }
 }

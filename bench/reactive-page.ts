@@ -13,7 +13,11 @@ interface Item {
 const KEYS = 10_000;
 const STATES = 1000;
 const CHANGES = 10_000;
-const item = (id: number): Item => ({ id, n: 0, text: `this is the text of the item number ${id}` });
+const item = (id: number): Item => ({
+  id,
+  n: 0,
+  text: `this is the text of the item number ${id}`,
+});
 const keys = Array.from({ length: KEYS }, (_, i) => `key:${i}`);
 
 async function fill(database: string, store: string, count: number): Promise<void> {
@@ -34,7 +38,10 @@ const dexie = async (name: string): Promise<Dexie> => {
 export async function load(): Promise<{ [name: string]: number }> {
   for (const name of ["anykv", "idb"]) await fill(`load ${name}`, "items", KEYS);
   const filling = await dexie("load dexie");
-  await filling.table("items").bulkPut(keys.map((_, i) => item(i)), keys);
+  await filling.table("items").bulkPut(
+    keys.map((_, i) => item(i)),
+    keys,
+  );
   filling.close();
   let close = (): unknown => undefined;
   const loading = (round: () => Promise<unknown>): Contender => ({ round, before: () => close() });
@@ -49,7 +56,10 @@ export async function load(): Promise<{ [name: string]: number }> {
       dexie: loading(async () => {
         const db = await dexie("load dexie");
         close = () => db.close();
-        const found = await new Promise<Item[]>((resolve, reject) => void liveQuery(() => db.table<Item>("items").toArray()).subscribe(resolve, reject));
+        const found = await new Promise<Item[]>(
+          (resolve, reject) =>
+            void liveQuery(() => db.table<Item>("items").toArray()).subscribe(resolve, reject),
+        );
         if (found.length !== KEYS) throw new Error("not loaded");
       }),
       idb: loading(async () => {
@@ -73,13 +83,22 @@ export async function change(): Promise<{ [name: string]: number }> {
 
   const watched = await dexie("change dexie");
   const table = watched.table<Item>("items");
-  await table.bulkPut(states.map((_, i) => item(i)), keys.slice(0, STATES));
+  await table.bulkPut(
+    states.map((_, i) => item(i)),
+    keys.slice(0, STATES),
+  );
   const seen: number[] = [];
   await Promise.all(
-    states.map((_, i) => new Promise<void>((resolve) => void liveQuery(() => table.get(keys[i]!)).subscribe((found) => {
-      seen[i] = found!.n;
-      resolve();
-    }))),
+    states.map(
+      (_, i) =>
+        new Promise<void>(
+          (resolve) =>
+            void liveQuery(() => table.get(keys[i]!)).subscribe((found) => {
+              seen[i] = found!.n;
+              resolve();
+            }),
+        ),
+    ),
   );
 
   await fill("change idb", "items", STATES);
@@ -100,19 +119,27 @@ export async function change(): Promise<{ [name: string]: number }> {
           n += 10;
           await watched.transaction("rw", "items", async () => {
             const done: PromiseLike<unknown>[] = [];
-            for (let i = 0; i < CHANGES; i++) done.push(table.update(keys[i % STATES]!, { n: n - 9 + Math.floor(i / STATES) }));
+            for (let i = 0; i < CHANGES; i++)
+              done.push(table.update(keys[i % STATES]!, { n: n - 9 + Math.floor(i / STATES) }));
             await Promise.all(done);
           });
-          while (seen.some((value) => value !== n)) await new Promise((resolve) => setTimeout(resolve));
+          while (seen.some((value) => value !== n))
+            await new Promise((resolve) => setTimeout(resolve));
         },
       },
       "idb, a transaction each": {
-        round: () => Promise.all(Array.from({ length: CHANGES }, (_, i) => db.put("items", { ...item(i % STATES), n: i }, keys[i % STATES]))),
+        round: () =>
+          Promise.all(
+            Array.from({ length: CHANGES }, (_, i) =>
+              db.put("items", { ...item(i % STATES), n: i }, keys[i % STATES]),
+            ),
+          ),
       },
       "idb, one transaction": {
         round: async () => {
           const transaction = db.transaction("items", "readwrite");
-          for (let i = 0; i < CHANGES; i++) void transaction.store.put({ ...item(i % STATES), n: i }, keys[i % STATES]);
+          for (let i = 0; i < CHANGES; i++)
+            void transaction.store.put({ ...item(i % STATES), n: i }, keys[i % STATES]);
           await transaction.done;
         },
       },

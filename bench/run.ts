@@ -14,7 +14,23 @@ import { redis } from "./redis.ts";
 import { schema } from "./schema.ts";
 import { speed } from "./speed.ts";
 
-const parts: Record<string, () => Promise<unknown>> = { import: firstCall, speed, memory, level, sqlite, file, flat, redis, etcd, postgres, http, namespaces, schema, reactive, proxies };
+const parts: Record<string, () => Promise<unknown>> = {
+  import: firstCall,
+  speed,
+  memory,
+  level,
+  sqlite,
+  file,
+  flat,
+  redis,
+  etcd,
+  postgres,
+  http,
+  namespaces,
+  schema,
+  reactive,
+  proxies,
+};
 const wanted = process.argv.slice(2);
 
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}\n`);

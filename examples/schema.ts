@@ -4,7 +4,8 @@ import kv from "anykv";
 import { bitset, DynamicStore, StaticStore } from "anykv/schema";
 import { z } from "zod";
 
-const say = (what: string, result: unknown): void => console.log(`  ${what.padEnd(62)} ${JSON.stringify(result)}`);
+const say = (what: string, result: unknown): void =>
+  console.log(`  ${what.padEnd(62)} ${JSON.stringify(result)}`);
 
 export async function schema(): Promise<void> {
   const store = kv(new DatabaseSync(":memory:"));
@@ -23,10 +24,20 @@ export async function schema(): Promise<void> {
 
   const ann = app.take("users").take("ann");
   say("a user, as the schema makes it", await ann.write({ name: "Ann" }));
-  await Promise.all(Array.from({ length: 10 }, () => ann.update(({ visits }) => ({ visits: visits + 1 }))));
+  await Promise.all(
+    Array.from({ length: 10 }, () => ann.update(({ visits }) => ({ visits: visits + 1 }))),
+  );
   say("after ten visits at once", await ann.read());
-  say("a name that is a number", await ann.write({ name: 5 as never }).catch((error: { code: string; message: string }) => [error.code, error.message]));
-  say("how many are new in a set of two", await app.take("online").add(["ann", "bob"], { expires: "5m" }));
+  say(
+    "a name that is a number",
+    await ann
+      .write({ name: 5 as never })
+      .catch((error: { code: string; message: string }) => [error.code, error.message]),
+  );
+  say(
+    "how many are new in a set of two",
+    await app.take("online").add(["ann", "bob"], { expires: "5m" }),
+  );
   await app.take("board").addAll({ ann: 30, bob: 45, eve: 20 });
   say("the two with the most points", await app.take("board").range(0, 2, { reverse: true }));
   await app.take("levels").write(0, 7);

@@ -3,7 +3,16 @@
 //   node scripts/runtimes.mjs --write    the same, and writes the table into README.md
 //   node scripts/runtimes.mjs bun deno   these runtimes alone
 import { execFile } from "node:child_process";
-import { appendFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,19 +27,60 @@ const pkg = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 // On the disk: the permissions of Deno that the README names are not enough for files in /dev/shm.
 const folder = mkdtempSync(join(process.env.ANYKV_DISK ?? tmpdir(), "anykv-runtimes-"));
 const execute = promisify(execFile);
-const run = async (command, args, cwd, extra = {}) => (await execute(command, args, { cwd, env: { ...env, ...extra }, maxBuffer: 1e8, timeout: 240_000 })).stdout;
+const run = async (command, args, cwd, extra = {}) =>
+  (
+    await execute(command, args, {
+      cwd,
+      env: { ...env, ...extra },
+      maxBuffer: 1e8,
+      timeout: 240_000,
+    })
+  ).stdout;
 
 /** Installs the package as a user does, with what the program needs beside it. */
 async function install() {
   const project = join(folder, "project");
   mkdirSync(project);
-  const [{ filename }] = Object.values(JSON.parse(await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], root)));
-  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "user", private: true, type: "module" }));
-  const others = ["fast-check", "redis", "@vue/reactivity", "react", "solid-js", "vue", "wasmoon"].map((name) => `${name}@${pkg.devDependencies[name]}`);
-  await run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", join(folder, filename), ...others], project);
-  const names = Object.keys(pkg.exports).filter((path) => path !== "./package.json").map((path) => pkg.name + path.slice(1));
-  writeFileSync(join(project, "entries.mjs"), `export const entries = {\n${names.map((name) => `  ${JSON.stringify(name)}: () => import(${JSON.stringify(name)}),\n`).join("")}};\n`);
-  for (const name of ["smoke", "faces", "in-process", "in-page", "in-worker"]) cpSync(join(sources, `${name}.mjs`), join(project, `${name}.mjs`));
+  const [{ filename }] = Object.values(
+    JSON.parse(
+      await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], root),
+    ),
+  );
+  writeFileSync(
+    join(project, "package.json"),
+    JSON.stringify({ name: "user", private: true, type: "module" }),
+  );
+  const others = [
+    "fast-check",
+    "redis",
+    "@vue/reactivity",
+    "react",
+    "solid-js",
+    "vue",
+    "wasmoon",
+  ].map((name) => `${name}@${pkg.devDependencies[name]}`);
+  await run(
+    "npm",
+    [
+      "install",
+      "--prefer-offline",
+      "--no-audit",
+      "--no-fund",
+      "--ignore-scripts",
+      join(folder, filename),
+      ...others,
+    ],
+    project,
+  );
+  const names = Object.keys(pkg.exports)
+    .filter((path) => path !== "./package.json")
+    .map((path) => pkg.name + path.slice(1));
+  writeFileSync(
+    join(project, "entries.mjs"),
+    `export const entries = {\n${names.map((name) => `  ${JSON.stringify(name)}: () => import(${JSON.stringify(name)}),\n`).join("")}};\n`,
+  );
+  for (const name of ["smoke", "faces", "in-process", "in-page", "in-worker"])
+    cpSync(join(sources, `${name}.mjs`), join(project, `${name}.mjs`));
   return project;
 }
 
@@ -41,24 +91,57 @@ function copyOf(project) {
   return copy;
 }
 
-const inProcess = (command, args) => async (project, redis) => JSON.parse(await run(command, [...args, "in-process.mjs"], copyOf(project), { REDIS_URL: redis, DENO_DIR: join(folder, "deno"), DENO_NO_UPDATE_CHECK: "1" }));
+const inProcess = (command, args) => async (project, redis) =>
+  JSON.parse(
+    await run(command, [...args, "in-process.mjs"], copyOf(project), {
+      REDIS_URL: redis,
+      DENO_DIR: join(folder, "deno"),
+      DENO_NO_UPDATE_CHECK: "1",
+    }),
+  );
 
 /** The program in one file, as an app would bundle it. */
 async function bundled(project, entry, options) {
-  const { outputFiles } = await build({ entryPoints: [join(project, entry)], bundle: true, format: "esm", target: "es2022", write: false, logLevel: "error", ...options });
+  const { outputFiles } = await build({
+    entryPoints: [join(project, entry)],
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+    logLevel: "error",
+    ...options,
+  });
   return outputFiles[0].text;
 }
 
 async function inChromium(project) {
   const script = await bundled(project, "in-page.mjs", { platform: "browser" });
   const server = createServer((request, response) => {
-    response.setHeader("content-type", request.url === "/page.js" ? "text/javascript" : "text/html");
-    response.end(request.url === "/page.js" ? script : '<!doctype html><script type="module" src="/page.js"></script>');
+    response.setHeader(
+      "content-type",
+      request.url === "/page.js" ? "text/javascript" : "text/html",
+    );
+    response.end(
+      request.url === "/page.js"
+        ? script
+        : '<!doctype html><script type="module" src="/page.js"></script>',
+    );
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { chromium } = await import("playwright");
-  const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: flags });
+  const flags = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ];
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: flags,
+  });
   try {
     const page = await browser.newPage();
     await page.goto(`http://localhost:${server.address().port}/`);
@@ -72,9 +155,19 @@ async function inChromium(project) {
 
 async function inWorkerd(project) {
   // As wrangler bundles it.
-  const script = await bundled(project, "in-worker.mjs", { define: { "process.env.NODE_ENV": '"production"' }, platform: "neutral", mainFields: ["module", "main"], conditions: ["workerd", "worker", "browser"] });
+  const script = await bundled(project, "in-worker.mjs", {
+    define: { "process.env.NODE_ENV": '"production"' },
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    conditions: ["workerd", "worker", "browser"],
+  });
   const { Miniflare } = await import("miniflare");
-  const worker = new Miniflare({ modules: true, script, kvNamespaces: ["KV"], compatibilityDate: "2026-07-01" });
+  const worker = new Miniflare({
+    modules: true,
+    script,
+    kvNamespaces: ["KV"],
+    compatibilityDate: "2026-07-01",
+  });
   try {
     return await (await worker.dispatchFetch("http://localhost/")).json();
   } finally {
@@ -90,21 +183,36 @@ const runtimes = {
   "Node 26": inProcess(at("node26/bin/node"), storage),
   Bun: inProcess(at("@oven/bun-linux-x64/bin/bun"), []),
   // With the permissions that the README names, and no others.
-  Deno: inProcess(at("@deno/linux-x64-glibc/deno"), ["run", "--no-prompt", "--allow-read", "--allow-write", "--allow-sys", "--allow-env", "--allow-net", "--no-lock"]),
+  Deno: inProcess(at("@deno/linux-x64-glibc/deno"), [
+    "run",
+    "--no-prompt",
+    "--allow-read",
+    "--allow-write",
+    "--allow-sys",
+    "--allow-env",
+    "--allow-net",
+    "--no-lock",
+  ]),
   workerd: inWorkerd,
   Chromium: inChromium,
 };
 
 const isAskedFor = (name) => {
   const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));
-  return wanted.length === 0 || wanted.some((text) => name.toLowerCase().includes(text.toLowerCase()));
+  return (
+    wanted.length === 0 || wanted.some((text) => name.toLowerCase().includes(text.toLowerCase()))
+  );
 };
 
 /** The rows of each runtime; a text for one that could not be tried. */
 async function runAll() {
   const missing = await installRuntimes();
   const redis = await (await redisServer()).start();
-  const results = new Map(Object.keys(runtimes).filter(isAskedFor).map((name) => [name, undefined]));
+  const results = new Map(
+    Object.keys(runtimes)
+      .filter(isAskedFor)
+      .map((name) => [name, undefined]),
+  );
   try {
     const waiting = [...results.keys()];
     tell({ event: "planned", files: waiting });
@@ -115,12 +223,29 @@ async function runAll() {
         const isExtra = /22|26|Bun|Deno/.test(name);
         if (isExtra && missing !== undefined) {
           results.set(name, missing);
-          tell({ event: "ended", file: name, passed: 0, failed: 0, skipped: 1, unfinished: 0, failures: [] });
+          tell({
+            event: "ended",
+            file: name,
+            passed: 0,
+            failed: 0,
+            skipped: 1,
+            unfinished: 0,
+            failures: [],
+          });
           continue;
         }
         // Each has a database of its own.
         const database = `${redis.url}/${Object.keys(runtimes).indexOf(name)}`;
-        results.set(name, await runtimes[name](project, database).catch((error) => [{ what: "run at all", passed: 0, failures: [`${error.stderr || error.message}`.trim().slice(-2000)] }]));
+        results.set(
+          name,
+          await runtimes[name](project, database).catch((error) => [
+            {
+              what: "run at all",
+              passed: 0,
+              failures: [`${error.stderr || error.message}`.trim().slice(-2000)],
+            },
+          ]),
+        );
         tellRows(name, results.get(name));
       }
     };
@@ -134,13 +259,29 @@ async function runAll() {
 
 /** Appends an event as scripts/reporter.ts does, for scripts/test.mjs. */
 function tell(event) {
-  if (process.env.ANYKV_RESULTS) appendFileSync(process.env.ANYKV_RESULTS, `${JSON.stringify({ project: "runtimes", ...event })}\n`);
+  if (process.env.ANYKV_RESULTS)
+    appendFileSync(
+      process.env.ANYKV_RESULTS,
+      `${JSON.stringify({ project: "runtimes", ...event })}\n`,
+    );
 }
 
 function tellRows(name, rows) {
   const failed = rows.filter((row) => row.failures.length > 0);
-  const failures = failed.map(({ what, failures: [error] }) => ({ title: what, error: `${error}`.split("\n")[0], repeat: `node scripts/runtimes.mjs '${name}'` }));
-  tell({ event: "ended", file: name, passed: rows.length - failed.length, failed: failed.length, skipped: 0, unfinished: 0, failures });
+  const failures = failed.map(({ what, failures: [error] }) => ({
+    title: what,
+    error: `${error}`.split("\n")[0],
+    repeat: `node scripts/runtimes.mjs '${name}'`,
+  }));
+  tell({
+    event: "ended",
+    file: name,
+    passed: rows.length - failed.length,
+    failed: failed.length,
+    skipped: 0,
+    unfinished: 0,
+    failures,
+  });
 }
 
 const results = await runAll();
@@ -148,9 +289,17 @@ const done = [...results].filter(([, rows]) => Array.isArray(rows));
 const what = [...new Set(done.flatMap(([, rows]) => rows.map((row) => row.what)))];
 const cell = (rows, name) => {
   const row = rows.find((each) => each.what === name);
-  return row === undefined ? "–" : row.failures.length > 0 ? `${row.failures.length} FAILED` : `${row.passed} ✓`;
+  return row === undefined
+    ? "–"
+    : row.failures.length > 0
+      ? `${row.failures.length} FAILED`
+      : `${row.passed} ✓`;
 };
-const lines = [["", ...done.map(([name]) => name)], ["---", ...done.map(() => "---")], ...what.map((name) => [name, ...done.map(([, rows]) => cell(rows, name))])];
+const lines = [
+  ["", ...done.map(([name]) => name)],
+  ["---", ...done.map(() => "---")],
+  ...what.map((name) => [name, ...done.map(([, rows]) => cell(rows, name))]),
+];
 const table = lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 console.log(`${table}\n`);
 
@@ -161,13 +310,17 @@ for (const [name, rows] of done) {
     for (const failure of failures) console.log(`${name}, ${what}: ${failure}`);
   }
 }
-for (const [name, why] of results) if (!Array.isArray(why)) console.log(`${name} was not tried: ${why}`);
+for (const [name, why] of results)
+  if (!Array.isArray(why)) console.log(`${name} was not tried: ${why}`);
 
 // Only a whole table is held against the README.
 if (done.length === Object.keys(runtimes).length && failed === 0) {
   const file = join(root, "README.md");
   const readme = readFileSync(file, "utf8");
-  const written = readme.replace(/(<!-- runtimes -->\n)[\s\S]*?(<!-- \/runtimes -->)/, (_, before, after) => `${before}${table}\n${after}`);
+  const written = readme.replace(
+    /(<!-- runtimes -->\n)[\s\S]*?(<!-- \/runtimes -->)/,
+    (_, before, after) => `${before}${table}\n${after}`,
+  );
   if (process.argv.includes("--write")) writeFileSync(file, written);
   else if (written !== readme) {
     failed++;

@@ -11,15 +11,29 @@ import { endWithThis, run } from "./process-group.mjs";
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** The Node that the project brings along; the one on the machine may be too old for the tools. */
-export const node = join(root, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
+export const node = join(
+  root,
+  "node_modules",
+  "node",
+  "bin",
+  process.platform === "win32" ? "node.exe" : "node",
+);
 
 /** The environment in which `node` and every tool are those of node_modules. */
-export const env = { ...process.env, PATH: join(root, "node_modules", ".bin") + delimiter + process.env.PATH };
+export const env = {
+  ...process.env,
+  PATH: join(root, "node_modules", ".bin") + delimiter + process.env.PATH,
+};
 
 /** System programs: how each is found, the apt package that brings it, and what needs it. */
 const programs = [
   { name: "chromium", override: "CHROMIUM", package: "chromium", for: "the browser tests" },
-  { name: "redis-server", override: "REDIS_SERVER", package: "redis-server", for: "the tests of Redis" },
+  {
+    name: "redis-server",
+    override: "REDIS_SERVER",
+    package: "redis-server",
+    for: "the tests of Redis",
+  },
   { name: "etcd", override: "ETCD", package: "etcd-server", for: "the tests of etcd" },
   { name: "postgres", override: "POSTGRES", package: "postgresql", for: "the tests of Postgres" },
 ];
@@ -42,7 +56,8 @@ function isInstalled() {
   const wanted = readJson("package-lock.json")?.packages;
   if (!installed || !wanted || !existsSync(node)) return false;
   return Object.entries(wanted).every(
-    ([path, entry]) => path === "" || entry.optional || entry.peer || installed[path]?.version === entry.version,
+    ([path, entry]) =>
+      path === "" || entry.optional || entry.peer || installed[path]?.version === entry.version,
   );
 }
 
@@ -55,7 +70,9 @@ async function npmCi(folder, ...flags) {
     shell: process.platform === "win32",
     stall: 20 * 60_000,
   });
-  return code === 0 ? undefined : `npm ci failed (${typeof code === "number" ? `exit code ${code}` : code})`;
+  return code === 0
+    ? undefined
+    : `npm ci failed (${typeof code === "number" ? `exit code ${code}` : code})`;
 }
 
 async function installPackages() {
@@ -76,11 +93,18 @@ async function installPackages() {
  * because they are large and for one platform. Returns why there are none, or undefined.
  */
 export async function installRuntimes() {
-  if (process.platform !== "linux" || process.arch !== "x64") return "the other runtimes are for Linux on x64";
+  if (process.platform !== "linux" || process.arch !== "x64")
+    return "the other runtimes are for Linux on x64";
   const folder = "test/runtimes";
   const installed = readJson(`${folder}/node_modules/.package-lock.json`)?.packages;
   const wanted = readJson(`${folder}/package-lock.json`).packages;
-  if (installed && Object.entries(wanted).every(([path, { version }]) => path === "" || installed[path]?.version === version)) return undefined;
+  if (
+    installed &&
+    Object.entries(wanted).every(
+      ([path, { version }]) => path === "" || installed[path]?.version === version,
+    )
+  )
+    return undefined;
   const start = performance.now();
   const reason = await npmCi(join(root, folder), "--ignore-scripts");
   if (reason !== undefined) return `${reason} in ${folder}`;
@@ -97,7 +121,8 @@ const isExecutable = (file) => {
   }
 };
 
-const subfolders = (folder) => (existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name, "bin")) : []);
+const subfolders = (folder) =>
+  existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name, "bin")) : [];
 
 /** Where a program is, or undefined. Debian keeps the servers of PostgreSQL outside PATH, one folder a version. */
 export function findProgram({ name, override }) {
@@ -141,7 +166,9 @@ function installPrograms() {
   }
   for (const { name, override, for: purpose } of missing()) {
     const given = override && process.env[override];
-    const why = given ? `${override} is ${given}, which cannot be run` : (reason ?? "no apt-get here to install it");
+    const why = given
+      ? `${override} is ${given}, which cannot be run`
+      : (reason ?? "no apt-get here to install it");
     const remedy = `install it${override ? ` or set ${override}` : ""}`;
     say("system", `${name} is missing, and ${purpose} need it: ${remedy} (${why})`);
   }

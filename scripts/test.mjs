@@ -81,7 +81,7 @@ async function vitest(names, { missing }) {
 
 const steps = {
   types: () => whole("types", node, ["node_modules/ts7/bin/tsc", "--noEmit"]),
-  lint: () => whole("lint", "oxlint", ["--deny-warnings"]),
+  lint: () => whole("lint", "npm", ["run", "lint", "--silent"]),
   build: () => whole("build", node, ["scripts/build.mjs"]),
   vitest: (state) => vitest(chosenProjects, state),
   package: () => whole("package", node, ["scripts/check-package.mjs"]),

@@ -1,4 +1,12 @@
-import type { CommitResult, Duration, Expires, Json, Requires, StoreType, Supports } from "./types.ts";
+import type {
+  CommitResult,
+  Duration,
+  Expires,
+  Json,
+  Requires,
+  StoreType,
+  Supports,
+} from "./types.ts";
 
 /** What the type-checker says of a value that JSON cannot keep. */
 export interface NotJson {
@@ -51,7 +59,11 @@ export type Key<V, T> = [T] extends [Own]
 export type Value<V, T> = [T] extends [Own] ? V : T;
 
 /** The values that a store of `V` takes: any JSON-like type for a store of JSON, exactly `V` for another. */
-export type Input<V, T> = V | ([Json] extends [V] ? ([V] extends [Json] ? T & Storable<T> : V) : V) | null | undefined;
+export type Input<V, T> =
+  | V
+  | ([Json] extends [V] ? ([V] extends [Json] ? T & Storable<T> : V) : V)
+  | null
+  | undefined;
 
 /** Turns values that JSON cannot keep into JSON and back. `anykv/codec` ships some. */
 export interface Codec<V = unknown> {
@@ -205,7 +217,11 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
    * await store.set("key3", { name: "Francisco" }, { expires: 60 * 60, metadata: { by: "ann" } });
    * console.log((await store.entry("key3")).metadata); // { by: "ann" }
    */
-  set<T, S extends string = string>(key: string, value: Input<V, T>, options?: SetOptions<S>): Promise<string>;
+  set<T, S extends string = string>(
+    key: string,
+    value: Input<V, T>,
+    options?: SetOptions<S>,
+  ): Promise<string>;
 
   /**
    * Keeps a value under a new key of 24 random alphanumeric characters (142 bits from the platform's cryptography).
@@ -264,11 +280,21 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
    * await store.delMany(["a", "b"]);
    */
   setMany<T extends readonly unknown[], S extends string = string>(
-    entries: readonly [...{ [I in keyof T]: readonly [key: string, value: Input<V, T[I]>, options?: SetOptions | undefined] }],
+    entries: readonly [
+      ...{
+        [I in keyof T]: readonly [
+          key: string,
+          value: Input<V, T[I]>,
+          options?: SetOptions | undefined,
+        ];
+      },
+    ],
     options?: SetOptions<S>,
   ): Promise<string[]>;
   setMany<T, S extends string = string>(
-    entries: Iterable<readonly [key: string, value: T & Input<V, NoInfer<T>>, options?: SetOptions | undefined]>,
+    entries: Iterable<
+      readonly [key: string, value: T & Input<V, NoInfer<T>>, options?: SetOptions | undefined]
+    >,
     options?: SetOptions<S>,
   ): Promise<string[]>;
 
@@ -302,7 +328,10 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
    * console.log(await store.touch("session", "1h")); // true
    * console.log(await store.touch("other", "1h")); // false
    */
-  touch<S extends string = string>(key: string, expires: number | Duration<S> | Date | null): Promise<boolean>;
+  touch<S extends string = string>(
+    key: string,
+    expires: number | Duration<S> | Date | null,
+  ): Promise<boolean>;
 
   /** All keys, without the store's prefix. */
   keys(): Promise<string[]>;

@@ -122,9 +122,28 @@ interface Made {
   readonly open: Method;
 }
 
-type Text = "cookie" | `file:${string}` | `http://${string}` | `https://${string}` | `indexeddb://${string}`;
+type Text =
+  | "cookie"
+  | `file:${string}`
+  | `http://${string}`
+  | `https://${string}`
+  | `indexeddb://${string}`;
 
-type Settled = CustomClient | GetSet | (new () => GetSet) | Items | Databases | Level | Sqlite | Pg | Pglite | Etcd | Workers | Address | Text | Made;
+type Settled =
+  | CustomClient
+  | GetSet
+  | (new () => GetSet)
+  | Items
+  | Databases
+  | Level
+  | Sqlite
+  | Pg
+  | Pglite
+  | Etcd
+  | Workers
+  | Address
+  | Text
+  | Made;
 
 /**
  * What `kv()` puts a store over: a client, a class of one's own, a URL, another store, or a promise of one

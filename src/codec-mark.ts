@@ -17,5 +17,8 @@ export interface Marked {
 export function isMarked(json: unknown): json is Marked {
   if (typeof json !== "object" || json === null) return false;
   // Nearly every object ends at the first condition.
-  return typeof (json as Marked).$codec === "string" && Object.keys(json).sort().join() === "$codec,value";
+  return (
+    typeof (json as Marked).$codec === "string" &&
+    Object.keys(json).sort().join() === "$codec,value"
+  );
 }

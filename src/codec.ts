@@ -4,7 +4,11 @@ import type { Json } from "./types.ts";
 import { adviceFor, isOfClass } from "./value-fault.ts";
 
 /** A class of the platform, where its types are known: without those of the DOM or of Node there is nothing to name. */
-type Global<Name extends string> = typeof globalThis extends { readonly [key in Name]: { readonly prototype: infer Instance } } ? Instance : never;
+type Global<Name extends string> = typeof globalThis extends {
+  readonly [key in Name]: { readonly prototype: infer Instance };
+}
+  ? Instance
+  : never;
 
 /** What {@link rich} keeps. */
 export type Rich =
@@ -42,17 +46,23 @@ const MAX_DEPTH = 1000;
 const WRAPPER = "$rich";
 
 const CLASSES = new Set(
-  "Date RegExp URL URLSearchParams Map Set ArrayBuffer DataView Int8Array Uint8Array Uint8ClampedArray Int16Array Uint16Array Float16Array Int32Array Uint32Array Float32Array Float64Array BigInt64Array BigUint64Array".split(" "),
+  "Date RegExp URL URLSearchParams Map Set ArrayBuffer DataView Int8Array Uint8Array Uint8ClampedArray Int16Array Uint16Array Float16Array Int32Array Uint32Array Float32Array Float64Array BigInt64Array BigUint64Array".split(
+    " ",
+  ),
 );
 
-const nameOf = (value: object): string => (Object.getPrototypeOf(value) as object | null)?.constructor?.name || Object.prototype.toString.call(value).slice(8, -1);
+const nameOf = (value: object): string =>
+  (Object.getPrototypeOf(value) as object | null)?.constructor?.name ||
+  Object.prototype.toString.call(value).slice(8, -1);
 
 /** The name of a class of the platform that can be kept, of any realm; `null` for all others, those that extend one included. */
 function classOf(value: object): string | null {
   const name = nameOf(value);
   // Node's own kind of Uint8Array: comes back as the plain one.
   if (name === "Buffer" && value instanceof Uint8Array) return "Uint8Array";
-  return CLASSES.has(name) && Object.prototype.toString.call(value) === `[object ${name}]` ? name : null;
+  return CLASSES.has(name) && Object.prototype.toString.call(value) === `[object ${name}]`
+    ? name
+    : null;
 }
 
 /** A step from a value to one of its parts: a key, an index, or (in Map and Set) the words for it. */
@@ -75,7 +85,10 @@ function isJson(root: unknown): boolean {
 
   const refuse = (reason: string): never => {
     const where = `value${path.slice(0, 20).map(described).join("")}${path.length > 20 ? "…" : ""}`;
-    throw new KvError("KV_INVALID_VALUE", `${where} ${reason}: ${adviceFor(reason, "it cannot be stored, not even with this codec")}`);
+    throw new KvError(
+      "KV_INVALID_VALUE",
+      `${where} ${reason}: ${adviceFor(reason, "it cannot be stored, not even with this codec")}`,
+    );
   };
   const visit = (step: Step, part: unknown): boolean => {
     path.push(step);
@@ -84,7 +97,8 @@ function isJson(root: unknown): boolean {
     return found;
   };
   function inspect(value: unknown): boolean {
-    if (typeof value === "function" || typeof value === "symbol") return refuse(`is a ${typeof value}`);
+    if (typeof value === "function" || typeof value === "symbol")
+      return refuse(`is a ${typeof value}`);
     if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
     if (typeof value !== "object") return typeof value === "string" || typeof value === "boolean";
     if (value === null) return true;
@@ -94,10 +108,12 @@ function isJson(root: unknown): boolean {
     if (path.length === MAX_DEPTH) return refuse(`nests deeper than ${MAX_DEPTH} levels`);
     if (Array.isArray(value)) return inspectArray(value);
     const proto: unknown = Object.getPrototypeOf(value);
-    if (proto === null || Object.getPrototypeOf(proto) === null) return inspectObject(value) && proto !== null;
+    if (proto === null || Object.getPrototypeOf(proto) === null)
+      return inspectObject(value) && proto !== null;
     const name = classOf(value);
     if (name === null) return refuse(isOfClass(nameOf(value)));
-    if (name === "Map" || name === "Set") inspectCollection(value as Map<unknown, unknown>, name === "Map");
+    if (name === "Map" || name === "Set")
+      inspectCollection(value as Map<unknown, unknown>, name === "Map");
     return false;
   }
   function inspectArray(array: readonly unknown[]): boolean {
@@ -131,7 +147,12 @@ function isJson(root: unknown): boolean {
 }
 
 function isWrapper(value: unknown): value is { [WRAPPER]: Json } {
-  return typeof value === "object" && value !== null && Object.hasOwn(value, WRAPPER) && Object.keys(value).length === 1;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    Object.hasOwn(value, WRAPPER) &&
+    Object.keys(value).length === 1
+  );
 }
 
 // devalue refuses the key `__proto__`: it, and whatever it then could be mistaken for, gets one more `_`.
@@ -139,13 +160,24 @@ const escaped = (key: string): string => (/^_*__proto__$/.test(key) ? `_${key}` 
 const unescaped = (key: string): string => (/^_+__proto__$/.test(key) ? key.slice(1) : key);
 
 const STRINGIFY = {
-  shapeOf: (value: object) => ({ kind: Object.getPrototypeOf(value) === null ? "null-proto" : "plain", keys: Object.keys(value).map(escaped) }) as const,
-  get: (value: object, key: string | number): unknown => value[(typeof key === "string" ? unescaped(key) : key) as never],
+  shapeOf: (value: object) =>
+    ({
+      kind: Object.getPrototypeOf(value) === null ? "null-proto" : "plain",
+      keys: Object.keys(value).map(escaped),
+    }) as const,
+  get: (value: object, key: string | number): unknown =>
+    value[(typeof key === "string" ? unescaped(key) : key) as never],
   // Only what a view shows, never the rest of its buffer, which may be anybody's.
   viewInfo: (view: ArrayBufferView) => {
     const { byteOffset, byteLength } = view;
     const buffer = new Uint8Array(view.buffer).slice(byteOffset, byteOffset + byteLength).buffer;
-    return { buffer, byteOffset: 0, byteLength, length: "length" in view ? (view.length as number) : byteLength, bufferByteLength: byteLength };
+    return {
+      buffer,
+      byteOffset: 0,
+      byteLength,
+      length: "length" in view ? (view.length as number) : byteLength,
+      bufferByteLength: byteLength,
+    };
   },
 };
 
@@ -153,7 +185,13 @@ const PARSE = {
   set: (target: object, key: string | number, value: unknown): void => {
     const name = typeof key === "string" ? unescaped(key) : key;
     // An assignment to `__proto__` would change what the object is.
-    if (name === "__proto__") Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
+    if (name === "__proto__")
+      Object.defineProperty(target, name, {
+        value,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
     else target[name as never] = value as never;
   },
 };
@@ -182,10 +220,14 @@ export const rich: RichCodec = {
   name: "rich",
   encode(value: unknown): Json {
     if (isJson(value) && !isWrapper(value)) return value as Json;
-    return { [WRAPPER]: JSON.parse(stringify(value, undefined, { operations: STRINGIFY })) as Json };
+    return {
+      [WRAPPER]: JSON.parse(stringify(value, undefined, { operations: STRINGIFY })) as Json,
+    };
   },
   decode<T>(json: Json): T {
-    return (isWrapper(json) ? unflatten(json[WRAPPER] as never, undefined, { operations: PARSE }) : json) as T;
+    return (
+      isWrapper(json) ? unflatten(json[WRAPPER] as never, undefined, { operations: PARSE }) : json
+    ) as T;
   },
 };
 

@@ -32,10 +32,15 @@ function encode(codec: Codec, value: unknown): Json {
   try {
     json = codec.encode(value);
   } catch (cause) {
-    throw isKvError(cause) ? cause : new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause });
+    throw isKvError(cause)
+      ? cause
+      : new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause });
   }
   if (json !== null && json !== undefined) return json;
-  throw new KvError("KV_INVALID_VALUE", `the codec encodes this value as ${json}, which cannot be stored`);
+  throw new KvError(
+    "KV_INVALID_VALUE",
+    `the codec encodes this value as ${json}, which cannot be stored`,
+  );
 }
 
 /**
@@ -56,6 +61,10 @@ export function decodeValue(codec: Codec | undefined, json: Json, key: string): 
   try {
     return codec.decode(json);
   } catch (cause) {
-    throw new KvError("KV_CORRUPT", `the codec cannot decode the value under ${JSON.stringify(key)}`, { key, cause });
+    throw new KvError(
+      "KV_CORRUPT",
+      `the codec cannot decode the value under ${JSON.stringify(key)}`,
+      { key, cause },
+    );
   }
 }

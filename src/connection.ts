@@ -41,7 +41,8 @@ export class Connection implements Busy {
    * @throws {KvError} (the promise) KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened (the next call tries again).
    */
   open(): Adapter | Promise<Adapter> {
-    if (this.closing !== null) return load().then(({ closedError }) => Promise.reject(closedError(this)));
+    if (this.closing !== null)
+      return load().then(({ closedError }) => Promise.reject(closedError(this)));
     return this.adapter ?? this.opening ?? this.#open();
   }
 

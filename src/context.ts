@@ -1,4 +1,12 @@
-import type { Codec, CommitCheck, CommitWrite, Entry, EntryPage, ListOptions, SetOptions } from "./api.ts";
+import type {
+  Codec,
+  CommitCheck,
+  CommitWrite,
+  Entry,
+  EntryPage,
+  ListOptions,
+  SetOptions,
+} from "./api.ts";
 import type { Connection } from "./connection.ts";
 import type { Scope } from "./lanes.ts";
 import type { Order } from "./order.ts";
@@ -35,7 +43,12 @@ export interface StoreCore extends Omit<StoreContext, "order">, ItemOperations {
   /** A fresh version for a write. */
   stamp(): string | number;
   /** The record to write, `null` to delete. Its value is a copy of the caller's. */
-  recordOf(key: string, value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null;
+  recordOf(
+    key: string,
+    value: unknown,
+    options: SetOptions | undefined,
+    version: string | number,
+  ): StoredRecord | null;
   /** Removes a record that a reader found expired, and answers for it. */
   expired(key: string, record: KvRecord): Promise<null>;
   /** The record if it is present and fresh, in call order. */
@@ -48,7 +61,12 @@ export interface StoreCore extends Omit<StoreContext, "order">, ItemOperations {
    * Runs work on these keys in call order, with the adapter. The work may take the timeout so many times; `calls` is
    * for work of one call of the adapter, on one key or on several.
    */
-  perform<T>(scope: Scope, work: (adapter: Adapter) => MaybePromise<T>, times?: number, calls?: "item" | "one"): MaybePromise<T>;
+  perform<T>(
+    scope: Scope,
+    work: (adapter: Adapter) => MaybePromise<T>,
+    times?: number,
+    calls?: "item" | "one",
+  ): MaybePromise<T>;
   order(): Order;
   /** Counts writes; answers with a promise when a sweep is due. */
   wrote(count: number): Promise<void> | undefined;
@@ -63,7 +81,10 @@ export interface StoreCore extends Omit<StoreContext, "order">, ItemOperations {
 export interface Operations extends ItemOperations {
   add(value: unknown, options?: SetOptions): Promise<string>;
   getMany(keys: Iterable<string>): Promise<unknown[]>;
-  setMany(entries: Iterable<readonly [string, unknown, SetOptions?]>, options?: SetOptions): Promise<string[]>;
+  setMany(
+    entries: Iterable<readonly [string, unknown, SetOptions?]>,
+    options?: SetOptions,
+  ): Promise<string[]>;
   delMany(keys: Iterable<string>): Promise<string[]>;
   entry(key: string): Promise<Entry<unknown> | null>;
   touch(key: string, expires: Expires): Promise<boolean>;

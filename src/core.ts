@@ -26,12 +26,21 @@ export type * from "./types.ts";
  * await store.set("key1", "Hello world", { expires: "1h" });
  * console.log(await store.get("key1")); // "Hello world"
  */
-export function kv<V = Json>(client: Source | Store<V>, options: KvOptions<V> & { codec: Codec<V> }): Store<V>;
-export function kv<V = Json>(client: Source | Store<V>, options?: Omit<KvOptions, "codec">): Store<V>;
+export function kv<V = Json>(
+  client: Source | Store<V>,
+  options: KvOptions<V> & { codec: Codec<V> },
+): Store<V>;
+export function kv<V = Json>(
+  client: Source | Store<V>,
+  options?: Omit<KvOptions, "codec">,
+): Store<V>;
 export function kv<V = Json>(client: Source | Store<V>, options: KvOptions<V> = {}): Store<V> {
   const context = contextOf(client);
   if (context === undefined && !isSource(client)) {
-    throw new KvError("KV_UNKNOWN_CLIENT", 'anykv/core detects no clients: pass what a factory returns, such as storage(localStorage) with storage of "anykv/clients/storage"');
+    throw new KvError(
+      "KV_UNKNOWN_CLIENT",
+      'anykv/core detects no clients: pass what a factory returns, such as storage(localStorage) with storage of "anykv/clients/storage"',
+    );
   }
   const { source } = context?.connection ?? { source: client as Source };
   checkRequires(options?.requires, source.supports, source.type);

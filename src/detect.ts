@@ -38,7 +38,8 @@ const CLIENTS: readonly [kinds.Manifest, Factory | (() => Promise<Factory>)][] =
  */
 export function detect(input: unknown): Source {
   if (isSource(input)) return input;
-  if (typeof input === "function" && kinds.hasMethods(input.prototype, "get", "set")) return detect(instanceOf(input as new () => unknown));
+  if (typeof input === "function" && kinds.hasMethods(input.prototype, "get", "set"))
+    return detect(instanceOf(input as new () => unknown));
   // A client of one's own says what it is: nothing else that it has may make it look like another kind.
   const own = kinds.hasMethods(input, "get", "set", "iterate");
   for (const [manifest, load] of CLIENTS) {
@@ -46,7 +47,8 @@ export function detect(input: unknown): Source {
     if (manifest.events) listenTo(input);
     if (load === memory || load === storage) return (load as Factory)(input as never);
     let loaded: Source | undefined;
-    const source = async (): Promise<Source> => (loaded ??= (await (load as () => Promise<Factory>)())(input as never));
+    const source = async (): Promise<Source> =>
+      (loaded ??= (await (load as () => Promise<Factory>)())(input as never));
     return {
       ...kinds.shown(manifest, input),
       client: input,
@@ -64,6 +66,10 @@ function instanceOf(Class: new () => unknown): unknown {
   try {
     return new Class();
   } catch (cause) {
-    throw new KvError("KV_INVALID_CLIENT", `the class ${JSON.stringify(Class.name)} cannot be made without arguments: pass an instance`, { client: "CUSTOM", cause });
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      `the class ${JSON.stringify(Class.name)} cannot be made without arguments: pass an instance`,
+      { client: "CUSTOM", cause },
+    );
   }
 }

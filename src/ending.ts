@@ -4,13 +4,21 @@ import { within } from "./patience.ts";
 import type { Adapter } from "./types.ts";
 
 /** Ends a client when what is under way has ended. `opening` is its adapter, or a promise of it. */
-export function end(connection: Connection, opening: Adapter | Promise<Adapter> | null, timeout: number): Promise<void> {
+export function end(
+  connection: Connection,
+  opening: Adapter | Promise<Adapter> | null,
+  timeout: number,
+): Promise<void> {
   return within(endInTime(connection, opening, timeout), timeout).catch((error) => {
     throw blame(error, connection.source.type, "close");
   });
 }
 
-async function endInTime(connection: Connection, opening: Adapter | Promise<Adapter> | null, timeout: number): Promise<void> {
+async function endInTime(
+  connection: Connection,
+  opening: Adapter | Promise<Adapter> | null,
+  timeout: number,
+): Promise<void> {
   // A client that was never used need not be opened for that.
   if (opening === null && (await endUnopened(connection))) return;
   let adapter: Adapter;

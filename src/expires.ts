@@ -16,7 +16,9 @@ const UNITS: ReadonlyMap<string, number> = new Map(
     ["w wk wks week weeks", 7 * DAY],
     ["b month months", YEAR / 12],
     ["y yr yrs year years", YEAR],
-  ].flatMap(([names, ms]) => (names as string).split(" ").map((name) => [name, ms as number] as const)),
+  ].flatMap(([names, ms]) =>
+    (names as string).split(" ").map((name) => [name, ms as number] as const),
+  ),
 );
 
 // "10", "1_000", "1,000", "0.5" or ".5", then an optional unit. Commas only group by three digits.
@@ -64,7 +66,8 @@ function parse(text: string): number {
 /** The deadline that {@link deadline} gives; `NaN` where that throws. */
 export function deadlineOf(expires: Expires | undefined, now: number): number | null {
   if (expires === null || expires === undefined) return null;
-  const at = typeof expires === "object" ? momentOf(expires) : Math.ceil(now + milliseconds(expires));
+  const at =
+    typeof expires === "object" ? momentOf(expires) : Math.ceil(now + milliseconds(expires));
   return at <= LATEST && at !== -Infinity ? at : NaN;
 }
 
@@ -74,7 +77,8 @@ function advice(expires: unknown): string {
     const moment = expires > LATEST / SECOND ? expires : expires * SECOND;
     return `a number is seconds from now, a moment is a Date: new Date(${moment})`;
   }
-  if (typeof expires === "string" && /\d ?M(?![A-Za-z])/.test(expires)) return 'write "1m" for a minute, "1 month" for a month';
+  if (typeof expires === "string" && /\d ?M(?![A-Za-z])/.test(expires))
+    return 'write "1m" for a minute, "1 month" for a month';
   return 'pass seconds, a string like "10s", "2 minutes" or "1h30m", a Date up to the year 9999, or null for never';
 }
 
@@ -92,6 +96,11 @@ function advice(expires: unknown): string {
 export function deadline(expires: Expires | undefined, now: number): number | null {
   const at = deadlineOf(expires, now);
   if (!Number.isNaN(at)) return at;
-  const given = typeof expires === "string" ? JSON.stringify(expires) : typeof expires === "number" ? expires : `this ${typeof expires}`;
+  const given =
+    typeof expires === "string"
+      ? JSON.stringify(expires)
+      : typeof expires === "number"
+        ? expires
+        : `this ${typeof expires}`;
   throw new KvError("KV_INVALID_EXPIRES", `expires cannot be ${given}: ${advice(expires)}`);
 }

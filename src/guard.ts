@@ -12,7 +12,8 @@ export interface Guarded extends Adapter {
 type Method = (this: Adapter, ...args: unknown[]) => unknown;
 
 /** How many times the timeout a call about so many keys may take: once for each thousand. */
-export const allowance = (keys: readonly unknown[]): number => Math.max(1, Math.ceil(keys.length / 1000));
+export const allowance = (keys: readonly unknown[]): number =>
+  Math.max(1, Math.ceil(keys.length / 1000));
 
 /** The same for any call; ten times where the work may be as large as the store. */
 function timesOf(action: string, args: readonly unknown[]): number {
@@ -30,7 +31,8 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
       try {
         return await within(work, timeout, connection);
       } catch (error) {
-        if ((error as Error).name !== "TimeoutError" || progress() === before) return fail(connection, error, "listing");
+        if ((error as Error).name !== "TimeoutError" || progress() === before)
+          return fail(connection, error, "listing");
       }
     }
   };
@@ -39,10 +41,15 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
     if (typeof method !== "function" || ["get", "set", "del", "iterate"].includes(action)) continue;
     guard[action] = (...args: unknown[]) => {
       // What is asked of a structure says its name, and where it is.
-      const failing = (error: unknown): never => action === "structure" ? fail(connection, error, args[0] as string, (args[1] as StructurePlace).key) : fail(connection, error, action === "page" ? "listing" : action);
+      const failing = (error: unknown): never =>
+        action === "structure"
+          ? fail(connection, error, args[0] as string, (args[1] as StructurePlace).key)
+          : fail(connection, error, action === "page" ? "listing" : action);
       try {
         const result = method.apply(adapter, args);
-        return result instanceof Promise ? within(result, timeout * timesOf(action, args), connection).catch(failing) : result;
+        return result instanceof Promise
+          ? within(result, timeout * timesOf(action, args), connection).catch(failing)
+          : result;
       } catch (error) {
         return failing(error);
       }
@@ -61,7 +68,9 @@ const guards = new WeakMap<Adapter, Map<number, Guarded>>();
  */
 export function guardOf(connection: Connection, timeout: number): Guarded | Promise<Guarded> {
   const adapter = ready(connection, timeout);
-  return adapter instanceof Promise ? adapter.then((opened) => guard(connection, opened, timeout)) : guard(connection, adapter, timeout);
+  return adapter instanceof Promise
+    ? adapter.then((opened) => guard(connection, opened, timeout))
+    : guard(connection, adapter, timeout);
 }
 
 /** The adapter of a connection, which is opened if it is not: the same errors. */
@@ -71,8 +80,14 @@ export function ready(connection: Connection, timeout: number): Adapter | Promis
 }
 
 /** What a client opens to, within so many milliseconds. */
-export function inTime(connection: Connection, opening: Adapter | Promise<Adapter>, timeout: number): Promise<Adapter> {
-  return within(Promise.resolve(opening), timeout, connection).catch((error) => fail(connection, error, "connecting"));
+export function inTime(
+  connection: Connection,
+  opening: Adapter | Promise<Adapter>,
+  timeout: number,
+): Promise<Adapter> {
+  return within(Promise.resolve(opening), timeout, connection).catch((error) =>
+    fail(connection, error, "connecting"),
+  );
 }
 
 /** The guarded adapter of a connection that is open. */

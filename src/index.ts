@@ -16,7 +16,9 @@ export { isKvError, KvError, type KvErrorCode, type KvErrorDetails } from "./err
 export type * from "./types.ts";
 
 /** The options of a store without a codec: one is needed where JSON cannot keep the values. */
-type WithoutCodec<V, S extends string> = [V] extends [Storable<V>] ? [options?: PlainOptions<S> & { codec?: undefined }] : [options: KvOptions<V, S> & { codec: Codec<V> }];
+type WithoutCodec<V, S extends string> = [V] extends [Storable<V>]
+  ? [options?: PlainOptions<S> & { codec?: undefined }]
+  : [options: KvOptions<V, S> & { codec: Codec<V> }];
 
 /**
  * Puts one store over any key-value client.
@@ -38,10 +40,22 @@ type WithoutCodec<V, S extends string> = [V] extends [Storable<V>] ? [options?: 
  * await store.set("session", { user: "ann" }, { expires: "1h" });
  * console.log(await store.has("session")); // true
  */
-export function kv<V, S extends string = string>(client: Client | PromiseLike<Client> | undefined, options: KvOptions<V, S> & { codec: Codec<V> }): Store<V>;
-export function kv<V extends Json = Json, S extends string = string>(client?: Client | PromiseLike<Client>, options?: PlainOptions<S> & { codec?: undefined }): Store<V>;
-export function kv<V, S extends string = string>(client?: Client | PromiseLike<Client>, ...options: WithoutCodec<V, S>): Store<V>;
-export function kv<S extends string = string>(client?: Client | PromiseLike<Client>, options?: KvOptions<unknown, S>): Store<unknown>;
+export function kv<V, S extends string = string>(
+  client: Client | PromiseLike<Client> | undefined,
+  options: KvOptions<V, S> & { codec: Codec<V> },
+): Store<V>;
+export function kv<V extends Json = Json, S extends string = string>(
+  client?: Client | PromiseLike<Client>,
+  options?: PlainOptions<S> & { codec?: undefined },
+): Store<V>;
+export function kv<V, S extends string = string>(
+  client?: Client | PromiseLike<Client>,
+  ...options: WithoutCodec<V, S>
+): Store<V>;
+export function kv<S extends string = string>(
+  client?: Client | PromiseLike<Client>,
+  options?: KvOptions<unknown, S>,
+): Store<unknown>;
 export function kv(client?: unknown, options: KvOptions = {}): Store {
   const context = contextOf(client);
   // Not an object: rejected below.
@@ -49,11 +63,17 @@ export function kv(client?: unknown, options: KvOptions = {}): Store {
   if (context !== undefined) {
     const { type, supports, settled } = context.connection.source;
     // What a pending store lacks is not known yet, and must only reject the operations of this one.
-    if (settled !== undefined && requires !== undefined) return overPromise(settled.then(() => client), options, context);
+    if (settled !== undefined && requires !== undefined)
+      return overPromise(
+        settled.then(() => client),
+        options,
+        context,
+      );
     checkRequires(requires, supports, type);
     return createStore(context, options);
   }
-  if (typeof (client as PromiseLike<unknown> | undefined)?.then === "function") return overPromise(client as PromiseLike<unknown>, options);
+  if (typeof (client as PromiseLike<unknown> | undefined)?.then === "function")
+    return overPromise(client as PromiseLike<unknown>, options);
   const source = detect(client);
   checkRequires(requires, source.supports, source.type);
   return createStore(contextOver(new Connection(source)), options);
@@ -64,25 +84,48 @@ function overPromise(client: PromiseLike<unknown>, options: KvOptions, base?: St
   const undated = new WeakSet<KvRecord>();
   const settled = Promise.resolve(client).then(async (found) => {
     // What opens a connection often resolves to nothing: that must not end in memory.
-    if (found === undefined) throw new KvError("KV_UNKNOWN_CLIENT", "a promise that resolves to nothing is no client: pass a promise of the client itself");
+    if (found === undefined)
+      throw new KvError(
+        "KV_UNKNOWN_CLIENT",
+        "a promise that resolves to nothing is no client: pass a promise of the client itself",
+      );
     const context = contextOf(found);
     if (base === undefined && context?.codec !== undefined && options.codec === undefined) {
-      throw new KvError("KV_INVALID_CLIENT", "the promised store has a codec: pass it here too, kv(promise, { codec })");
+      throw new KvError(
+        "KV_INVALID_CLIENT",
+        "the promised store has a codec: pass it here too, kv(promise, { codec })",
+      );
     }
-    const source = context === undefined ? detect(found) : await (await import("./promised-store.ts")).sourceOver(context, undated);
+    const source =
+      context === undefined
+        ? detect(found)
+        : await (await import("./promised-store.ts")).sourceOver(context, undated);
     checkRequires(options.requires, source.supports, source.type);
     return source;
   }, rejected);
   // Whoever uses the store is told; until then it must not count as unhandled.
   settled.catch(() => {});
-  const pending = { type: "PENDING", supports: supports({}), settled, open: () => settled.then((source) => source.open()), close: () => settled.then((source) => source.close?.() ?? false) };
+  const pending = {
+    type: "PENDING",
+    supports: supports({}),
+    settled,
+    open: () => settled.then((source) => source.open()),
+    close: () => settled.then((source) => source.close?.() ?? false),
+  };
   const context = contextOver(new Connection(pending, () => settled));
-  return createStore({ ...context, ...(base && { codec: base.codec, timeout: base.timeout }), undated }, options);
+  return createStore(
+    { ...context, ...(base && { codec: base.codec, timeout: base.timeout }), undated },
+    options,
+  );
 }
 
 /** Who gave up connecting cannot be asked again: the client itself could be. */
 function rejected(cause: unknown): never {
-  throw new KvError("KV_CONNECTION", "the promise of a client was rejected, and stays so (see the cause): pass the client itself, which is connected when it is needed", { cause });
+  throw new KvError(
+    "KV_CONNECTION",
+    "the promise of a client was rejected, and stays so (see the cause): pass the client itself, which is connected when it is needed",
+    { cause },
+  );
 }
 
 export default kv;

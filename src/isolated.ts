@@ -6,6 +6,9 @@ import { copyOf } from "./value.ts";
 export function isolated<R extends KvRecord>(record: R): R | StoredRecord {
   const { value, metadata } = record;
   if (typeof value !== "object" && metadata === null) return record;
-  const copy = (value as unknown) instanceof Uint8Array ? (value as unknown as Uint8Array).slice() : copyOf(value);
+  const copy =
+    (value as unknown) instanceof Uint8Array
+      ? (value as unknown as Uint8Array).slice()
+      : copyOf(value);
   return new StoredRecord(copy as Json, record.expires, record.version, copyOf(metadata));
 }

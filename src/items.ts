@@ -28,19 +28,29 @@ export function itemsOf(context: StoreContext): StoreCore {
 
   function locate(key: unknown, inner = ""): string {
     try {
-      return fullKey(inner === "" ? prefix : prefix + checkPrefix(inner), key, connection.source.supports.keyBytes);
+      return fullKey(
+        inner === "" ? prefix : prefix + checkPrefix(inner),
+        key,
+        connection.source.supports.keyBytes,
+      );
     } catch (error) {
       return refuse(error, key);
     }
   }
 
-  function recordOf(key: string, value: unknown, options: SetOptions | undefined, version: string | number): StoredRecord | null {
+  function recordOf(
+    key: string,
+    value: unknown,
+    options: SetOptions | undefined,
+    version: string | number,
+  ): StoredRecord | null {
     try {
       checkWriteOptions(options);
       const expires = options?.expires === undefined ? context.expires : options.expires;
       const now = expires === null ? 0 : Date.now();
       const at = expires === null ? null : deadline(expires, now);
-      const metadata = options?.metadata === undefined ? null : checkedCopy(options.metadata, "metadata");
+      const metadata =
+        options?.metadata === undefined ? null : checkedCopy(options.metadata, "metadata");
       if (value === null || value === undefined || (at !== null && at <= now)) return null;
       const record = new StoredRecord(encodeValue(codec, value), at, version, metadata);
       if (options?.expires === undefined) context.undated?.add(record);
@@ -71,14 +81,17 @@ export function itemsOf(context: StoreContext): StoreCore {
   // Operations take effect in call order. Single reads and writes keep it without any cost while nothing is pending.
 
   const order = (): Order => orderIn(context);
-  const perform: StoreCore["perform"] = (scope, work, times, calls) => inOrder(context, scope, work, times, calls);
+  const perform: StoreCore["perform"] = (scope, work, times, calls) =>
+    inOrder(context, scope, work, times, calls);
 
   // Both answer with a promise only for what takes time, so that a client that answers at once costs a single one.
 
   function read(key: string): MaybePromise<KvRecord | null> {
     const { adapter } = connection;
     const isFree = adapter !== null && order().pending === 0;
-    const found = isFree ? readNow(key, adapter) : perform({ read: [key] }, (opened) => readNow(key, opened), 1, "item");
+    const found = isFree
+      ? readNow(key, adapter)
+      : perform({ read: [key] }, (opened) => readNow(key, opened), 1, "item");
     if (!(found instanceof Promise)) return judge(key, found);
     if (isFree && adapter.inOrder !== "all") lanesOf(order()).track(key, false, found, timeout);
     return found.then((record) => judge(key, record));
@@ -87,14 +100,18 @@ export function itemsOf(context: StoreContext): StoreCore {
   function readNow(key: string, adapter: Adapter): MaybePromise<KvRecord | null> {
     try {
       const found = adapter.get(key);
-      return found instanceof Promise ? within(found, timeout, connection).catch((error) => refuse(error, key, "reading")) : found;
+      return found instanceof Promise
+        ? within(found, timeout, connection).catch((error) => refuse(error, key, "reading"))
+        : found;
     } catch (error) {
       return refuse(error, key, "reading");
     }
   }
 
   function judge(key: string, record: KvRecord | null): MaybePromise<KvRecord | null> {
-    return record === null || record.expires === null || record.expires > Date.now() ? record : expired(key, record);
+    return record === null || record.expires === null || record.expires > Date.now()
+      ? record
+      : expired(key, record);
   }
 
   async function get(key: string): Promise<unknown> {
@@ -114,9 +131,11 @@ export function itemsOf(context: StoreContext): StoreCore {
     try {
       const { adapter } = connection;
       const isFree = adapter !== null && order().pending === 0;
-      const look = (opened: Adapter): MaybePromise<KvRecord | boolean | null> => (opened.has === undefined ? readNow(full, opened) : hasNow(full, opened));
+      const look = (opened: Adapter): MaybePromise<KvRecord | boolean | null> =>
+        opened.has === undefined ? readNow(full, opened) : hasNow(full, opened);
       const looked = isFree ? look(adapter) : perform({ read: [full] }, look, 1, "item");
-      if (isFree && looked instanceof Promise && adapter.inOrder !== "all") lanesOf(order()).track(full, false, looked, timeout);
+      if (isFree && looked instanceof Promise && adapter.inOrder !== "all")
+        lanesOf(order()).track(full, false, looked, timeout);
       const found = looked instanceof Promise ? await looked : looked;
       return typeof found === "boolean" ? found : (await judge(full, found)) !== null;
     } catch (error) {
@@ -124,12 +143,20 @@ export function itemsOf(context: StoreContext): StoreCore {
     }
   }
 
-  function writeNow(key: string, record: KvRecord | null, adapter: Adapter): Promise<void> | undefined {
+  function writeNow(
+    key: string,
+    record: KvRecord | null,
+    adapter: Adapter,
+  ): Promise<void> | undefined {
     const done = record === null ? adapter.del(key) : adapter.set(key, record);
     return done instanceof Promise ? within(done, timeout, connection) : undefined;
   }
 
-  function writeInTurn(key: string, record: KvRecord | null, adapter: Adapter): Promise<void> | undefined {
+  function writeInTurn(
+    key: string,
+    record: KvRecord | null,
+    adapter: Adapter,
+  ): Promise<void> | undefined {
     try {
       return writeNow(key, record, adapter)?.catch((error) => refuse(error, key, "writing"));
     } catch (error) {
@@ -141,9 +168,12 @@ export function itemsOf(context: StoreContext): StoreCore {
     try {
       const { adapter } = connection;
       const isFree = adapter !== null && order().pending === 0;
-      const done = isFree ? writeNow(key, record, adapter) : perform<void>({ write: [key] }, (opened) => writeNow(key, record, opened), 1, "item");
+      const done = isFree
+        ? writeNow(key, record, adapter)
+        : perform<void>({ write: [key] }, (opened) => writeNow(key, record, opened), 1, "item");
       if (!(done instanceof Promise)) return wrote(1);
-      if (isFree && adapter.inOrder !== "all") lanesOf(order()).track(key, true, done, timeout, adapter.inOrder === "writes");
+      if (isFree && adapter.inOrder !== "all")
+        lanesOf(order()).track(key, true, done, timeout, adapter.inOrder === "writes");
       return done.then(
         () => wrote(1),
         (error) => refuse(error, key, "writing"),
@@ -166,5 +196,23 @@ export function itemsOf(context: StoreContext): StoreCore {
     return key;
   }
 
-  return { ...context, get, set, has, del, refuse, locate, recordOf, decode, stamp, expired, wrote, readNow, read, writeNow: writeInTurn, perform, order };
+  return {
+    ...context,
+    get,
+    set,
+    has,
+    del,
+    refuse,
+    locate,
+    recordOf,
+    decode,
+    stamp,
+    expired,
+    wrote,
+    readNow,
+    read,
+    writeNow: writeInTurn,
+    perform,
+    order,
+  };
 }

@@ -9,7 +9,10 @@ export class Iteration<B, T> implements AsyncGenerator<T, void, undefined> {
   #isOver = false;
 
   /** `take` makes an item of what is in a batch; `undefined` leaves it out. */
-  constructor(batches: AsyncGenerator<readonly B[], void, undefined>, take: (item: B) => T | undefined) {
+  constructor(
+    batches: AsyncGenerator<readonly B[], void, undefined>,
+    take: (item: B) => T | undefined,
+  ) {
     this.#batches = batches;
     this.#take = take;
   }

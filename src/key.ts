@@ -12,19 +12,29 @@ export function utf8Length(text: string): number {
 }
 
 function described(what: unknown): string {
-  return what === "" ? "empty" : typeof what === "string" ? "a text with a lone surrogate" : what === null || what === undefined ? String(what) : `of the type ${typeof what}`;
+  return what === ""
+    ? "empty"
+    : typeof what === "string"
+      ? "a text with a lone surrogate"
+      : what === null || what === undefined
+        ? String(what)
+        : `of the type ${typeof what}`;
 }
 
 /** @throws {KvError} KV_INVALID_KEY unless the prefix is a well-formed string (it may be empty). */
 export function checkPrefix(prefix: unknown): string {
   if (typeof prefix === "string" && prefix.isWellFormed()) return prefix;
-  throw new KvError("KV_INVALID_KEY", `a prefix cannot be ${described(prefix)}: pass a well-formed string`);
+  throw new KvError(
+    "KV_INVALID_KEY",
+    `a prefix cannot be ${described(prefix)}: pass a well-formed string`,
+  );
 }
 
 /** Whether a text has no lone surrogate. Most keys are short and have none: a loop is faster than a call of the engine. */
 function isWellFormed(text: string): boolean {
   if (text.length > SHORT) return text.isWellFormed();
-  for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xf800) === 0xd800) return text.isWellFormed();
+  for (let i = 0; i < text.length; i++)
+    if ((text.charCodeAt(i) & 0xf800) === 0xd800) return text.isWellFormed();
   return true;
 }
 
@@ -33,7 +43,10 @@ const SHORT = 48;
 
 /** Whether a key is one that {@link fullKey} takes. */
 export const isKey = (key: unknown, prefix: string, keyBytes: number): key is string =>
-  typeof key === "string" && key !== "" && isWellFormed(key) && (keyBytes === Infinity || (prefix.length + key.length) * 3 <= keyBytes);
+  typeof key === "string" &&
+  key !== "" &&
+  isWellFormed(key) &&
+  (keyBytes === Infinity || (prefix.length + key.length) * 3 <= keyBytes);
 
 /**
  * The full key of a user's key under a prefix.
@@ -43,12 +56,19 @@ export const isKey = (key: unknown, prefix: string, keyBytes: number): key is st
  */
 export function fullKey(prefix: string, key: unknown, keyBytes: number): string {
   if (typeof key !== "string" || key === "" || !isWellFormed(key)) {
-    throw new KvError("KV_INVALID_KEY", `a key cannot be ${described(key)}: pass a non-empty, well-formed string`);
+    throw new KvError(
+      "KV_INVALID_KEY",
+      `a key cannot be ${described(key)}: pass a non-empty, well-formed string`,
+    );
   }
   const full = prefix === "" ? key : prefix + key;
   // A UTF-16 unit is at most three bytes of UTF-8: only long keys need counting.
   if (full.length * 3 > keyBytes && utf8Length(full) > keyBytes) {
-    throw new KvError("KV_TOO_LARGE", `the key has ${utf8Length(full)} bytes with its prefix: this client takes up to ${keyBytes}`, { key: full });
+    throw new KvError(
+      "KV_TOO_LARGE",
+      `the key has ${utf8Length(full)} bytes with its prefix: this client takes up to ${keyBytes}`,
+      { key: full },
+    );
   }
   return full;
 }

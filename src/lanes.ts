@@ -68,27 +68,53 @@ export class Lanes {
    * `"writes"` later writes.
    * @throws {KvError} KV_CONNECTION when it waited longer than twice that for work that timed out.
    */
-  run<T>(scope: Scope, work: () => MaybePromise<T>, ms: number = Infinity, inOrder: InOrder = null): MaybePromise<T> {
+  run<T>(
+    scope: Scope,
+    work: () => MaybePromise<T>,
+    ms: number = Infinity,
+    inOrder: InOrder = null,
+  ): MaybePromise<T> {
     if (this.#order.isHeld()) return this.#order.later(() => this.run(scope, work, ms, inOrder));
     const found = this.#order.pending === 0 ? [] : this.#blockers(scope);
     const blockers = inOrder === "writes" ? found.filter((turn) => !turn.isInOrder) : found;
     const result = blockers.length === 0 ? work() : this.#after(blockers, work, ms);
     if (!(result instanceof Promise) || (inOrder === "all" && blockers.length === 0)) return result;
-    const start = blockers.reduce((latest, { until }) => Math.max(latest, until), performance.now());
-    this.#register({ scope, over: Promise.resolve(), until: start + ms, isInOrder: inOrder === "writes" && blockers.length === 0 }, result);
+    const start = blockers.reduce(
+      (latest, { until }) => Math.max(latest, until),
+      performance.now(),
+    );
+    this.#register(
+      {
+        scope,
+        over: Promise.resolve(),
+        until: start + ms,
+        isInOrder: inOrder === "writes" && blockers.length === 0,
+      },
+      result,
+    );
     return result;
   }
 
   /** Runs work on some keys if no earlier work on them is pending; `null` otherwise. */
   attempt<T>(scope: Scope, work: () => MaybePromise<T>, ms: number): MaybePromise<T> | null {
-    const isFree = this.#order.pending === 0 || (!this.#order.isHeld() && this.#blockers(scope).length === 0);
+    const isFree =
+      this.#order.pending === 0 || (!this.#order.isHeld() && this.#blockers(scope).length === 0);
     return isFree ? this.run(scope, work, ms) : null;
   }
 
   /** Counts a single read or write that has begun, so that later work on its key waits for it. */
-  track(key: string, isWrite: boolean, result: Promise<unknown>, ms: number, isInOrder: boolean = false): void {
+  track(
+    key: string,
+    isWrite: boolean,
+    result: Promise<unknown>,
+    ms: number,
+    isInOrder: boolean = false,
+  ): void {
     const scope = isWrite ? { write: [key] } : { read: [key] };
-    this.#register({ scope, over: Promise.resolve(), until: performance.now() + ms, isInOrder }, result);
+    this.#register(
+      { scope, over: Promise.resolve(), until: performance.now() + ms, isInOrder },
+      result,
+    );
   }
 
   /** Resolves once all earlier writes under a prefix are over. Later work does not wait for the caller. */
@@ -107,7 +133,9 @@ export class Lanes {
     turn.over = result.then(
       () => this.#end(turn),
       (error: unknown) => {
-        turn.timeout = [error, Object(error).cause].find((each) => Object(each).name === "TimeoutError");
+        turn.timeout = [error, Object(error).cause].find(
+          (each) => Object(each).name === "TimeoutError",
+        );
         this.#end(turn);
       },
     );
@@ -146,26 +174,49 @@ export class Lanes {
     for (const key of write ?? []) addLane(this.#lanes.get(key));
     for (const range of this.#ranges) {
       const { readUnder: listed, writeUnder: cleared } = range.scope;
-      const covers = (prefix: string | undefined) => (key: string) => prefix !== undefined && key.startsWith(prefix);
-      const overlaps = (a: string | undefined, b: string | undefined): boolean => a !== undefined && b !== undefined && (a.startsWith(b) || b.startsWith(a));
-      if (read?.some(covers(cleared)) || write?.some((key) => covers(cleared)(key) || covers(listed)(key))) add(range);
-      if (overlaps(readUnder, cleared) || overlaps(writeUnder, cleared) || overlaps(writeUnder, listed)) add(range);
+      const covers = (prefix: string | undefined) => (key: string) =>
+        prefix !== undefined && key.startsWith(prefix);
+      const overlaps = (a: string | undefined, b: string | undefined): boolean =>
+        a !== undefined && b !== undefined && (a.startsWith(b) || b.startsWith(a));
+      if (
+        read?.some(covers(cleared)) ||
+        write?.some((key) => covers(cleared)(key) || covers(listed)(key))
+      )
+        add(range);
+      if (
+        overlaps(readUnder, cleared) ||
+        overlaps(writeUnder, cleared) ||
+        overlaps(writeUnder, listed)
+      )
+        add(range);
     }
-    if (readUnder !== undefined) for (const [key, lane] of this.#lanes) if (key.startsWith(readUnder)) add(lane.write);
-    if (writeUnder !== undefined) for (const [key, lane] of this.#lanes) if (key.startsWith(writeUnder)) addLane(lane);
+    if (readUnder !== undefined)
+      for (const [key, lane] of this.#lanes) if (key.startsWith(readUnder)) add(lane.write);
+    if (writeUnder !== undefined)
+      for (const [key, lane] of this.#lanes) if (key.startsWith(writeUnder)) addLane(lane);
     return [...found];
   }
 
   async #after<T>(blockers: readonly Turn[], work: () => MaybePromise<T>, ms: number): Promise<T> {
     const start = performance.now();
-    const latest = Math.max(...blockers.map(({ scope, until }) => (scope.readUnder === undefined ? until : Math.min(until, start + LISTING))));
+    const latest = Math.max(
+      ...blockers.map(({ scope, until }) =>
+        scope.readUnder === undefined ? until : Math.min(until, start + LISTING),
+      ),
+    );
     const limit = Math.min(Math.ceil(latest - start) + SLACK, LONGEST);
     let cause: unknown;
     // Edge workers may never settle what another request began: the limit then ends the wait.
-    await within(Promise.all(blockers.map(({ over }) => over)), limit).catch((error) => (cause = error));
+    await within(Promise.all(blockers.map(({ over }) => over)), limit).catch(
+      (error) => (cause = error),
+    );
     cause ??= blockers.find(({ timeout }) => timeout !== undefined)?.timeout;
     if (cause !== undefined && performance.now() - start >= PATIENCE * ms) {
-      throw new KvError("KV_CONNECTION", "not sent: earlier operations on this key were not answered in time", { cause });
+      throw new KvError(
+        "KV_CONNECTION",
+        "not sent: earlier operations on this key were not answered in time",
+        { cause },
+      );
     }
     return work();
   }

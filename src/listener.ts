@@ -12,7 +12,9 @@ const listeners = new WeakMap<object, Listener>();
  */
 export function listenTo(client: unknown): Listener {
   // Proxies such as `client.withTypeMapping()` of node-redis are the same client.
-  const emitter = ((client as { _self?: object })._self ?? client) as { on?(event: "error", hear: (error: unknown) => void): unknown };
+  const emitter = ((client as { _self?: object })._self ?? client) as {
+    on?(event: "error", hear: (error: unknown) => void): unknown;
+  };
   const known = listeners.get(emitter);
   if (known !== undefined) return known;
   const listener: Listener = { hear: () => {} };

@@ -24,7 +24,12 @@ export interface Range {
 export const whole = (prefix: string): Range => ({ prefix, after: null, reverse: false });
 
 /** Every record of the range in bounded batches, expired ones too; ordered where the client is. */
-export async function* batches(adapter: Guarded, range: Range, values: boolean, size: number = PAGE): AsyncGenerator<readonly Pair[], void, undefined> {
+export async function* batches(
+  adapter: Guarded,
+  range: Range,
+  values: boolean,
+  size: number = PAGE,
+): AsyncGenerator<readonly Pair[], void, undefined> {
   if (adapter.page !== undefined) {
     let { after } = range;
     do {
@@ -67,8 +72,16 @@ export async function* batches(adapter: Guarded, range: Range, values: boolean, 
 }
 
 /** @throws {KvError} KV_NOT_SUPPORTED for a client that cannot list. */
-function iterator({ iterate }: Adapter, prefix: string, values: boolean): Iterator<Pair | null> | AsyncIterator<Pair | null> {
-  if (iterate === undefined) throw new KvError("KV_NOT_SUPPORTED", "this client cannot list its keys: one of your own needs iterate(prefix)");
+function iterator(
+  { iterate }: Adapter,
+  prefix: string,
+  values: boolean,
+): Iterator<Pair | null> | AsyncIterator<Pair | null> {
+  if (iterate === undefined)
+    throw new KvError(
+      "KV_NOT_SUPPORTED",
+      "this client cannot list its keys: one of your own needs iterate(prefix)",
+    );
   const source = iterate(prefix, values);
   return Symbol.iterator in source ? source[Symbol.iterator]() : source[Symbol.asyncIterator]();
 }
@@ -77,7 +90,14 @@ function iterator({ iterate }: Adapter, prefix: string, values: boolean): Iterat
  * Up to `limit` fresh records of the range in key order, but for one key. Without an order in the client it keeps no more than twice those and a batch in memory. `drop` is given
  * each batch with expired records.
  */
-export async function ordered(adapter: Guarded, range: Range, limit: number, except: string, values: boolean, drop?: (expired: readonly Pair[], now: number) => void | Promise<void>): Promise<Pair[]> {
+export async function ordered(
+  adapter: Guarded,
+  range: Range,
+  limit: number,
+  except: string,
+  values: boolean,
+  drop?: (expired: readonly Pair[], now: number) => void | Promise<void>,
+): Promise<Pair[]> {
   let found: Pair[] = [];
   const sign = range.reverse ? -1 : 1;
   const isOrdered = adapter.page !== undefined;
@@ -85,15 +105,28 @@ export async function ordered(adapter: Guarded, range: Range, limit: number, exc
   const cut = (): Pair[] => found.sort(([a], [b]) => compare(a, b)).slice(0, limit);
   // Once there are enough, what comes behind the last of them is not needed.
   let last: string | null = null;
-  for await (const batch of batches(adapter, range, values, isOrdered ? Math.min(limit, PAGE) : PAGE)) {
+  for await (const batch of batches(
+    adapter,
+    range,
+    values,
+    isOrdered ? Math.min(limit, PAGE) : PAGE,
+  )) {
     const now = Date.now();
     const expired = batch.filter(([, record]) => !isFresh(record, now));
     if (expired.length > 0) await drop?.(expired, now);
     for (const pair of batch) {
       const [key, record] = pair;
       // Without value and version: an item of others, which only a listing of keys shows.
-      if (key === except || !isFresh(record, now) || (record.value === null && record.version === null)) continue;
-      const isWanted = isOrdered || ((range.after === null || compare(key, range.after) > 0) && (last === null || compare(key, last) < 0));
+      if (
+        key === except ||
+        !isFresh(record, now) ||
+        (record.value === null && record.version === null)
+      )
+        continue;
+      const isWanted =
+        isOrdered ||
+        ((range.after === null || compare(key, range.after) > 0) &&
+          (last === null || compare(key, last) < 0));
       if (isWanted) found.push(pair);
     }
     if (isOrdered && found.length >= limit) break;
@@ -105,7 +138,8 @@ export async function ordered(adapter: Guarded, range: Range, limit: number, exc
 }
 
 // A cursor is base64url of this mark, the direction, the length of the prefixes, and the full key that the page ended on.
-const start = ({ prefix, reverse }: Omit<Range, "after">, inner: string): string => `kv1${reverse ? "<" : ">"}${prefix.length - inner.length}.${inner.length}:`;
+const start = ({ prefix, reverse }: Omit<Range, "after">, inner: string): string =>
+  `kv1${reverse ? "<" : ">"}${prefix.length - inner.length}.${inner.length}:`;
 
 /** The cursor behind a key. `range` is what was listed, `inner` the part of its prefix that came as an option. */
 export function encodeCursor(key: string, range: Omit<Range, "after">, inner: string): string {
@@ -119,9 +153,13 @@ export function decodeCursor(cursor: unknown, range: Omit<Range, "after">, inner
     const before = start(range, inner);
     const key = text.slice(before.length);
     // Making it again catches what a lenient decoder lets pass.
-    if (text.startsWith(before + range.prefix) && encodeCursor(key, range, inner) === cursor) return key;
+    if (text.startsWith(before + range.prefix) && encodeCursor(key, range, inner) === cursor)
+      return key;
   } catch {
     // Not base64 or not UTF-8: refused below like any other text.
   }
-  throw new KvError("KV_INVALID_CURSOR", "this cursor was not made by a listing with this prefix and direction: start without a cursor");
+  throw new KvError(
+    "KV_INVALID_CURSOR",
+    "this cursor was not made by a listing with this prefix and direction: start without a cursor",
+  );
 }

@@ -35,10 +35,15 @@ export function hasMethods(input: unknown, ...names: string[]): boolean {
 }
 
 /** The text of a string or of a URL object. */
-const url = (input: unknown): string => (typeof input === "string" ? input : String((input as Partial<URL> | null)?.href));
+const url = (input: unknown): string =>
+  typeof input === "string" ? input : String((input as Partial<URL> | null)?.href);
 
 /** A kind of client, told by its methods or by a test of its own. */
-const kind = (type: StoreType, test: string | Manifest["test"], declared: Partial<Supports>): Manifest => ({
+const kind = (
+  type: StoreType,
+  test: string | Manifest["test"],
+  declared: Partial<Supports>,
+): Manifest => ({
   type,
   supports: supports(declared),
   test: typeof test === "string" ? (input) => hasMethods(input, ...test.split(" ")) : test,
@@ -46,78 +51,161 @@ const kind = (type: StoreType, test: string | Manifest["test"], declared: Partia
 
 const emitting = (...of: Parameters<typeof kind>): Manifest => ({ ...kind(...of), events: true });
 
-export const MEMORY: Manifest = kind("MEMORY", (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]", {
+export const MEMORY: Manifest = kind(
+  "MEMORY",
+  (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]",
+  {
+    atomic: "process",
+    persistent: false,
+    bytes: true,
+  },
+);
+
+export const STORAGE: Manifest = kind(
+  "STORAGE",
+  (input) =>
+    hasMethods(input, "getItem", "setItem", "removeItem") &&
+    typeof (input as Storage).length === "number",
+  {
+    atomic: "process",
+  },
+);
+
+export const COOKIE: Manifest = kind("COOKIE", (input) => input === "cookie", {
+  expires: "native",
   atomic: "process",
-  persistent: false,
-  bytes: true,
+  keyBytes: 512,
+  valueBytes: 4096,
 });
 
-export const STORAGE: Manifest = kind("STORAGE", (input) => hasMethods(input, "getItem", "setItem", "removeItem") && typeof (input as Storage).length === "number", {
+export const FORAGE: Manifest = kind("FORAGE", "getItem setItem ready driver", {
   atomic: "process",
 });
 
-export const COOKIE: Manifest = kind("COOKIE", (input) => input === "cookie", { expires: "native", atomic: "process", keyBytes: 512, valueBytes: 4096 });
+export const INDEXEDDB: Manifest = kind(
+  "INDEXEDDB",
+  (input) => hasMethods(input, "deleteDatabase", "cmp") || url(input).startsWith("indexeddb://"),
+  {
+    order: true,
+    atomic: "yes",
+    bytes: true,
+  },
+);
 
-export const FORAGE: Manifest = kind("FORAGE", "getItem setItem ready driver", { atomic: "process" });
-
-export const INDEXEDDB: Manifest = kind("INDEXEDDB", (input) => hasMethods(input, "deleteDatabase", "cmp") || url(input).startsWith("indexeddb://"), {
+export const FILE: Manifest = kind("FILE", (input) => /^file:.*[^/]$/.test(url(input)), {
   order: true,
   atomic: "yes",
-  bytes: true,
 });
 
-export const FILE: Manifest = kind("FILE", (input) => /^file:.*[^/]$/.test(url(input)), { order: true, atomic: "yes" });
-
-export const FOLDER: Manifest = kind("FOLDER", (input) => /^file:.*\/$/.test(url(input)), { atomic: "yes" });
+export const FOLDER: Manifest = kind("FOLDER", (input) => /^file:.*\/$/.test(url(input)), {
+  atomic: "yes",
+});
 
 // The keys of a server have a limit, for a value not to be hidden in one.
-export const HTTP: Manifest = kind("HTTP", (input) => /^https?:\/\//i.test(url(input)), { expires: "native", order: true, atomic: "yes", keyBytes: 2048 });
-
-export const LEVEL: Manifest = kind("LEVEL", "put batch iterator sublevel", { order: true, atomic: "process" });
-
-export const SQLITE: Manifest = kind("SQLITE", "prepare exec close", { order: true, atomic: "yes", bytes: true });
-
-export const POSTGRES: Manifest = emitting("POSTGRES", (input) => hasMethods(input, "query") && (hasMethods(input, "escapeLiteral") || hasMethods(input, "exec", "transaction", "listen") || (hasMethods(input, "connect", "end") && "idleCount" in (input as object))), {
+export const HTTP: Manifest = kind("HTTP", (input) => /^https?:\/\//i.test(url(input)), {
+  expires: "native",
   order: true,
   atomic: "yes",
-  // An index takes 2,704 bytes of a key; U+0000 and U+0001 take two each.
-  keyBytes: 1300,
+  keyBytes: 2048,
 });
 
-export const REDIS: Manifest = emitting("REDIS", (input) => hasMethods(input, "get", "set", "sendCommand") && (hasMethods(input, "mGet") || hasMethods(input, "mget")), {
-  expires: "native",
+export const LEVEL: Manifest = kind("LEVEL", "put batch iterator sublevel", {
+  order: true,
+  atomic: "process",
+});
+
+export const SQLITE: Manifest = kind("SQLITE", "prepare exec close", {
+  order: true,
   atomic: "yes",
-  valueBytes: 512 * 1024 * 1024,
+  bytes: true,
 });
 
-export const ETCD: Manifest = kind("ETCD", "getAll put delete namespace", { expires: "native", order: true, atomic: "yes", valueBytes: 1.5 * 1024 * 1024 });
+export const POSTGRES: Manifest = emitting(
+  "POSTGRES",
+  (input) =>
+    hasMethods(input, "query") &&
+    (hasMethods(input, "escapeLiteral") ||
+      hasMethods(input, "exec", "transaction", "listen") ||
+      (hasMethods(input, "connect", "end") && "idleCount" in (input as object))),
+  {
+    order: true,
+    atomic: "yes",
+    // An index takes 2,704 bytes of a key; U+0000 and U+0001 take two each.
+    keyBytes: 1300,
+  },
+);
+
+export const REDIS: Manifest = emitting(
+  "REDIS",
+  (input) =>
+    hasMethods(input, "get", "set", "sendCommand") &&
+    (hasMethods(input, "mGet") || hasMethods(input, "mget")),
+  {
+    expires: "native",
+    atomic: "yes",
+    valueBytes: 512 * 1024 * 1024,
+  },
+);
+
+export const ETCD: Manifest = kind("ETCD", "getAll put delete namespace", {
+  expires: "native",
+  order: true,
+  atomic: "yes",
+  valueBytes: 1.5 * 1024 * 1024,
+});
 
 // It lists in order, but goes on only from where it stopped by itself: a page of somebody else's costs a walk over the keys before it.
-export const CLOUDFLARE: Manifest = kind("CLOUDFLARE", "get put delete list getWithMetadata", { expires: "native", keyBytes: 512, valueBytes: 25 * 1024 * 1024 });
+export const CLOUDFLARE: Manifest = kind("CLOUDFLARE", "get put delete list getWithMetadata", {
+  expires: "native",
+  keyBytes: 512,
+  valueBytes: 25 * 1024 * 1024,
+});
 
-export const DENO: Manifest = kind("DENO", "get getMany set delete list atomic", { expires: "native", order: true, atomic: "yes", keyBytes: 1000, valueBytes: 64 * 1024 });
+export const DENO: Manifest = kind("DENO", "get getMany set delete list atomic", {
+  expires: "native",
+  order: true,
+  atomic: "yes",
+  keyBytes: 1000,
+  valueBytes: 64 * 1024,
+});
 
 export const LRU: Manifest = {
   ...kind("LRU", "get set delete peek purgeStale", {}),
   supports: (client) => {
-    const { maxEntrySize, sizeCalculation } = client as { maxEntrySize?: number; sizeCalculation?: unknown };
+    const { maxEntrySize, sizeCalculation } = client as {
+      maxEntrySize?: number;
+      sizeCalculation?: unknown;
+    };
     // What a sizeCalculation counts is not known.
-    const valueBytes = sizeCalculation === undefined && maxEntrySize! > 0 ? maxEntrySize! : Infinity;
+    const valueBytes =
+      sizeCalculation === undefined && maxEntrySize! > 0 ? maxEntrySize! : Infinity;
     return supports({ atomic: "process", persistent: false, valueBytes, bytes: true });
   },
 };
 
-export const UNSTORAGE: Manifest = kind("UNSTORAGE", "getItem setItem removeItem getKeys mount", { atomic: "process" });
+export const UNSTORAGE: Manifest = kind("UNSTORAGE", "getItem setItem removeItem getKeys mount", {
+  atomic: "process",
+});
 
 const isMap = (input: unknown): boolean => Object.prototype.toString.call(input) === "[object Map]";
 
 export const KEYV: Manifest = {
-  ...kind("KEYV", (input) => hasMethods(input, "get", "set", "delete", "clear", "disconnect") && typeof (input as { store?: unknown }).store === "object", {}),
+  ...kind(
+    "KEYV",
+    (input) =>
+      hasMethods(input, "get", "set", "delete", "clear", "disconnect") &&
+      typeof (input as { store?: unknown }).store === "object",
+    {},
+  ),
   supports: (client) => {
     const { store } = client as { store: { store?: unknown } };
     // Keyv 6 wraps what it was given.
     const inner = hasMethods(store.store, "get", "set") ? store.store : store;
-    return supports({ atomic: "process", persistent: !isMap(inner), iterate: hasMethods(inner, "iterator") || hasMethods(inner, "entries") });
+    return supports({
+      atomic: "process",
+      persistent: !isMap(inner),
+      iterate: hasMethods(inner, "iterator") || hasMethods(inner, "entries"),
+    });
   },
 };
 
@@ -129,16 +217,30 @@ export function expiresItself(client: unknown): boolean {
 
 export const CUSTOM: Manifest = {
   // The keys of a WeakMap are objects.
-  ...kind("CUSTOM", (input) => hasMethods(input, "get", "set") && Object.prototype.toString.call(input) !== "[object WeakMap]", {}),
+  ...kind(
+    "CUSTOM",
+    (input) =>
+      hasMethods(input, "get", "set") &&
+      Object.prototype.toString.call(input) !== "[object WeakMap]",
+    {},
+  ),
   supports: (client) => {
     const iterate = hasMethods(client, "iterate") || hasMethods(client, "entries");
-    return supports(expiresItself(client) ? { expires: "native", iterate } : { atomic: "process", iterate });
+    return supports(
+      expiresItself(client) ? { expires: "native", iterate } : { atomic: "process", iterate },
+    );
   },
 };
 
 /** What a store shows of its client. */
-export function shown({ type, supports }: Manifest, client: unknown): { type: string; supports: Supports } {
+export function shown(
+  { type, supports }: Manifest,
+  client: unknown,
+): { type: string; supports: Supports } {
   const { TYPE } = Object(client) as { TYPE?: unknown };
   const isNamed = type === "CUSTOM" && typeof TYPE === "string" && TYPE !== "";
-  return { type: isNamed ? TYPE : type, supports: typeof supports === "function" ? supports(client) : supports };
+  return {
+    type: isNamed ? TYPE : type,
+    supports: typeof supports === "function" ? supports(client) : supports,
+  };
 }

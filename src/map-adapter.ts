@@ -61,7 +61,8 @@ function adapterOver(map: MapLike): Adapter {
     },
     clear(prefix) {
       for (const [key, record] of map) {
-        const isOwn = typeof key === "string" && key.length > prefix.length && key.startsWith(prefix);
+        const isOwn =
+          typeof key === "string" && key.length > prefix.length && key.startsWith(prefix);
         if (isOwn && record instanceof StoredRecord) map.delete(key);
       }
     },

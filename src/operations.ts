@@ -7,7 +7,14 @@ import { checkPrefix } from "./key.ts";
 import { itemsOf } from "./items.ts";
 import { isolated } from "./isolated.ts";
 import { Iteration } from "./iteration.ts";
-import { batches, decodeCursor, encodeCursor, ordered, type Pair, whole as wholeRange } from "./listing.ts";
+import {
+  batches,
+  decodeCursor,
+  encodeCursor,
+  ordered,
+  type Pair,
+  whole as wholeRange,
+} from "./listing.ts";
 import { checkNoArguments } from "./no-arguments.ts";
 import { checkOptions, checkWriteOptions } from "./options.ts";
 import { formatVersion, isFresh, StoredRecord, versionOf } from "./record.ts";
@@ -23,9 +30,14 @@ const ABREAST = 200;
 const SOME = 500;
 
 // With the platform's own random bytes: those of nanoid want Node's Buffer, which a bundle for a worker may not have.
-const newKey = customRandom("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 24, (size) => crypto.getRandomValues(new Uint8Array(size)));
+const newKey = customRandom(
+  "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+  24,
+  (size) => crypto.getRandomValues(new Uint8Array(size)),
+);
 
-const noList = (what: string): KvError => new KvError("KV_INVALID_VALUE", `a list of ${what} is needed`);
+const noList = (what: string): KvError =>
+  new KvError("KV_INVALID_VALUE", `a list of ${what} is needed`);
 
 /** The items of a list. A text is one item to everybody but JavaScript, and taken for a mistake. */
 function many<T>(items: Iterable<T>, what = "keys"): T[] {
@@ -37,16 +49,25 @@ function many<T>(items: Iterable<T>, what = "keys"): T[] {
 function mergeOptions(common: SetOptions | undefined, own: SetOptions): SetOptions {
   checkWriteOptions(common);
   checkWriteOptions(own);
-  return { ...common, ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) };
+  return {
+    ...common,
+    ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)),
+  };
 }
 
 /** Of one key only the last write counts, whatever order the client writes in. */
-const lastOfEach = (writes: readonly Write[]): Write[] => [...new Map(writes.map((write) => [write.key, write])).values()];
+const lastOfEach = (writes: readonly Write[]): Write[] => [
+  ...new Map(writes.map((write) => [write.key, write])).values(),
+];
 
 /** Does something with each item, a bounded number at a time. */
-async function abreast<T, R>(items: readonly T[], work: (item: T) => MaybePromise<R>): Promise<R[]> {
+async function abreast<T, R>(
+  items: readonly T[],
+  work: (item: T) => MaybePromise<R>,
+): Promise<R[]> {
   const results: R[] = [];
-  for (let i = 0; i < items.length; i += ABREAST) results.push(...(await Promise.all(items.slice(i, i + ABREAST).map(work))));
+  for (let i = 0; i < items.length; i += ABREAST)
+    results.push(...(await Promise.all(items.slice(i, i + ABREAST).map(work))));
   return results;
 }
 
@@ -65,9 +86,29 @@ const whole =
 /** The operations of one store. */
 export function operations(context: StoreContext): Operations {
   const core = itemsOf(context);
-  const { connection, prefix, timeout, refuse, locate, recordOf, decode, stamp, expired, wrote, read, readNow, writeNow, order } = core;
+  const {
+    connection,
+    prefix,
+    timeout,
+    refuse,
+    locate,
+    recordOf,
+    decode,
+    stamp,
+    expired,
+    wrote,
+    read,
+    readNow,
+    writeNow,
+    order,
+  } = core;
   const sweptBy = (adapter: Guarded): Swept => ({ adapter, order: order(), timeout });
-  const perform = <T>(scope: Scope, work: (adapter: Guarded) => MaybePromise<T>, times?: number, calls?: "one"): MaybePromise<T> =>
+  const perform = <T>(
+    scope: Scope,
+    work: (adapter: Guarded) => MaybePromise<T>,
+    times?: number,
+    calls?: "one",
+  ): MaybePromise<T> =>
     core.perform(scope, (adapter) => work(guard(connection, adapter, timeout)), times, calls);
   const strip = (key: string): string => key.slice(prefix.length);
 
@@ -87,7 +128,11 @@ export function operations(context: StoreContext): Operations {
 
   async function getMany(keys: Iterable<string>): Promise<unknown[]> {
     const full = many(keys).map((key) => locate(key));
-    const records = await perform({ read: full }, (adapter) => adapter.getMany?.(full) ?? abreast(full, (key) => readNow(key, adapter)), allowance(full));
+    const records = await perform(
+      { read: full },
+      (adapter) => adapter.getMany?.(full) ?? abreast(full, (key) => readNow(key, adapter)),
+      allowance(full),
+    );
     const now = Date.now();
     const values: unknown[] = [];
     for (const [i, record] of records.entries()) {
@@ -103,11 +148,19 @@ export function operations(context: StoreContext): Operations {
   }
 
   async function writeAll(writes: readonly Write[]): Promise<void> {
-    await perform({ write: writes.map(({ key }) => key) }, (adapter) => writeAllNow(writes, adapter), allowance(writes), "one");
+    await perform(
+      { write: writes.map(({ key }) => key) },
+      (adapter) => writeAllNow(writes, adapter),
+      allowance(writes),
+      "one",
+    );
     await wrote(writes.length);
   }
 
-  async function setMany(entries: Iterable<readonly [string, unknown, SetOptions?]>, options?: SetOptions): Promise<string[]> {
+  async function setMany(
+    entries: Iterable<readonly [string, unknown, SetOptions?]>,
+    options?: SetOptions,
+  ): Promise<string[]> {
     const what = "pairs [key, value]";
     const pairs = many(entries, what);
     if (!pairs.every(Array.isArray)) throw noList(what);
@@ -127,17 +180,32 @@ export function operations(context: StoreContext): Operations {
   }
 
   async function add(value: unknown, options?: SetOptions): Promise<string> {
-    if (value === null || value === undefined) refuse(new KvError("KV_INVALID_VALUE", `add() cannot keep ${value}: only set() takes it, to delete`));
+    if (value === null || value === undefined)
+      refuse(
+        new KvError(
+          "KV_INVALID_VALUE",
+          `add() cannot keep ${value}: only set() takes it, to delete`,
+        ),
+      );
     if (typeof options === "string") {
-      refuse(new KvError("KV_INVALID_EXPIRES", 'add() makes the key: write add(value, { expires: "1h" }), or set(key, value)'));
+      refuse(
+        new KvError(
+          "KV_INVALID_EXPIRES",
+          'add() makes the key: write add(value, { expires: "1h" }), or set(key, value)',
+        ),
+      );
     }
     const key = newKey();
     const inner = options?.prefix ?? "";
     const full = locate(key, inner);
     // A number may be the index that map() passes: it is no duration, and no mistake.
-    const write = { key: full, record: recordOf(full, value, typeof options === "number" ? undefined : options, stamp()) };
+    const write = {
+      key: full,
+      record: recordOf(full, value, typeof options === "number" ? undefined : options, stamp()),
+    };
     const added = await perform({ write: [full] }, async (adapter) => {
-      if (adapter.add !== undefined && write.record !== null) return adapter.add(prefix + inner, write.record);
+      if (adapter.add !== undefined && write.record !== null)
+        return adapter.add(prefix + inner, write.record);
       await writeAllNow([write], adapter);
       return key;
     });
@@ -145,7 +213,10 @@ export function operations(context: StoreContext): Operations {
     return added;
   }
 
-  async function commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult> {
+  async function commit(
+    checks: Iterable<CommitCheck>,
+    writes: Iterable<CommitWrite>,
+  ): Promise<CommitResult> {
     const version = stamp();
     const what = "checks { key, version }";
     const checked = many(checks, what).map(({ key, version }) => {
@@ -161,7 +232,13 @@ export function operations(context: StoreContext): Operations {
     const result = await perform(
       { write: touched },
       ({ commit }) => {
-        if (commit === undefined) return refuse(new KvError("KV_NOT_SUPPORTED", `${connection.source.type} offers no compare-and-set, so it cannot commit (supports.atomic is "no")`));
+        if (commit === undefined)
+          return refuse(
+            new KvError(
+              "KV_NOT_SUPPORTED",
+              `${connection.source.type} offers no compare-and-set, so it cannot commit (supports.atomic is "no")`,
+            ),
+          );
         return commit(checked, lastOfEach(written), Date.now());
       },
       allowance(touched),
@@ -170,13 +247,19 @@ export function operations(context: StoreContext): Operations {
     if (!result.ok) return { ok: false, failed: result.failed.map(strip) };
     await wrote(written.length);
     // Deletions alone leave no record to read a version from.
-    return { ok: true, version: result.version || (typeof version === "number" ? formatVersion(version) : version) };
+    return {
+      ok: true,
+      version: result.version || (typeof version === "number" ? formatVersion(version) : version),
+    };
   }
 
   async function touch(key: string, expires: Expires): Promise<boolean> {
     const full = locate(key);
     // Not "never" by mistake: that is said with null.
-    if (expires === undefined) refuse(new KvError("KV_INVALID_EXPIRES", "touch() needs an expiry: null for never", { key: full }));
+    if (expires === undefined)
+      refuse(
+        new KvError("KV_INVALID_EXPIRES", "touch() needs an expiry: null for never", { key: full }),
+      );
     const isThere = await perform({ write: [full] }, (adapter) => touchNow(full, expires, adapter));
     await wrote(1);
     return isThere;
@@ -186,16 +269,22 @@ export function operations(context: StoreContext): Operations {
     for (;;) {
       // The deadline of a value that is not known yet.
       const target = recordOf(full, 0, { expires }, stamp());
-      if (target !== null && adapter.touch !== undefined) return adapter.touch(full, target.expires);
+      if (target !== null && adapter.touch !== undefined)
+        return adapter.touch(full, target.expires);
       const record = await readNow(full, adapter);
       if (!isFresh(record, Date.now())) return false;
-      const moved = target && new StoredRecord(record.value, target.expires, target.version, record.metadata);
+      const moved =
+        target && new StoredRecord(record.value, target.expires, target.version, record.metadata);
       const write = { key: full, record: moved };
       if (adapter.commit === undefined) {
         await writeAllNow([write], adapter);
         return true;
       }
-      const { ok } = await adapter.commit([{ key: full, version: versionOf(record) }], [write], Date.now());
+      const { ok } = await adapter.commit(
+        [{ key: full, version: versionOf(record) }],
+        [write],
+        Date.now(),
+      );
       if (ok) return true;
     }
   }
@@ -204,7 +293,12 @@ export function operations(context: StoreContext): Operations {
    * The fresh records in bounded batches; `drop` gets those that have expired. The key that is the prefix itself belongs
    * to the store around this one: here it would be empty.
    */
-  async function* fresh(adapter: Guarded, values: boolean, drop: Drop, within = prefix): AsyncGenerator<readonly Pair[], void, undefined> {
+  async function* fresh(
+    adapter: Guarded,
+    values: boolean,
+    drop: Drop,
+    within = prefix,
+  ): AsyncGenerator<readonly Pair[], void, undefined> {
     for await (const batch of batches(adapter, wholeRange(within), values)) {
       const now = Date.now();
       yield batch.filter(([key, record]) => key !== prefix && isFresh(record, now));
@@ -216,7 +310,9 @@ export function operations(context: StoreContext): Operations {
   }
 
   /** The same behind all writes that were called before. Later writes go on meanwhile. */
-  async function* stream(args: readonly unknown[]): AsyncGenerator<readonly Pair[], void, undefined> {
+  async function* stream(
+    args: readonly unknown[],
+  ): AsyncGenerator<readonly Pair[], void, undefined> {
     try {
       checkNoArguments("iterate", args);
     } catch (error) {
@@ -224,47 +320,79 @@ export function operations(context: StoreContext): Operations {
     }
     const adapter = await guardOf(connection, timeout);
     await lanesOf(order()).settled(prefix);
-    yield* fresh(adapter, true, (expired, now) => dropExpired(sweptBy(adapter), prefix, expired, now));
+    yield* fresh(adapter, true, (expired, now) =>
+      dropExpired(sweptBy(adapter), prefix, expired, now),
+    );
   }
 
   function iterate(...args: unknown[]): AsyncGenerator<[string, never], void, undefined> {
     // The consumer may have taken its time since the batch was read.
-    return new Iteration(stream(args), ([key, record]: Pair) => (isFresh(record, record.expires === null ? 0 : Date.now()) ? [strip(key), decode(record.value, key)] : undefined));
+    return new Iteration(stream(args), ([key, record]: Pair) =>
+      isFresh(record, record.expires === null ? 0 : Date.now())
+        ? [strip(key), decode(record.value, key)]
+        : undefined,
+    );
   }
 
   /**
    * Lists in call order: behind earlier writes under the prefix, and before later ones. What it finds expired is removed
    * afterwards, as a write like others.
    */
-  async function listing<T>(within: string, work: (adapter: Guarded, drop: Drop) => MaybePromise<T>): Promise<T> {
+  async function listing<T>(
+    within: string,
+    work: (adapter: Guarded, drop: Drop) => MaybePromise<T>,
+  ): Promise<T> {
     const expired: Pair[] = [];
     const drop: Drop = (found) => {
-      for (const [key, { expires, version }] of found) expired.push([key, new StoredRecord(null, expires, version, null)]);
+      for (const [key, { expires, version }] of found)
+        expired.push([key, new StoredRecord(null, expires, version, null)]);
     };
     const result = await perform({ readUnder: within }, (adapter) => work(adapter, drop), WHOLE);
-    if (expired.length > 0) await dropExpired(sweptBy(await guardOf(connection, timeout)), within, expired, Date.now());
+    if (expired.length > 0)
+      await dropExpired(sweptBy(await guardOf(connection, timeout)), within, expired, Date.now());
     return result;
   }
 
-  async function collect<R>(adapter: Guarded, values: boolean, take: (pair: Pair) => R, drop: Drop, within = prefix): Promise<R[]> {
+  async function collect<R>(
+    adapter: Guarded,
+    values: boolean,
+    take: (pair: Pair) => R,
+    drop: Drop,
+    within = prefix,
+  ): Promise<R[]> {
     const found: R[] = [];
-    for await (const batch of fresh(adapter, values, drop, within)) for (const pair of batch) found.push(take(pair));
+    for await (const batch of fresh(adapter, values, drop, within))
+      for (const pair of batch) found.push(take(pair));
     return found;
   }
 
   const keysNow = async (adapter: Guarded, drop: Drop): Promise<string[]> =>
-    adapter.keys === undefined ? collect(adapter, false, ([key]) => strip(key), drop) : (await adapter.keys(prefix)).map(strip).filter(Boolean);
+    adapter.keys === undefined
+      ? collect(adapter, false, ([key]) => strip(key), drop)
+      : (await adapter.keys(prefix)).map(strip).filter(Boolean);
 
   const valuesNow = async (adapter: Guarded, drop: Drop): Promise<unknown[]> =>
-    adapter.values === undefined ? collect(adapter, true, ([key, record]) => decode(record.value, key), drop) : (await adapter.values(prefix)).map((value) => decode(value, prefix));
+    adapter.values === undefined
+      ? collect(adapter, true, ([key, record]) => decode(record.value, key), drop)
+      : (await adapter.values(prefix)).map((value) => decode(value, prefix));
 
   /** The pairs whose keys start with `within`; they keep what is behind the store's prefix. */
-  async function entriesNow(adapter: Guarded, drop: Drop, within: string): Promise<[string, unknown][]> {
-    const take = ([key, record]: Pair): [string, unknown] => [strip(key), decode(record.value, key)];
+  async function entriesNow(
+    adapter: Guarded,
+    drop: Drop,
+    within: string,
+  ): Promise<[string, unknown][]> {
+    const take = ([key, record]: Pair): [string, unknown] => [
+      strip(key),
+      decode(record.value, key),
+    ];
     if (adapter.entries === undefined) return collect(adapter, true, take, drop, within);
     const found = await adapter.entries(within);
     const now = Date.now();
-    await drop(found.filter(([, record]) => !isFresh(record, now)), now);
+    await drop(
+      found.filter(([, record]) => !isFresh(record, now)),
+      now,
+    );
     return found.filter(([key, record]) => key !== prefix && isFresh(record, now)).map(take);
   }
 
@@ -276,7 +404,8 @@ export function operations(context: StoreContext): Operations {
   async function list(options: ListOptions = {}): Promise<EntryPage<unknown>> {
     checkOptions(options, LIST_OPTIONS, "list()");
     const { prefix: inner = "", limit = 100, cursor = null, reverse = false } = options;
-    if (!Number.isSafeInteger(limit) || limit < 1) throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
+    if (!Number.isSafeInteger(limit) || limit < 1)
+      throw new KvError("KV_INVALID_VALUE", "limit has to be a whole number from 1");
     const range = { prefix: prefix + checkPrefix(inner), reverse };
     const after = cursor === null ? null : decodeCursor(cursor, range, inner);
     return listing(range.prefix, async (adapter, drop) => {
@@ -285,10 +414,22 @@ export function operations(context: StoreContext): Operations {
       // One more than asked for tells whether there is another page.
       const found = await ordered(adapter, { ...range, after }, limit + 1, prefix, values, drop);
       const page = found.slice(0, limit);
-      const filled = values ? page : await abreast(page, async ([key, record]) => [key, record.value === null ? await readNow(key, adapter) : isolated(record)] as const);
+      const filled = values
+        ? page
+        : await abreast(
+            page,
+            async ([key, record]) =>
+              [
+                key,
+                record.value === null ? await readNow(key, adapter) : isolated(record),
+              ] as const,
+          );
       const now = Date.now();
       // What was deleted since is left out.
-      return { entries: filled.filter((pair): pair is Pair => isFresh(pair[1], now)).map(toEntry), cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], range, inner) : null };
+      return {
+        entries: filled.filter((pair): pair is Pair => isFresh(pair[1], now)).map(toEntry),
+        cursor: found.length > limit ? encodeCursor(page[limit - 1]![0], range, inner) : null,
+      };
     });
   }
 
@@ -300,7 +441,10 @@ export function operations(context: StoreContext): Operations {
       for await (const batch of batches(adapter, wholeRange(prefix), false)) {
         const keys = batch.map(([key]) => key).filter((key) => key !== prefix);
         found += keys.length;
-        await writeAllNow(keys.map((key) => ({ key, record: null })), adapter);
+        await writeAllNow(
+          keys.map((key) => ({ key, record: null })),
+          adapter,
+        );
       }
       if (found === 0 || found >= before) return;
     }
@@ -333,8 +477,19 @@ export function operations(context: StoreContext): Operations {
   };
   // Client failures are already KvErrors here; anything else was caused by a bad argument.
   const failing = (error: unknown, name: string): never =>
-    refuse(isKvError(error) ? error : new KvError("KV_INVALID_VALUE", `the arguments of ${name}() cannot be used: see its documentation`, { cause: error }));
-  for (const [name, work] of Object.entries(others) as [keyof typeof others, (...args: unknown[]) => Promise<never>][]) {
+    refuse(
+      isKvError(error)
+        ? error
+        : new KvError(
+            "KV_INVALID_VALUE",
+            `the arguments of ${name}() cannot be used: see its documentation`,
+            { cause: error },
+          ),
+    );
+  for (const [name, work] of Object.entries(others) as [
+    keyof typeof others,
+    (...args: unknown[]) => Promise<never>,
+  ][]) {
     others[name] = (...args: unknown[]) => work(...args).catch((error) => failing(error, name));
   }
   return { get: core.get, set: core.set, has: core.has, del: core.del, iterate, ...others };

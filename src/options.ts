@@ -28,7 +28,9 @@ export function checkOptions(
   const names = known.join(", ");
   // Arrays, Dates, functions and stores, which can be iterated, are objects too. None of them is meant,
   // and neither is a client whose members are all private.
-  const isObject = Object.prototype.toString.call(options) === "[object Object]" && !(Symbol.asyncIterator in (options as object));
+  const isObject =
+    Object.prototype.toString.call(options) === "[object Object]" &&
+    !(Symbol.asyncIterator in (options as object));
   const members = isObject ? Object.keys(options as object) : [];
   if (!isObject || (members.length === 0 && !isPlain(options as object, false))) {
     throw new KvError(code, `the options of ${where} are an object: { ${names} }`);
@@ -50,5 +52,6 @@ const WRITE_OPTIONS = ["expires", "metadata", "prefix"];
  * @throws {KvError} KV_INVALID_EXPIRES for anything else but an object, KV_INVALID_VALUE for an unknown member.
  */
 export function checkWriteOptions(options: unknown): void {
-  if (!Array.isArray(options)) checkOptions(options, WRITE_OPTIONS, "a write", "KV_INVALID_EXPIRES");
+  if (!Array.isArray(options))
+    checkOptions(options, WRITE_OPTIONS, "a write", "KV_INVALID_EXPIRES");
 }

@@ -64,7 +64,8 @@ const byName = new Map<string, WeakRef<Order>>();
  * client. URLs of servers are not: what is behind them depends on the token, too.
  */
 export function orderOf(client: unknown, own: Order = new Order()): Order {
-  if (typeof client === "string" || client instanceof URL) return /^https?:/i.test(String(client)) ? own : named(String(client), own);
+  if (typeof client === "string" || client instanceof URL)
+    return /^https?:/i.test(String(client)) ? own : named(String(client), own);
   if (Object(client) !== client) return own;
   const order = byObject.get(client as object) ?? own;
   byObject.set(client as object, order);
@@ -75,7 +76,8 @@ function named(name: string, own: Order): Order {
   const order = byName.get(name)?.deref() ?? own;
   // Older edge workers have no weak references; they have no files either.
   if (typeof WeakRef !== "function" || order !== own) return order;
-  for (const [other, reference] of byName) if (reference.deref() === undefined) byName.delete(other);
+  for (const [other, reference] of byName)
+    if (reference.deref() === undefined) byName.delete(other);
   byName.set(name, new WeakRef(order));
   return order;
 }

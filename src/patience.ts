@@ -5,7 +5,9 @@ export class LateError extends Error {
   override readonly name = "TimeoutError";
 
   constructor(ms: number) {
-    super(`no answer within ${ms / 1000} s, the "timeout" of kv(); a write may still be carried out`);
+    super(
+      `no answer within ${ms / 1000} s, the "timeout" of kv(); a write may still be carried out`,
+    );
   }
 }
 
@@ -27,7 +29,12 @@ function begin(ms: number): Wait {
     for (const fail of wait.rejects) fail(error);
   };
   // When this program itself was busy, the answer may be there already: it is heard before the second timer.
-  const wait: Wait = { ms, rejects: [], left: 0, timer: setTimeout(() => (wait.timer = setTimeout(late, 1)), ms) };
+  const wait: Wait = {
+    ms,
+    rejects: [],
+    left: 0,
+    timer: setTimeout(() => (wait.timer = setTimeout(late, 1)), ms),
+  };
   queueMicrotask(() => (current = null));
   return (current = wait);
 }

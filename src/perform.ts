@@ -15,16 +15,26 @@ export const orderIn = (context: StoreContext): Order => context.order ?? contex
  * The work may take the timeout so many times. `calls` says what it is: one call of the adapter on one key, one call on
  * several keys, or anything else.
  */
-export function inOrder<T>(context: StoreContext, scope: Scope, work: (adapter: Adapter) => MaybePromise<T>, times: number = 1, calls?: "item" | "one"): MaybePromise<T> {
+export function inOrder<T>(
+  context: StoreContext,
+  scope: Scope,
+  work: (adapter: Adapter) => MaybePromise<T>,
+  times: number = 1,
+  calls?: "item" | "one",
+): MaybePromise<T> {
   const { connection, timeout } = context;
   const run = (): MaybePromise<T> => {
     const adapter = connection.adapter!;
     const { inOrder: applied } = adapter;
     // One call on several keys may still be several requests to the client. Reads are in order among all calls alone.
-    const isApplied = applied === "writes" ? calls !== undefined && scope.write !== undefined : calls === "item";
-    return lazy.code!.lanesOf(orderIn(context)).run(scope, () => work(adapter), timeout * times, (isApplied && applied) || null);
+    const isApplied =
+      applied === "writes" ? calls !== undefined && scope.write !== undefined : calls === "item";
+    return lazy
+      .code!.lanesOf(orderIn(context))
+      .run(scope, () => work(adapter), timeout * times, (isApplied && applied) || null);
   };
-  const result = connection.adapter !== null && lazy.code !== undefined ? run() : whenReady(context, run);
+  const result =
+    connection.adapter !== null && lazy.code !== undefined ? run() : whenReady(context, run);
   return result instanceof Promise ? connection.count(result) : result;
 }
 
@@ -49,7 +59,8 @@ export function whenReady<T>(context: StoreContext, run: () => MaybePromise<T>):
     const begin = async (): Promise<void> => {
       if (isOver) return;
       // The turn of an operation is not held while the client is opened.
-      if (lazy.code === undefined || connection.adapter === null) await Promise.all([loading, opening]);
+      if (lazy.code === undefined || connection.adapter === null)
+        await Promise.all([loading, opening]);
       resolve(run());
     };
     if (opening instanceof Promise) inTime().catch(reject);

@@ -9,7 +9,9 @@ import { StoredRecord } from "./record.ts";
 import type { Adapter, KvRecord, MaybePromise, Write } from "./types.ts";
 
 type Pairs = readonly (readonly [string, KvRecord])[];
-type Items = Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
+type Items =
+  | Iterable<readonly [string, KvRecord] | null>
+  | AsyncIterable<readonly [string, KvRecord] | null>;
 
 /**
  * The store that a promise has settled to, as a client of the store over the promise. Records among
@@ -76,15 +78,30 @@ class PrefixedLanes extends Lanes {
     };
   }
 
-  override run<T>(scope: Scope, work: () => MaybePromise<T>, ms?: number, inOrder?: InOrder): MaybePromise<T> {
+  override run<T>(
+    scope: Scope,
+    work: () => MaybePromise<T>,
+    ms?: number,
+    inOrder?: InOrder,
+  ): MaybePromise<T> {
     return this.#lanes.run(this.#scope(scope), work, ms, inOrder);
   }
 
-  override attempt<T>(scope: Scope, work: () => MaybePromise<T>, ms: number): MaybePromise<T> | null {
+  override attempt<T>(
+    scope: Scope,
+    work: () => MaybePromise<T>,
+    ms: number,
+  ): MaybePromise<T> | null {
     return this.#lanes.attempt(this.#scope(scope), work, ms);
   }
 
-  override track(key: string, isWrite: boolean, result: Promise<unknown>, ms: number, isInOrder?: boolean): void {
+  override track(
+    key: string,
+    isWrite: boolean,
+    result: Promise<unknown>,
+    ms: number,
+    isInOrder?: boolean,
+  ): void {
     this.#lanes.track(this.#prefix + key, isWrite, result, ms, isInOrder);
   }
 
@@ -111,11 +128,16 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
     if (record === null || base.expires === null || !undated.has(record)) return record;
     const now = Date.now();
     const at = deadline(base.expires, now);
-    return at !== null && at <= now ? null : new StoredRecord(record.value, at, record.version, record.metadata);
+    return at !== null && at <= now
+      ? null
+      : new StoredRecord(record.value, at, record.version, record.metadata);
   }
 
-  async function* items(list: (opened: Adapter) => Items): AsyncGenerator<readonly [string, KvRecord] | null> {
-    for await (const item of list(await ready(connection, timeout))) yield item && [strip(item[0]), item[1]];
+  async function* items(
+    list: (opened: Adapter) => Items,
+  ): AsyncGenerator<readonly [string, KvRecord] | null> {
+    for await (const item of list(await ready(connection, timeout)))
+      yield item && [strip(item[0]), item[1]];
   }
 
   const own: { [Name in keyof Adapter]-?: Adapter[Name] } = {
@@ -123,7 +145,9 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
     get: (key) => whileOpen((opened) => opened.get(full(key))),
     set: (key, record) => {
       const write = fullOf({ key, record });
-      return whileOpen((opened) => (write.record === null ? opened.del(write.key) : opened.set(write.key, write.record)));
+      return whileOpen((opened) =>
+        write.record === null ? opened.del(write.key) : opened.set(write.key, write.record),
+      );
     },
     del: (key) => whileOpen((opened) => opened.del(full(key))),
     has: (key, now) => whileOpen((opened) => opened.has!(full(key), now)),
@@ -135,7 +159,8 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
       return result.ok ? result : { ok: false, failed: result.failed.map(strip) };
     },
     touch: (key, expires) => whileOpen((opened) => opened.touch!(full(key), expires)),
-    add: (inner, record) => whileOpen((opened) => opened.add!(prefix + inner, dated(record) ?? record)),
+    add: (inner, record) =>
+      whileOpen((opened) => opened.add!(prefix + inner, dated(record) ?? record)),
     async page({ prefix: inner, after, ...query }) {
       const range = { prefix: prefix + inner, after: after === null ? null : prefix + after };
       const { entries, next } = await whileOpen((opened) => opened.page!({ ...query, ...range }));
@@ -145,15 +170,22 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
     names: (inner) => items((opened) => opened.names!(prefix + inner)),
     keys: async (inner) => (await whileOpen((opened) => opened.keys!(prefix + inner))).map(strip),
     values: (inner) => whileOpen((opened) => opened.values!(prefix + inner)),
-    entries: async (inner) => [...stripAll(await whileOpen((opened) => opened.entries!(prefix + inner)))],
+    entries: async (inner) => [
+      ...stripAll(await whileOpen((opened) => opened.entries!(prefix + inner))),
+    ],
     clear: (inner) => whileOpen((opened) => opened.clear!(prefix + inner)),
-    prune: (query) => whileOpen((opened) => opened.prune!({ ...query, prefix: prefix + query.prefix })),
-    structure: (name, place, ...args) => whileOpen((opened) => opened.structure!(name, { ...place, key: full(place.key) }, ...args)),
+    prune: (query) =>
+      whileOpen((opened) => opened.prune!({ ...query, prefix: prefix + query.prefix })),
+    structure: (name, place, ...args) =>
+      whileOpen((opened) => opened.structure!(name, { ...place, key: full(place.key) }, ...args)),
     close: () => connection.close(timeout),
   };
   // A default that deletes leaves nothing to add.
   const now = Date.now();
   const deletes = base.expires !== null && deadline(base.expires, now)! <= now;
-  const isOffered = (name: string): boolean => name === "close" || (name in adapter && !(name === "add" && deletes));
-  return Object.fromEntries(Object.entries(own).filter(([name]) => isOffered(name))) as unknown as Adapter;
+  const isOffered = (name: string): boolean =>
+    name === "close" || (name in adapter && !(name === "add" && deletes));
+  return Object.fromEntries(
+    Object.entries(own).filter(([name]) => isOffered(name)),
+  ) as unknown as Adapter;
 }

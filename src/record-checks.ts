@@ -7,6 +7,12 @@ export function holds(check: Check, record: KvRecord | null, now: number): boole
 }
 
 /** The keys of the checks that do not hold; `read` answers with what is stored now, by the key and the place of the check. */
-export function failedChecks(checks: readonly Check[], read: (key: string, place: number) => KvRecord | null, now: number): string[] {
-  return checks.filter((check, place) => !holds(check, read(check.key, place), now)).map((check) => check.key);
+export function failedChecks(
+  checks: readonly Check[],
+  read: (key: string, place: number) => KvRecord | null,
+  now: number,
+): string[] {
+  return checks
+    .filter((check, place) => !holds(check, read(check.key, place), now))
+    .map((check) => check.key);
 }

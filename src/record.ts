@@ -11,7 +11,12 @@ export class StoredRecord implements KvRecord {
   readonly version: string | number | null;
   readonly metadata: Json;
 
-  constructor(value: Json, expires: number | null, version: string | number | null, metadata: Json) {
+  constructor(
+    value: Json,
+    expires: number | null,
+    version: string | number | null,
+    metadata: Json,
+  ) {
     this.value = value;
     this.expires = expires;
     this.version = version;
@@ -28,7 +33,10 @@ let lastStamp = 0;
 // Not before it is needed: edge workers have neither a clock nor random numbers while they load.
 function start(): { at: number; id: string } {
   const [random] = crypto.getRandomValues(new Uint32Array(1));
-  return (origin = { at: Date.now() * COUNTS_PER_MS, id: random!.toString(16).padStart(8, "0").slice(2) });
+  return (origin = {
+    at: Date.now() * COUNTS_PER_MS,
+    id: random!.toString(16).padStart(8, "0").slice(2),
+  });
 }
 
 /** Versions that are further ahead of this machine's clock are not counted on from: one day. */
@@ -66,7 +74,8 @@ export function nextStamp(): number {
 }
 
 /** A fresh version. Only data that outlives the process needs versions that are ordered across processes. */
-export const stampFor = ({ supports }: { readonly supports: Supports }): string | number => (supports.persistent ? formatVersion(timedStamp()) : nextStamp());
+export const stampFor = ({ supports }: { readonly supports: Supports }): string | number =>
+  supports.persistent ? formatVersion(timedStamp()) : nextStamp();
 
 /** The 20 lower-case hexadecimal digits of a stamp: 14 for the stamp, 6 that tell this process from others. */
 export function formatVersion(stamp: number): string {
@@ -89,7 +98,11 @@ export function isFresh(record: KvRecord | null, now: number): record is KvRecor
  * See {@link KvError}, code KV_FOREIGN.
  */
 export function foreign(key: string): KvError {
-  return new KvError("KV_FOREIGN", `the item under ${JSON.stringify(key)} was not written by this library: set() replaces it, del() removes it`, { key });
+  return new KvError(
+    "KV_FOREIGN",
+    `the item under ${JSON.stringify(key)} was not written by this library: set() replaces it, del() removes it`,
+    { key },
+  );
 }
 
 // The text form, documented in docs/format.md. The value comes last, so that the head is read without parsing it.
@@ -120,6 +133,10 @@ export function decodeRecord(text: string, key: string, values = true): StoredRe
     return new StoredRecord(value, expires, version, metadata);
   } catch {
     // Without the engine's own message, which shows some of the content.
-    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key });
+    throw new KvError(
+      "KV_CORRUPT",
+      `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`,
+      { key },
+    );
   }
 }

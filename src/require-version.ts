@@ -1,6 +1,7 @@
 import { KvError } from "./errors.ts";
 
-const numbersOf = (version: string): number[] => version.split(".").map((part) => Number.parseInt(part, 10));
+const numbersOf = (version: string): number[] =>
+  version.split(".").map((part) => Number.parseInt(part, 10));
 
 /** Whether a version such as "3.4.38" is older than one such as "3.5". */
 function isOlder(version: string, than: string): boolean {
@@ -18,7 +19,12 @@ function isOlder(version: string, than: string): boolean {
  * @param found the version that the package exports; `undefined` when it exports none.
  * @throws {KvError} KV_NOT_SUPPORTED when the version is older than `needed` or unknown.
  */
-export function requireVersion(entry: string, name: string, needed: string, found: string | undefined): void {
+export function requireVersion(
+  entry: string,
+  name: string,
+  needed: string,
+  found: string | undefined,
+): void {
   if (found !== undefined && !isOlder(found, needed)) return;
   const installed = found === undefined ? "an older version" : `version ${found}`;
   const message = `${entry} needs ${name} ${needed} or later, but ${installed} is installed`;

@@ -12,14 +12,19 @@ function amount(value: unknown, other: unknown): number {
   return WORDS.includes(value) ? WORDS.indexOf(value) : NaN;
 }
 
-const shown = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value));
+const shown = (value: unknown): string =>
+  typeof value === "string" ? JSON.stringify(value) : String(value);
 
 /**
  * Throws unless a client has at least the capabilities that are required.
  *
  * @throws {KvError} KV_NOT_SUPPORTED with what it lacks; KV_INVALID_VALUE for a requirement that cannot be read.
  */
-export function checkRequires(requires: Requires | undefined, supports: Supports, client: string): void {
+export function checkRequires(
+  requires: Requires | undefined,
+  supports: Supports,
+  client: string,
+): void {
   if (requires === undefined) return;
   checkOptions(requires, Object.keys(supports), "requires");
   const lacks: string[] = [];
@@ -27,9 +32,14 @@ export function checkRequires(requires: Requires | undefined, supports: Supports
     if (needed === undefined) continue;
     const found = supports[name as keyof Supports];
     const least = amount(needed, found);
-    if (Number.isNaN(least)) throw new KvError("KV_INVALID_VALUE", `requires.${name} cannot be ${shown(needed)}`);
+    if (Number.isNaN(least))
+      throw new KvError("KV_INVALID_VALUE", `requires.${name} cannot be ${shown(needed)}`);
     if (amount(found, found) < least) lacks.push(`${name} is ${shown(found)}`);
   }
   if (lacks.length === 0) return;
-  throw new KvError("KV_NOT_SUPPORTED", `${client} does not have what is required: ${lacks.join(", ")} (see store.supports)`, { client });
+  throw new KvError(
+    "KV_NOT_SUPPORTED",
+    `${client} does not have what is required: ${lacks.join(", ")} (see store.supports)`,
+    { client },
+  );
 }

@@ -13,7 +13,8 @@ export function storageAdapter(client: StorageLike): Adapter {
     return before;
   };
   const restore = (key: string, before: string | null): void => putText(client, key, before);
-  const setMany: NonNullable<Adapter["setMany"]> = (writes) => writeAll(writes, ({ key, record }) => write(key, record), restore);
+  const setMany: NonNullable<Adapter["setMany"]> = (writes) =>
+    writeAll(writes, ({ key, record }) => write(key, record), restore);
 
   return {
     ...storageItems(client),

@@ -26,11 +26,19 @@ interface Shown {
 
 /** The context of a store of this library (another bundle's too); `undefined` for anything else. */
 export function contextOf(input: unknown): StoreContext | undefined {
-  return typeof input === "object" && input !== null ? (input as { [CONTEXT]?: StoreContext })[CONTEXT] : undefined;
+  return typeof input === "object" && input !== null
+    ? (input as { [CONTEXT]?: StoreContext })[CONTEXT]
+    : undefined;
 }
 
 /** What a store over a connection has before anything is said of it. */
-export const contextOver = (connection: Connection): StoreContext => ({ connection, prefix: "", expires: null, codec: undefined, timeout: timeoutOf(undefined) });
+export const contextOver = (connection: Connection): StoreContext => ({
+  connection,
+  prefix: "",
+  expires: null,
+  codec: undefined,
+  timeout: timeoutOf(undefined),
+});
 
 // Whoever makes the connection checks what it requires.
 const KV_OPTIONS = ["prefix", "expires", "codec", "timeout", "requires"];
@@ -39,7 +47,12 @@ const KV_OPTIONS = ["prefix", "expires", "codec", "timeout", "requires"];
 export function createStore<V>(context: StoreContext, options: KvOptions<V>): Store<V> {
   // A number may be the index that map() passes.
   if (typeof options !== "number") checkOptions(options, KV_OPTIONS, "kv()");
-  const { prefix = "", expires = context.expires, codec = context.codec as Codec<V> | undefined, timeout } = options;
+  const {
+    prefix = "",
+    expires = context.expires,
+    codec = context.codec as Codec<V> | undefined,
+    timeout,
+  } = options;
   deadline(expires, 0);
   checkCodec(codec);
   return storeOf<V>({
@@ -55,7 +68,12 @@ export function createStore<V>(context: StoreContext, options: KvOptions<V>): St
 type Name = Exclude<keyof Operations, "iterate">;
 
 function hasOnlyExpires(options: unknown): boolean {
-  if (typeof options !== "object" || options === null || Object.getPrototypeOf(options) !== Object.prototype) return false;
+  if (
+    typeof options !== "object" ||
+    options === null ||
+    Object.getPrototypeOf(options) !== Object.prototype
+  )
+    return false;
   const names = Object.keys(options);
   return names.length === 0 || (names.length === 1 && names[0] === "expires");
 }
@@ -69,7 +87,8 @@ function storeOf<V>(context: StoreContext): Store<V> {
   /** The items, where an operation can be carried out at once. */
   function atOnce(key: unknown): QuickItems | null {
     const items = connection.quick ?? connection.openQuick();
-    if (items === null || codec !== undefined || (context.order ?? connection.order).pending > 0) return null;
+    if (items === null || codec !== undefined || (context.order ?? connection.order).pending > 0)
+      return null;
     return isKey(key, prefix, connection.source.supports.keyBytes) ? items : null;
   }
 
@@ -79,21 +98,28 @@ function storeOf<V>(context: StoreContext): Store<V> {
     if (items === null) return undefined;
     try {
       const record = items.get(prefix === "" ? key : prefix + key);
-      return record === null || record.expires === null || record.expires > Date.now() ? record : undefined;
+      return record === null || record.expires === null || record.expires > Date.now()
+        ? record
+        : undefined;
     } catch {
       return undefined;
     }
   }
 
   /** Whether a value could be written, or a promise of the sweep that is due then; `null` deletes. */
-  function quickWrite(key: string, value: unknown, options: SetOptions | undefined): Promise<void> | boolean {
+  function quickWrite(
+    key: string,
+    value: unknown,
+    options: SetOptions | undefined,
+  ): Promise<void> | boolean {
     const items = atOnce(key);
     if (items === null || (options !== undefined && !hasOnlyExpires(options))) return false;
     const expires = options?.expires === undefined ? context.expires : options.expires;
     const now = expires === null ? 0 : Date.now();
     const at = expires === null ? null : deadlineOf(expires, now);
     const json = typeof value === "string" ? value : jsonCopy(value);
-    if (json === undefined || Number.isNaN(at) || (typeof json === "object" && isMarked(json))) return false;
+    if (json === undefined || Number.isNaN(at) || (typeof json === "object" && isMarked(json)))
+      return false;
     const full = prefix === "" ? key : prefix + key;
     try {
       if (json === null || (at !== null && at <= now)) items.del(full);
@@ -108,7 +134,8 @@ function storeOf<V>(context: StoreContext): Store<V> {
   let own: Operations | undefined;
   const operations = (): Operations => (own ??= lazy.code!.operations(context));
 
-  const call = (name: Name, args: readonly unknown[]): Promise<never> => (operations()[name] as (...args: readonly unknown[]) => Promise<never>)(...args);
+  const call = (name: Name, args: readonly unknown[]): Promise<never> =>
+    (operations()[name] as (...args: readonly unknown[]) => Promise<never>)(...args);
 
   /** Calls one of the operations, which are loaded by their first use. */
   function use(name: Name, ...args: readonly unknown[]): Promise<never> {
@@ -123,12 +150,15 @@ function storeOf<V>(context: StoreContext): Store<V> {
     (...args: readonly unknown[]): Promise<never> =>
       use(name, ...args);
 
-  async function* firstIteration(args: unknown[]): AsyncGenerator<[key: string, value: never], void, undefined> {
+  async function* firstIteration(
+    args: unknown[],
+  ): AsyncGenerator<[key: string, value: never], void, undefined> {
     await load();
     yield* operations().iterate(...args);
   }
   // A generator around it would cost more for each pair than the pair.
-  const iterate = (...args: unknown[]): ReturnType<typeof firstIteration> => (lazy.code === undefined ? firstIteration(args) : operations().iterate(...args));
+  const iterate = (...args: unknown[]): ReturnType<typeof firstIteration> =>
+    lazy.code === undefined ? firstIteration(args) : operations().iterate(...args);
 
   const store: Store<V> & Shown & { readonly [CONTEXT]: StoreContext } = {
     [CONTEXT]: context,
@@ -146,7 +176,8 @@ function storeOf<V>(context: StoreContext): Store<V> {
     [INSPECT]: () => `Store(${connection.source.type}, ${JSON.stringify(prefix)})`,
     get<T>(key: string): Promise<T | null> {
       const record = quickRead(key);
-      if (record === undefined || (record !== null && isMarked(record.value))) return use("get", key);
+      if (record === undefined || (record !== null && isMarked(record.value)))
+        return use("get", key);
       return Promise.resolve(record && (record.value as T));
     },
     has(key) {

@@ -18,17 +18,31 @@ export interface Swept {
  * Deletes an expired record, unless somebody wrote the key in between, or is about to. Resolves to whether it did.
  * Clients that drop expired records themselves need none of this.
  */
-async function evict({ adapter, order, timeout }: Swept, key: string, record: KvRecord): Promise<boolean> {
+async function evict(
+  { adapter, order, timeout }: Swept,
+  key: string,
+  record: KvRecord,
+): Promise<boolean> {
   const version = versionOf(record);
   const { commit } = adapter;
   if (commit === undefined || version === null) return false;
   // At moment 0 no record has expired yet, so that the version is compared.
-  const result = await lanesOf(order).attempt({ write: [key] }, () => commit([{ key, version }], [{ key, record: null }], 0), timeout);
+  const result = await lanesOf(order).attempt(
+    { write: [key] },
+    () => commit([{ key, version }], [{ key, record: null }], 0),
+    timeout,
+  );
   return result?.ok === true;
 }
 
 /** {@link evict} for a reader that has no guarded adapter yet. */
-export async function evictFrom(connection: Connection, order: Order, timeout: number, key: string, record: KvRecord): Promise<void> {
+export async function evictFrom(
+  connection: Connection,
+  order: Order,
+  timeout: number,
+  key: string,
+  record: KvRecord,
+): Promise<void> {
   await evict({ adapter: await guardOf(connection, timeout), order, timeout }, key, record);
 }
 
@@ -41,7 +55,11 @@ export async function pruneAll(swept: Swept, prefix: string): Promise<number> {
 }
 
 /** Looks at every record under a prefix, and removes the expired ones. */
-async function evictAll(swept: Swept, prefix: string, now: number): Promise<{ seen: number; removed: number }> {
+async function evictAll(
+  swept: Swept,
+  prefix: string,
+  now: number,
+): Promise<{ seen: number; removed: number }> {
   let [seen, removed] = [0, 0];
   for await (const batch of batches(swept.adapter, whole(prefix), false)) {
     seen += batch.length;
@@ -57,7 +75,12 @@ async function evictExpired(swept: Swept, batch: readonly Pair[], now: number): 
 }
 
 /** Removes what a listing found expired. A client that refuses is asked again by the next reader. */
-export async function dropExpired(swept: Swept, prefix: string, batch: readonly Pair[], now: number): Promise<void> {
+export async function dropExpired(
+  swept: Swept,
+  prefix: string,
+  batch: readonly Pair[],
+  now: number,
+): Promise<void> {
   const { adapter } = swept;
   try {
     if (adapter.prune === undefined) await evictExpired(swept, batch, now);

@@ -15,5 +15,7 @@ async function sweepNow({ connection, timeout }: StoreContext): Promise<void> {
   // One sweep at a time, however many writes come meanwhile.
   connection.sweepAt = Infinity;
   // The write that this rides on has succeeded: a sweep that cannot even be loaded must not take that back.
-  connection.sweepAt = await load().then(({ sweep }) => sweep(connection, timeout)).catch(() => SWEEP);
+  connection.sweepAt = await load()
+    .then(({ sweep }) => sweep(connection, timeout))
+    .catch(() => SWEEP);
 }

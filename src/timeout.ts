@@ -13,10 +13,22 @@ const MOST_SECONDS = 600;
  * @throws {KvError} KV_INVALID_EXPIRES for anything that is no duration, and for a bare number above 600.
  */
 export function timeoutOf(timeout: number | string | null | undefined): number {
-  const ms = timeout === undefined ? 5000 : timeout === null || timeout === Infinity ? 0 : milliseconds(timeout);
-  if (!(ms >= 0)) throw new KvError("KV_INVALID_EXPIRES", 'timeout is a duration: seconds, a string like "2s", or 0 for none');
+  const ms =
+    timeout === undefined
+      ? 5000
+      : timeout === null || timeout === Infinity
+        ? 0
+        : milliseconds(timeout);
+  if (!(ms >= 0))
+    throw new KvError(
+      "KV_INVALID_EXPIRES",
+      'timeout is a duration: seconds, a string like "2s", or 0 for none',
+    );
   if (typeof timeout === "number" && ms > MOST_SECONDS * 1000) {
-    throw new KvError("KV_INVALID_EXPIRES", `timeout: ${timeout} would be ${timeout} seconds. Write "${timeout}ms" for milliseconds, or "${timeout}s"`);
+    throw new KvError(
+      "KV_INVALID_EXPIRES",
+      `timeout: ${timeout} would be ${timeout} seconds. Write "${timeout}ms" for milliseconds, or "${timeout}s"`,
+    );
   }
   return ms > 0 && ms <= LONGEST ? Math.ceil(ms) : Infinity;
 }

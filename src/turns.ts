@@ -13,7 +13,11 @@ import type { MaybePromise } from "./types.ts";
  *
  * @param scope full keys and prefixes.
  */
-export async function runInTurn<T>(context: StoreContext, scope: Scope, work: (adapter: Guarded) => MaybePromise<T>): Promise<T> {
+export async function runInTurn<T>(
+  context: StoreContext,
+  scope: Scope,
+  work: (adapter: Guarded) => MaybePromise<T>,
+): Promise<T> {
   const { connection, timeout } = context;
   return inOrder(context, scope, (adapter) => work(guard(connection, adapter, timeout)), WHOLE);
 }
@@ -30,7 +34,10 @@ export class Turns {
   }
 
   /** {@link runInTurn} with keys and prefixes of the store. */
-  run<T>({ read, write, readUnder, writeUnder }: Scope, work: (adapter: Guarded) => MaybePromise<T>): Promise<T> {
+  run<T>(
+    { read, write, readUnder, writeUnder }: Scope,
+    work: (adapter: Guarded) => MaybePromise<T>,
+  ): Promise<T> {
     const { prefix } = this.#context;
     const full = (keys: readonly string[]): string[] => keys.map((key) => prefix + key);
     const scope: Scope = {

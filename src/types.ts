@@ -14,14 +14,40 @@ export type MaybePromise<T> = T | Promise<T>;
 export type Expires = number | string | Date | null;
 
 type Unit =
-  | "ms" | "millisecond" | "milliseconds"
-  | "s" | "sec" | "secs" | "second" | "seconds"
-  | "m" | "min" | "mins" | "minute" | "minutes"
-  | "h" | "hr" | "hrs" | "hour" | "hours"
-  | "d" | "day" | "days"
-  | "w" | "wk" | "wks" | "week" | "weeks"
-  | "b" | "month" | "months"
-  | "y" | "yr" | "yrs" | "year" | "years";
+  | "ms"
+  | "millisecond"
+  | "milliseconds"
+  | "s"
+  | "sec"
+  | "secs"
+  | "second"
+  | "seconds"
+  | "m"
+  | "min"
+  | "mins"
+  | "minute"
+  | "minutes"
+  | "h"
+  | "hr"
+  | "hrs"
+  | "hour"
+  | "hours"
+  | "d"
+  | "day"
+  | "days"
+  | "w"
+  | "wk"
+  | "wks"
+  | "week"
+  | "weeks"
+  | "b"
+  | "month"
+  | "months"
+  | "y"
+  | "yr"
+  | "yrs"
+  | "year"
+  | "years";
 
 type Space = "" | " ";
 
@@ -58,7 +84,13 @@ export interface NotADuration {
  * `"10 minuts"`. A `string` that is only known at run time is checked then.
  */
 export type Duration<S extends string> =
-  {} extends Record<S, 1> ? S : S extends S ? (IsDuration<S> extends true ? S : NotADuration) : never;
+  {} extends Record<S, 1>
+    ? S
+    : S extends S
+      ? IsDuration<S> extends true
+        ? S
+        : NotADuration
+      : never;
 
 /**
  * What an adapter keeps for one key.
@@ -204,7 +236,12 @@ export interface Adapter {
    * Clients without an order: every record once, also those that have expired. Foreign items are left out. A `null` in between says that the client answers,
    * where it may have to look through much without finding anything; what came before it is handed on, so that large values do not pile up.
    */
-  iterate?(prefix: string, values: boolean): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
+  iterate?(
+    prefix: string,
+    values: boolean,
+  ):
+    | Iterable<readonly [string, KvRecord] | null>
+    | AsyncIterable<readonly [string, KvRecord] | null>;
 
   /**
    * What takes effect in call order by itself, also while earlier calls are pending: `"all"` calls, as on one connection
@@ -222,7 +259,11 @@ export interface Adapter {
   /** Removes expired records and says how many. */
   prune?(query: PruneQuery): MaybePromise<number>;
   /** All writes or none; `now` decides which records count as expired, hence absent. */
-  commit?(checks: readonly Check[], writes: readonly Write[], now: number): MaybePromise<CommitResult>;
+  commit?(
+    checks: readonly Check[],
+    writes: readonly Write[],
+    now: number,
+  ): MaybePromise<CommitResult>;
   close?(): MaybePromise<void>;
 
   // Only clients that judge freshness themselves (`expires: "native"`) offer the following.
@@ -241,9 +282,17 @@ export interface Adapter {
    *
    * @throws {KvError} KV_FOREIGN when something of another type is there.
    */
-  structure?(name: string, place: StructurePlace, ...args: readonly unknown[]): MaybePromise<unknown>;
+  structure?(
+    name: string,
+    place: StructurePlace,
+    ...args: readonly unknown[]
+  ): MaybePromise<unknown>;
   /** Every key under a prefix once, whatever is kept there: as `iterate` without values. */
-  names?(prefix: string): Iterable<readonly [string, KvRecord] | null> | AsyncIterable<readonly [string, KvRecord] | null>;
+  names?(
+    prefix: string,
+  ):
+    | Iterable<readonly [string, KvRecord] | null>
+    | AsyncIterable<readonly [string, KvRecord] | null>;
 }
 
 /** The part of an adapter that reads and writes single records, for a client that answers at once. */

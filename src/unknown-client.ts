@@ -18,14 +18,18 @@ const CLIENTS: readonly [address: RegExp, client: string][] = [
 
 function ofString(text: string): [given: string, advice: string | undefined] {
   const [scheme] = /^[a-z][\w+.-]+:/i.exec(text) ?? [];
-  const given = scheme === undefined ? "a string" : `a string that begins with ${JSON.stringify(scheme)}`;
+  const given =
+    scheme === undefined ? "a string" : `a string that begins with ${JSON.stringify(scheme)}`;
   return [given, CLIENTS.find(([address]) => address.test(text))?.[1]];
 }
 
 function ofFunction(input: { readonly name: string }): [given: string, advice: string] {
   // An uncalled function, or a class.
   const isClass = /^class\b/.test(Function.prototype.toString.call(input));
-  return [`the ${isClass ? "class" : "function"} ${input.name}`, isClass ? "an instance of it" : "what it returns: call it"];
+  return [
+    `the ${isClass ? "class" : "function"} ${input.name}`,
+    isClass ? "an instance of it" : "what it returns: call it",
+  ];
 }
 
 function ofObject(input: object): [given: string, advice: string | undefined] {
@@ -33,18 +37,28 @@ function ofObject(input: object): [given: string, advice: string | undefined] {
   if (tag === "Module") return ["a module", "a client that it makes"];
   if (tag === "WeakMap") return ["a WeakMap, which has no string keys", "a Map"];
   const keys = Object.keys(input);
-  if (keys.some((key) => /^(prefix|expires|codec|timeout|requires|ttl|namespace)$/.test(key))) return ["options", "them behind the client: kv(client, options)"];
+  if (keys.some((key) => /^(prefix|expires|codec|timeout|requires|ttl|namespace)$/.test(key)))
+    return ["options", "them behind the client: kv(client, options)"];
   const methods = keys.filter((key) => hasMethods(input, key)).slice(0, 8);
   const name = (input as { constructor?: { name?: unknown } }).constructor?.name;
-  return [`an object of the class ${String(name)}${methods.length > 0 ? ` with the methods ${methods.join(", ")}` : ""}`, undefined];
+  return [
+    `an object of the class ${String(name)}${methods.length > 0 ? ` with the methods ${methods.join(", ")}` : ""}`,
+    undefined,
+  ];
 }
 
 /** The error for something that is not a client: what it is, without its content, and what to pass. */
 export function unknownClient(input: unknown): KvError {
   const [given, advice = ACCEPTED] =
-    typeof input === "string" ? ofString(input)
-    : typeof input === "function" ? ofFunction(input)
-    : typeof input === "object" && input !== null ? ofObject(input)
-    : [input === null ? "null" : `a ${typeof input}`];
-  return new KvError("KV_UNKNOWN_CLIENT", `kv() does not recognise ${given} as a client: pass ${advice}`);
+    typeof input === "string"
+      ? ofString(input)
+      : typeof input === "function"
+        ? ofFunction(input)
+        : typeof input === "object" && input !== null
+          ? ofObject(input)
+          : [input === null ? "null" : `a ${typeof input}`];
+  return new KvError(
+    "KV_UNKNOWN_CLIENT",
+    `kv() does not recognise ${given} as a client: pass ${advice}`,
+  );
 }

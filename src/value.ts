@@ -26,7 +26,9 @@ function normalize(value: unknown, depth: number): Json | undefined {
       if (value === null) return null;
       const isArray = Array.isArray(value);
       if (!isPlain(value, isArray) || depth === MAX_DEPTH) return undefined;
-      return isArray ? normalizeArray(value, depth + 1) : normalizeObject(value as { [key: string]: unknown }, depth + 1);
+      return isArray
+        ? normalizeArray(value, depth + 1)
+        : normalizeObject(value as { [key: string]: unknown }, depth + 1);
     }
     default:
       return undefined;
@@ -53,7 +55,10 @@ function normalizeArray(array: readonly unknown[], depth: number): Json[] | unde
   return copy;
 }
 
-function normalizeObject(object: { [key: string]: unknown }, depth: number): { [key: string]: Json } | undefined {
+function normalizeObject(
+  object: { [key: string]: unknown },
+  depth: number,
+): { [key: string]: Json } | undefined {
   if (Object.getOwnPropertySymbols(object).length > 0) return undefined;
   // A spread makes own properties of any name, `__proto__` too: the assignments below then never meet a setter.
   const copy = { ...object };
@@ -90,13 +95,15 @@ export function copyOf(value: Json): Json {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) {
     const items = value.slice();
-    for (let i = 0; i < items.length; i++) if (typeof items[i] === "object") items[i] = copyOf(items[i]!);
+    for (let i = 0; i < items.length; i++)
+      if (typeof items[i] === "object") items[i] = copyOf(items[i]!);
     return items;
   }
   const copy = { ...value };
   for (const key in copy) {
     const item = copy[key]!;
-    if (typeof item === "object" && item !== null && Object.hasOwn(copy, key)) copy[key] = copyOf(item);
+    if (typeof item === "object" && item !== null && Object.hasOwn(copy, key))
+      copy[key] = copyOf(item);
   }
   return copy;
 }
@@ -115,6 +122,12 @@ export function snapshot(value: unknown, seen: Map<object, object> = new Map()):
     return value;
   }
   seen.set(value, copy);
-  for (const key of Object.keys(copy)) Object.defineProperty(copy, key, { value: snapshot(copy[key], seen), enumerable: true, writable: true, configurable: true });
+  for (const key of Object.keys(copy))
+    Object.defineProperty(copy, key, {
+      value: snapshot(copy[key], seen),
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
   return copy;
 }

@@ -49,7 +49,11 @@ function listen(connection: object, listener: Listener): () => void {
  *
  * @throws {KvError} KV_INVALID_VALUE at once when `interval` is not a duration. The stream fails with KV_CLOSED when it is closed already, and with what reading fails with.
  */
-export function watch<T>({ connection, keys }: Watched, read: () => Promise<Reading<T>>, { interval, raw, closed }: Watching): ReadableStream<T> {
+export function watch<T>(
+  { connection, keys }: Watched,
+  read: () => Promise<Reading<T>>,
+  { interval, raw, closed }: Watching,
+): ReadableStream<T> {
   const milliseconds = durationOf("interval", interval, MOST_INTERVAL);
   let last: string | null = null;
   let isTold = true;
@@ -72,7 +76,8 @@ export function watch<T>({ connection, keys }: Watched, read: () => Promise<Read
   return new ReadableStream<T>(
     {
       start(controller) {
-        if (closed?.aborted) throw new KvError("KV_CLOSED", "this store was closed: make a new one");
+        if (closed?.aborted)
+          throw new KvError("KV_CLOSED", "this store was closed: make a new one");
         if (keys.length === 0) return controller.close();
         const close = (): void => {
           end();

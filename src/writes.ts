@@ -11,7 +11,11 @@ export function committed(writes: readonly Write[]): CommitResult {
  * Makes all changes one after the other; when one fails, those before it are taken back and its error is thrown.
  * `write` answers with what was there before, which `restore` puts back.
  */
-export function writeAll<Before>(writes: readonly Write[], write: (change: Write) => Before, restore: (key: string, before: Before) => void): void {
+export function writeAll<Before>(
+  writes: readonly Write[],
+  write: (change: Write) => Before,
+  restore: (key: string, before: Before) => void,
+): void {
   const done: [key: string, before: Before][] = [];
   try {
     for (const change of writes) done.push([change.key, write(change)]);

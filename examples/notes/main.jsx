@@ -24,12 +24,27 @@ function Note({ id, isNew, onDelete }) {
   return (
     <li className="note">
       <label htmlFor={`${id}-title`}>Title</label>
-      <input id={`${id}-title`} ref={title} value={data.title} onChange={change("title")} autoComplete="off" />
+      <input
+        id={`${id}-title`}
+        ref={title}
+        value={data.title}
+        onChange={change("title")}
+        autoComplete="off"
+      />
       <label htmlFor={`${id}-text`}>Text</label>
       <textarea id={`${id}-text`} value={data.text} onChange={change("text")} />
       <div className="bar">
-        {status === "error" ? <span className="bad">not kept: {error.message}</span> : <span className="quiet">{data.changed?.toLocaleString() ?? "empty"}</span>}
-        <button className="plain" type="button" onClick={() => onDelete(id)} aria-label={`Delete ${data.title || "the untitled note"}`}>
+        {status === "error" ? (
+          <span className="bad">not kept: {error.message}</span>
+        ) : (
+          <span className="quiet">{data.changed?.toLocaleString() ?? "empty"}</span>
+        )}
+        <button
+          className="plain"
+          type="button"
+          onClick={() => onDelete(id)}
+          aria-label={`Delete ${data.title || "the untitled note"}`}
+        >
           Delete
         </button>
       </div>
@@ -60,7 +75,8 @@ function Notes() {
         </button>
       </header>
       <p className="quiet" role="status">
-        {ids.length === 1 ? "1 note" : `${ids.length} notes`}, {status === "error" ? `not kept: ${error.message}` : STATUS[status]}
+        {ids.length === 1 ? "1 note" : `${ids.length} notes`},{" "}
+        {status === "error" ? `not kept: ${error.message}` : STATUS[status]}
         {isOffline && ", offline"}
       </p>
       <ul className="notes">
@@ -92,8 +108,17 @@ createRoot(document.getElementById("app")).render(
 
 // The page itself, for when there is no network.
 if (import.meta.env.PROD && "serviceWorker" in navigator) {
-  navigator.serviceWorker.addEventListener("message", ({ data }) => (document.documentElement.dataset.ready = data));
+  navigator.serviceWorker.addEventListener(
+    "message",
+    ({ data }) => (document.documentElement.dataset.ready = data),
+  );
   await navigator.serviceWorker.register("/worker.js");
   const { active } = await navigator.serviceWorker.ready;
-  active.postMessage(["/", ...performance.getEntriesByType("resource").map(({ name }) => name).filter((name) => name.startsWith(location.origin))]);
+  active.postMessage([
+    "/",
+    ...performance
+      .getEntriesByType("resource")
+      .map(({ name }) => name)
+      .filter((name) => name.startsWith(location.origin)),
+  ]);
 }

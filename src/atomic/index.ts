@@ -1,2 +1,10 @@
 export { atomic, type Transaction } from "./transaction.ts";
-export { increment, type IncrementOptions, remove, replace, setIfAbsent, take, update } from "./update.ts";
+export {
+  increment,
+  type IncrementOptions,
+  remove,
+  replace,
+  setIfAbsent,
+  take,
+  update,
+} from "./update.ts";

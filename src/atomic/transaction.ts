@@ -44,7 +44,11 @@ export function atomic<V>(store: Store<V>): Transaction {
   const transaction: Transaction = {
     check(...more) {
       for (const check of more) {
-        if (Object(check) !== check) throw new KvError("KV_INVALID_VALUE", "a check is an entry or { key, version }: what is absent has no entry, and is checked with { key, version: null }");
+        if (Object(check) !== check)
+          throw new KvError(
+            "KV_INVALID_VALUE",
+            "a check is an entry or { key, version }: what is absent has no entry, and is checked with { key, version: null }",
+          );
         checks.push({ key: check.key, version: check.version });
       }
       return transaction;

@@ -19,11 +19,21 @@ interface Undecided<V> {
  *
  * It keeps its place in the call order, unless `decide` takes time: it may then use the store itself.
  */
-async function swap<V>(store: Store<V>, key: string, decide: (entry: Entry<V> | null) => Next | Promise<Next>): Promise<Entry<V> | null> {
-  const attempt = async (inside: Store<V>): Promise<{ entry: Entry<V> | null } | Undecided<V> | null> => {
+async function swap<V>(
+  store: Store<V>,
+  key: string,
+  decide: (entry: Entry<V> | null) => Next | Promise<Next>,
+): Promise<Entry<V> | null> {
+  const attempt = async (
+    inside: Store<V>,
+  ): Promise<{ entry: Entry<V> | null } | Undecided<V> | null> => {
     const entry = await inside.entry<V>(key);
     if (store.supports.atomic === "no") {
-      throw new KvError("KV_NOT_SUPPORTED", `${store.type} offers no compare-and-set: two writers at once would lose one of their changes`, { client: store.type, key });
+      throw new KvError(
+        "KV_NOT_SUPPORTED",
+        `${store.type} offers no compare-and-set: two writers at once would lose one of their changes`,
+        { client: store.type, key },
+      );
     }
     const next = decide(entry);
     if (next instanceof Promise) return { entry, next };
@@ -38,14 +48,20 @@ async function swap<V>(store: Store<V>, key: string, decide: (entry: Entry<V> | 
 }
 
 /** Writes the decision on an entry, if the entry is still the newest. Resolves to whether it did. */
-async function apply<V>(store: Store<V>, key: string, entry: Entry<V> | null, next: Next): Promise<boolean> {
+async function apply<V>(
+  store: Store<V>,
+  key: string,
+  entry: Entry<V> | null,
+  next: Next,
+): Promise<boolean> {
   if (next === undefined) return true;
   checkKept(next?.options);
   const write = { key, value: next?.value ?? null, ...next?.options };
   return (await store.commit([{ key, version: entry?.version ?? null }], [write])).ok;
 }
 
-const isThenable = <T>(value: T | Promise<T>): value is Promise<T> => typeof (value as Partial<Promise<T>> | null)?.then === "function";
+const isThenable = <T>(value: T | Promise<T>): value is Promise<T> =>
+  typeof (value as Partial<Promise<T>> | null)?.then === "function";
 
 function checkKept(options: unknown): void {
   checkOptions(options, ["expires", "metadata"], "a write", "KV_INVALID_EXPIRES");
@@ -54,8 +70,15 @@ function checkKept(options: unknown): void {
 /** What a rewrite keeps unless it is told otherwise. */
 function kept(entry: Entry<unknown> | null, options: SetOptions | undefined): SetOptions {
   checkKept(options);
-  const before: SetOptions = entry === null ? {} : { expires: entry.expires === null ? null : new Date(entry.expires), metadata: entry.metadata };
-  for (const name of ["expires", "metadata"] as const) if (options?.[name] !== undefined) before[name] = options[name] as never;
+  const before: SetOptions =
+    entry === null
+      ? {}
+      : {
+          expires: entry.expires === null ? null : new Date(entry.expires),
+          metadata: entry.metadata,
+        };
+  for (const name of ["expires", "metadata"] as const)
+    if (options?.[name] !== undefined) before[name] = options[name] as never;
   return before;
 }
 
@@ -121,20 +144,36 @@ export interface IncrementOptions {
  * const attempt = () => increment(store, "login:ann", 1, { expires: "1m", max: 2 });
  * console.log(await attempt(), await attempt(), await attempt()); // 1 2 null
  */
-export async function increment<V>(store: Store<V>, key: string, by: number = 1, options: IncrementOptions = {}): Promise<number | null> {
+export async function increment<V>(
+  store: Store<V>,
+  key: string,
+  by: number = 1,
+  options: IncrementOptions = {},
+): Promise<number | null> {
   checkOptions(options, ["expires", "min", "max"], "increment()", "KV_INVALID_EXPIRES");
   const { expires, min = -Infinity, max = Infinity } = options;
   let sum: number | null = null;
   await swap(store, key, (entry) => {
     const before: unknown = entry === null ? 0 : entry.value;
     if (typeof before !== "number" || typeof by !== "number") {
-      throw new KvError("KV_INVALID_VALUE", `increment() adds numbers, and ${typeof by === "number" ? "what is stored" : '"by"'} is a ${typeof (typeof by === "number" ? before : by)}`, { client: store.type, key });
+      throw new KvError(
+        "KV_INVALID_VALUE",
+        `increment() adds numbers, and ${typeof by === "number" ? "what is stored" : '"by"'} is a ${typeof (typeof by === "number" ? before : by)}`,
+        { client: store.type, key },
+      );
     }
     const next = before + by;
-    const isExact = Number.isFinite(next) && (!Number.isInteger(next) || Number.isSafeInteger(next));
-    if (!isExact) throw new KvError("KV_INVALID_VALUE", "the sum is beyond what a number holds exactly", { client: store.type, key });
+    const isExact =
+      Number.isFinite(next) && (!Number.isInteger(next) || Number.isSafeInteger(next));
+    if (!isExact)
+      throw new KvError("KV_INVALID_VALUE", "the sum is beyond what a number holds exactly", {
+        client: store.type,
+        key,
+      });
     sum = next >= min && next <= max ? next : null;
-    return sum === null ? undefined : { value: sum, options: entry === null ? { expires } : kept(entry, undefined) };
+    return sum === null
+      ? undefined
+      : { value: sum, options: entry === null ? { expires } : kept(entry, undefined) };
   });
   return sum;
 }
@@ -152,8 +191,15 @@ export async function increment<V>(store: Store<V>, key: string, by: number = 1,
  * console.log(await setIfAbsent(store, "lock", "me", { expires: "10s" })); // true
  * console.log(await setIfAbsent(store, "lock", "you", { expires: "10s" })); // false
  */
-export async function setIfAbsent<V>(store: Store<V>, key: string, value: V, options: Omit<SetOptions, "prefix"> = {}): Promise<boolean> {
-  return (await swap(store, key, (entry) => (entry === null ? { value, options } : undefined))) === null;
+export async function setIfAbsent<V>(
+  store: Store<V>,
+  key: string,
+  value: V,
+  options: Omit<SetOptions, "prefix"> = {},
+): Promise<boolean> {
+  return (
+    (await swap(store, key, (entry) => (entry === null ? { value, options } : undefined))) === null
+  );
 }
 
 /**
@@ -168,8 +214,15 @@ export async function setIfAbsent<V>(store: Store<V>, key: string, value: V, opt
  * const store = kv(new Map());
  * console.log(await replace(store, "draft", "text")); // false
  */
-export async function replace<V>(store: Store<V>, key: string, value: V, options: Omit<SetOptions, "prefix"> = {}): Promise<boolean> {
-  return (await swap(store, key, (entry) => (entry === null ? undefined : { value, options }))) !== null;
+export async function replace<V>(
+  store: Store<V>,
+  key: string,
+  value: V,
+  options: Omit<SetOptions, "prefix"> = {},
+): Promise<boolean> {
+  return (
+    (await swap(store, key, (entry) => (entry === null ? undefined : { value, options }))) !== null
+  );
 }
 
 /**

@@ -13,7 +13,11 @@ const FROM = '" ,\\';
 const TO = "`+|^";
 
 /** A text as the value of a cookie. */
-export const encodeText = (text: string): string => text.replace(/[^!-~]|[",;\\%`+|^]/gu, (char) => TO[FROM.indexOf(char)] ?? encodeURIComponent(char));
+export const encodeText = (text: string): string =>
+  text.replace(
+    /[^!-~]|[",;\\%`+|^]/gu,
+    (char) => TO[FROM.indexOf(char)] ?? encodeURIComponent(char),
+  );
 
 /** The text in the value of a cookie: nonsense for a value of somebody else. */
 export function decodeText(value: string): string {
@@ -27,7 +31,11 @@ export function decodeText(value: string): string {
 }
 
 /** A key as the name of a cookie. Parentheses are not allowed there, and names like `__Host-x` mean something to browsers. */
-export const encodeName = (key: string): string => encodeURIComponent(key).replace(/[()]|^_(?=_)/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+export const encodeName = (key: string): string =>
+  encodeURIComponent(key).replace(
+    /[()]|^_(?=_)/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 
 /** The key in the name of a cookie; empty when the name is none of ours. */
 export function decodeName(name: string): string {
@@ -57,12 +65,18 @@ export function jar(): Map<string, string> {
  * Its life is that of the record, rounded up to seconds, so that the record's own deadline comes first.
  */
 export function bake(name: string, value: string, expires: number | null): void {
-  const age = value === "" ? 0 : expires === null ? MAX_AGE : Math.min(MAX_AGE, Math.ceil((expires - Date.now()) / 1000));
+  const age =
+    value === ""
+      ? 0
+      : expires === null
+        ? MAX_AGE
+        : Math.min(MAX_AGE, Math.ceil((expires - Date.now()) / 1000));
   document.cookie = `${name}=${value}; path=/; max-age=${age}${age === 0 ? "; expires=Thu, 01 Jan 1970 00:00:00 GMT" : ""}; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 }
 
 /** The deadline of the record in a value; `null` for never, and for values of others. */
-export const expiresOf = (value: string): number | null => decodeRecord(decodeText(value), "", false)?.expires ?? null;
+export const expiresOf = (value: string): number | null =>
+  decodeRecord(decodeText(value), "", false)?.expires ?? null;
 
 /**
  * Writes or deletes a cookie and looks whether the browser did it.
@@ -76,25 +90,47 @@ export function putCookie(key: string, record: KvRecord | null): string {
   const before = jar();
   const old = before.get(name) ?? "";
   if (name.length + value.length > MAX_BYTES) {
-    throw new KvError("KV_TOO_LARGE", `the cookie would have ${name.length + value.length} bytes: browsers keep up to ${MAX_BYTES}`, { key });
+    throw new KvError(
+      "KV_TOO_LARGE",
+      `the cookie would have ${name.length + value.length} bytes: browsers keep up to ${MAX_BYTES}`,
+      { key },
+    );
   }
   // One more, and the browser would silently drop others.
   if (value !== "" && old === "" && before.size >= MAX_COOKIES) {
-    throw new KvError("KV_QUOTA", `this site has ${before.size} cookies: browsers keep no more than ${MAX_COOKIES}`, { key });
+    throw new KvError(
+      "KV_QUOTA",
+      `this site has ${before.size} cookies: browsers keep no more than ${MAX_COOKIES}`,
+      { key },
+    );
   }
   bake(name, value, record && record.expires);
   const after = jar();
-  const lost = [...before].filter(([other, text]) => other !== name && !after.has(other) && (expiresOf(text) ?? Infinity) > Date.now());
+  const lost = [...before].filter(
+    ([other, text]) =>
+      other !== name && !after.has(other) && (expiresOf(text) ?? Infinity) > Date.now(),
+  );
   if (lost.length > 0) {
     bake(name, old, expiresOf(old));
     const ours = lost.filter(([, text]) => decodeRecord(decodeText(text), "", false) !== null);
     for (const [other, text] of ours) bake(other, text, expiresOf(text));
     const rest = lost.length - ours.length;
-    throw new KvError("KV_QUOTA", `the browser dropped ${lost.length} cookies to make room: ours were put back${rest > 0 ? `, ${rest} of others are gone` : ""}`, { key });
+    throw new KvError(
+      "KV_QUOTA",
+      `the browser dropped ${lost.length} cookies to make room: ours were put back${rest > 0 ? `, ${rest} of others are gone` : ""}`,
+      { key },
+    );
   }
   const kept = after.get(name) ?? "";
   // A deletion may bring to light what somebody else keeps under this name at another path.
-  const done = value === "" ? kept === "" || kept !== old : kept === value || (record?.expires ?? Infinity) <= Date.now();
-  if (!done) throw new KvError("KV_CONNECTION", "the browser did not keep the cookie: cookies may be blocked, or one with this name is out of reach for scripts");
+  const done =
+    value === ""
+      ? kept === "" || kept !== old
+      : kept === value || (record?.expires ?? Infinity) <= Date.now();
+  if (!done)
+    throw new KvError(
+      "KV_CONNECTION",
+      "the browser did not keep the cookie: cookies may be blocked, or one with this name is out of reach for scripts",
+    );
   return old;
 }

@@ -34,7 +34,8 @@ export async function writeItem(items: Items, key: string, item: unknown): Promi
 }
 
 // Enough of an item to know it again: a record starts with its version.
-const mark = (item: unknown): string | null => (item === null ? null : (JSON.stringify(item) ?? "").slice(0, 80));
+const mark = (item: unknown): string | null =>
+  item === null ? null : (JSON.stringify(item) ?? "").slice(0, 80);
 
 /** Finishes what a closed page or a lost connection cut off. What was written to one of the keys since then stays. */
 export async function recover(items: Items): Promise<void> {
@@ -53,8 +54,19 @@ export async function recover(items: Items): Promise<void> {
 export async function writeTogether(items: Items, writes: readonly Write[]): Promise<void> {
   const single = writes.length < 2;
   if (!single) await recover(items);
-  const changes = await Promise.all(writes.map(async ({ key, record }) => ({ key, before: single ? null : await itemOf(items, key), after: record && encodeRecord(record) })));
-  if (!single) await writeItem(items, JOURNAL, JSON.stringify(changes.map(({ key, before, after }): Step => [key, mark(before), after])));
+  const changes = await Promise.all(
+    writes.map(async ({ key, record }) => ({
+      key,
+      before: single ? null : await itemOf(items, key),
+      after: record && encodeRecord(record),
+    })),
+  );
+  if (!single)
+    await writeItem(
+      items,
+      JOURNAL,
+      JSON.stringify(changes.map(({ key, before, after }): Step => [key, mark(before), after])),
+    );
   let done = 0;
   try {
     for (const { key, after } of changes) {
@@ -62,7 +74,8 @@ export async function writeTogether(items: Items, writes: readonly Write[]): Pro
       done++;
     }
   } catch (error) {
-    for (const { key, before } of changes.slice(0, done).reverse()) await writeItem(items, key, before);
+    for (const { key, before } of changes.slice(0, done).reverse())
+      await writeItem(items, key, before);
     throw error;
   } finally {
     if (!single) await items.removeItem(JOURNAL);

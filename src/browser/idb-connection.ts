@@ -29,7 +29,8 @@ export const INDEX = "anykv";
 const indexed = (store: string): IdbSchema => ({
   next: (db) => (db.objectStoreNames.contains(store) ? undefined : db.version + 1),
   make(db) {
-    if (!db.objectStoreNames.contains(store)) db.createObjectStore(store).createIndex(INDEX, ["kv", "expires"]);
+    if (!db.objectStoreNames.contains(store))
+      db.createObjectStore(store).createIndex(INDEX, ["kv", "expires"]);
   },
 });
 
@@ -59,7 +60,12 @@ export function ended<T>(work: Work<T>): Promise<T> {
 }
 
 /** Connects with the first task. An error of the database itself is thrown as it is. */
-export function idbConnection(factory: IDBFactory, database: string, store: string, schema: IdbSchema = indexed(store)): IdbConnection {
+export function idbConnection(
+  factory: IDBFactory,
+  database: string,
+  store: string,
+  schema: IdbSchema = indexed(store),
+): IdbConnection {
   let opening: Promise<IDBDatabase> | undefined;
   let idle: Promise<unknown> | undefined;
 
@@ -71,7 +77,12 @@ export function idbConnection(factory: IDBFactory, database: string, store: stri
       const timer = setTimeout(() => {
         // What is opened too late is not kept.
         request.onsuccess = () => request.result.close();
-        reject(new KvError("KV_CONNECTION", `the database ${JSON.stringify(database)} did not open within 10 s: close the other tabs that use it`));
+        reject(
+          new KvError(
+            "KV_CONNECTION",
+            `the database ${JSON.stringify(database)} did not open within 10 s: close the other tabs that use it`,
+          ),
+        );
       }, PATIENCE);
       ended(request)
         .finally(() => clearTimeout(timer))
@@ -118,7 +129,12 @@ export function idbConnection(factory: IDBFactory, database: string, store: stri
       } catch {
         // It has ended by itself.
       }
-      if (/too large/.test((cause as Error).message)) throw new KvError("KV_TOO_LARGE", "the value is too large for the browser to move: nothing was written", { cause });
+      if (/too large/.test((cause as Error).message))
+        throw new KvError(
+          "KV_TOO_LARGE",
+          "the value is too large for the browser to move: nothing was written",
+          { cause },
+        );
       const error = asQuota(cause);
       if (isLast || error instanceof KvError) throw error;
     }
@@ -132,7 +148,10 @@ export function idbConnection(factory: IDBFactory, database: string, store: stri
     run(task, mode = "readonly") {
       const before = idle;
       const running = perform(task, mode);
-      idle = running.then(() => before, () => before);
+      idle = running.then(
+        () => before,
+        () => before,
+      );
       return running;
     },
     async close() {

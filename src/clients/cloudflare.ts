@@ -3,7 +3,14 @@ import { utf8Length } from "../key.ts";
 import { CLOUDFLARE, hasMethods } from "../manifest.ts";
 import { decodeRecord, encodeRecord, versionOf } from "../record.ts";
 import { nameOf, WorkersKeys, type WorkersKv } from "../servers/workers-keys.ts";
-import { ABREAST, headOf, inParts, statusOf, translated, ttlOf } from "../servers/workers-values.ts";
+import {
+  ABREAST,
+  headOf,
+  inParts,
+  statusOf,
+  translated,
+  ttlOf,
+} from "../servers/workers-values.ts";
 import { recordIn } from "../text.ts";
 import type { Adapter, KvRecord, Page, PageQuery } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
@@ -46,13 +53,24 @@ export const cloudflare: ClientFactory<WorkersKv, Record<never, never>> = define
 
     async function put(key: string, record: KvRecord): Promise<void> {
       const text = encodeRecord(record);
-      if (text.length * 3 > LONGEST_VALUE && utf8Length(text) > LONGEST_VALUE) throw new KvError("KV_TOO_LARGE", "the record has more than 25 MiB: Workers KV takes no more", { key });
-      const metadata = { v: versionOf(record), ...(record.expires !== null && { e: record.expires }) };
-      await client.put(nameOf(key), text, { metadata, ...ttlOf(record) }).catch((error: unknown) => {
-        throw translated(error, key);
-      });
+      if (text.length * 3 > LONGEST_VALUE && utf8Length(text) > LONGEST_VALUE)
+        throw new KvError(
+          "KV_TOO_LARGE",
+          "the record has more than 25 MiB: Workers KV takes no more",
+          { key },
+        );
+      const metadata = {
+        v: versionOf(record),
+        ...(record.expires !== null && { e: record.expires }),
+      };
+      await client
+        .put(nameOf(key), text, { metadata, ...ttlOf(record) })
+        .catch((error: unknown) => {
+          throw translated(error, key);
+        });
     }
-    const write = (key: string, record: KvRecord | null): Promise<void> => (record === null ? client.delete(nameOf(key)) : put(key, record));
+    const write = (key: string, record: KvRecord | null): Promise<void> =>
+      record === null ? client.delete(nameOf(key)) : put(key, record);
 
     /** The texts under up to 100 names. */
     async function bulk(names: readonly string[]): Promise<unknown[]> {
@@ -60,7 +78,11 @@ export const cloudflare: ClientFactory<WorkersKv, Record<never, never>> = define
       try {
         const found = (await client.get([...names])) as Map<string, unknown> | null;
         // Some versions know no bulk; some leave names such as "1" out of what they answer.
-        return await Promise.all(names.map((name) => (hasMethods(found, "has") && found!.has(name) ? found!.get(name) : client.get(name))));
+        return await Promise.all(
+          names.map((name) =>
+            hasMethods(found, "has") && found!.has(name) ? found!.get(name) : client.get(name),
+          ),
+        );
       } catch (error) {
         // All values together have a limit, which single ones cannot reach.
         if (statusOf(error) !== "413") throw error;
@@ -75,7 +97,9 @@ export const cloudflare: ClientFactory<WorkersKv, Record<never, never>> = define
     async function page(query: PageQuery): Promise<Page> {
       const { keys, isLast } = await places.page(query);
       const next = isLast ? null : (keys.at(-1)?.name ?? null);
-      const ours = keys.map((key): [string, KvRecord | null] => [key.name, headOf(key)]).filter((pair): pair is [string, KvRecord] => pair[1] !== null);
+      const ours = keys
+        .map((key): [string, KvRecord | null] => [key.name, headOf(key)])
+        .filter((pair): pair is [string, KvRecord] => pair[1] !== null);
       if (!query.values) return { entries: ours, next };
       const entries: [string, KvRecord][] = [];
       let length = 0;
@@ -86,7 +110,8 @@ export const cloudflare: ClientFactory<WorkersKv, Record<never, never>> = define
           if (record !== null) entries.push([names[j]!, record]);
           length += typeof text === "string" ? text.length : 0;
         }
-        if (length > PAGE_LENGTH && i + names.length < ours.length) return { entries, next: names.at(-1)! };
+        if (length > PAGE_LENGTH && i + names.length < ours.length)
+          return { entries, next: names.at(-1)! };
       }
       return { entries, next };
     }
@@ -96,7 +121,10 @@ export const cloudflare: ClientFactory<WorkersKv, Record<never, never>> = define
       getMany,
       set: put,
       del: (key) => client.delete(nameOf(key)),
-      setMany: async (writes) => void (await inParts(writes, BULK, (part) => Promise.all(part.map(({ key, record }) => write(key, record))))),
+      setMany: async (writes) =>
+        void (await inParts(writes, BULK, (part) =>
+          Promise.all(part.map(({ key, record }) => write(key, record))),
+        )),
       page,
     };
   },

@@ -1,4 +1,12 @@
-import { bake, decodeName, decodeText, encodeName, expiresOf, jar, putCookie } from "../browser/cookie-jar.ts";
+import {
+  bake,
+  decodeName,
+  decodeText,
+  encodeName,
+  expiresOf,
+  jar,
+  putCookie,
+} from "../browser/cookie-jar.ts";
 import { KvError } from "../errors.ts";
 import { COOKIE } from "../manifest.ts";
 import { decodeRecord } from "../record.ts";
@@ -29,7 +37,8 @@ import { type ClientFactory, defineClient } from "./define.ts";
 export const cookie: ClientFactory<"cookie", Record<never, never>> = defineClient({
   ...COOKIE,
   open(): Adapter {
-    if (typeof document === "undefined") throw new KvError("KV_INVALID_CLIENT", '"cookie" needs a page: there is no `document` here');
+    if (typeof document === "undefined")
+      throw new KvError("KV_INVALID_CLIENT", '"cookie" needs a page: there is no `document` here');
 
     const get = (key: string, values?: boolean): KvRecord | null => {
       const value = jar().get(encodeName(key));
@@ -50,7 +59,10 @@ export const cookie: ClientFactory<"cookie", Record<never, never>> = defineClien
       *iterate(prefix, values) {
         for (const [name, value] of jar()) {
           const key = decodeName(name);
-          const record = key !== "" && key.startsWith(prefix) ? decodeRecord(decodeText(value), key, values) : null;
+          const record =
+            key !== "" && key.startsWith(prefix)
+              ? decodeRecord(decodeText(value), key, values)
+              : null;
           if (record !== null) yield [key, record];
         }
       },

@@ -28,22 +28,44 @@ async function connected(client: CustomClient): Promise<void> {
 
 /** What a client without `EXPIRES` is handed as its value: the record as plain JSON, as docs/format.md describes. */
 function wrap({ version, expires, metadata, value }: KvRecord): Json {
-  return { kv: 1, version: version as string, expires, ...(metadata === null ? {} : { metadata }), value };
+  return {
+    kv: 1,
+    version: version as string,
+    expires,
+    ...(metadata === null ? {} : { metadata }),
+    value,
+  };
 }
 
 function unwrap(key: string, item: unknown): StoredRecord | null {
   if (item === null || item === undefined) return null;
-  const { kv, version, expires, metadata = null, value } = item as { kv?: unknown; version: string; expires: number | null; metadata?: Json; value?: Json };
+  const {
+    kv,
+    version,
+    expires,
+    metadata = null,
+    value,
+  } = item as {
+    kv?: unknown;
+    version: string;
+    expires: number | null;
+    metadata?: Json;
+    value?: Json;
+  };
   if (kv !== 1 || value === undefined) throw foreign(key);
   if (typeof version === "string") observe(version);
   return new StoredRecord(copyOf(value), expires, version, copyOf(metadata));
 }
 
 function bare(item: unknown): StoredRecord | null {
-  return item === null || item === undefined ? null : new StoredRecord(copyOf(item as Json), null, null, null);
+  return item === null || item === undefined
+    ? null
+    : new StoredRecord(copyOf(item as Json), null, null, null);
 }
 
-const secondsLeft = (expires: number | null): CustomSetOptions => ({ expires: expires === null ? null : Math.max(0, expires - Date.now()) / 1000 });
+const secondsLeft = (expires: number | null): CustomSetOptions => ({
+  expires: expires === null ? null : Math.max(0, expires - Date.now()) / 1000,
+});
 
 /**
  * Puts a store over your own client. A missing key is `null` or `undefined` from its `get`. Without `EXPIRES` it is handed whole records and this
@@ -70,7 +92,8 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
   open(client: CustomClient): MaybePromise<Adapter> {
     const native = expiresItself(client);
     const can = (name: keyof CustomClient): boolean => typeof client[name] === "function";
-    const read = (key: string, item: unknown): StoredRecord | null => (native ? bare(item) : unwrap(key, item));
+    const read = (key: string, item: unknown): StoredRecord | null =>
+      native ? bare(item) : unwrap(key, item);
     const give = (record: KvRecord): Json => (native ? record.value : wrap(record));
 
     const get = async (key: string): Promise<KvRecord | null> => read(key, await client.get(key));
@@ -79,7 +102,11 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
     const prove = async (key: string): Promise<void> => {
       const kept = await client.get(key);
       if (typeof kept === "string") {
-        throw new KvError("KV_INVALID_CLIENT", "this client keeps texts: let its set() stringify the value, and its get() parse it", { key });
+        throw new KvError(
+          "KV_INVALID_CLIENT",
+          "this client keeps texts: let its set() stringify the value, and its get() parse it",
+          { key },
+        );
       }
       proven = true;
     };
@@ -91,7 +118,8 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
       } else if (can("del")) await client.del!(key);
       else await client.set(key, null, { expires: 0 });
     };
-    const write = ({ key, record }: Write): Promise<void> => put(key, record && give(record), secondsLeft(record?.expires ?? null));
+    const write = ({ key, record }: Write): Promise<void> =>
+      put(key, record && give(record), secondsLeft(record?.expires ?? null));
 
     /** Writes one after the other; when one fails, those before it are taken back. */
     async function writeTogether(writes: readonly Write[]): Promise<void> {
@@ -103,16 +131,22 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
           done.push([change.key, before]);
         }
       } catch (error) {
-        const left = (before: unknown): CustomSetOptions => secondsLeft((before as Partial<KvRecord> | null)?.expires ?? null);
+        const left = (before: unknown): CustomSetOptions =>
+          secondsLeft((before as Partial<KvRecord> | null)?.expires ?? null);
         // The first error is the one to tell; what cannot be restored must not keep the rest from it.
-        for (const [key, before] of done.reverse()) await put(key, before, left(before)).catch(() => {});
+        for (const [key, before] of done.reverse())
+          await put(key, before, left(before)).catch(() => {});
         throw error;
       }
     }
 
-    async function* pairs(from: MaybePromise<Pairs>, prefix: string): AsyncGenerator<readonly [string, KvRecord]> {
+    async function* pairs(
+      from: MaybePromise<Pairs>,
+      prefix: string,
+    ): AsyncGenerator<readonly [string, KvRecord]> {
       for await (const [key, item] of await from) {
-        const isOurs = typeof key === "string" && key.startsWith(prefix) && (native || Object(item).kv === 1);
+        const isOurs =
+          typeof key === "string" && key.startsWith(prefix) && (native || Object(item).kv === 1);
         const record = isOurs ? read(key, item) : null;
         if (record !== null) yield [key, record];
       }
@@ -123,16 +157,21 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
       set: (key, record) => write({ key, record }),
       del: (key) => write({ key, record: null }),
     };
-    if (can("iterate") || can("entries")) adapter.iterate = (prefix) => pairs(can("iterate") ? client.iterate!(prefix) : client.entries!(prefix), prefix);
+    if (can("iterate") || can("entries"))
+      adapter.iterate = (prefix) =>
+        pairs(can("iterate") ? client.iterate!(prefix) : client.entries!(prefix), prefix);
     // A clear() without a parameter knows of no prefix, and would clear what is others': it is only good for everything.
-    if (can("clear") && client.clear!.length > 0) adapter.clear = async (prefix) => void (await client.clear!(prefix));
+    if (can("clear") && client.clear!.length > 0)
+      adapter.clear = async (prefix) => void (await client.clear!(prefix));
     if (can("close")) {
       adapter.close = async () => {
         connections.delete(client);
         await client.close!();
       };
     }
-    if (can("add")) adapter.add = async (prefix, record) => client.add!(prefix, give(record), secondsLeft(record.expires));
+    if (can("add"))
+      adapter.add = async (prefix, record) =>
+        client.add!(prefix, give(record), secondsLeft(record.expires));
     if (can("entries")) {
       adapter.entries = async (prefix) => {
         const all: (readonly [string, KvRecord])[] = [];
@@ -155,8 +194,12 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
     }
     // Only a client that drops expired values itself can list its keys without showing us each record.
     if (can("has")) adapter.has = async (key) => Boolean(await client.has!(key));
-    if (can("keys")) adapter.keys = async (prefix) => [...(await client.keys!(prefix))].filter((key) => key.startsWith(prefix));
-    if (can("values")) adapter.values = async (prefix) => Array.from(await client.values!(prefix), (value) => copyOf(value as Json));
+    if (can("keys"))
+      adapter.keys = async (prefix) =>
+        [...(await client.keys!(prefix))].filter((key) => key.startsWith(prefix));
+    if (can("values"))
+      adapter.values = async (prefix) =>
+        Array.from(await client.values!(prefix), (value) => copyOf(value as Json));
     return open;
   },
 });

@@ -55,7 +55,11 @@ export function defineClient<Client, Options extends object = Record<never, neve
   const { type, events, quick, close } = definition;
   return (client, options) => {
     if (!definition.test(client)) {
-      throw new KvError("KV_INVALID_CLIENT", `this is no client for ${type}: let kv() tell what it is, or see "Clients" in the readme`, { client: type });
+      throw new KvError(
+        "KV_INVALID_CLIENT",
+        `this is no client for ${type}: let kv() tell what it is, or see "Clients" in the readme`,
+        { client: type },
+      );
     }
     checkOptions(options, definition.options ?? [], `the client ${type}`);
     if (events) listenTo(client);
@@ -75,5 +79,9 @@ export function defineClient<Client, Options extends object = Record<never, neve
 
 /** Whether something came from a client's factory. */
 export function isSource(input: unknown): input is Source {
-  return typeof input === "object" && input !== null && (input as { [SOURCE]?: unknown })[SOURCE] === true;
+  return (
+    typeof input === "object" &&
+    input !== null &&
+    (input as { [SOURCE]?: unknown })[SOURCE] === true
+  );
 }

@@ -66,12 +66,20 @@ export const deno: ClientFactory<DenoKv, DenoOptions> = defineClient({
   ...DENO,
   options: ["prefix"],
   open(db: DenoKv, { prefix: before = ["anykv"] }: DenoOptions): Adapter {
-    if (keyBytes(before) > LONGEST_PREFIX) throw new KvError("KV_INVALID_CLIENT", `the prefix takes ${keyBytes(before)} bytes: Deno KV leaves room for up to ${LONGEST_PREFIX}`);
+    if (keyBytes(before) > LONGEST_PREFIX)
+      throw new KvError(
+        "KV_INVALID_CLIENT",
+        `the prefix takes ${keyBytes(before)} bytes: Deno KV leaves room for up to ${LONGEST_PREFIX}`,
+      );
     const keyOf = (key: string): DenoKey => [...before, partOf(key)];
 
     async function entriesOf(keys: readonly string[]): Promise<DenoEntry[]> {
-      const parts = Array.from({ length: Math.ceil(keys.length / MOST_KEYS) }, (_, i) => keys.slice(i * MOST_KEYS, (i + 1) * MOST_KEYS));
-      return (await Promise.all(parts.map((part) => patiently(() => db.getMany(part.map(keyOf)))))).flat();
+      const parts = Array.from({ length: Math.ceil(keys.length / MOST_KEYS) }, (_, i) =>
+        keys.slice(i * MOST_KEYS, (i + 1) * MOST_KEYS),
+      );
+      return (
+        await Promise.all(parts.map((part) => patiently(() => db.getMany(part.map(keyOf)))))
+      ).flat();
     }
     function operation(writes: readonly DenoWrite[]): DenoAtomic {
       const atomic = db.atomic();
@@ -80,21 +88,33 @@ export const deno: ClientFactory<DenoKv, DenoOptions> = defineClient({
     }
     async function write(writes: readonly Write[]): Promise<void> {
       for (const group of grouped(writes.map((each) => toWrite(keyOf(each.key), each)))) {
-        await patiently(() => operation(group).commit(), writes.length === 1 ? writes[0]!.key : undefined);
+        await patiently(
+          () => operation(group).commit(),
+          writes.length === 1 ? writes[0]!.key : undefined,
+        );
       }
     }
-    async function commit(checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> {
+    async function commit(
+      checks: readonly Check[],
+      writes: readonly Write[],
+      now: number,
+    ): Promise<CommitResult> {
       const changes = writes.map((each) => toWrite(keyOf(each.key), each));
       checkCommit(checks.length, changes);
       const keys = checks.map(({ key }) => key);
       for (;;) {
         const found = await entriesOf(keys);
-        const failed = failedChecks(checks, (key, place) => ownRecordOf(found[place]!, key, false), now);
+        const failed = failedChecks(
+          checks,
+          (key, place) => ownRecordOf(found[place]!, key, false),
+          now,
+        );
         if (failed.length > 0) return { ok: false, failed };
         const result = await patiently(() => {
           const atomic = operation(changes);
           // What has expired counts as absent and may still be there: what was judged has to be what is replaced.
-          for (const [i, { versionstamp }] of found.entries()) atomic.check({ key: keyOf(keys[i]!), versionstamp });
+          for (const [i, { versionstamp }] of found.entries())
+            atomic.check({ key: keyOf(keys[i]!), versionstamp });
           return atomic.commit();
         });
         if (result.ok) return { ok: true, version: result.versionstamp };
@@ -102,7 +122,8 @@ export const deno: ClientFactory<DenoKv, DenoOptions> = defineClient({
     }
     return {
       get: async (key) => ownRecordOf(await patiently(() => db.get(keyOf(key))), key),
-      getMany: async (keys) => (await entriesOf(keys)).map((entry, i) => ownRecordOf(entry, keys[i]!)),
+      getMany: async (keys) =>
+        (await entriesOf(keys)).map((entry, i) => ownRecordOf(entry, keys[i]!)),
       set: (key, record) => write([{ key, record }]),
       del: (key) => write([{ key, record: null }]),
       setMany: write,

@@ -2,7 +2,12 @@ import { ETCD } from "../manifest.ts";
 import { encodeRecord } from "../record.ts";
 import { addressOf } from "../servers/address.ts";
 import { commit } from "../servers/etcd-commit.ts";
-import { EtcdCalls, type EtcdClient, type EtcdOperation, isLeaseLost } from "../servers/etcd-calls.ts";
+import {
+  EtcdCalls,
+  type EtcdClient,
+  type EtcdOperation,
+  isLeaseLost,
+} from "../servers/etcd-calls.ts";
 import { bytesOf, EtcdKeys } from "../servers/etcd-keys.ts";
 import { EtcdLeases } from "../servers/etcd-leases.ts";
 import { orderOf } from "../servers/etcd-order.ts";
@@ -49,10 +54,19 @@ export const etcd: ClientFactory<EtcdClient, Record<never, never>> = defineClien
     const operation = async ({ key, record }: Write): Promise<EtcdOperation> => {
       const bytes = keys.bytes(key);
       if (record === null) return { request_delete_range: { key: bytes } };
-      return { request_put: { key: bytes, value: bytesOf(encodeRecord(record)), lease: await leases.for(record.expires) } };
+      return {
+        request_put: {
+          key: bytes,
+          value: bytesOf(encodeRecord(record)),
+          lease: await leases.for(record.expires),
+        },
+      };
     };
     /** Makes writes of the operations; once more with leases anew when the server does not know those that were remembered. */
-    async function leased<T>(writes: readonly Write[], work: (operations: readonly EtcdOperation[]) => Promise<T>): Promise<T> {
+    async function leased<T>(
+      writes: readonly Write[],
+      work: (operations: readonly EtcdOperation[]) => Promise<T>,
+    ): Promise<T> {
       const operations = await Promise.all(writes.map(operation));
       try {
         return await work(operations);
@@ -63,7 +77,10 @@ export const etcd: ClientFactory<EtcdClient, Record<never, never>> = defineClien
       }
     }
     async function getMany(names: readonly string[]): Promise<(KvRecord | null)[]> {
-      const found = await readMany(calls, names.map((key) => keys.bytes(key)));
+      const found = await readMany(
+        calls,
+        names.map((key) => keys.bytes(key)),
+      );
       return found.map((each, i) => ownRecord(each, names[i]!));
     }
 
@@ -73,8 +90,18 @@ export const etcd: ClientFactory<EtcdClient, Record<never, never>> = defineClien
         return ownRecord(kvs[0] ?? null, key);
       },
       getMany,
-      set: (key, record) => ordered([key], () => leased([{ key, record }], async ([operation]) => void (await calls.call("put", operation!.request_put!)))),
-      del: (key) => ordered([key], async () => void (await calls.call("deleteRange", { key: keys.bytes(key) }))),
+      set: (key, record) =>
+        ordered([key], () =>
+          leased(
+            [{ key, record }],
+            async ([operation]) => void (await calls.call("put", operation!.request_put!)),
+          ),
+        ),
+      del: (key) =>
+        ordered(
+          [key],
+          async () => void (await calls.call("deleteRange", { key: keys.bytes(key) })),
+        ),
       setMany: (writes) =>
         ordered(keysOf(writes), () =>
           leased(writes, async (operations) => {
@@ -82,7 +109,8 @@ export const etcd: ClientFactory<EtcdClient, Record<never, never>> = defineClien
           }),
         ),
       page: (query) => pages.page(query),
-      commit: (checks, writes, now) => ordered(keysOf(writes), () => commit(calls, keys, leased, checks, writes, now)),
+      commit: (checks, writes, now) =>
+        ordered(keysOf(writes), () => commit(calls, keys, leased, checks, writes, now)),
       close: () => calls.close(),
     };
     return forgetting(adapter, () => pages.forget());

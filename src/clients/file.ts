@@ -17,7 +17,11 @@ const fs = builtin("node:fs");
 const { basename, dirname, join } = builtin("node:path");
 
 /** The records that have expired, among some of the keys. */
-function expiredAmong(members: ReadonlyMap<string, string>, keys: Iterable<string>, { prefix, now }: PruneQuery): Check[] {
+function expiredAmong(
+  members: ReadonlyMap<string, string>,
+  keys: Iterable<string>,
+  { prefix, now }: PruneQuery,
+): Check[] {
   const found: Check[] = [];
   for (const key of keys) {
     const text = key.startsWith(prefix) ? members.get(key) : undefined;
@@ -38,7 +42,8 @@ function adapterOf(path: string): Adapter {
     async prepare({ changes }, held) {
       const members = file.members();
       const texts = new Map<string, string | null>();
-      for (const [key, record] of changes) if (record !== null || members.has(key)) texts.set(key, record && encodeRecord(record));
+      for (const [key, record] of changes)
+        if (record !== null || members.has(key)) texts.set(key, record && encodeRecord(record));
       return texts.size === 0 ? async () => {} : file.prepare(texts, held.folder);
     },
     apart: false,
@@ -67,8 +72,13 @@ function adapterOf(path: string): Adapter {
     page(query) {
       const members = file.members();
       const { keys, next } = pageOf(file.keys(), query);
-      const found = keys.map((key) => [key, decodeRecord(members.get(key)!, key, query.values)] as const);
-      return { entries: found.filter((pair): pair is readonly [string, StoredRecord] => pair[1] !== null), next };
+      const found = keys.map(
+        (key) => [key, decodeRecord(members.get(key)!, key, query.values)] as const,
+      );
+      return {
+        entries: found.filter((pair): pair is readonly [string, StoredRecord] => pair[1] !== null),
+        next,
+      };
     },
     clear: (prefix) =>
       add(({ changes }) => {
@@ -80,7 +90,9 @@ function adapterOf(path: string): Adapter {
       }),
     prune(query) {
       const members = file.members();
-      return evict(expiredAmong(members, query.limit === Infinity ? members.keys() : some(query.limit), query));
+      return evict(
+        expiredAmong(members, query.limit === Infinity ? members.keys() : some(query.limit), query),
+      );
     },
   };
 }
@@ -118,7 +130,9 @@ export const file: ClientFactory<FileUrl | string, Record<never, never>> = defin
   open(client: FileUrl | string) {
     const path = pathOf(client, FILE.type);
     if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-      throw new KvError("KV_INVALID_CLIENT", `${path} is a folder: end the URL with a slash`, { client: FILE.type });
+      throw new KvError("KV_INVALID_CLIENT", `${path} is a folder: end the URL with a slash`, {
+        client: FILE.type,
+      });
     }
     return adapterAt(path);
   },

@@ -21,7 +21,11 @@ function adapterOf(root: string): Adapter {
   const journal = new Journal(root, work);
   const files = new FolderFiles(root, journal);
 
-  const { add: _, evict, ...writes } = writeRounds({
+  const {
+    add: _,
+    evict,
+    ...writes
+  } = writeRounds({
     lock: fileLock(work),
     async begin(held) {
       await journal.apply(held);
@@ -49,7 +53,8 @@ function adapterOf(root: string): Adapter {
       const expired: Check[] = [];
       const names = limit === Infinity ? await files.names(prefix) : await some(limit);
       for await (const found of files.read(names, prefix, false)) {
-        if (found !== null && !isFresh(found[1], now)) expired.push({ key: found[0], version: versionOf(found[1]) });
+        if (found !== null && !isFresh(found[1], now))
+          expired.push({ key: found[0], version: versionOf(found[1]) });
       }
       return evict(expired);
     },
@@ -89,7 +94,9 @@ export const folder: ClientFactory<FileUrl | string, Record<never, never>> = def
   open(client: FileUrl | string) {
     const root = pathOf(client, FOLDER.type);
     if (fs.statSync(root, { throwIfNoEntry: false })?.isDirectory() === false) {
-      throw new KvError("KV_INVALID_CLIENT", `${root} is a file: end the URL without a slash`, { client: FOLDER.type });
+      throw new KvError("KV_INVALID_CLIENT", `${root} is a file: end the URL without a slash`, {
+        client: FOLDER.type,
+      });
     }
     return adapterAt(root);
   },

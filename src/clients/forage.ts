@@ -1,4 +1,10 @@
-import { type Items, itemOf, recover, writeItem, writeTogether } from "../browser/forage-journal.ts";
+import {
+  type Items,
+  itemOf,
+  recover,
+  writeItem,
+  writeTogether,
+} from "../browser/forage-journal.ts";
 import { FORAGE } from "../manifest.ts";
 import { decodeRecord, encodeRecord, type StoredRecord } from "../record.ts";
 import { failedChecks } from "../record-checks.ts";
@@ -44,13 +50,19 @@ export const forage: ClientFactory<ForageLike, Record<never, never>> = defineCli
     const guard = webLock(`anykv:${JSON.stringify([name, storeName])}`);
     await guard(() => recover(client));
 
-    async function* iterate(prefix: string, values: boolean): AsyncGenerator<readonly [string, StoredRecord] | null> {
-      const keys = (await client.keys()).filter((key) => typeof key === "string" && key.startsWith(prefix));
+    async function* iterate(
+      prefix: string,
+      values: boolean,
+    ): AsyncGenerator<readonly [string, StoredRecord] | null> {
+      const keys = (await client.keys()).filter(
+        (key) => typeof key === "string" && key.startsWith(prefix),
+      );
       for (let i = 0; i < keys.length; i += BATCH) {
         const batch = keys.slice(i, i + BATCH);
         const items = await Promise.all(batch.map((key) => itemOf(client, key)));
         for (const [at, key] of batch.entries()) {
-          const record = typeof items[at] === "string" ? decodeRecord(items[at], key, values) : null;
+          const record =
+            typeof items[at] === "string" ? decodeRecord(items[at], key, values) : null;
           if (record !== null) yield [key, record];
         }
         // Items may be large: no more than these at once.
@@ -63,7 +75,9 @@ export const forage: ClientFactory<ForageLike, Record<never, never>> = defineCli
       const texts = writes.map(({ key, record }) => [key, record && encodeRecord(record)] as const);
       return guard(
         async () => {
-          const results = await Promise.allSettled(texts.map(([key, text]) => writeItem(client, key, text)));
+          const results = await Promise.allSettled(
+            texts.map(([key, text]) => writeItem(client, key, text)),
+          );
           for (const result of results) if (result.status === "rejected") throw result.reason;
         },
         texts.map(([key]) => key),
@@ -79,7 +93,8 @@ export const forage: ClientFactory<ForageLike, Record<never, never>> = defineCli
       commit: (checks, writes, now) =>
         guard(async () => {
           const found = new Map<string, StoredRecord | null>();
-          for (const { key } of checks) found.set(key, recordIn(await itemOf(client, key), key, false));
+          for (const { key } of checks)
+            found.set(key, recordIn(await itemOf(client, key), key, false));
           const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);
           if (failed.length > 0) return { ok: false, failed };
           await writeTogether(client, writes);

@@ -25,7 +25,12 @@ interface Entry {
   readonly metadata: Json;
 }
 
-const unreadable = (): KvError => new KvError("KV_CONNECTION", "HTTP: the server's answer cannot be read: its version may be another", { client: "HTTP" });
+const unreadable = (): KvError =>
+  new KvError(
+    "KV_CONNECTION",
+    "HTTP: the server's answer cannot be read: its version may be another",
+    { client: "HTTP" },
+  );
 
 function recordOf(entry: unknown): KvRecord | null {
   if (entry === null) return null;
@@ -34,10 +39,17 @@ function recordOf(entry: unknown): KvRecord | null {
   return new StoredRecord(value, expires, version, metadata);
 }
 
-const writeOf = ({ key, record }: Write): unknown => (record === null ? { key, value: null } : { key, value: record.value, expires: record.expires, metadata: record.metadata });
+const writeOf = ({ key, record }: Write): unknown =>
+  record === null
+    ? { key, value: null }
+    : { key, value: record.value, expires: record.expires, metadata: record.metadata };
 
 /** 24 characters out of 64: no two commits have the same. */
-const newId = (): string => Array.from(crypto.getRandomValues(new Uint8Array(24)), (byte) => "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"[byte & 63]).join("");
+const newId = (): string =>
+  Array.from(
+    crypto.getRandomValues(new Uint8Array(24)),
+    (byte) => "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"[byte & 63],
+  ).join("");
 
 /**
  * Keeps records on a server of this library (`anykv/http`), over HTTP by `fetch`. A missing key is `null`. The server drops expired records, and makes the versions.
@@ -61,17 +73,32 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
   ...HTTP,
   options: ["token", "headers", "fetch"],
   address: (url: string | URL) => (URL.canParse(String(url)) ? new URL(url).host : undefined),
-  open(url: string | URL, { token, headers = {}, fetch = (...request) => globalThis.fetch(...request) }: HttpOptions): Adapter {
-    const calls = new HttpCalls(baseOf(url), token === undefined ? headers : { ...headers, authorization: `Bearer ${checkedToken(token)}` }, fetch);
+  open(
+    url: string | URL,
+    { token, headers = {}, fetch = (...request) => globalThis.fetch(...request) }: HttpOptions,
+  ): Adapter {
+    const calls = new HttpCalls(
+      baseOf(url),
+      token === undefined
+        ? headers
+        : { ...headers, authorization: `Bearer ${checkedToken(token)}` },
+      fetch,
+    );
 
     /** The records of the leading keys, which are JSON here: as many as the server sends at once. */
     async function some(keys: readonly string[], values: boolean): Promise<(KvRecord | null)[]> {
-      const { entries } = await calls.call("get", `{"keys":[${keys.join()}],"values":${values}}`, "safe");
-      if (!Array.isArray(entries) || entries.length === 0 || entries.length > keys.length) throw unreadable();
+      const { entries } = await calls.call(
+        "get",
+        `{"keys":[${keys.join()}],"values":${values}}`,
+        "safe",
+      );
+      if (!Array.isArray(entries) || entries.length === 0 || entries.length > keys.length)
+        throw unreadable();
       return entries.map(recordOf);
     }
     const setMany = async (writes: readonly Write[]): Promise<void> => {
-      for (const part of parts(writes.map(writeOf))) await calls.call("set", `{"writes":[${part.join()}]}`, "unsent");
+      for (const part of parts(writes.map(writeOf)))
+        await calls.call("set", `{"writes":[${part.join()}]}`, "unsent");
     };
 
     return {
@@ -80,7 +107,7 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
       async getMany(keys) {
         const found: (KvRecord | null)[] = [];
         for (const part of parts(keys)) {
-          for (let rest = part; rest.length > 0; ) {
+          for (let rest = part; rest.length > 0;) {
             const records = await some(rest, true);
             found.push(...records);
             rest = rest.slice(records.length);
@@ -92,17 +119,28 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
       del: (key) => setMany([{ key, record: null }]),
       setMany,
       async page({ prefix, after, limit, reverse, values }): Promise<Page> {
-        const { entries, next } = await calls.call("list", JSON.stringify({ prefix, after, limit: Math.min(limit, MOST), reverse, values }), "safe");
-        if (!Array.isArray(entries) || (next !== null && typeof next !== "string")) throw unreadable();
+        const { entries, next } = await calls.call(
+          "list",
+          JSON.stringify({ prefix, after, limit: Math.min(limit, MOST), reverse, values }),
+          "safe",
+        );
+        if (!Array.isArray(entries) || (next !== null && typeof next !== "string"))
+          throw unreadable();
         return { entries: entries.map((entry: Entry) => [entry.key, recordOf(entry)!]), next };
       },
       async touch(key, expires) {
-        return (await calls.call("touch", JSON.stringify({ key, expires }), "unsent")).found === true;
+        return (
+          (await calls.call("touch", JSON.stringify({ key, expires }), "unsent")).found === true
+        );
       },
       async commit(checks, writes): Promise<CommitResult> {
         // What writes nothing may be done as often as it comes.
         const id = writes.length === 0 ? {} : { id: newId() };
-        const { ok, version, failed } = await calls.call("commit", JSON.stringify({ checks, writes: writes.map(writeOf), ...id }), "safe");
+        const { ok, version, failed } = await calls.call(
+          "commit",
+          JSON.stringify({ checks, writes: writes.map(writeOf), ...id }),
+          "safe",
+        );
         if (ok === true && typeof version === "string") return { ok, version };
         if (ok === false && Array.isArray(failed)) return { ok, failed: failed.map(String) };
         throw unreadable();
@@ -119,13 +157,16 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
 });
 
 // Neither the URL nor the token is shown: both may be secret.
-const invalid = (message: string): KvError => new KvError("KV_INVALID_CLIENT", message, { client: "HTTP" });
+const invalid = (message: string): KvError =>
+  new KvError("KV_INVALID_CLIENT", message, { client: "HTTP" });
 
 function baseOf(given: string | URL): string {
   if (!URL.canParse(String(given))) throw invalid("the URL of the server cannot be read");
   const url = new URL(given);
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
-    throw invalid('the URL of a server has neither user, password, query nor fragment: the token goes into http(url, { token }) of "anykv/clients/http"');
+    throw invalid(
+      'the URL of a server has neither user, password, query nor fragment: the token goes into http(url, { token }) of "anykv/clients/http"',
+    );
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
 }

@@ -28,7 +28,11 @@ function namesIn(url: string | { readonly href: string }): [database: string, st
     const [, database, store] = /^indexeddb:\/\/([^/?#]+)\/?([^/?#]*)$/.exec(`${url}`)!;
     return [decodeURIComponent(database!), decodeURIComponent(store || "kv")];
   } catch (cause) {
-    throw new KvError("KV_INVALID_CLIENT", `${url} is no "indexeddb://database/store" (with both names percent-encoded)`, { cause });
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      `${url} is no "indexeddb://database/store" (with both names percent-encoded)`,
+      { cause },
+    );
   }
 }
 
@@ -53,27 +57,45 @@ function namesIn(url: string | { readonly href: string }): [database: string, st
  * console.log(await store.get("key1")); // "Hello world"
  * ```
  */
-export const indexeddb: ClientFactory<IndexedDbLike | string | { readonly href: string }, IndexedDbOptions> = defineClient({
+export const indexeddb: ClientFactory<
+  IndexedDbLike | string | { readonly href: string },
+  IndexedDbOptions
+> = defineClient({
   ...INDEXEDDB,
   options: ["database", "store"],
-  async open(client: IndexedDbLike | string | { readonly href: string }, { database = "anykv", store = "kv" }: IndexedDbOptions): Promise<Adapter> {
+  async open(
+    client: IndexedDbLike | string | { readonly href: string },
+    { database = "anykv", store = "kv" }: IndexedDbOptions,
+  ): Promise<Adapter> {
     const isUrl = typeof client === "string" || "href" in client;
     const factory = (isUrl ? globalThis.indexedDB : client) as IDBFactory | undefined;
-    if (!factory || !globalThis.IDBKeyRange) throw new KvError("KV_INVALID_CLIENT", 'there is no `indexedDB` or no `IDBKeyRange` here (in Node: import "fake-indexeddb/auto")');
+    if (!factory || !globalThis.IDBKeyRange)
+      throw new KvError(
+        "KV_INVALID_CLIENT",
+        'there is no `indexedDB` or no `IDBKeyRange` here (in Node: import "fake-indexeddb/auto")',
+      );
     if (isUrl) [database, store] = namesIn(client);
     const { run, close } = idbConnection(factory, database, store);
     const isIndexed = await run(async ({ name, keyPath, indexNames }) => {
       if (keyPath === null) return indexNames.contains(INDEX);
-      throw new KvError("KV_INVALID_CLIENT", `the object store ${JSON.stringify(name)} keeps its keys inside its items: name another one`);
+      throw new KvError(
+        "KV_INVALID_CLIENT",
+        `the object store ${JSON.stringify(name)} keeps its keys inside its items: name another one`,
+      );
     }).catch(async (error) => {
       await close();
       throw error;
     });
 
-    const commit = (checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> =>
+    const commit = (
+      checks: readonly Check[],
+      writes: readonly Write[],
+      now: number,
+    ): Promise<CommitResult> =>
       run(async (store) => {
         const failed: string[] = [];
-        for (const check of checks) if (!holds(check, await read(store, check.key, false), now)) failed.push(check.key);
+        for (const check of checks)
+          if (!holds(check, await read(store, check.key, false), now)) failed.push(check.key);
         if (failed.length > 0) return { ok: false, failed };
         put(store, writes);
         return committed(writes);
@@ -91,7 +113,9 @@ export const indexeddb: ClientFactory<IndexedDbLike | string | { readonly href: 
       commit,
       close,
       // Object stores of others have no index.
-      ...(isIndexed && { prune: (query: PruneQuery) => run((store) => prune(store, query), "readwrite") }),
+      ...(isIndexed && {
+        prune: (query: PruneQuery) => run((store) => prune(store, query), "readwrite"),
+      }),
     };
   },
 });

@@ -34,7 +34,8 @@ const known = new WeakMap<KeyvLike, KeyvItems>();
 export const keyv: ClientFactory<KeyvLike, Record<never, never>> = defineClient({
   ...KEYV,
   open(client: KeyvLike): Adapter {
-    if (client.encode === undefined && client.serializeData === undefined) throw new KvError("KV_INVALID_CLIENT", "this Keyv is too old: version 5 or later is needed");
+    if (client.encode === undefined && client.serializeData === undefined)
+      throw new KvError("KV_INVALID_CLIENT", "this Keyv is too old: version 5 or later is needed");
     const items = known.get(client) ?? new KeyvItems(client);
     known.set(client, items);
     const adapter = adapterOf(items);

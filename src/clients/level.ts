@@ -1,4 +1,12 @@
-import { absent, type LevelClient, type LevelOperation, lockOf, opened, page, UTF8 } from "../database/level-database.ts";
+import {
+  absent,
+  type LevelClient,
+  type LevelOperation,
+  lockOf,
+  opened,
+  page,
+  UTF8,
+} from "../database/level-database.ts";
 import { writeBatch } from "../database/level-writes.ts";
 import { LEVEL } from "../manifest.ts";
 import { encodeRecord, isFresh } from "../record.ts";
@@ -46,14 +54,20 @@ export const level: ClientFactory<LevelClient, Record<never, never>> = defineCli
       return done;
     };
     const write = (writes: readonly Write[]): Promise<void> => {
-      const operations = writes.map(({ key, record }): LevelOperation => (record === null ? { type: "del", key } : { type: "put", key, value: encodeRecord(record) }));
+      const operations = writes.map(({ key, record }): LevelOperation =>
+        record === null ? { type: "del", key } : { type: "put", key, value: encodeRecord(record) },
+      );
       return writeBatch(db, operations);
     };
     async function getMany(keys: readonly string[]): Promise<(KvRecord | null)[]> {
       const texts = keys.length === 0 ? [] : await db.getMany([...keys], UTF8);
       return texts.map((text, i) => recordIn(text, keys[i]!));
     }
-    async function commit(checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> {
+    async function commit(
+      checks: readonly Check[],
+      writes: readonly Write[],
+      now: number,
+    ): Promise<CommitResult> {
       const records = await getMany(checks.map(({ key }) => key));
       const failed = failedChecks(checks, (_key, place) => records[place]!, now);
       if (failed.length > 0) return { ok: false, failed };
@@ -62,14 +76,23 @@ export const level: ClientFactory<LevelClient, Record<never, never>> = defineCli
     }
 
     return {
-      has: async (key, now) => isFresh(recordIn(await db.get(key, UTF8).catch(absent), key, false), now),
+      has: async (key, now) =>
+        isFresh(recordIn(await db.get(key, UTF8).catch(absent), key, false), now),
       get: async (key) => recordIn(await db.get(key, UTF8).catch(absent), key),
       getMany,
       set: (key, record) => locked([key], () => write([{ key, record }])),
       del: (key) => locked([key], () => write([{ key, record: null }])),
-      setMany: (writes) => locked(writes.map(({ key }) => key), () => write(writes)),
+      setMany: (writes) =>
+        locked(
+          writes.map(({ key }) => key),
+          () => write(writes),
+        ),
       page: (query) => page(db, query),
-      commit: (checks, writes, now) => locked([...checks, ...writes].map(({ key }) => key), () => commit(checks, writes, now)),
+      commit: (checks, writes, now) =>
+        locked(
+          [...checks, ...writes].map(({ key }) => key),
+          () => commit(checks, writes, now),
+        ),
       async close() {
         await Promise.allSettled(pending);
         await db.close();

@@ -12,7 +12,11 @@ import { type ClientFactory, defineClient } from "./define.ts";
 export interface LruLike {
   get(key: string): unknown;
   peek(key: string): unknown;
-  set(key: string, value: unknown, options?: { ttl?: number; size?: number; noUpdateTTL?: boolean }): unknown;
+  set(
+    key: string,
+    value: unknown,
+    options?: { ttl?: number; size?: number; noUpdateTTL?: boolean },
+  ): unknown;
   delete(key: string): unknown;
   keys(): Iterable<unknown>;
   readonly maxSize: number;
@@ -55,10 +59,22 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
     /** The size of a record where the cache counts sizes. It would delete the old value for one that is too large. */
     function sizeOf(key: string, { value }: KvRecord): number | undefined {
       if (!(cache.maxSize > 0 || cache.maxEntrySize > 0)) return undefined;
-      const calculated = typeof cache.sizeCalculation === "function" ? Math.ceil(Number(cache.sizeCalculation(value, key))) : NaN;
-      const size = Number.isFinite(calculated) ? Math.max(1, calculated) : utf8Length(key) + ((value as unknown) instanceof Uint8Array ? (value as unknown as Uint8Array).length : utf8Length(JSON.stringify(value)));
+      const calculated =
+        typeof cache.sizeCalculation === "function"
+          ? Math.ceil(Number(cache.sizeCalculation(value, key)))
+          : NaN;
+      const size = Number.isFinite(calculated)
+        ? Math.max(1, calculated)
+        : utf8Length(key) +
+          ((value as unknown) instanceof Uint8Array
+            ? (value as unknown as Uint8Array).length
+            : utf8Length(JSON.stringify(value)));
       if (!(cache.maxEntrySize > 0) || size <= cache.maxEntrySize) return size;
-      throw new KvError("KV_TOO_LARGE", `the record has a size of ${size}: this cache takes entries of up to ${cache.maxEntrySize}`, { key });
+      throw new KvError(
+        "KV_TOO_LARGE",
+        `the record has a size of ${size}: this cache takes entries of up to ${cache.maxEntrySize}`,
+        { key },
+      );
     }
     function writeAll(writes: readonly Write[]): void {
       // All of them first, so that all are written or none.
@@ -66,7 +82,12 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
       for (const [i, { key, record }] of writes.entries()) {
         const size = sizes[i];
         if (record === null) cache.delete(key);
-        else cache.set(key, record, { ttl: ttlOf(record), noUpdateTTL: false, ...(typeof size === "number" && { size }) });
+        else
+          cache.set(key, record, {
+            ttl: ttlOf(record),
+            noUpdateTTL: false,
+            ...(typeof size === "number" && { size }),
+          });
       }
     }
 

@@ -21,4 +21,7 @@ const inMap = defineClient({
  * await store.set("key1", "Hello world", { expires: "1h" });
  * console.log(await store.get("key1")); // "Hello world"
  */
-export const memory: ClientFactory<MapLike | undefined, Record<never, never>> = (map = new Map(), options) => inMap(map, options);
+export const memory: ClientFactory<MapLike | undefined, Record<never, never>> = (
+  map = new Map(),
+  options,
+) => inMap(map, options);

@@ -5,11 +5,27 @@ import { columnsOfAll, commit, inOrder, REPLACE } from "../servers/postgres-comm
 import { endOf, linkTo, type PostgresClient, type PostgresLink } from "../servers/postgres-link.ts";
 import { pagesOf } from "../servers/postgres-pages.ts";
 import { forgetting } from "../servers/read-ahead.ts";
-import { arrayOf, columnsOf, encodeKey, makeTable, OURS, ownRecord, tableName, within } from "../servers/postgres-table.ts";
+import {
+  arrayOf,
+  columnsOf,
+  encodeKey,
+  makeTable,
+  OURS,
+  ownRecord,
+  tableName,
+  within,
+} from "../servers/postgres-table.ts";
 import type { Adapter, KvRecord, PruneQuery, Write } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 
-export type { PgClient, PgliteClient, PgliteOptions, PgQuery, PostgresClient, PostgresResult } from "../servers/postgres-link.ts";
+export type {
+  PgClient,
+  PgliteClient,
+  PgliteOptions,
+  PgQuery,
+  PostgresClient,
+  PostgresResult,
+} from "../servers/postgres-link.ts";
 
 /** Options of {@link postgres}. */
 export interface PostgresOptions {
@@ -56,8 +72,13 @@ export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineCl
     };
     // The adapter is there before the table, so that close() can end a client that gets no answer.
     const prepared = (): Promise<void> => (making ??= make().finally(() => (making = null)));
-    const ready = <T>(work: () => Promise<T>): Promise<T> => (isMade ? again(work) : prepared().then(() => again(work)));
-    const made: PostgresLink = { ...link, run: (...args) => ready(() => link.run(...args)), script: (text) => ready(() => link.script(text)) };
+    const ready = <T>(work: () => Promise<T>): Promise<T> =>
+      isMade ? again(work) : prepared().then(() => again(work));
+    const made: PostgresLink = {
+      ...link,
+      run: (...args) => ready(() => link.run(...args)),
+      script: (text) => ready(() => link.script(text)),
+    };
     return {
       ...adapterOf(made, name),
       close: () => endOf(client),
@@ -75,19 +96,28 @@ function adapterOf(link: PostgresLink, table: string): Adapter {
   const upsert = `INSERT INTO ${table} (key, version, expires, metadata, value)`;
   const replace = `ON CONFLICT (key) DO UPDATE SET ${REPLACE}`;
   // Rows that are there are locked first, in the order of their keys: nobody who does the same waits in a circle.
-  const inLine = (keys: string): string => `WITH locked AS (SELECT 1 FROM ${table} WHERE key = ANY(${keys}) ORDER BY key FOR UPDATE)`;
+  const inLine = (keys: string): string =>
+    `WITH locked AS (SELECT 1 FROM ${table} WHERE key = ANY(${keys}) ORDER BY key FOR UPDATE)`;
   const then = "(SELECT count(*) FROM locked) >= 0";
   const removeAll = `DELETE FROM ${table} WHERE key = ANY($1::text[]) AND ${then}`;
   const putAll = `${upsert} SELECT k, v, e::bigint, m, j FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS w (k, v, e, m, j) WHERE ${then} ${replace}`;
 
   async function setMany(writes: readonly Write[]): Promise<void> {
     const records = inOrder(writes.filter(({ record }) => record !== null));
-    const gone = arrayOf(writes.filter(({ record }) => record === null).map(({ key }) => encodeKey(key)));
+    const gone = arrayOf(
+      writes.filter(({ record }) => record === null).map(({ key }) => encodeKey(key)),
+    );
     if (records.length === 0) await link.run(`${inLine("$1::text[]")} ${removeAll}`, [gone]);
-    else await link.run(`${inLine("$1::text[] || $2::text[]")}, gone AS (${removeAll}) ${putAll}`, [gone, ...columnsOfAll(records)]);
+    else
+      await link.run(`${inLine("$1::text[] || $2::text[]")}, gone AS (${removeAll}) ${putAll}`, [
+        gone,
+        ...columnsOfAll(records),
+      ]);
   }
   async function getMany(keys: readonly string[]): Promise<(KvRecord | null)[]> {
-    const rows = await link.run(`SELECT ${columns} FROM ${table} WHERE key = ANY($1::text[])`, [arrayOf(keys.map(encodeKey))]);
+    const rows = await link.run(`SELECT ${columns} FROM ${table} WHERE key = ANY($1::text[])`, [
+      arrayOf(keys.map(encodeKey)),
+    ]);
     const found = new Map(rows.map((row) => [row[0]!.slice(link.guard), row]));
     return keys.map((key) => {
       const row = found.get(encodeKey(key));
@@ -99,21 +129,38 @@ function adapterOf(link: PostgresLink, table: string): Adapter {
     const expired = `expires <= ${now}`;
     // Rows that somebody writes at this moment are no longer those that have expired.
     const keys = `SELECT key FROM ${table} WHERE ${expired} AND ${range} AND ${OURS} ${limit === Infinity ? "" : `LIMIT ${limit}`} FOR UPDATE SKIP LOCKED`;
-    const [row] = await link.run(`WITH gone AS (DELETE FROM ${table} WHERE key = ANY(ARRAY(${keys})) AND ${expired} RETURNING 1) SELECT count(*)::text FROM gone`, parameters, true);
+    const [row] = await link.run(
+      `WITH gone AS (DELETE FROM ${table} WHERE key = ANY(ARRAY(${keys})) AND ${expired} RETURNING 1) SELECT count(*)::text FROM gone`,
+      parameters,
+      true,
+    );
     return Number(row![0]);
   }
 
   const pages = pagesOf(link, table);
   const adapter: Adapter = {
     async get(key) {
-      const [row] = await link.run(`SELECT ${columns} FROM ${table} WHERE key = $1`, [encodeKey(key)]);
+      const [row] = await link.run(`SELECT ${columns} FROM ${table} WHERE key = $1`, [
+        encodeKey(key),
+      ]);
       return row === undefined ? null : ownRecord(key, row);
     },
-    has: async (key, now) => (await link.run(`SELECT 1::text FROM ${table} WHERE key = $1 AND (expires IS NULL OR expires > ${now}) AND ${OURS}`, [encodeKey(key)])).length > 0,
+    has: async (key, now) =>
+      (
+        await link.run(
+          `SELECT 1::text FROM ${table} WHERE key = $1 AND (expires IS NULL OR expires > ${now}) AND ${OURS}`,
+          [encodeKey(key)],
+        )
+      ).length > 0,
     getMany,
     page: pages.page,
-    set: async (key, record) => void (await link.run(`${upsert} VALUES ($1, $2, $3::text::bigint, $4, $5) ${replace}`, [encodeKey(key), ...columnsOf(record)])),
-    del: async (key) => void (await link.run(`DELETE FROM ${table} WHERE key = $1`, [encodeKey(key)])),
+    set: async (key, record) =>
+      void (await link.run(`${upsert} VALUES ($1, $2, $3::text::bigint, $4, $5) ${replace}`, [
+        encodeKey(key),
+        ...columnsOf(record),
+      ])),
+    del: async (key) =>
+      void (await link.run(`DELETE FROM ${table} WHERE key = $1`, [encodeKey(key)])),
     setMany,
     async clear(prefix) {
       const [range, parameters] = within(prefix, prefix, false);

@@ -1,6 +1,13 @@
 import { isKvError, KvError } from "../errors.ts";
 import { REDIS } from "../manifest.ts";
-import { decodeRecord, foreign, formatVersion, isFresh, StoredRecord, timedStamp } from "../record.ts";
+import {
+  decodeRecord,
+  foreign,
+  formatVersion,
+  isFresh,
+  StoredRecord,
+  timedStamp,
+} from "../record.ts";
 import { addressOf } from "../servers/address.ts";
 import { translated, unsure } from "../servers/redis-errors.ts";
 import { EXPIRES_WIDTH, HEAD_END, listed, recordIn, textOf } from "../servers/redis-record.ts";
@@ -44,55 +51,90 @@ const NAME_ONLY = new StoredRecord(null, null, null, null);
 export const redis: ClientFactory<RedisClient, Record<never, never>> = defineClient({
   ...REDIS,
   // node-redis has options that say nothing for its default.
-  address: (client: RedisClient) => addressOf(client) ?? ("options" in client && client.options !== undefined ? "localhost:6379" : undefined),
+  address: (client: RedisClient) =>
+    addressOf(client) ??
+    ("options" in client && client.options !== undefined ? "localhost:6379" : undefined),
   open(client: RedisClient): Adapter {
     const wire = wireOf(client);
     const at = (key: string): string => wire.before + key;
-    const failing = (key?: string) => (error: unknown): never => {
-      throw translated(error, key);
-    };
+    const failing =
+      (key?: string) =>
+      (error: unknown): never => {
+        throw translated(error, key);
+      };
 
     function setting(key: string, record: KvRecord): RedisCommand {
       const text = textOf(record, key);
-      return record.expires === null ? ["SET", at(key), text] : ["SET", at(key), text, "PXAT", String(record.expires)];
+      return record.expires === null
+        ? ["SET", at(key), text]
+        : ["SET", at(key), text, "PXAT", String(record.expires)];
     }
     async function setMany(writes: readonly Write[]): Promise<void> {
-      const commands = writes.flatMap(({ key, record }): [string, RedisCommand][] => (record === null ? [] : [[at(key), setting(key, record)]]));
+      const commands = writes.flatMap(({ key, record }): [string, RedisCommand][] =>
+        record === null ? [] : [[at(key), setting(key, record)]],
+      );
       const gone = writes.filter(({ record }) => record === null).map(({ key }) => key);
       await wire.sendAll([...commands, ...unlinking(wire, gone)]).catch(failing());
     }
-    const iterate = (prefix: string, values: boolean): AsyncIterable<readonly [string, KvRecord] | null> =>
+    const iterate = (
+      prefix: string,
+      values: boolean,
+    ): AsyncIterable<readonly [string, KvRecord] | null> =>
       scan(wire, prefix, {
-        read: (keys) => (values ? textsOf(wire, keys) : headsOf(wire, keys)) as Promise<(string | null)[]>,
+        read: (keys) =>
+          (values ? textsOf(wire, keys) : headsOf(wire, keys)) as Promise<(string | null)[]>,
         decode: (text, key) => listed(text, key, values),
       });
     async function touch(key: string, expires: number | null): Promise<boolean> {
-      const args = [String(Date.now()), formatVersion(timedStamp()), String(expires).padEnd(EXPIRES_WIDTH), String(expires ?? "")];
+      const args = [
+        String(Date.now()),
+        formatVersion(timedStamp()),
+        String(expires).padEnd(EXPIRES_WIDTH),
+        String(expires ?? ""),
+      ];
       const reply = Number(await runScript(wire, "touch", [at(key)], args).catch(failing(key)));
       if (reply === -1) throw foreign(key);
       return reply === 1;
     }
-    async function commit(checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> {
+    async function commit(
+      checks: readonly Check[],
+      writes: readonly Write[],
+      now: number,
+    ): Promise<CommitResult> {
       const result = committed(writes) as CommitResult & { ok: true };
       const keys = [...checks, ...writes].map(({ key }) => key);
       if (keys.length === 0) return result;
       const slots = wire.isCluster ? new Set(keys.map((key) => slotOf(wire.prefix + key))).size : 1;
       if (slots > 1) {
         const remedy = 'give its keys a hash tag in common, for example by the prefix "{user:1}:"';
-        throw new KvError("KV_CROSS_SLOT", `the keys of this commit are in ${slots} slots of the cluster, and it holds in one alone: ${remedy}`, { key: keys[0] });
+        throw new KvError(
+          "KV_CROSS_SLOT",
+          `the keys of this commit are in ${slots} slots of the cluster, and it holds in one alone: ${remedy}`,
+          { key: keys[0] },
+        );
       }
       // No record has an empty version: that is not to be taken for the mark of an absent key.
-      const args = [String(now), String(checks.length), result.version, ...checks.map(({ version }) => (version === null ? "" : String(version) || "-"))];
-      for (const { key, record } of writes) args.push(record === null ? "" : textOf(record, key), String(record?.expires ?? ""));
+      const args = [
+        String(now),
+        String(checks.length),
+        result.version,
+        ...checks.map(({ version }) => (version === null ? "" : String(version) || "-")),
+      ];
+      for (const { key, record } of writes)
+        args.push(record === null ? "" : textOf(record, key), String(record?.expires ?? ""));
       const isUnsure = await wire.watch().catch(failing());
       const refusing = (error: unknown): never => {
         const known = translated(error);
         throw isUnsure() && isKvError(known) ? unsure(known) : known;
       };
-      const failed = ((await runScript(wire, "commit", keys.map(at), args).catch(refusing)) as unknown[]).map(Number);
+      const failed = (
+        (await runScript(wire, "commit", keys.map(at), args).catch(refusing)) as unknown[]
+      ).map(Number);
       if (failed.length > 0 && isUnsure()) throw unsure();
       if (failed[0] === 0) throw foreign(keys[failed[1]! - 1]!);
-      return failed.length > 0 ? { ok: false, failed: failed.map((place) => keys[place - 1]!) } : result;
+      return failed.length > 0
+        ? { ok: false, failed: failed.map((place) => keys[place - 1]!) }
+        : result;
     }
 
     const nothing = (): void => undefined;
@@ -100,12 +142,16 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
     // Single reads and writes go on with what the client promises, without a promise between.
     return {
       inOrder: wire.isInOrder ? "all" : undefined,
-      get: (key) => wire.send(at(key), ["GET", at(key)]).then((text) => recordIn(text, key), failing(key)),
+      get: (key) =>
+        wire.send(at(key), ["GET", at(key)]).then((text) => recordIn(text, key), failing(key)),
       async has(key, now) {
-        const head = await wire.send(at(key), ["GETRANGE", at(key), "0", String(HEAD_END)]).catch(failing(key));
+        const head = await wire
+          .send(at(key), ["GETRANGE", at(key), "0", String(HEAD_END)])
+          .catch(failing(key));
         return head !== "" && isFresh(decodeRecord(String(head), key, false), now);
       },
-      getMany: async (keys) => (await textsOf(wire, keys).catch(failing())).map((text, i) => recordIn(text, keys[i]!)),
+      getMany: async (keys) =>
+        (await textsOf(wire, keys).catch(failing())).map((text, i) => recordIn(text, keys[i]!)),
       set: (key, record) => wire.send(at(key), setting(key, record)).then(nothing, failing(key)),
       del: (key) => wire.send(at(key), ["UNLINK", at(key)]).then(nothing, failing(key)),
       setMany,
@@ -113,8 +159,15 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
       touch,
       commit,
       // Loaded by its first use.
-      structure: async (name, place, ...args) => (await import("../servers/redis-structures.ts")).structure(wire, name as StructureName, place, args),
-      names: (prefix) => scan(wire, prefix, { read: async (keys) => keys, decode: () => NAME_ONLY }),
+      structure: async (name, place, ...args) =>
+        (await import("../servers/redis-structures.ts")).structure(
+          wire,
+          name as StructureName,
+          place,
+          args,
+        ),
+      names: (prefix) =>
+        scan(wire, prefix, { read: async (keys) => keys, decode: () => NAME_ONLY }),
       close: () => wire.close(),
     };
   },

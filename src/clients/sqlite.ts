@@ -2,10 +2,35 @@ import { SQLITE } from "../manifest.ts";
 import { PAGE_LENGTH } from "../database/range.ts";
 import { type StoredRecord, versionOf } from "../record.ts";
 import { failedChecks } from "../record-checks.ts";
-import { atomically, patiently, type SqliteClient, type SqliteStatement, WriteQueue } from "../database/sqlite-handle.ts";
-import { isOurs, keyColumn, makeTable, OURS, prepare, quoted, recordOf, type Row, within } from "../database/sqlite-table.ts";
+import {
+  atomically,
+  patiently,
+  type SqliteClient,
+  type SqliteStatement,
+  WriteQueue,
+} from "../database/sqlite-handle.ts";
+import {
+  isOurs,
+  keyColumn,
+  makeTable,
+  OURS,
+  prepare,
+  quoted,
+  recordOf,
+  type Row,
+  within,
+} from "../database/sqlite-table.ts";
 import { committed } from "../writes.ts";
-import type { Adapter, Check, CommitResult, KvRecord, Page, PageQuery, PruneQuery, Write } from "../types.ts";
+import type {
+  Adapter,
+  Check,
+  CommitResult,
+  KvRecord,
+  Page,
+  PageQuery,
+  PruneQuery,
+  Write,
+} from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 
 export type { SqliteClient, SqliteStatement } from "../database/sqlite-handle.ts";
@@ -53,7 +78,10 @@ function end(db: SqliteClient): void {
 }
 
 function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapter {
-  const selectOne = prepare(db, `SELECT version, expires, metadata, value FROM ${table} WHERE key = ?`);
+  const selectOne = prepare(
+    db,
+    `SELECT version, expires, metadata, value FROM ${table} WHERE key = ?`,
+  );
   const selectHead = prepare(db, `SELECT version, expires FROM ${table} WHERE key = ?`);
   const upsert = prepare(
     db,
@@ -81,7 +109,15 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
   const write = (key: string, record: KvRecord | null): void => {
     if (record === null) return void remove.run(key);
     const metadata = record.metadata === null ? null : JSON.stringify(record.metadata);
-    upsert.run(key, versionOf(record), record.expires, metadata, (record.value as unknown) instanceof Uint8Array ? (record.value as unknown as Uint8Array) : JSON.stringify(record.value));
+    upsert.run(
+      key,
+      versionOf(record),
+      record.expires,
+      metadata,
+      (record.value as unknown) instanceof Uint8Array
+        ? (record.value as unknown as Uint8Array)
+        : JSON.stringify(record.value),
+    );
   };
   const writeAll = (all: readonly Write[]): void => {
     for (const { key, record } of all) write(key, record);
@@ -89,7 +125,9 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
   function page({ prefix, after, limit, reverse, values }: PageQuery): Page {
     const [range, parameters] = within(prefix, after, reverse);
     const columns = `${keyAs.sql}, version, expires${values ? ", metadata, value" : ""}`;
-    const rows = statement(`SELECT ${columns} FROM ${table} WHERE ${range} ORDER BY ${table}.key ${reverse ? "DESC" : "ASC"} LIMIT ?`).iterate(...parameters, limit);
+    const rows = statement(
+      `SELECT ${columns} FROM ${table} WHERE ${range} ORDER BY ${table}.key ${reverse ? "DESC" : "ASC"} LIMIT ?`,
+    ).iterate(...parameters, limit);
     const entries: (readonly [string, KvRecord])[] = [];
     let seen = 0;
     let length = 0;
@@ -98,7 +136,8 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
       if (isOurs(row.version) && key !== null) entries.push([key, recordOf(key, row)]);
       length += (row.value as { length?: number } | undefined)?.length ?? 0;
       // A key of others that is no text is good enough to start the next page behind it.
-      if (++seen === limit || length > PAGE_LENGTH) return { entries, next: key ?? (row.key as string) };
+      if (++seen === limit || length > PAGE_LENGTH)
+        return { entries, next: key ?? (row.key as string) };
     }
     return { entries, next: null };
   }
@@ -106,7 +145,10 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
     const [range, parameters] = within(prefix, null, false);
     // The plus keeps SQLite from walking the keys instead of the deadlines.
     const expired = `expires <= ? AND ${range.replaceAll("key", "+key")} AND ${OURS}`;
-    const some = limit === Infinity ? expired : `rowid IN (SELECT rowid FROM ${table} WHERE ${expired} LIMIT ${limit})`;
+    const some =
+      limit === Infinity
+        ? expired
+        : `rowid IN (SELECT rowid FROM ${table} WHERE ${expired} LIMIT ${limit})`;
     return Number(statement(`DELETE FROM ${table} WHERE ${some}`).run(now, ...parameters).changes);
   }
   function clear(prefix: string): void {

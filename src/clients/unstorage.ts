@@ -15,7 +15,10 @@ export interface UnstorageLike {
   getKeys(base?: string): Promise<string[]>;
   getItems(keys: string[]): Promise<{ key: string; value: unknown }[]>;
   setItems(items: { key: string; value: string; options?: DriverOptions }[]): Promise<void>;
-  getMounts(base: string, options: { parents: boolean }): { driver: { name?: string; setItem?: unknown; options?: unknown } }[];
+  getMounts(
+    base: string,
+    options: { parents: boolean },
+  ): { driver: { name?: string; setItem?: unknown; options?: unknown } }[];
   dispose(): Promise<void>;
 }
 
@@ -60,21 +63,31 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
     locks.set(storage, lock);
     const nameOf = (key: string): string => before + itemName(key);
     const drivers = storage.getMounts(base, { parents: true }).map(({ driver }) => driver);
-    const isReadOnly = drivers.length > 0 && drivers.every(({ setItem, options }) => setItem === undefined || (options as { readOnly?: boolean } | undefined)?.readOnly === true);
+    const isReadOnly =
+      drivers.length > 0 &&
+      drivers.every(
+        ({ setItem, options }) =>
+          setItem === undefined ||
+          (options as { readOnly?: boolean } | undefined)?.readOnly === true,
+      );
     // These answer nothing when they cannot delete.
     const isQuiet = drivers.some(({ name }) => name === "fs" || name === "fs-lite");
 
     async function read(names: readonly string[]): Promise<unknown[]> {
       if (names.length === 1) return [textIn(await storage.getItem(names[0]!))];
-      const found = new Map((await storage.getItems([...names])).map(({ key, value }) => [key, value]));
+      const found = new Map(
+        (await storage.getItems([...names])).map(({ key, value }) => [key, value]),
+      );
       return names.map((name) => textIn(found.get(name)));
     }
     async function remove(name: string): Promise<void> {
       await storage.removeItem(name);
-      if (isQuiet && (await storage.getItem(name)) !== null) throw new Error("the driver could not delete the item");
+      if (isQuiet && (await storage.getItem(name)) !== null)
+        throw new Error("the driver could not delete the item");
     }
     async function write(writes: readonly ItemWrite[]): Promise<void> {
-      if (isReadOnly) throw new KvError("KV_NOT_SUPPORTED", "the drivers of this storage are read-only");
+      if (isReadOnly)
+        throw new KvError("KV_NOT_SUPPORTED", "the drivers of this storage are read-only");
       const items = writes.filter(({ item }) => item !== null && item !== undefined).map(toItem);
       const removed = writes.filter(({ item }) => item === null || item === undefined);
       const [first] = items;
@@ -82,7 +95,11 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
       else if (first !== undefined) await storage.setItem(first.key, first.value, first.options);
       await Promise.all(removed.map(({ key }) => remove(nameOf(key))));
     }
-    const toItem = ({ key, item, expires }: ItemWrite): { key: string; value: string; options: DriverOptions } => ({
+    const toItem = ({
+      key,
+      item,
+      expires,
+    }: ItemWrite): { key: string; value: string; options: DriverOptions } => ({
       key: nameOf(key),
       value: textFor(item),
       options: ttlOf(expires),
@@ -94,7 +111,9 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
         write,
         async *list(prefix) {
           const names = new Set(await storage.getKeys(before));
-          const keys = [...names].map((name) => (name.startsWith(before) ? keyOfItem(name.slice(before.length)) : null)).filter((key) => key?.startsWith(prefix)) as string[];
+          const keys = [...names]
+            .map((name) => (name.startsWith(before) ? keyOfItem(name.slice(before.length)) : null))
+            .filter((key) => key?.startsWith(prefix)) as string[];
           for (let i = 0; i < keys.length; i += BATCH) {
             const batch = keys.slice(i, i + BATCH);
             const items = await lock(batch, () => read(batch.map(nameOf)));

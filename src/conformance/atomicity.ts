@@ -3,7 +3,8 @@ import { equal, ok, refused } from "./check.ts";
 import type { Statement, Trial } from "./subject.ts";
 
 const isAtomic = ({ store }: Trial): boolean => store.supports.atomic !== "no";
-const versionOf = async (store: Store, key: string): Promise<string | null> => (await store.entry(key))?.version ?? null;
+const versionOf = async (store: Store, key: string): Promise<string | null> =>
+  (await store.entry(key))?.version ?? null;
 
 /** Statements A1 and A2. */
 export const atomicity: readonly Statement[] = [
@@ -12,27 +13,90 @@ export const atomicity: readonly Statement[] = [
     "commit writes all or nothing, and a failed check is a result",
     async (trial) => {
       const { store } = trial;
-      if (!isAtomic(trial)) return void (await refused("KV_NOT_SUPPORTED", () => store.commit([], [{ key: "a", value: 1 }]), "commit"));
-      const created = await store.commit([{ key: "a", version: null }, { key: "b", version: null }], [{ key: "a", value: 1 }, { key: "b", value: { x: [2] }, metadata: "m" }]);
+      if (!isAtomic(trial))
+        return void (await refused(
+          "KV_NOT_SUPPORTED",
+          () => store.commit([], [{ key: "a", value: 1 }]),
+          "commit",
+        ));
+      const created = await store.commit(
+        [
+          { key: "a", version: null },
+          { key: "b", version: null },
+        ],
+        [
+          { key: "a", value: 1 },
+          { key: "b", value: { x: [2] }, metadata: "m" },
+        ],
+      );
       ok(created.ok, "commit on absent keys");
       const [a, b] = [(await store.entry("a"))!, (await store.entry("b"))!];
       equal([a.value, b.value, b.metadata], [1, { x: [2] }, "m"], "what was written");
-      equal([a.version, b.version], [created.version, created.version], "the version of what was written");
-      const again = await store.commit([{ key: "a", version: null }, { key: "b", version: b.version }], [{ key: "a", value: 9 }, { key: "c", value: 9 }]);
+      equal(
+        [a.version, b.version],
+        [created.version, created.version],
+        "the version of what was written",
+      );
+      const again = await store.commit(
+        [
+          { key: "a", version: null },
+          { key: "b", version: b.version },
+        ],
+        [
+          { key: "a", value: 9 },
+          { key: "c", value: 9 },
+        ],
+      );
       equal(again, { ok: false, failed: ["a"] }, "commit with a check that fails");
-      equal(await store.getMany(["a", "b", "c"]), [1, { x: [2] }, null], "what is stored after a failed commit");
-      const wrong = await store.commit([{ key: "a", version: "0".repeat(20) }, { key: "c", version: a.version }, { key: "b", version: b.version }, { key: "d", version: "" }], []);
+      equal(
+        await store.getMany(["a", "b", "c"]),
+        [1, { x: [2] }, null],
+        "what is stored after a failed commit",
+      );
+      const wrong = await store.commit(
+        [
+          { key: "a", version: "0".repeat(20) },
+          { key: "c", version: a.version },
+          { key: "b", version: b.version },
+          { key: "d", version: "" },
+        ],
+        [],
+      );
       equal(wrong, { ok: false, failed: ["a", "c", "d"] }, "the keys whose checks failed");
-      const moved = await store.commit([{ key: "a", version: a.version }], [{ key: "a", value: null }, { key: "b", value: 3 }, { key: "c", value: 0, expires: "1h" }]);
+      const moved = await store.commit(
+        [{ key: "a", version: a.version }],
+        [
+          { key: "a", value: null },
+          { key: "b", value: 3 },
+          { key: "c", value: 0, expires: "1h" },
+        ],
+      );
       ok(moved.ok, "commit with a check that holds");
       equal(await store.getMany(["a", "b", "c"]), [null, 3, 0], "what is stored after a commit");
       ok((await store.entry("c"))!.expires !== null, "the deadline of a write");
       ok((await store.commit([], [{ key: "d", value: 1 }])).ok, "commit without checks");
-      ok((await store.commit([{ key: "d", version: await versionOf(store, "d") }], [])).ok, "commit without writes");
-      const twice = await store.commit([], [{ key: "e", value: 1 }, { key: "d", value: null }, { key: "e", value: 2 }]);
-      equal([await store.get("e"), await versionOf(store, "e")], [2, twice.ok && twice.version], "the last of two writes of a key");
+      ok(
+        (await store.commit([{ key: "d", version: await versionOf(store, "d") }], [])).ok,
+        "commit without writes",
+      );
+      const twice = await store.commit(
+        [],
+        [
+          { key: "e", value: 1 },
+          { key: "d", value: null },
+          { key: "e", value: 2 },
+        ],
+      );
+      equal(
+        [await store.get("e"), await versionOf(store, "e")],
+        [2, twice.ok && twice.version],
+        "the last of two writes of a key",
+      );
       const removed = await store.commit([], [{ key: "e", value: null }]);
-      ok(removed.ok && /^[0-9a-f]{20}$/.test(removed.version), "the version of a commit that only deletes");
+      ok(
+        removed.ok && /^[0-9a-f]{20}$/.test(removed.version),
+        "the version of a commit that only deletes",
+      );
     },
   ],
   [
@@ -43,12 +107,60 @@ export const atomicity: readonly Statement[] = [
       if (!isAtomic(trial)) return;
       const part = store.prefix("p:");
       await part.set("a", 1);
-      equal(await part.commit([{ key: "a", version: null }], [{ key: "a", value: 2 }]), { ok: false, failed: ["a"] }, "the failed key");
-      ok((await part.commit([{ key: "a", version: await versionOf(part, "a") }], [{ key: "a", value: 2 }, { key: "q", value: 3, prefix: "r:" }])).ok, "commit");
+      equal(
+        await part.commit([{ key: "a", version: null }], [{ key: "a", value: 2 }]),
+        { ok: false, failed: ["a"] },
+        "the failed key",
+      );
+      ok(
+        (
+          await part.commit(
+            [{ key: "a", version: await versionOf(part, "a") }],
+            [
+              { key: "a", value: 2 },
+              { key: "q", value: 3, prefix: "r:" },
+            ],
+          )
+        ).ok,
+        "commit",
+      );
       equal(await store.getMany(["p:a", "p:r:q"]), [2, 3], "what is stored");
-      await refused("KV_INVALID_VALUE", () => store.commit([], [{ key: "x", value: 1 }, { key: "y", value: () => 1 }]), "commit with a value that is refused");
-      await refused("KV_INVALID_EXPIRES", () => store.commit([], [{ key: "x", value: 1 }, { key: "y", value: 1, expires: "soon" }]), "commit with an expiry that is refused");
-      await refused("KV_INVALID_KEY", () => store.commit([], [{ key: "x", value: 1 }, { key: "", value: 1 }]), "commit with a key that is refused");
+      await refused(
+        "KV_INVALID_VALUE",
+        () =>
+          store.commit(
+            [],
+            [
+              { key: "x", value: 1 },
+              { key: "y", value: () => 1 },
+            ],
+          ),
+        "commit with a value that is refused",
+      );
+      await refused(
+        "KV_INVALID_EXPIRES",
+        () =>
+          store.commit(
+            [],
+            [
+              { key: "x", value: 1 },
+              { key: "y", value: 1, expires: "soon" },
+            ],
+          ),
+        "commit with an expiry that is refused",
+      );
+      await refused(
+        "KV_INVALID_KEY",
+        () =>
+          store.commit(
+            [],
+            [
+              { key: "x", value: 1 },
+              { key: "", value: 1 },
+            ],
+          ),
+        "commit with a key that is refused",
+      );
       equal(await store.has("x"), false, "a key of a refused commit");
     },
   ],
@@ -60,10 +172,21 @@ export const atomicity: readonly Statement[] = [
       if (!isAtomic(trial)) return;
       await store.set("key", 1, { expires: clock.frozen ? 1 : 0.3 });
       const version = await versionOf(store, "key");
-      equal(await store.commit([{ key: "key", version: null }], []), { ok: false, failed: ["key"] }, "before the deadline");
+      equal(
+        await store.commit([{ key: "key", version: null }], []),
+        { ok: false, failed: ["key"] },
+        "before the deadline",
+      );
       await clock.advance(clock.frozen ? 1000 : 300);
-      equal(await store.commit([{ key: "key", version }], [{ key: "key", value: 2 }]), { ok: false, failed: ["key"] }, "after the deadline");
-      ok((await store.commit([{ key: "key", version: null }], [{ key: "key", value: 3 }])).ok, "a check that it is absent");
+      equal(
+        await store.commit([{ key: "key", version }], [{ key: "key", value: 2 }]),
+        { ok: false, failed: ["key"] },
+        "after the deadline",
+      );
+      ok(
+        (await store.commit([{ key: "key", version: null }], [{ key: "key", value: 3 }])).ok,
+        "a check that it is absent",
+      );
       equal(await store.get("key"), 3, "get");
     },
   ],
@@ -75,7 +198,17 @@ export const atomicity: readonly Statement[] = [
       if (!isAtomic(trial)) return;
       for (let round = 0; round < 5; round++) {
         const version = await versionOf(store, "key");
-        const results = await Promise.all(Array.from({ length: 20 }, (_, i) => store.commit([{ key: "key", version }], [{ key: "key", value: i }, { key: `won${round}`, value: i }])));
+        const results = await Promise.all(
+          Array.from({ length: 20 }, (_, i) =>
+            store.commit(
+              [{ key: "key", version }],
+              [
+                { key: "key", value: i },
+                { key: `won${round}`, value: i },
+              ],
+            ),
+          ),
+        );
         equal(results.filter((result) => result.ok).length, 1, "how many succeeded");
         const winner = results.findIndex((result) => result.ok);
         equal(await store.getMany(["key", `won${round}`]), [winner, winner], "what is stored");
@@ -92,7 +225,10 @@ export const atomicity: readonly Statement[] = [
       const increment = async (through: Store): Promise<void> => {
         for (;;) {
           const entry = await through.entry<number>("count");
-          const { ok } = await through.commit([{ key: "count", version: entry?.version ?? null }], [{ key: "count", value: (entry?.value ?? 0) + 1 }]);
+          const { ok } = await through.commit(
+            [{ key: "count", version: entry?.version ?? null }],
+            [{ key: "count", value: (entry?.value ?? 0) + 1 }],
+          );
           if (ok) return;
         }
       };
@@ -102,9 +238,15 @@ export const atomicity: readonly Statement[] = [
       await store.set("plain", "start");
       for (let round = 0; round < 20; round++) {
         const version = await versionOf(store, "plain");
-        const [, result] = await Promise.all([store.set("plain", `set ${round}`), store.commit([{ key: "plain", version }], [{ key: "plain", value: `commit ${round}` }])]);
+        const [, result] = await Promise.all([
+          store.set("plain", `set ${round}`),
+          store.commit([{ key: "plain", version }], [{ key: "plain", value: `commit ${round}` }]),
+        ]);
         const value = await store.get("plain");
-        ok(value === `set ${round}` || (result.ok && value === `commit ${round}`), `round ${round}: ${JSON.stringify(value)}`);
+        ok(
+          value === `set ${round}` || (result.ok && value === `commit ${round}`),
+          `round ${round}: ${JSON.stringify(value)}`,
+        );
         const next = await versionOf(store, "plain");
         ok(next !== version, "the version changed");
       }

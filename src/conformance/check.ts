@@ -11,8 +11,12 @@ function same(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) !== Array.isArray(b)) return false;
   if (a instanceof Date || b instanceof Date) return String(a) === String(b);
   const keys = Object.keys(a);
-  const at = (object: object, key: string): unknown => Object.getOwnPropertyDescriptor(object, key)?.value;
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(at(a, key), at(b, key)));
+  const at = (object: object, key: string): unknown =>
+    Object.getOwnPropertyDescriptor(object, key)?.value;
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && same(at(a, key), at(b, key)))
+  );
 }
 
 function shown(value: unknown): string {
@@ -22,7 +26,8 @@ function shown(value: unknown): string {
 
 /** Deep equality of JSON-like data; `-0` is not `0`, and only own keys count. */
 export function equal(actual: unknown, expected: unknown, what: string): void {
-  if (!same(actual, expected)) throw new ConformanceError(`${what}: expected ${shown(expected)}, got ${shown(actual)}`);
+  if (!same(actual, expected))
+    throw new ConformanceError(`${what}: expected ${shown(expected)}, got ${shown(actual)}`);
 }
 
 export function ok(condition: boolean, what: string): asserts condition {
@@ -30,12 +35,19 @@ export function ok(condition: boolean, what: string): asserts condition {
 }
 
 /** Runs the work and hands back its refusal, which has to carry this code. */
-export async function refused(code: KvErrorCode, work: () => unknown, what: string): Promise<Error> {
+export async function refused(
+  code: KvErrorCode,
+  work: () => unknown,
+  what: string,
+): Promise<Error> {
   try {
     await work();
   } catch (error) {
     if (isKvError(error, code)) return error;
-    throw new ConformanceError(`${what}: expected ${code}, got ${(error as { code?: unknown }).code ?? error}`, { cause: error });
+    throw new ConformanceError(
+      `${what}: expected ${code}, got ${(error as { code?: unknown }).code ?? error}`,
+      { cause: error },
+    );
   }
   throw new ConformanceError(`${what}: expected ${code}, but nothing was refused`);
 }

@@ -12,9 +12,15 @@ const realNow = Date.now;
  * Runs the work with a clock. A fake one stands still and is moved by hand, so that moments are exact and nobody waits;
  * clients whose server drops expired records by its own clock need the real one.
  */
-export async function withClock(kind: "fake" | "real", work: (clock: Clock) => Promise<void>): Promise<void> {
+export async function withClock(
+  kind: "fake" | "real",
+  work: (clock: Clock) => Promise<void>,
+): Promise<void> {
   if (kind === "real") {
-    return work({ frozen: false, advance: (ms) => new Promise((resolve) => setTimeout(resolve, ms + 2)) });
+    return work({
+      frozen: false,
+      advance: (ms) => new Promise((resolve) => setTimeout(resolve, ms + 2)),
+    });
   }
   let now = realNow();
   Date.now = () => now;

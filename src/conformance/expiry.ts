@@ -43,8 +43,47 @@ const DURATIONS: readonly [Expires, number][] = [
 ];
 
 const UNREADABLE: readonly unknown[] = [
-  "potato", "10 minuts", "5potato", "1h30", "1M", 1_893_456_000, "1893456000", "", " ", "-1h", "-1", "+5m", "1mo", "1,5h", "1e3", "10 secnds", "tomorrow 3d", "5length", "5name", "5constructor", "5toString",
-  "Infinity", "NaN", "s", "1__0s", "_1s", "10 s s", NaN, Infinity, -Infinity, 1e300, "999999y", true, {}, [], [10], () => 1, Symbol("s"), 10n, new Date(NaN), new Date("+010000-01-01T00:00:00Z"),
+  "potato",
+  "10 minuts",
+  "5potato",
+  "1h30",
+  "1M",
+  1_893_456_000,
+  "1893456000",
+  "",
+  " ",
+  "-1h",
+  "-1",
+  "+5m",
+  "1mo",
+  "1,5h",
+  "1e3",
+  "10 secnds",
+  "tomorrow 3d",
+  "5length",
+  "5name",
+  "5constructor",
+  "5toString",
+  "Infinity",
+  "NaN",
+  "s",
+  "1__0s",
+  "_1s",
+  "10 s s",
+  NaN,
+  Infinity,
+  -Infinity,
+  1e300,
+  "999999y",
+  true,
+  {},
+  [],
+  [10],
+  () => 1,
+  Symbol("s"),
+  10n,
+  new Date(NaN),
+  new Date("+010000-01-01T00:00:00Z"),
 ];
 
 /** The deadline that a store tells of a key. Clients that keep bare values tell none. */
@@ -89,9 +128,15 @@ export const expiry: readonly Statement[] = [
         const written = Date.now();
         if (clock.frozen) {
           await clock.advance(ms - 1);
-          ok((await seen(store, "key")).every(Boolean), `one millisecond before: ${await seen(store, "key")}`);
+          ok(
+            (await seen(store, "key")).every(Boolean),
+            `one millisecond before: ${await seen(store, "key")}`,
+          );
           await clock.advance(1);
-          ok(!(await seen(store, "key")).some(Boolean), `at the deadline: ${await seen(store, "key")}`);
+          ok(
+            !(await seen(store, "key")).some(Boolean),
+            `at the deadline: ${await seen(store, "key")}`,
+          );
           // The first look may have removed it: one that nobody has looked at must be absent as well.
           for (let way = 0; way < 10; way++) {
             await store.set(`key${way}`, 1, { expires: 0.001 });
@@ -121,8 +166,13 @@ export const expiry: readonly Statement[] = [
         const after = Date.now();
         const at = await deadlineOf(store, "key");
         // What is short may be over by now while time passes by itself.
-        if (at !== null && at !== undefined) ok(at >= before + ms && at <= after + ms, `expires: ${JSON.stringify(expires)} ended ${at - before} ms later`);
-        if (clock.frozen || ms > 60_000) equal(await store.has("key"), true, `has with expires: ${JSON.stringify(expires)}`);
+        if (at !== null && at !== undefined)
+          ok(
+            at >= before + ms && at <= after + ms,
+            `expires: ${JSON.stringify(expires)} ended ${at - before} ms later`,
+          );
+        if (clock.frozen || ms > 60_000)
+          equal(await store.has("key"), true, `has with expires: ${JSON.stringify(expires)}`);
       }
       if (!clock.frozen) return;
       const moment = new Date(Date.now() + 12_345);
@@ -140,11 +190,31 @@ export const expiry: readonly Statement[] = [
       await store.set("key", "before");
       for (const expires of UNREADABLE as readonly Expires[]) {
         const what = typeof expires === "string" ? JSON.stringify(expires) : typeof expires;
-        await refused("KV_INVALID_EXPIRES", () => store.set("key", "after", { expires }), `set with ${what}`);
-        await refused("KV_INVALID_EXPIRES", () => store.add("after", { expires }), `add with ${what}`);
-        await refused("KV_INVALID_EXPIRES", () => store.setMany([["key", "after"]], { expires }), `setMany with ${what}`);
-        await refused("KV_INVALID_EXPIRES", () => store.touch("key", expires), `touch with ${what}`);
-        await refused("KV_INVALID_EXPIRES", async () => store.expires(expires), `a default of ${what}`);
+        await refused(
+          "KV_INVALID_EXPIRES",
+          () => store.set("key", "after", { expires }),
+          `set with ${what}`,
+        );
+        await refused(
+          "KV_INVALID_EXPIRES",
+          () => store.add("after", { expires }),
+          `add with ${what}`,
+        );
+        await refused(
+          "KV_INVALID_EXPIRES",
+          () => store.setMany([["key", "after"]], { expires }),
+          `setMany with ${what}`,
+        );
+        await refused(
+          "KV_INVALID_EXPIRES",
+          () => store.touch("key", expires),
+          `touch with ${what}`,
+        );
+        await refused(
+          "KV_INVALID_EXPIRES",
+          async () => store.expires(expires),
+          `a default of ${what}`,
+        );
       }
       equal(await store.get("key"), "before", "what was stored");
       if (store.supports.iterate) equal(await store.keys(), ["key"], "keys");
@@ -179,7 +249,8 @@ export const expiry: readonly Statement[] = [
       await clock.advance(short * 1000);
       const kept = ["key", "null", "own", "never"];
       for (const key of kept) equal(await store.has(key), true, `has of ${key}`);
-      for (const key of ["default", "undefined", "p:nested"]) equal(await store.has(key), false, `has of ${key}`);
+      for (const key of ["default", "undefined", "p:nested"])
+        equal(await store.has(key), false, `has of ${key}`);
     },
   ],
   [
@@ -188,7 +259,10 @@ export const expiry: readonly Statement[] = [
     async ({ store, clock }) => {
       if (store.supports.expires === "native" || !clock.frozen) return;
       const expiring = async (count: number, prefix: string): Promise<void> => {
-        await store.setMany(Array.from({ length: count }, (_, i) => [`${prefix}${i}`, i]), { expires: 1 });
+        await store.setMany(
+          Array.from({ length: count }, (_, i) => [`${prefix}${i}`, i]),
+          { expires: 1 },
+        );
         await clock.advance(1000);
       };
       await expiring(3, "read:");
@@ -206,7 +280,8 @@ export const expiry: readonly Statement[] = [
       equal(await store.prefix("pruned:").prune(), 3, "prune of a prefix");
       equal(await store.prune(), 1, "prune of the rest");
       await expiring(200, "swept:");
-      for (let i = 0; i < 8; i++) await store.setMany(Array.from({ length: 130 }, (_, j) => [`w${j}`, i]));
+      for (let i = 0; i < 8; i++)
+        await store.setMany(Array.from({ length: 130 }, (_, j) => [`w${j}`, i]));
       equal(await store.prune(), 0, "prune after 1,000 other writes");
       equal(await store.get("stays"), 1, "a record without a deadline");
     },
@@ -218,7 +293,12 @@ export const expiry: readonly Statement[] = [
       for (let round = 0; round < 20; round++) {
         await store.set("key", "old", { expires: clock.frozen ? 1 : 0.01 });
         await clock.advance(clock.frozen ? 1000 : 10);
-        await Promise.all([store.get("key"), store.set("key", "new"), store.get("key"), store.has("key")]);
+        await Promise.all([
+          store.get("key"),
+          store.set("key", "new"),
+          store.get("key"),
+          store.has("key"),
+        ]);
         equal(await store.get("key"), "new", "get");
       }
     },

@@ -30,5 +30,14 @@ export type { ConformanceTest, Subject } from "./subject.ts";
  * ```
  */
 export function conformance(subject: Subject): ConformanceTest[] {
-  return testsOf(subject, [...values, ...keys, ...expiry, ...listing, ...members, ...atomicity, ...order, ...model]);
+  return testsOf(subject, [
+    ...values,
+    ...keys,
+    ...expiry,
+    ...listing,
+    ...members,
+    ...atomicity,
+    ...order,
+    ...model,
+  ]);
 }

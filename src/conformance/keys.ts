@@ -3,7 +3,19 @@ import { KEYS } from "./samples.ts";
 import type { Statement, Trial } from "./subject.ts";
 
 const LONE = ["\ud800", "a\udc00", "\udc00\ud800"];
-const NOT_KEYS: readonly unknown[] = ["", ...LONE, undefined, null, 1, true, 1n, Symbol("s"), {}, ["a"], new Date(0)];
+const NOT_KEYS: readonly unknown[] = [
+  "",
+  ...LONE,
+  undefined,
+  null,
+  1,
+  true,
+  1n,
+  Symbol("s"),
+  {},
+  ["a"],
+  new Date(0),
+];
 
 /** A key that fills the limit of every client, behind the prefix that the store adds. */
 async function longKey(store: Trial["store"], unit: string): Promise<string> {
@@ -28,10 +40,15 @@ export const keys: readonly Statement[] = [
       const all = store.supports.valueBytes < 10_000 ? KEYS.filter((_, i) => i % 2 === 0) : KEYS;
       for (const part of [all.slice(0, 50), all.slice(50)]) {
         equal(await store.setMany(part.map((key) => [key, `v:${key}`])), part, "setMany");
-        for (const key of part) equal(await store.get(key), `v:${key}`, `get of ${JSON.stringify(key)}`);
+        for (const key of part)
+          equal(await store.get(key), `v:${key}`, `get of ${JSON.stringify(key)}`);
         if (store.supports.iterate) {
           equal(sorted(await store.keys()), sorted(part), "keys");
-          equal(sorted((await store.entries()).map(([key, value]) => `${key}=${value}`)), sorted(part.map((key) => `${key}=v:${key}`)), "entries");
+          equal(
+            sorted((await store.entries()).map(([key, value]) => `${key}=${value}`)),
+            sorted(part.map((key) => `${key}=v:${key}`)),
+            "entries",
+          );
           const object = await store.all();
           equal(sorted(Object.keys(object)), sorted(part), "all");
           equal(Object.getPrototypeOf(object), Object.prototype, "the prototype of all");
@@ -47,7 +64,18 @@ export const keys: readonly Statement[] = [
     "K1",
     "keys that were never set are absent, whatever objects inherit",
     async ({ store }) => {
-      for (const key of ["__proto__", "constructor", "toString", "hasOwnProperty", "length", "getItem", "clear", "key", "../x", "valueOf"]) {
+      for (const key of [
+        "__proto__",
+        "constructor",
+        "toString",
+        "hasOwnProperty",
+        "length",
+        "getItem",
+        "clear",
+        "key",
+        "../x",
+        "valueOf",
+      ]) {
         equal(await store.get(key), null, `get of ${key}`);
         equal(await store.has(key), false, `has of ${key}`);
         equal(await store.entry(key), null, `entry of ${key}`);
@@ -92,12 +120,24 @@ export const keys: readonly Statement[] = [
         await refused("KV_INVALID_KEY", () => store.entry(key), "entry");
         await refused("KV_INVALID_KEY", () => store.touch(key, 1), "touch");
         await refused("KV_INVALID_KEY", () => store.getMany(["a", key]), "getMany");
-        await refused("KV_INVALID_KEY", () => store.setMany([["a", 1], [key, 1]]), "setMany");
+        await refused(
+          "KV_INVALID_KEY",
+          () =>
+            store.setMany([
+              ["a", 1],
+              [key, 1],
+            ]),
+          "setMany",
+        );
         await refused("KV_INVALID_KEY", () => store.delMany([key]), "delMany");
         await refused("KV_INVALID_KEY", () => store.commit([{ key, version: null }], []), "commit");
         if (key !== "" && key !== undefined) {
           await refused("KV_INVALID_KEY", async () => store.prefix(key), "prefix");
-          await refused("KV_INVALID_KEY", () => store.set("a", 1, { prefix: key }), "the prefix of set");
+          await refused(
+            "KV_INVALID_KEY",
+            () => store.set("a", 1, { prefix: key }),
+            "the prefix of set",
+          );
         }
       }
       equal(await store.has("a"), false, "a key of a refused call");

@@ -4,9 +4,36 @@ import { equal, ok, refused, sorted } from "./check.ts";
 import { KEYS, PREFIXES } from "./samples.ts";
 import type { Statement } from "./subject.ts";
 
-const CASES = ["user:1", "USER:1", "User:1", "user_1", "userX1", "user%", "user*", "user?", "us[e]r", "a:1", "a:b:2", "A:1", "[vip]:x", "v:x", "é1", "e\u03011", "🎉1", "\u00001", "__proto__x", "%1", "_1", "*1", "\\1", "../1", "key"];
+const CASES = [
+  "user:1",
+  "USER:1",
+  "User:1",
+  "user_1",
+  "userX1",
+  "user%",
+  "user*",
+  "user?",
+  "us[e]r",
+  "a:1",
+  "a:b:2",
+  "A:1",
+  "[vip]:x",
+  "v:x",
+  "é1",
+  "e\u03011",
+  "🎉1",
+  "\u00001",
+  "__proto__x",
+  "%1",
+  "_1",
+  "*1",
+  "\\1",
+  "../1",
+  "key",
+];
 
-const numbered = (count: number): [string, number][] => Array.from({ length: count }, (_, i) => [`n${String(i).padStart(5, "0")}`, i]);
+const numbered = (count: number): [string, number][] =>
+  Array.from({ length: count }, (_, i) => [`n${String(i).padStart(5, "0")}`, i]);
 
 /** How many records a listing is tried with: more than a page of any client, unless the client holds few. */
 const many = (store: Store): number => (store.supports.valueBytes < 10_000 ? 30 : 1203);
@@ -16,7 +43,10 @@ async function fill(store: Store, pairs: readonly [string, number][]): Promise<v
 }
 
 /** Every page of a listing, one after the other. */
-async function pages(store: Store, options: { prefix?: string; limit: number; reverse?: boolean }): Promise<string[][]> {
+async function pages(
+  store: Store,
+  options: { prefix?: string; limit: number; reverse?: boolean },
+): Promise<string[][]> {
   const found: string[][] = [];
   let cursor: string | null = null;
   do {
@@ -36,7 +66,17 @@ export const listing: readonly Statement[] = [
       if (!store.supports.iterate) return;
       const cases = store.supports.valueBytes < 10_000 ? CASES.slice(0, 12) : CASES;
       await store.setMany(cases.map((key) => [key, key]));
-      for (const prefix of [...PREFIXES, "user", "user:", "USER", "user_", "user%", "user*", "[vip]:", "a:b:"]) {
+      for (const prefix of [
+        ...PREFIXES,
+        "user",
+        "user:",
+        "USER",
+        "user_",
+        "user%",
+        "user*",
+        "[vip]:",
+        "a:b:",
+      ]) {
         const expected = cases.filter((key) => key.startsWith(prefix));
         // The key that is the prefix itself would be empty in the substore.
         const inside = expected.filter((key) => key !== prefix);
@@ -44,10 +84,22 @@ export const listing: readonly Statement[] = [
         const what = `prefix ${JSON.stringify(prefix)}`;
         const stripped = sorted(inside.map((key) => key.slice(prefix.length)));
         equal(sorted(await part.keys()), stripped, `keys with ${what}`);
-        equal(sorted((await part.list({ limit: 100 })).entries.map(({ key }) => key)), stripped, `list of a substore with ${what}`);
-        equal(sorted((await part.list({ limit: 100, reverse: true })).entries.map(({ key }) => key)), stripped, `list backwards with ${what}`);
+        equal(
+          sorted((await part.list({ limit: 100 })).entries.map(({ key }) => key)),
+          stripped,
+          `list of a substore with ${what}`,
+        );
+        equal(
+          sorted((await part.list({ limit: 100, reverse: true })).entries.map(({ key }) => key)),
+          stripped,
+          `list backwards with ${what}`,
+        );
         equal(sorted(Object.keys(await store.all(prefix))), sorted(expected), `all with ${what}`);
-        equal(sorted((await store.list({ prefix, limit: 100 })).entries.map(({ key }) => key)), sorted(expected), `list with ${what}`);
+        equal(
+          sorted((await store.list({ prefix, limit: 100 })).entries.map(({ key }) => key)),
+          sorted(expected),
+          `list with ${what}`,
+        );
         equal(sorted((await part.values()) as string[]), sorted(inside), `values with ${what}`);
         equal(sorted((await part.entries()).map(([key]) => key)), stripped, `entries with ${what}`);
       }
@@ -61,8 +113,19 @@ export const listing: readonly Statement[] = [
       equal(await nested.set("key", 1), "key", "set");
       equal(await store.get("a:b:key"), 1, "get from the root");
       equal(await store.prefix("a:").get("b:key"), 1, "get from the middle");
-      equal(await store.prefix("a:b:").entry("key").then((entry) => entry?.key), "key", "entry");
-      equal(await store.prefix("a:").set("own", 2, { prefix: "b:" }), "own", "set with a prefix of its own");
+      equal(
+        await store
+          .prefix("a:b:")
+          .entry("key")
+          .then((entry) => entry?.key),
+        "key",
+        "entry",
+      );
+      equal(
+        await store.prefix("a:").set("own", 2, { prefix: "b:" }),
+        "own",
+        "set with a prefix of its own",
+      );
       equal(await nested.getMany(["key", "own"]), [1, 2], "getMany");
       equal(await store.prefix("").prefix().has("a:b:own"), true, "has through empty prefixes");
       await nested.set("own", null);
@@ -81,11 +144,26 @@ export const listing: readonly Statement[] = [
     async ({ store, clock }) => {
       if (!store.supports.iterate) return;
       for (const prefix of ["user:", "user_", "a%", "*", "[a]", "é"]) {
-        const others = [...new Set([prefix, "USER:1", "user-1", "userX", "aX", "x", "a", "e\u0301", prefix.slice(0, -1) || "y"])].filter((key) => key === prefix || !key.startsWith(prefix));
+        const others = [
+          ...new Set([
+            prefix,
+            "USER:1",
+            "user-1",
+            "userX",
+            "aX",
+            "x",
+            "a",
+            "e\u0301",
+            prefix.slice(0, -1) || "y",
+          ]),
+        ].filter((key) => key === prefix || !key.startsWith(prefix));
         await store.clear();
         await store.setMany(others.map((key) => [key, key]));
         const part = store.prefix(prefix);
-        await part.setMany([["1", 1], ["2", 2]]);
+        await part.setMany([
+          ["1", 1],
+          ["2", 2],
+        ]);
         await part.set("gone", 1, { expires: clock.frozen ? 1 : 0.01 });
         await clock.advance(clock.frozen ? 1000 : 10);
         await part.clear();
@@ -127,11 +205,19 @@ export const listing: readonly Statement[] = [
       equal(await store.has(theirs), false, "has");
       equal(await store.keys(), ["mine"], "keys");
       equal(await store.values(), [1], "values");
-      equal((await store.list()).entries.map((entry) => entry.key), ["mine"], "list");
+      equal(
+        (await store.list()).entries.map((entry) => entry.key),
+        ["mine"],
+        "list",
+      );
       await store.set(replaced, "ours");
       equal(await store.get(replaced), "ours", "get after set");
       if (store.supports.atomic !== "no") {
-        await refused("KV_FOREIGN", () => store.commit([{ key: theirs, version: null }], [{ key, value: 1 }]), "commit");
+        await refused(
+          "KV_FOREIGN",
+          () => store.commit([{ key: theirs, version: null }], [{ key, value: 1 }]),
+          "commit",
+        );
         equal(await store.has(key), false, "a key of a refused commit");
       }
       await store.prune();
@@ -148,16 +234,25 @@ export const listing: readonly Statement[] = [
     "P4",
     "iteration yields every pair once",
     async ({ store }) => {
-      if (!store.supports.iterate) return void (await refused("KV_NOT_SUPPORTED", () => store.keys(), "keys"));
+      if (!store.supports.iterate)
+        return void (await refused("KV_NOT_SUPPORTED", () => store.keys(), "keys"));
       const pairs = numbered(many(store));
       await fill(store.prefix("p%"), pairs);
       await store.set("other", 1);
       const found: [string, unknown][] = [];
       for await (const pair of store.prefix("p%")) found.push(pair);
       equal(found.length, pairs.length, "how many");
-      equal(found.sort(([a], [b]) => compareKeys(a, b)), pairs, "the pairs");
+      equal(
+        found.sort(([a], [b]) => compareKeys(a, b)),
+        pairs,
+        "the pairs",
+      );
       equal((await store.prefix("p%").entries()).length, pairs.length, "entries");
-      equal(sorted(await store.prefix("p%").keys()), pairs.map(([key]) => key), "keys");
+      equal(
+        sorted(await store.prefix("p%").keys()),
+        pairs.map(([key]) => key),
+        "keys",
+      );
     },
   ],
   [
@@ -182,7 +277,8 @@ export const listing: readonly Statement[] = [
         }
       }
       for (const [key, times] of seen) equal(times, 1, `how often ${key} came`);
-      for (const [key, number] of pairs) if (number % 3 === 2) ok(seen.has(key), `${key} was there throughout`);
+      for (const [key, number] of pairs)
+        if (number % 3 === 2) ok(seen.has(key), `${key} was there throughout`);
     },
   ],
   [
@@ -219,11 +315,22 @@ export const listing: readonly Statement[] = [
       for (const limit of [1, 7, 1000]) {
         const forwards = await pages(store, { limit });
         equal(forwards.flat(), order, `pages of ${limit}`);
-        ok(forwards.every((page, i) => page.length === limit || i === forwards.length - 1), `full pages of ${limit}`);
-        equal((await pages(store, { limit, reverse: true })).flat(), [...order].reverse(), `pages of ${limit} backwards`);
+        ok(
+          forwards.every((page, i) => page.length === limit || i === forwards.length - 1),
+          `full pages of ${limit}`,
+        );
+        equal(
+          (await pages(store, { limit, reverse: true })).flat(),
+          [...order].reverse(),
+          `pages of ${limit} backwards`,
+        );
       }
       const first = await store.list({ prefix: "a", limit: 2 });
-      equal(first.entries.map(({ key }) => key), order.filter((key) => key.startsWith("a")).slice(0, 2), "list with a prefix");
+      equal(
+        first.entries.map(({ key }) => key),
+        order.filter((key) => key.startsWith("a")).slice(0, 2),
+        "list with a prefix",
+      );
       equal(first.entries[0]?.value, first.entries[0]?.key, "the value of an entry");
       equal(await store.list({ prefix: "none" }), { entries: [], cursor: null }, "an empty page");
     },
@@ -238,7 +345,8 @@ export const listing: readonly Statement[] = [
       equal((await store.list({ limit: 100 })).entries.length, 100, "entries");
       await store.set("z", 1);
       ok((await store.list()).cursor !== null, "cursor of the first of two pages");
-      for (const limit of [0, -1, 1.5, NaN, Infinity, "10" as never]) await refused("KV_INVALID_VALUE", () => store.list({ limit }), `limit ${limit}`);
+      for (const limit of [0, -1, 1.5, NaN, Infinity, "10" as never])
+        await refused("KV_INVALID_VALUE", () => store.list({ limit }), `limit ${limit}`);
     },
   ],
   [
@@ -252,12 +360,20 @@ export const listing: readonly Statement[] = [
       await store.set("n00004x", 1);
       await store.set("n00000x", 1);
       const rest = ["n00004x", "n00005", "n00006", "n00007", "n00008"];
-      equal((await store.list({ cursor: first.cursor })).entries.map(({ key }) => key), rest, "the rest");
+      equal(
+        (await store.list({ cursor: first.cursor })).entries.map(({ key }) => key),
+        rest,
+        "the rest",
+      );
       if (subject.reopen === undefined || !store.supports.persistent) return;
       await store.close();
       const again = await subject.reopen(store);
       try {
-        equal((await again.list({ cursor: first.cursor })).entries.map(({ key }) => key), rest, "the rest in another store");
+        equal(
+          (await again.list({ cursor: first.cursor })).entries.map(({ key }) => key),
+          rest,
+          "the rest in another store",
+        );
       } finally {
         await again.close();
       }
@@ -270,10 +386,35 @@ export const listing: readonly Statement[] = [
       if (!store.supports.iterate) return;
       await fill(store, numbered(5));
       const { cursor } = await store.list({ limit: 2 });
-      const wrong = ["", "x", "n00002", "!!!", "AAAA", `${cursor}=`, cursor!.slice(1), 1, {}, "é", btoa("kv1>")];
-      for (const text of wrong) await refused("KV_INVALID_CURSOR", () => store.list({ cursor: text as string }), `cursor ${JSON.stringify(text)}`);
-      await refused("KV_INVALID_CURSOR", () => store.list({ cursor, reverse: true }), "the other direction");
-      await refused("KV_INVALID_CURSOR", () => store.list({ cursor, prefix: "m" }), "another prefix");
+      const wrong = [
+        "",
+        "x",
+        "n00002",
+        "!!!",
+        "AAAA",
+        `${cursor}=`,
+        cursor!.slice(1),
+        1,
+        {},
+        "é",
+        btoa("kv1>"),
+      ];
+      for (const text of wrong)
+        await refused(
+          "KV_INVALID_CURSOR",
+          () => store.list({ cursor: text as string }),
+          `cursor ${JSON.stringify(text)}`,
+        );
+      await refused(
+        "KV_INVALID_CURSOR",
+        () => store.list({ cursor, reverse: true }),
+        "the other direction",
+      );
+      await refused(
+        "KV_INVALID_CURSOR",
+        () => store.list({ cursor, prefix: "m" }),
+        "another prefix",
+      );
       await refused("KV_INVALID_CURSOR", () => store.prefix("m").list({ cursor }), "another store");
     },
   ],
@@ -284,11 +425,22 @@ export const listing: readonly Statement[] = [
       if (!store.supports.iterate) return;
       const pairs = numbered(20);
       await store.setMany(pairs.filter(([, i]) => i % 2 === 0));
-      await store.setMany(pairs.filter(([, i]) => i % 2 === 1), { expires: clock.frozen ? 1 : 0.05 });
+      await store.setMany(
+        pairs.filter(([, i]) => i % 2 === 1),
+        { expires: clock.frozen ? 1 : 0.05 },
+      );
       await clock.advance(clock.frozen ? 1000 : 50);
       const found = await pages(store, { limit: 4 });
-      equal(found.map((page) => page.length), [4, 4, 2], "the sizes of the pages");
-      equal(found.flat(), pairs.filter(([, i]) => i % 2 === 0).map(([key]) => key), "the keys");
+      equal(
+        found.map((page) => page.length),
+        [4, 4, 2],
+        "the sizes of the pages",
+      );
+      equal(
+        found.flat(),
+        pairs.filter(([, i]) => i % 2 === 0).map(([key]) => key),
+        "the keys",
+      );
     },
   ],
 ];

@@ -11,7 +11,12 @@ export const members: readonly Statement[] = [
       equal(await store.set("a", 1), "a", "set");
       equal(await store.set("a", null), "a", "set of null");
       equal(await store.del("a"), "a", "del");
-      const pairs: [string, number][] = [["c", 3], ["a", 1], ["b", 2], ["a", 4]];
+      const pairs: [string, number][] = [
+        ["c", 3],
+        ["a", 1],
+        ["b", 2],
+        ["a", 4],
+      ];
       equal(await store.setMany(pairs), ["c", "a", "b", "a"], "setMany");
       equal(await store.getMany(["a", "x", "b", "a"]), [4, null, 2, 4], "getMany");
       equal(await store.setMany(new Map([["m", 1]])), ["m"], "setMany of a Map");
@@ -28,7 +33,9 @@ export const members: readonly Statement[] = [
     "S",
     "add makes keys of 24 random alphanumeric characters",
     async ({ store }) => {
-      const keys = await Promise.all(Array.from({ length: 20 }, (_, i) => store.add(i, { metadata: i })));
+      const keys = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => store.add(i, { metadata: i })),
+      );
       equal(new Set(keys).size, 20, "different keys");
       for (const [i, key] of keys.entries()) {
         ok(/^[A-Za-z0-9]{24}$/.test(key), `a key of 24 alphanumeric characters: ${key}`);
@@ -47,7 +54,10 @@ export const members: readonly Statement[] = [
       // A client that keeps bare values tells of nothing else.
       if (first.version === null) return;
       equal(first.metadata, { by: ["ann"], "\u0000": null }, "metadata");
-      ok(/^[0-9a-f]{20}$/.test(first.version), `a version of 20 hexadecimal digits: ${first.version}`);
+      ok(
+        /^[0-9a-f]{20}$/.test(first.version),
+        `a version of 20 hexadecimal digits: ${first.version}`,
+      );
       let { version } = first;
       for (let i = 0; i < 20; i++) {
         await store.set("key", { a: 1 });
@@ -56,8 +66,14 @@ export const members: readonly Statement[] = [
         version = next.version!;
         equal(next.metadata, null, "metadata after a rewrite without");
       }
-      const listed = store.supports.iterate ? (await store.list()).entries : [await store.entry("key")];
-      equal(listed, [{ key: "key", value: { a: 1 }, version, expires: null, metadata: null }], "list");
+      const listed = store.supports.iterate
+        ? (await store.list()).entries
+        : [await store.entry("key")];
+      equal(
+        listed,
+        [{ key: "key", value: { a: 1 }, version, expires: null, metadata: null }],
+        "list",
+      );
     },
   ],
   [
@@ -100,7 +116,12 @@ export const members: readonly Statement[] = [
       equal((await entry("c"))?.value, 1, "entry");
       if (store.supports.iterate) equal(await keys(), ["c"], "keys");
       equal((await (store as unknown as Promise<Store>)) === store, true, "await of a store");
-      for (const work of [() => store.get(1 as never), () => store.set("", 1), () => store.add(1n as never), () => store.list({ limit: 0 })]) {
+      for (const work of [
+        () => store.get(1 as never),
+        () => store.set("", 1),
+        () => store.add(1n as never),
+        () => store.list({ limit: 0 }),
+      ]) {
         const result: unknown = work();
         ok(result instanceof Promise, "a refusal is a rejection");
         await (result as Promise<unknown>).catch(() => {});
@@ -112,10 +133,19 @@ export const members: readonly Statement[] = [
     "all gives the keys that start with the filter, which they keep",
     async ({ store }) => {
       if (!store.supports.iterate) return;
-      await store.setMany([["a:1", 1], ["a:2", 2], ["b:1", 3], ["a", 4]]);
+      await store.setMany([
+        ["a:1", 1],
+        ["a:2", 2],
+        ["b:1", 3],
+        ["a", 4],
+      ]);
       equal(sorted(Object.keys(await store.all("a:"))), ["a:1", "a:2"], "all with a filter");
       equal(sorted(Object.keys(await store.all())), ["a", "a:1", "a:2", "b:1"], "all");
-      equal(sorted(Object.keys(await store.prefix("a:").all("1"))), ["1"], "all of a prefix with a filter");
+      equal(
+        sorted(Object.keys(await store.prefix("a:").all("1"))),
+        ["1"],
+        "all of a prefix with a filter",
+      );
       await refused("KV_INVALID_KEY", () => store.all(1 as never), "a filter that is no text");
     },
   ],

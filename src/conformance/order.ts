@@ -16,9 +16,12 @@ interface Call {
 const PREFIX = "o:";
 
 const entriesIn = (records: Map<string, Json>, prefix: string): [string, Json][] =>
-  sorted([...records.keys()].filter((key) => key.startsWith(prefix) && key !== prefix)).map((key) => [key.slice(prefix.length), records.get(key)!]);
+  sorted([...records.keys()].filter((key) => key.startsWith(prefix) && key !== prefix)).map(
+    (key) => [key.slice(prefix.length), records.get(key)!],
+  );
 
-const byKey = (pairs: [string, unknown][]): [string, unknown][] => sorted(pairs.map(([key]) => key)).map((key) => pairs.find(([other]) => other === key)!);
+const byKey = (pairs: [string, unknown][]): [string, unknown][] =>
+  sorted(pairs.map(([key]) => key)).map((key) => pairs.find(([other]) => other === key)!);
 
 /** Every kind of call on one key, directly or through a prefix. */
 function callsOn(inner: string, prefix: string, value: number): Call[] {
@@ -27,25 +30,80 @@ function callsOn(inner: string, prefix: string, value: number): Call[] {
   const put = (records: Map<string, Json>): void => void records.set(key, value);
   const drop = (records: Map<string, Json>): void => void records.delete(key);
   const read = (records: Map<string, Json>): Json => records.get(key) ?? null;
-  const clear = (records: Map<string, Json>): void => [...records.keys()].filter((other) => other.startsWith(prefix) && other !== prefix).forEach((other) => records.delete(other));
-  const call = (name: string, run: Call["run"], model: Call["model"]): Call => ({ name: `${name}(${JSON.stringify(key)})`, run: (store) => run(part(store)), model });
+  const clear = (records: Map<string, Json>): void =>
+    [...records.keys()]
+      .filter((other) => other.startsWith(prefix) && other !== prefix)
+      .forEach((other) => records.delete(other));
+  const call = (name: string, run: Call["run"], model: Call["model"]): Call => ({
+    name: `${name}(${JSON.stringify(key)})`,
+    run: (store) => run(part(store)),
+    model,
+  });
   return [
     call("set", (store) => store.set(inner, value), put),
     call("del", (store) => store.del(inner), drop),
-    call("setMany", (store) => store.setMany([["z", value], [inner, value]]), (records) => (put(records), void records.set(`${prefix}z`, value))),
-    call("delMany", (store) => store.delMany([inner, "z"]), (records) => (drop(records), void records.delete(`${prefix}z`))),
-    call("touch", (store) => store.touch(inner, "1h"), (records) => records.has(key)),
+    call(
+      "setMany",
+      (store) =>
+        store.setMany([
+          ["z", value],
+          [inner, value],
+        ]),
+      (records) => (put(records), void records.set(`${prefix}z`, value)),
+    ),
+    call(
+      "delMany",
+      (store) => store.delMany([inner, "z"]),
+      (records) => (drop(records), void records.delete(`${prefix}z`)),
+    ),
+    call(
+      "touch",
+      (store) => store.touch(inner, "1h"),
+      (records) => records.has(key),
+    ),
     call("clear", (store) => store.clear(), clear),
-    call("prune", (store) => store.prune(), () => 0),
+    call(
+      "prune",
+      (store) => store.prune(),
+      () => 0,
+    ),
     call("get", (store) => store.get(inner), read),
-    call("has", (store) => store.has(inner), (records) => records.has(key)),
-    call("getMany", (store) => store.getMany([inner, "y"]), (records) => [read(records), records.get(`${prefix}y`) ?? null]),
+    call(
+      "has",
+      (store) => store.has(inner),
+      (records) => records.has(key),
+    ),
+    call(
+      "getMany",
+      (store) => store.getMany([inner, "y"]),
+      (records) => [read(records), records.get(`${prefix}y`) ?? null],
+    ),
     call("entry", async (store) => (await store.entry(inner))?.value ?? null, read),
-    call("keys", async (store) => sorted(await store.keys()), (records) => entriesIn(records, prefix).map(([found]) => found)),
-    call("values", async (store) => (await store.values()).length, (records) => entriesIn(records, prefix).length),
-    call("entries", async (store) => byKey(await store.entries()), (records) => entriesIn(records, prefix)),
-    call("all", (store) => store.all(), (records) => Object.fromEntries(entriesIn(records, prefix))),
-    call("list", async (store) => byKey((await store.list()).entries.map((entry) => [entry.key, entry.value])), (records) => entriesIn(records, prefix)),
+    call(
+      "keys",
+      async (store) => sorted(await store.keys()),
+      (records) => entriesIn(records, prefix).map(([found]) => found),
+    ),
+    call(
+      "values",
+      async (store) => (await store.values()).length,
+      (records) => entriesIn(records, prefix).length,
+    ),
+    call(
+      "entries",
+      async (store) => byKey(await store.entries()),
+      (records) => entriesIn(records, prefix),
+    ),
+    call(
+      "all",
+      (store) => store.all(),
+      (records) => Object.fromEntries(entriesIn(records, prefix)),
+    ),
+    call(
+      "list",
+      async (store) => byKey((await store.list()).entries.map((entry) => [entry.key, entry.value])),
+      (records) => entriesIn(records, prefix),
+    ),
   ];
 }
 
@@ -57,9 +115,16 @@ const commitOn = (key: string, value: number): Call => ({
 
 function allCalls(store: Store): Call[] {
   let value = 0;
-  const calls = [...callsOn("a", "", ++value), ...callsOn("b", "", ++value), ...callsOn("a", PREFIX, ++value)];
-  if (store.supports.atomic !== "no") calls.push(commitOn("a", ++value), commitOn(`${PREFIX}a`, ++value));
-  return store.supports.iterate ? calls : calls.filter(({ name }) => !/^(clear|prune|keys|values|entries|all|list)/.test(name));
+  const calls = [
+    ...callsOn("a", "", ++value),
+    ...callsOn("b", "", ++value),
+    ...callsOn("a", PREFIX, ++value),
+  ];
+  if (store.supports.atomic !== "no")
+    calls.push(commitOn("a", ++value), commitOn(`${PREFIX}a`, ++value));
+  return store.supports.iterate
+    ? calls
+    : calls.filter(({ name }) => !/^(clear|prune|keys|values|entries|all|list)/.test(name));
 }
 
 /** Makes all calls without awaiting any, and compares each result and what is stored with the model. */
@@ -69,17 +134,23 @@ async function check(store: Store, calls: readonly Call[]): Promise<void> {
   const expected = calls.map(({ model }) => model(records));
   const results = await Promise.all(calls.map(({ run }) => run(store)));
   calls.forEach(({ name }, i) => {
-    if (expected[i] !== undefined) equal(results[i], expected[i], `${name}, the call ${i + 1} of ${names}`);
+    if (expected[i] !== undefined)
+      equal(results[i], expected[i], `${name}, the call ${i + 1} of ${names}`);
   });
   const keys = ["a", "b", "z", `${PREFIX}a`, `${PREFIX}b`, `${PREFIX}z`];
-  equal(await store.getMany(keys), keys.map((key) => records.get(key) ?? null), `what is stored after ${names}`);
+  equal(
+    await store.getMany(keys),
+    keys.map((key) => records.get(key) ?? null),
+    `what is stored after ${names}`,
+  );
 }
 
 const reset = async (store: Store): Promise<void> => {
   await store.delMany(["a", "b", "z", `${PREFIX}a`, `${PREFIX}b`, `${PREFIX}z`]);
 };
 
-const pick = (calls: readonly Call[], ...names: string[]): Call[] => names.map((name) => calls.find((call) => call.name.startsWith(`${name}(`))!).filter(Boolean);
+const pick = (calls: readonly Call[], ...names: string[]): Call[] =>
+  names.map((name) => calls.find((call) => call.name.startsWith(`${name}(`))!).filter(Boolean);
 
 /** Statements O1 to O3: calls that are not awaited take effect in call order. */
 export const order: readonly Statement[] = [
@@ -88,7 +159,22 @@ export const order: readonly Statement[] = [
     "writes that are not awaited take effect in call order",
     async ({ store }) => {
       const calls = allCalls(store);
-      const pairs = [["clear", "set"], ["set", "clear"], ["setMany", "set"], ["setMany", "del"], ["delMany", "set"], ["set", "delMany"], ["commit", "set"], ["commit", "del"], ["set", "commit"], ["touch", "del"], ["clear", "setMany"], ["setMany", "clear"], ["del", "setMany"], ["prune", "set"]];
+      const pairs = [
+        ["clear", "set"],
+        ["set", "clear"],
+        ["setMany", "set"],
+        ["setMany", "del"],
+        ["delMany", "set"],
+        ["set", "delMany"],
+        ["commit", "set"],
+        ["commit", "del"],
+        ["set", "commit"],
+        ["touch", "del"],
+        ["clear", "setMany"],
+        ["setMany", "clear"],
+        ["del", "setMany"],
+        ["prune", "set"],
+      ];
       for (const names of pairs) {
         await reset(store);
         await check(store, pick(calls, "set", ...names));
@@ -106,26 +192,42 @@ export const order: readonly Statement[] = [
         await check(store, pick(calls, "set", ...reads, write, ...reads));
       }
       if (!store.supports.iterate) return;
-      const [key, keys] = await Promise.all([store.prefix("added:").add(1), store.prefix("added:").keys()]);
+      const [key, keys] = await Promise.all([
+        store.prefix("added:").add(1),
+        store.prefix("added:").keys(),
+      ]);
       equal(keys, [key], "what keys() finds behind add()");
       await store.del(`added:${key}`);
       await reset(store);
-      const write = store.setMany([["a", 1], ["b", 2]]);
+      const write = store.setMany([
+        ["a", 1],
+        ["b", 2],
+      ]);
       const found: unknown[] = [];
       for await (const [key] of store) found.push(key);
       await write;
-      equal(sorted(found as string[]), ["a", "b"], "what an iteration finds that begins after setMany()");
+      equal(
+        sorted(found as string[]),
+        ["a", "b"],
+        "what an iteration finds that begins after setMany()",
+      );
     },
   ],
   [
     "O3",
     "an operation that fails neither delays nor reorders later ones",
     async ({ store }) => {
-      const failed = (work: Promise<unknown>): Promise<unknown> => refused("KV_INVALID_VALUE", () => work, "a write that fails");
+      const failed = (work: Promise<unknown>): Promise<unknown> =>
+        refused("KV_INVALID_VALUE", () => work, "a write that fails");
       const results = await Promise.all([
         store.set("a", 1),
         failed(store.set("a", (() => 1) as never)),
-        failed(store.setMany([["a", 2], ["b", Symbol("no") as never]])),
+        failed(
+          store.setMany([
+            ["a", 2],
+            ["b", Symbol("no") as never],
+          ]),
+        ),
         store.get("a"),
         store.set("a", 3),
         failed(store.add(null)),
@@ -140,7 +242,11 @@ export const order: readonly Statement[] = [
     async ({ store, subject }) => {
       const fc = await loadFastCheck();
       const calls = allCalls(store);
-      const sequence: FastCheck.Arbitrary<Call[]> = fc.array(fc.constantFrom(...calls), { minLength: 2, maxLength: 10, size: "max" });
+      const sequence: FastCheck.Arbitrary<Call[]> = fc.array(fc.constantFrom(...calls), {
+        minLength: 2,
+        maxLength: 10,
+        size: "max",
+      });
       const property = fc.asyncProperty(sequence, async (steps) => {
         await reset(store);
         await check(store, steps);

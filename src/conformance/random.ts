@@ -8,7 +8,10 @@ export async function loadFastCheck(): Promise<typeof FastCheck> {
   try {
     fastCheck = await import("fast-check");
   } catch (cause) {
-    throw new Error("the model-based statement needs fast-check: npm install --save-dev fast-check", { cause });
+    throw new Error(
+      "the model-based statement needs fast-check: npm install --save-dev fast-check",
+      { cause },
+    );
   }
   requireVersion("anykv/conformance", "fast-check", "3", fastCheck.__version);
   return fastCheck;

@@ -31,9 +31,17 @@ export const VALUES: readonly Json[] = [
   {},
   [null, [], {}, [[["deep"]]]],
   { a: null, b: [1, "2", false], c: { d: { e: {} } } },
-  { "": 1, " ": 2, "a.b": 3, "漢": 4, "\u0000": 5, "\ud800": 6 },
-  // oxlint-disable-next-line unicorn/no-thenable -- such data exists, and must not be taken for a promise
-  { constructor: 1, toString: "x", hasOwnProperty: null, valueOf: [1], length: 0, then: "no promise" },
+  { "": 1, " ": 2, "a.b": 3, 漢: 4, "\u0000": 5, "\ud800": 6 },
+  {
+    constructor: 1,
+    toString: "x",
+    hasOwnProperty: null,
+    valueOf: [1],
+    length: 0,
+    // Such data exists, and is not a promise.
+    // oxlint-disable-next-line unicorn/no-thenable
+    then: "no promise",
+  },
   JSON.parse('{"__proto__":{"polluted":true},"a":{"__proto__":1}}') as Json,
   { value: 1, expires: 1, version: "x", metadata: 2, kv: 1 },
   { type: "Buffer", data: [1, 2, 3] },
@@ -131,4 +139,26 @@ export const KEYS: readonly string[] = [
 ];
 
 /** Prefixes that would match too much, or nothing, if anybody took them for a pattern. */
-export const PREFIXES: readonly string[] = ["", "a", "A", "a:", "a_", "a%", "%", "_", "*", "?", "[a]", "\\", "/", "../", "key", "y", "é", "e", "🎉", "\u0000", "__proto__"];
+export const PREFIXES: readonly string[] = [
+  "",
+  "a",
+  "A",
+  "a:",
+  "a_",
+  "a%",
+  "%",
+  "_",
+  "*",
+  "?",
+  "[a]",
+  "\\",
+  "/",
+  "../",
+  "key",
+  "y",
+  "é",
+  "e",
+  "🎉",
+  "\u0000",
+  "__proto__",
+];

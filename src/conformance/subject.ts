@@ -41,7 +41,12 @@ export interface Trial {
   readonly subject: Subject;
 }
 
-export type Statement = readonly [id: string, text: string, body: (trial: Trial) => Promise<void>, when?: (subject: Subject) => boolean];
+export type Statement = readonly [
+  id: string,
+  text: string,
+  body: (trial: Trial) => Promise<void>,
+  when?: (subject: Subject) => boolean,
+];
 
 /** The statements as tests over a subject. */
 export function testsOf(subject: Subject, statements: readonly Statement[]): ConformanceTest[] {

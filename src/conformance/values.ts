@@ -55,7 +55,10 @@ export const values: readonly Statement[] = [
     "a value of 300,000 characters comes back unchanged",
     async ({ store }) => {
       if (store.supports.valueBytes < 2_000_000) return;
-      const value: Json = { text: "é🎉x".repeat(75_000), list: Array.from({ length: 5000 }, (_, i) => i) };
+      const value: Json = {
+        text: "é🎉x".repeat(75_000),
+        list: Array.from({ length: 5000 }, (_, i) => i),
+      };
       await store.set("key", value);
       equal(await store.get("key"), value, "get");
     },
@@ -92,12 +95,31 @@ export const values: readonly Statement[] = [
     async ({ store }) => {
       await store.set("key", "before");
       for (const [what, value, path] of REFUSED) {
-        const error = await refused("KV_INVALID_VALUE", () => store.set("key", value as never), what);
-        ok(error.message.startsWith(path), `the message for ${what} starts with its path: ${error.message}`);
+        const error = await refused(
+          "KV_INVALID_VALUE",
+          () => store.set("key", value as never),
+          what,
+        );
+        ok(
+          error.message.startsWith(path),
+          `the message for ${what} starts with its path: ${error.message}`,
+        );
         await refused("KV_INVALID_VALUE", () => store.set("new", value as never), what);
         await refused("KV_INVALID_VALUE", () => store.add(value as never), `add of ${what}`);
-        await refused("KV_INVALID_VALUE", () => store.setMany([["new", 1], ["key", value as never]]), `setMany with ${what}`);
-        await refused("KV_INVALID_VALUE", () => store.set("new", 1, { metadata: { a: value } }), `metadata with ${what}`);
+        await refused(
+          "KV_INVALID_VALUE",
+          () =>
+            store.setMany([
+              ["new", 1],
+              ["key", value as never],
+            ]),
+          `setMany with ${what}`,
+        );
+        await refused(
+          "KV_INVALID_VALUE",
+          () => store.set("new", 1, { metadata: { a: value } }),
+          `metadata with ${what}`,
+        );
       }
       equal(await store.get("key"), "before", "what was stored");
       equal(await store.has("new"), false, "has of the refused key");
@@ -125,7 +147,8 @@ export const values: readonly Statement[] = [
     "V2",
     "adding nothing is refused",
     async ({ store }) => {
-      for (const nothing of [null, undefined]) await refused("KV_INVALID_VALUE", () => store.add(nothing), `add of ${nothing}`);
+      for (const nothing of [null, undefined])
+        await refused("KV_INVALID_VALUE", () => store.add(nothing), `add of ${nothing}`);
       if (store.supports.iterate) equal(await store.keys(), [], "keys");
     },
   ],
@@ -177,7 +200,11 @@ export const values: readonly Statement[] = [
       if (valueBytes > 64_000_000) return;
       await store.set("key", "before");
       await refused("KV_TOO_LARGE", () => store.set("key", "x".repeat(valueBytes)), "set");
-      await refused("KV_TOO_LARGE", () => store.set("new", "x".repeat(valueBytes + 1)), "set of a new key");
+      await refused(
+        "KV_TOO_LARGE",
+        () => store.set("new", "x".repeat(valueBytes + 1)),
+        "set of a new key",
+      );
       equal(await store.get("key"), "before", "what was stored");
       equal(await store.get("new"), null, "the refused key");
     },

@@ -26,7 +26,9 @@ export interface LevelIterator {
 }
 
 /** One change of a batch. */
-export type LevelOperation = { type: "put"; key: string; value: string } | { type: "del"; key: string };
+export type LevelOperation =
+  | { type: "put"; key: string; value: string }
+  | { type: "del"; key: string };
 
 /** The part of an abstract-level database that is used: `level`, `classic-level`, `browser-level`, `memory-level`, their sublevels. */
 export interface LevelClient {
@@ -55,7 +57,9 @@ const locks = new WeakMap<object, KeyedLock>();
 /** The database that a sublevel is a part of, and what the keys of the sublevel have in front there. */
 export function rootOf(db: LevelClient): { root: LevelClient; before: string } {
   const isSublevel = typeof db.prefix === "string" && typeof db.db === "object" && db.db !== null;
-  return isSublevel ? { root: db.db as LevelClient, before: db.prefix as string } : { root: db, before: "" };
+  return isSublevel
+    ? { root: db.db as LevelClient, before: db.prefix as string }
+    : { root: db, before: "" };
 }
 
 /** The lock of all stores over a database. */
@@ -63,7 +67,13 @@ export function lockOf(db: LevelClient): KeyedLock {
   const { root, before } = rootOf(db);
   const lock = locks.get(root) ?? keyedLock();
   locks.set(root, lock);
-  return before === "" ? lock : (keys, task) => lock(keys.map((key) => before + key), task);
+  return before === ""
+    ? lock
+    : (keys, task) =>
+        lock(
+          keys.map((key) => before + key),
+          task,
+        );
 }
 
 /** @throws {KvError} KV_INVALID_CLIENT for a database of another order; what the database says when it cannot be opened. */
@@ -72,13 +82,22 @@ export async function opened(db: LevelClient): Promise<void> {
   await (db.status === "opening" ? db.open() : db.open({ passive: true }));
   const { utf8, buffer, view } = db.supports?.encodings ?? {};
   if (!utf8 || buffer || view) return;
-  throw new KvError("KV_INVALID_CLIENT", 'this database sorts its keys by UTF-16 units: open it with storeEncoding "buffer" or "view"');
+  throw new KvError(
+    "KV_INVALID_CLIENT",
+    'this database sorts its keys by UTF-16 units: open it with storeEncoding "buffer" or "view"',
+  );
 }
 
 function rangeOf({ prefix, after, reverse }: PageQuery): LevelRange {
   const end = reverse ? (after ?? prefixEnd(prefix)) : prefixEnd(prefix);
   const start = reverse || after === null ? { gte: prefix } : { gt: after };
-  return { ...UTF8, ...start, ...(end === null ? {} : { lt: end }), reverse, highWaterMarkBytes: PAGE_LENGTH };
+  return {
+    ...UTF8,
+    ...start,
+    ...(end === null ? {} : { lt: end }),
+    reverse,
+    highWaterMarkBytes: PAGE_LENGTH,
+  };
 }
 
 /** Old versions throw for a missing key. */

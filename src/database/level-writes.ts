@@ -11,8 +11,10 @@ interface Job {
 /** How many operations one batch has at most, unless a single write has more. */
 const MOST = 1000;
 
-const isDiskError = (error: unknown): boolean => (Object(error) as { code?: unknown }).code === "LEVEL_IO_ERROR";
-const isFull = (error: unknown): boolean => /no space left|quota exceeded|file too large/i.test((error as Error).message);
+const isDiskError = (error: unknown): boolean =>
+  (Object(error) as { code?: unknown }).code === "LEVEL_IO_ERROR";
+const isFull = (error: unknown): boolean =>
+  /no space left|quota exceeded|file too large/i.test((error as Error).message);
 
 /** The error for a write that LevelDB cannot keep. */
 function refusal(cause: unknown): unknown {
@@ -39,7 +41,9 @@ class LevelWrites {
   }
 
   write(db: LevelClient, operations: readonly LevelOperation[]): Promise<void> {
-    const result = new Promise<void>((resolve, reject) => this.#queue.push({ db, operations, resolve, reject }));
+    const result = new Promise<void>((resolve, reject) =>
+      this.#queue.push({ db, operations, resolve, reject }),
+    );
     if (!this.#isRunning) void this.#run();
     return result;
   }
@@ -66,7 +70,10 @@ class LevelWrites {
   async #batch(jobs: readonly Job[]): Promise<void> {
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      await jobs[0]!.db.batch(jobs.flatMap(({ operations }) => operations), UTF8);
+      await jobs[0]!.db.batch(
+        jobs.flatMap(({ operations }) => operations),
+        UTF8,
+      );
       for (const { resolve } of jobs) resolve();
     } catch (error) {
       if (isDiskError(error)) this.#fail(error);

@@ -5,7 +5,9 @@ import type { MaybePromise } from "../types.ts";
 export interface SqliteStatement {
   get(...parameters: (string | number | Uint8Array | null)[]): unknown;
   all(...parameters: (string | number | Uint8Array | null)[]): unknown[];
-  run(...parameters: (string | number | Uint8Array | null)[]): { readonly changes: number | bigint };
+  run(...parameters: (string | number | Uint8Array | null)[]): {
+    readonly changes: number | bigint;
+  };
   iterate(...parameters: (string | number | Uint8Array | null)[]): Iterable<unknown>;
 }
 
@@ -21,15 +23,28 @@ export interface SqliteClient {
   readonly isOpen?: boolean;
 }
 
-const NAMES: { readonly [code: number]: string } = { 5: "BUSY", 6: "LOCKED", 11: "CORRUPT", 13: "FULL", 18: "TOOBIG", 26: "NOTADB" };
+const NAMES: { readonly [code: number]: string } = {
+  5: "BUSY",
+  6: "LOCKED",
+  11: "CORRUPT",
+  13: "FULL",
+  18: "TOOBIG",
+  26: "NOTADB",
+};
 
 /** SQLite's name of an error, e.g. `"BUSY"`; `undefined` for others than those that matter here. */
 function codeOf(error: unknown): string | undefined {
-  const { code, errcode, errno } = Object(error) as { code?: unknown; errcode?: unknown; errno?: unknown };
+  const { code, errcode, errno } = Object(error) as {
+    code?: unknown;
+    errcode?: unknown;
+    errno?: unknown;
+  };
   const number = errcode ?? errno;
   // The low byte is the kind of error, the others say more about it.
   if (typeof number === "number") return NAMES[number & 0xff];
-  return typeof code === "string" ? Object.values(NAMES).find((name) => code.startsWith(`SQLITE_${name}`)) : undefined;
+  return typeof code === "string"
+    ? Object.values(NAMES).find((name) => code.startsWith(`SQLITE_${name}`))
+    : undefined;
 }
 
 const isBusy = (error: unknown): boolean => /^(BUSY|LOCKED)$/.test(codeOf(error) ?? "");
@@ -37,9 +52,24 @@ const isBusy = (error: unknown): boolean => /^(BUSY|LOCKED)$/.test(codeOf(error)
 /** The error as this library says it, where it has a code for it. */
 function translated(cause: unknown): unknown {
   const code = codeOf(cause);
-  if (code === "FULL") return new KvError("KV_QUOTA", "the disk or the database is full: nothing was written; free disk space, or raise max_page_count", { cause });
-  if (code === "TOOBIG") return new KvError("KV_TOO_LARGE", "the value is larger than SQLite can hold: nothing was written", { cause });
-  if (code === "NOTADB" || code === "CORRUPT") return new KvError("KV_CORRUPT", "the database file is damaged, or is none: it was left as it is", { cause });
+  if (code === "FULL")
+    return new KvError(
+      "KV_QUOTA",
+      "the disk or the database is full: nothing was written; free disk space, or raise max_page_count",
+      { cause },
+    );
+  if (code === "TOOBIG")
+    return new KvError(
+      "KV_TOO_LARGE",
+      "the value is larger than SQLite can hold: nothing was written",
+      { cause },
+    );
+  if (code === "NOTADB" || code === "CORRUPT")
+    return new KvError(
+      "KV_CORRUPT",
+      "the database file is damaged, or is none: it was left as it is",
+      { cause },
+    );
   return cause;
 }
 

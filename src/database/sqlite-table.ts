@@ -22,17 +22,30 @@ export function isOurs(version: unknown): version is string {
 
 /** The same in SQL. */
 export const OURS: string = `typeof(version) = 'text' AND version GLOB '${"[0-9a-f]".repeat(20)}'`;
-const COLUMNS = "key TEXT 1 1, version TEXT 1 0, expires INTEGER 0 0, metadata TEXT 0 0, value TEXT 1 0";
+const COLUMNS =
+  "key TEXT 1 1, version TEXT 1 0, expires INTEGER 0 0, metadata TEXT 0 0, value TEXT 1 0";
 
 /** @throws {KvError} KV_INVALID_CLIENT for a name that no table can have. */
 export function quoted(name: unknown): string {
-  if (typeof name === "string" && name !== "" && !name.includes("\0") && name.isWellFormed() && !/^sqlite_/i.test(name)) return `"${name.replaceAll('"', '""')}"`;
-  throw new KvError("KV_INVALID_CLIENT", `a table cannot be called ${JSON.stringify(name)}: pass another name in the option "table"`);
+  if (
+    typeof name === "string" &&
+    name !== "" &&
+    !name.includes("\0") &&
+    name.isWellFormed() &&
+    !/^sqlite_/i.test(name)
+  )
+    return `"${name.replaceAll('"', '""')}"`;
+  throw new KvError(
+    "KV_INVALID_CLIENT",
+    `a table cannot be called ${JSON.stringify(name)}: pass another name in the option "table"`,
+  );
 }
 
 /** A statement whose rows are objects. */
 export function prepare(db: SqliteClient, sql: string): SqliteStatement {
-  const statement = db.prepare(sql) as SqliteStatement & { setReturnArrays?(enabled: boolean): void };
+  const statement = db.prepare(sql) as SqliteStatement & {
+    setReturnArrays?(enabled: boolean): void;
+  };
   // Node lets the handle's owner choose arrays for rows.
   statement.setReturnArrays?.(false);
   return statement;
@@ -41,8 +54,13 @@ export function prepare(db: SqliteClient, sql: string): SqliteStatement {
 const DEADLINES = "(expires) WHERE expires IS NOT NULL";
 
 /** What a database has under a name. Tables and indexes share their names, in any case. */
-const named = (db: SqliteClient, name: string): { type: string; tbl_name: string; sql: string | null } | undefined =>
-  (prepare(db, "SELECT type, tbl_name, sql FROM sqlite_master WHERE name = ? COLLATE NOCASE").get(name) as never) ?? undefined;
+const named = (
+  db: SqliteClient,
+  name: string,
+): { type: string; tbl_name: string; sql: string | null } | undefined =>
+  (prepare(db, "SELECT type, tbl_name, sql FROM sqlite_master WHERE name = ? COLLATE NOCASE").get(
+    name,
+  ) as never) ?? undefined;
 
 /** Makes the index of a table's deadlines, under a name that nothing else has. */
 function makeIndex(db: SqliteClient, table: string): void {
@@ -54,7 +72,8 @@ function makeIndex(db: SqliteClient, table: string): void {
 /** Renames the index of another table of this library if it has the name that a new table needs. */
 function freeName(db: SqliteClient, name: string): void {
   const found = named(db, name);
-  if (found?.type !== "index" || !found.sql?.endsWith(`ON ${quoted(found.tbl_name)} ${DEADLINES}`)) return;
+  if (found?.type !== "index" || !found.sql?.endsWith(`ON ${quoted(found.tbl_name)} ${DEADLINES}`))
+    return;
   // The name is still in use while the new index is made.
   makeIndex(db, found.tbl_name);
   db.exec(`DROP INDEX ${quoted(name)}`);
@@ -68,9 +87,18 @@ function freeName(db: SqliteClient, name: string): void {
 export function makeTable(db: SqliteClient, name: string): void {
   const table = quoted(name);
   const columns = (): string => {
-    const rows = prepare(db, `SELECT name, type, "notnull" AS required, pk FROM pragma_table_info(?)`).all(name) as { name: string; type: string; required: number; pk: number }[];
-    if (!Array.isArray(rows)) throw new KvError("KV_INVALID_CLIENT", "this SQLite handle is asynchronous: pass one of better-sqlite3, node:sqlite or bun:sqlite");
-    return rows.map((column) => `${column.name} ${column.type} ${column.required} ${column.pk}`).join(", ");
+    const rows = prepare(
+      db,
+      `SELECT name, type, "notnull" AS required, pk FROM pragma_table_info(?)`,
+    ).all(name) as { name: string; type: string; required: number; pk: number }[];
+    if (!Array.isArray(rows))
+      throw new KvError(
+        "KV_INVALID_CLIENT",
+        "this SQLite handle is asynchronous: pass one of better-sqlite3, node:sqlite or bun:sqlite",
+      );
+    return rows
+      .map((column) => `${column.name} ${column.type} ${column.required} ${column.pk}`)
+      .join(", ");
   };
   if (columns() === "") {
     atomically(db, () => {
@@ -78,13 +106,25 @@ export function makeTable(db: SqliteClient, name: string): void {
       if (columns() !== "") return;
       freeName(db, name);
       // SQLite keeps this text, comment included: it tells a later version what it meets.
-      db.exec(`CREATE TABLE ${table} (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, expires INTEGER, metadata TEXT, value TEXT NOT NULL /* anykv 1 */)`);
+      db.exec(
+        `CREATE TABLE ${table} (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, expires INTEGER, metadata TEXT, value TEXT NOT NULL /* anykv 1 */)`,
+      );
       makeIndex(db, name);
     });
   }
-  if (columns() !== COLUMNS) throw new KvError("KV_INVALID_CLIENT", `the table ${table} has other columns than a table of this library: name another one, e.g. sqlite(db, { table: "records" })`);
-  const { encoding } = prepare(db, "SELECT encoding FROM pragma_encoding").get() as { encoding: string };
-  if (encoding !== "UTF-8") throw new KvError("KV_INVALID_CLIENT", `the database keeps its texts in ${encoding}: only UTF-8 sorts keys right`);
+  if (columns() !== COLUMNS)
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      `the table ${table} has other columns than a table of this library: name another one, e.g. sqlite(db, { table: "records" })`,
+    );
+  const { encoding } = prepare(db, "SELECT encoding FROM pragma_encoding").get() as {
+    encoding: string;
+  };
+  if (encoding !== "UTF-8")
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      `the database keeps its texts in ${encoding}: only UTF-8 sorts keys right`,
+    );
 }
 
 /** How keys are asked for and read. Rows of others may have keys that are no texts: `null`. */
@@ -101,7 +141,8 @@ export function keyColumn(db: SqliteClient): KeyColumn {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return {
     sql: "CASE WHEN instr(key, char(0)) THEN CAST(key AS BLOB) ELSE key END AS key",
-    of: (key) => (typeof key === "string" ? key : key instanceof Uint8Array ? decoder.decode(key) : null),
+    of: (key) =>
+      typeof key === "string" ? key : key instanceof Uint8Array ? decoder.decode(key) : null,
   };
 }
 
@@ -110,23 +151,41 @@ export function keyColumn(db: SqliteClient): KeyColumn {
  *
  * @throws {KvError} KV_FOREIGN for a row of others, KV_CORRUPT for a damaged one.
  */
-export function recordOf(key: string, { version, expires, metadata = null, value }: Row): StoredRecord {
+export function recordOf(
+  key: string,
+  { version, expires, metadata = null, value }: Row,
+): StoredRecord {
   if (!isOurs(version)) throw foreign(key);
   observe(version);
   const deadline = expires === null ? null : Number(expires);
   if (value === undefined) return new StoredRecord(null, deadline, version, null);
   try {
     // A column of texts holds nothing else but bytes: those of a namespace.
-    return new StoredRecord((value instanceof Uint8Array ? value : JSON.parse(value as string)) as Json, deadline, version, metadata === null ? null : (JSON.parse(metadata as string) as Json));
+    return new StoredRecord(
+      (value instanceof Uint8Array ? value : JSON.parse(value as string)) as Json,
+      deadline,
+      version,
+      metadata === null ? null : (JSON.parse(metadata as string) as Json),
+    );
   } catch {
     // The engine's own message shows some of the content.
-    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key });
+    throw new KvError(
+      "KV_CORRUPT",
+      `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`,
+      { key },
+    );
   }
 }
 
 /** The conditions on a key for a range of keys, and their parameters. */
-export function within(prefix: string, after: string | null, reverse: boolean): [sql: string, parameters: string[]] {
+export function within(
+  prefix: string,
+  after: string | null,
+  reverse: boolean,
+): [sql: string, parameters: string[]] {
   const end = reverse && after !== null ? after : prefixEnd(prefix);
   const [compare, start] = reverse || after === null ? [">=", prefix] : [">", after];
-  return end === null ? [`key ${compare} ?`, [start]] : [`key ${compare} ? AND key < ?`, [start, end]];
+  return end === null
+    ? [`key ${compare} ?`, [start]]
+    : [`key ${compare} ? AND key < ?`, [start, end]];
 }

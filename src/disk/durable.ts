@@ -4,7 +4,10 @@ import { builtin } from "./node.ts";
 const fs = builtin("node:fs");
 const { setTimeout: sleep } = builtin("node:timers/promises");
 
-const sync = (fd: number): Promise<void> => new Promise((resolve, reject) => fs.fsync(fd, (error) => (error === null ? resolve() : reject(error))));
+const sync = (fd: number): Promise<void> =>
+  new Promise((resolve, reject) =>
+    fs.fsync(fd, (error) => (error === null ? resolve() : reject(error))),
+  );
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
 /**
@@ -13,7 +16,11 @@ const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoExc
  * @param finish what else to do with the open file before that.
  * @throws {KvError} KV_QUOTA when the disk, a quota or a limit of file sizes is full; whatever else the file system says.
  */
-export async function writeDurably(path: string, data: string | Uint8Array, finish?: (fd: number) => void): Promise<void> {
+export async function writeDurably(
+  path: string,
+  data: string | Uint8Array,
+  finish?: (fd: number) => void,
+): Promise<void> {
   try {
     const fd = fs.openSync(path, "w");
     try {
@@ -25,7 +32,12 @@ export async function writeDurably(path: string, data: string | Uint8Array, fini
     }
   } catch (cause) {
     fs.rmSync(path, { force: true });
-    if (["ENOSPC", "EDQUOT", "EFBIG"].includes(codeOf(cause) ?? "")) throw new KvError("KV_QUOTA", `there is no space for ${path}: nothing was written; free some on the disk`, { cause });
+    if (["ENOSPC", "EDQUOT", "EFBIG"].includes(codeOf(cause) ?? ""))
+      throw new KvError(
+        "KV_QUOTA",
+        `there is no space for ${path}: nothing was written; free some on the disk`,
+        { cause },
+      );
     throw cause;
   }
 }
@@ -52,7 +64,12 @@ export async function moveTo(from: string, to: string): Promise<void> {
       return fs.renameSync(from, to);
     } catch (error) {
       // Windows refuses for as long as somebody reads the file that is to be replaced.
-      if (process.platform !== "win32" || tries === 100 || !["EPERM", "EACCES", "EBUSY"].includes(codeOf(error) ?? "")) throw error;
+      if (
+        process.platform !== "win32" ||
+        tries === 100 ||
+        !["EPERM", "EACCES", "EBUSY"].includes(codeOf(error) ?? "")
+      )
+        throw error;
     }
     await sleep(10);
   }

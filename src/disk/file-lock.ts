@@ -26,7 +26,10 @@ const HELD = "held";
 const YIELD_MS = 2;
 const LEFTOVER_MS = 600_000;
 // What a rename onto a directory with something in it fails with; on Windows also onto an empty one.
-const isRefusal = (code: string): boolean => (process.platform === "win32" ? ["EPERM", "EACCES", "EBUSY"] : ["ENOTEMPTY", "EEXIST"]).includes(code);
+const isRefusal = (code: string): boolean =>
+  (process.platform === "win32" ? ["EPERM", "EACCES", "EBUSY"] : ["ENOTEMPTY", "EEXIST"]).includes(
+    code,
+  );
 
 const quietly = <T>(task: () => T): T | undefined => {
   try {
@@ -87,12 +90,15 @@ function lookAt(pid: number | "self"): { state: string; start: string } {
 // Process numbers mean something only on one machine, in one container, until the next boot.
 const machineName = (): string =>
   createHash("sha256")
-    .update(`${quietly(hostname)} ${unlessExhausted(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1"))} ${quietly(() => fs.readlinkSync("/proc/self/ns/pid"))}`)
+    .update(
+      `${quietly(hostname)} ${unlessExhausted(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1"))} ${quietly(() => fs.readlinkSync("/proc/self/ns/pid"))}`,
+    )
     .digest("hex")
     .slice(0, 8);
 let machine: string | undefined;
 
-const newToken = (): string => `${(machine ??= machineName())}-${process.pid}-${lookAt("self").start}-${randomBytes(8).toString("hex")}`;
+const newToken = (): string =>
+  `${(machine ??= machineName())}-${process.pid}-${lookAt("self").start}-${randomBytes(8).toString("hex")}`;
 
 /** Whether the process behind a token has certainly ended. */
 function isDead(token: string): boolean {
@@ -153,14 +159,17 @@ export function fileLock(work: string, patience = 30_000): FileLock {
   /** Whether others are here; removes what dead ones left. */
   function others(): boolean {
     const names = quietly(() => fs.readdirSync(work)) ?? [];
-    return names.filter((name) => {
-      if (name === HELD) return !isRemoved(held);
-      const ours = TOKEN.test(name.replace(/\.dead$/, ""));
-      const age = Date.now() - (quietly(() => fs.statSync(join(work, name)).mtimeMs) ?? Date.now());
-      if (!ours || !(name.endsWith(".dead") || isDead(name) || age > LEFTOVER_MS)) return ours;
-      quietly(() => fs.rmSync(join(work, name), { recursive: true, force: true }));
-      return false;
-    }).length > 0;
+    return (
+      names.filter((name) => {
+        if (name === HELD) return !isRemoved(held);
+        const ours = TOKEN.test(name.replace(/\.dead$/, ""));
+        const age =
+          Date.now() - (quietly(() => fs.statSync(join(work, name)).mtimeMs) ?? Date.now());
+        if (!ours || !(name.endsWith(".dead") || isDead(name) || age > LEFTOVER_MS)) return ours;
+        quietly(() => fs.rmSync(join(work, name), { recursive: true, force: true }));
+        return false;
+      }).length > 0
+    );
   }
 
   function release(folder: string, token: string): void {
@@ -192,8 +201,7 @@ export function fileLock(work: string, patience = 30_000): FileLock {
           // Nobody is in, and yet nobody gets in: not a file system that locks can be made of.
           if (++vain > 200) throw new KvError("KV_CONNECTION", `no lock can be made in ${work}`);
           quietly(() => fs.rmdirSync(held));
-        }
-        else {
+        } else {
           // Each file that the holder makes moves the time of its directory.
           const sight = `${holder} ${quietly(() => fs.statSync(join(held, holder)).mtimeMs)}`;
           if (sight !== seen) [seen, since] = [sight, performance.now()];

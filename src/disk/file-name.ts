@@ -57,7 +57,9 @@ export function keyOf(name: string): string | null {
 export function mayStartWith(name: string, prefix: string): boolean {
   const shown = HASHED.exec(name)?.[1];
   if (shown === undefined) return keyOf(name)?.startsWith(prefix) ?? false;
-  const head = shown.replace(/^%(6[1-9a-f]|7[0-9a])/, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  const head = shown.replace(/^%(6[1-9a-f]|7[0-9a])/, (_, hex: string) =>
+    String.fromCharCode(parseInt(hex, 16)),
+  );
   const wanted = encode(prefix);
   return wanted.startsWith(head) || head.startsWith(wanted);
 }

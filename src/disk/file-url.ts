@@ -15,7 +15,8 @@ function realPath(path: string, links = 0): string {
   try {
     return fs.realpathSync.native(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(path) === path || links > 40) throw error;
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(path) === path || links > 40)
+      throw error;
   }
   const real = join(realPath(dirname(path), links), basename(path));
   let target: string;
@@ -35,7 +36,11 @@ function realPath(path: string, links = 0): string {
 export function pathOf(client: FileUrl | string, type: string): string {
   const href = typeof client === "string" ? client : client.href;
   if (fileURLToPath === undefined) {
-    throw new KvError("KV_INVALID_CLIENT", "there is no file system here: files and folders need Node 22.3 or later, Bun or Deno", { client: type });
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      "there is no file system here: files and folders need Node 22.3 or later, Bun or Deno",
+      { client: type },
+    );
   }
   try {
     if (!href.startsWith("file://")) throw new TypeError("the path is relative");
@@ -48,7 +53,11 @@ export function pathOf(client: FileUrl | string, type: string): string {
     // Only what is wrong with the path itself: of all else, such as a permission that is missing, the file system speaks for itself.
     const { name, code } = cause as NodeJS.ErrnoException;
     if (!/^(Type|URI)Error$/.test(name) && code !== "ENOTDIR") throw cause;
-    throw new KvError("KV_INVALID_CLIENT", `${href} names no path: make the URL with pathToFileURL() of "node:url"`, { client: type, cause });
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      `${href} names no path: make the URL with pathToFileURL() of "node:url"`,
+      { client: type, cause },
+    );
   }
 }
 

@@ -66,7 +66,8 @@ function headOf(path: string): string | null {
   }
 }
 
-const timeOf = (path: string): number | undefined => fs.statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+const timeOf = (path: string): number | undefined =>
+  fs.statSync(path, { throwIfNoEntry: false })?.mtimeMs;
 
 /**
  * Reads the records of a folder. A small file is read several times faster at once than by a way round through Node's
@@ -95,17 +96,28 @@ export class FolderFiles {
     if (found !== null) return found[1];
     // What is whole and not ours is somebody else's, whatever it starts with.
     if (!OURS.test(text) || json(text) !== undefined) throw foreign(key);
-    throw new KvError("KV_CORRUPT", `the file of ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key });
+    throw new KvError(
+      "KV_CORRUPT",
+      `the file of ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`,
+      { key },
+    );
   }
 
   /** The names of all files that may hold a key under the prefix. */
   async names(prefix: string): Promise<string[]> {
-    const names = new Set(this.#journal.names().filter((name) => !name.endsWith(REMOVED) && mayStartWith(name, prefix)));
+    const names = new Set(
+      this.#journal.names().filter((name) => !name.endsWith(REMOVED) && mayStartWith(name, prefix)),
+    );
     // On some file systems a file that is replaced while its folder is read does not show: then it is read again.
-    for (let time: number | undefined, tries = 0; tries < 3 && timeOf(this.#root) !== time; tries++) {
+    for (
+      let time: number | undefined, tries = 0;
+      tries < 3 && timeOf(this.#root) !== time;
+      tries++
+    ) {
       time = timeOf(this.#root);
       try {
-        for (const name of await readdir(this.#root)) if (mayStartWith(name, prefix)) names.add(name);
+        for (const name of await readdir(this.#root))
+          if (mayStartWith(name, prefix)) names.add(name);
       } catch (error) {
         if (codeOf(error) !== "ENOENT") throw error;
       }
@@ -114,7 +126,11 @@ export class FolderFiles {
   }
 
   /** The records in files of these names, as they are when their turn comes. A `null` comes behind so many that they are enough for now. */
-  async *read(names: readonly string[], prefix: string, values: boolean): AsyncGenerator<Pair | null> {
+  async *read(
+    names: readonly string[],
+    prefix: string,
+    values: boolean,
+  ): AsyncGenerator<Pair | null> {
     let length = 0;
     for (let i = 0; i < names.length; i++) {
       if (i % BATCH === BATCH - 1) await turn();
@@ -148,5 +164,9 @@ export class FolderFiles {
 
 /** The error for a folder that stands where the file of a key belongs. */
 export function inTheWay(key: string): KvError {
-  return new KvError("KV_FOREIGN", `a folder stands where the file of ${JSON.stringify(key)} belongs: move it away`, { key });
+  return new KvError(
+    "KV_FOREIGN",
+    `a folder stands where the file of ${JSON.stringify(key)} belongs: move it away`,
+    { key },
+  );
 }

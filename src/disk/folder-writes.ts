@@ -30,7 +30,11 @@ function changesOf(root: string, { changes }: Draft): Change[] {
   return found;
 }
 
-async function writeAside(changes: readonly Change[], folder: string, marks: boolean): Promise<void> {
+async function writeAside(
+  changes: readonly Change[],
+  folder: string,
+  marks: boolean,
+): Promise<void> {
   const write = async ({ name, text }: Change): Promise<void> => {
     if (text !== null) await writeDurably(join(folder, name), text);
     else if (marks) fs.writeFileSync(join(folder, name + REMOVED), "");
@@ -54,7 +58,12 @@ async function publish(root: string, changes: readonly Change[], held: Held): Pr
 let journals = 0;
 
 /** Writes the files of a draft aside; what it returns publishes them, as a whole by the journal where the draft asks for that. */
-export async function prepareFiles(root: string, journal: Journal, draft: Draft, held: Held): Promise<() => Promise<void>> {
+export async function prepareFiles(
+  root: string,
+  journal: Journal,
+  draft: Draft,
+  held: Held,
+): Promise<() => Promise<void>> {
   const changes = changesOf(root, draft);
   if (changes.length === 0) return async () => {};
   if (!draft.together || changes.length === 1) {

@@ -46,7 +46,8 @@ function parse(bytes: Uint8Array, path: string): Map<string, string> {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     const whole: unknown = JSON.parse(text);
-    if (typeof whole !== "object" || whole === null || Array.isArray(whole)) throw new TypeError("not an object");
+    if (typeof whole !== "object" || whole === null || Array.isArray(whole))
+      throw new TypeError("not an object");
     const members = new Map(membersOf(text));
     for (const [key, member] of members) {
       if (decodeRecord(member, key, false) !== null) continue;
@@ -58,12 +59,20 @@ function parse(bytes: Uint8Array, path: string): Map<string, string> {
     // An empty file, too: it is rather one that lost its content than one that never had any. The engine's own message
     // is left out but for the place: it shows some of the content.
     const [place = ""] = / \(line \d+ column \d+\)/.exec(String(cause)) ?? [];
-    throw new KvError("KV_CORRUPT", `${path} is no JSON object${place} and was left as it is: repair it, or remove it to start anew`, { client: "FILE" });
+    throw new KvError(
+      "KV_CORRUPT",
+      `${path} is no JSON object${place} and was left as it is: repair it, or remove it to start anew`,
+      { client: "FILE" },
+    );
   }
 }
 
 const same = (a: BigIntStats | undefined, b: BigIntStats | undefined): boolean =>
-  a?.ino === b?.ino && a?.size === b?.size && a?.mtimeNs === b?.mtimeNs && a?.ctimeNs === b?.ctimeNs && a?.dev === b?.dev;
+  a?.ino === b?.ino &&
+  a?.size === b?.size &&
+  a?.mtimeNs === b?.mtimeNs &&
+  a?.ctimeNs === b?.ctimeNs &&
+  a?.dev === b?.dev;
 
 /** A JSON file that holds one object, and its members as texts in memory. A missing file has none. */
 export class JsonFile {
@@ -122,7 +131,11 @@ export class JsonFile {
     this.#keys = undefined;
   }
 
-  #keep(members: Map<string, string>, stats: BigIntStats | undefined, bytes: Uint8Array | undefined): void {
+  #keep(
+    members: Map<string, string>,
+    stats: BigIntStats | undefined,
+    bytes: Uint8Array | undefined,
+  ): void {
     this.#members = members;
     this.#stats = stats;
     this.#recent = bytes;
@@ -133,7 +146,10 @@ export class JsonFile {
    * Writes the file with these changes (`null` removes) into a folder; what it returns puts it into place.
    * Call it only under the file's lock, after `members()`.
    */
-  async prepare(changes: ReadonlyMap<string, string | null>, folder: string): Promise<() => Promise<void>> {
+  async prepare(
+    changes: ReadonlyMap<string, string | null>,
+    folder: string,
+  ): Promise<() => Promise<void>> {
     const base = this.#members;
     const members = new Map(base);
     for (const [key, text] of changes) {
@@ -163,7 +179,9 @@ export class JsonFile {
       const stats = fs.statSync(this.path, { bigint: true });
       // Otherwise somebody without the lock was faster, and the file is read again.
       if (stats.ino === ino) {
-        const sameKeys = this.#members === base && [...changes.keys()].every((key) => base.has(key) === members.has(key));
+        const sameKeys =
+          this.#members === base &&
+          [...changes.keys()].every((key) => base.has(key) === members.has(key));
         if (!sameKeys) this.#keys = undefined;
         this.#keep(members, stats, bytes);
       }
@@ -181,9 +199,13 @@ export class JsonFile {
 /** The error for a write to a file with several names: a rename would change only one of them. */
 function linked(path: string): KvError {
   const advice = "remove its other names, or use symbolic links";
-  return new KvError("KV_INVALID_CLIENT", `${path} has hard links, and nothing was written: ${advice}`, {
-    client: "FILE",
-  });
+  return new KvError(
+    "KV_INVALID_CLIENT",
+    `${path} has hard links, and nothing was written: ${advice}`,
+    {
+      client: "FILE",
+    },
+  );
 }
 
 /** Gives a file the owner and mode of the one that it replaces. */

@@ -15,6 +15,9 @@ interface Builtins {
  * In a browser that was handed everything in one file it is empty, and nobody uses it; in Workers as well: what they have of Node keeps no files, and listens on no port.
  */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
-  const runtime = globalThis.navigator?.userAgent === "Cloudflare-Workers" ? undefined : (globalThis.process as Partial<NodeJS.Process> | undefined);
+  const runtime =
+    globalThis.navigator?.userAgent === "Cloudflare-Workers"
+      ? undefined
+      : (globalThis.process as Partial<NodeJS.Process> | undefined);
   return (runtime?.getBuiltinModule?.(name) ?? {}) as Builtins[Name];
 }

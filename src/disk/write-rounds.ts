@@ -36,7 +36,9 @@ interface Job {
 }
 
 /** The writing half of an adapter. */
-export interface RoundWriter extends Required<Pick<Adapter, "set" | "del" | "setMany" | "commit" | "close">> {
+export interface RoundWriter extends Required<
+  Pick<Adapter, "set" | "del" | "setMany" | "commit" | "close">
+> {
   /** Runs a task at its place among the writes. It changes the draft only when it does not throw. */
   add<T>(task: Task<T>): Promise<T>;
   /** Removes the records that still have these versions. Resolves to how many. */
@@ -52,9 +54,17 @@ export function writeRounds(target: RoundTarget): RoundWriter {
   let running: Promise<void> | null = null;
 
   /** Makes the changes of some jobs, and returns what tells their callers. */
-  async function attempt(jobs: readonly Job[], read: (key: string) => KvRecord | null, held: Held): Promise<(() => void)[]> {
+  async function attempt(
+    jobs: readonly Job[],
+    read: (key: string) => KvRecord | null,
+    held: Held,
+  ): Promise<(() => void)[]> {
     const changes: Draft["changes"] = new Map();
-    const draft: Draft = { read: (key) => (changes.has(key) ? changes.get(key)! : read(key)), changes, together: false };
+    const draft: Draft = {
+      read: (key) => (changes.has(key) ? changes.get(key)! : read(key)),
+      changes,
+      together: false,
+    };
     const done: { job: Job; result: unknown }[] = [];
     const told: (() => void)[] = [];
     for (const job of jobs) {
@@ -136,7 +146,8 @@ export function writeRounds(target: RoundTarget): RoundWriter {
     evict,
     set: (key, record) => add(({ changes }) => void changes.set(key, record)),
     del: (key) => add(({ changes }) => void changes.set(key, null)),
-    setMany: (writes) => add(({ changes }) => writes.forEach(({ key, record }) => changes.set(key, record))),
+    setMany: (writes) =>
+      add(({ changes }) => writes.forEach(({ key, record }) => changes.set(key, record))),
     commit: (checks, writes, now) =>
       add((draft) => {
         const failed = failedChecks(checks, draft.read, now);

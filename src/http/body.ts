@@ -17,11 +17,19 @@ export type Fields = { readonly [name: string]: unknown };
  *
  * @throws {KvError} KV_TOO_LARGE, KV_INVALID_VALUE when it is no JSON object, KV_CONNECTION when it does not come in time.
  */
-export async function objectIn(request: Incoming, bytes: number, milliseconds: number): Promise<Fields> {
+export async function objectIn(
+  request: Incoming,
+  bytes: number,
+  milliseconds: number,
+): Promise<Fields> {
   const [type] = (request.headers.get("content-type") ?? "").split(";");
   const encoding = request.headers.get("content-encoding") ?? "identity";
   if (type!.trim().toLowerCase() !== "application/json" || encoding !== "identity") {
-    throw new Refusal("KV_INVALID_VALUE", "the body of a request is JSON that is not compressed: content-type: application/json", 415);
+    throw new Refusal(
+      "KV_INVALID_VALUE",
+      "the body of a request is JSON that is not compressed: content-type: application/json",
+      415,
+    );
   }
   const body = parsed(await textIn(request, bytes, milliseconds));
   if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Fields;
@@ -37,15 +45,30 @@ function parsed(text: string | null): unknown {
   }
 }
 
-async function textIn({ headers, body }: Incoming, bytes: number, milliseconds: number): Promise<string | null> {
-  const tooLarge = (): KvError => new KvError("KV_TOO_LARGE", `a request has at most ${bytes} bytes here: split it`);
+async function textIn(
+  { headers, body }: Incoming,
+  bytes: number,
+  milliseconds: number,
+): Promise<string | null> {
+  const tooLarge = (): KvError =>
+    new KvError("KV_TOO_LARGE", `a request has at most ${bytes} bytes here: split it`);
   if (Number(headers.get("content-length") ?? 0) > bytes) throw tooLarge();
   if (body === null) return null;
   const reader = body.getReader();
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Refusal("KV_CONNECTION", `the body of the request was not complete after ${milliseconds / 1000} s`, 408)), milliseconds);
+    timer = setTimeout(
+      () =>
+        reject(
+          new Refusal(
+            "KV_CONNECTION",
+            `the body of the request was not complete after ${milliseconds / 1000} s`,
+            408,
+          ),
+        ),
+      milliseconds,
+    );
   });
   let text = "";
   let length = 0;

@@ -17,9 +17,13 @@ export interface EventOptions {
 }
 
 /** All entries under some keys, however large they are. */
-async function entriesOf(space: Space, keys: readonly string[]): Promise<(Entry<unknown> | null)[]> {
+async function entriesOf(
+  space: Space,
+  keys: readonly string[],
+): Promise<(Entry<unknown> | null)[]> {
   const found: (Entry<unknown> | null)[] = [];
-  while (found.length < keys.length) found.push(...(await space.get(keys.slice(found.length), true)));
+  while (found.length < keys.length)
+    found.push(...(await space.get(keys.slice(found.length), true)));
   return found;
 }
 
@@ -27,15 +31,23 @@ async function entriesOf(space: Space, keys: readonly string[]): Promise<(Entry<
  * The entries under some keys as server-sent events: now, and again whenever one of them has changed. Nothing is read while nobody takes what is there.
  * `ended` is called once, when it is over.
  */
-export function eventsOf(space: Space, keys: readonly string[], { interval, closing }: EventOptions, ended: () => void): ReadableStream<Uint8Array> {
+export function eventsOf(
+  space: Space,
+  keys: readonly string[],
+  { interval, closing }: EventOptions,
+  ended: () => void,
+): ReadableStream<Uint8Array> {
   let entries: (Entry<unknown> | null)[] = [];
   const read = async (): Promise<MaybeEntry[]> => {
     entries = await entriesOf(space, keys);
-    return entries.map((entry) => (entry === null ? missing([]) : entryOf([], { ...entry, value: null })));
+    return entries.map((entry) =>
+      entry === null ? missing([]) : entryOf([], { ...entry, value: null }),
+    );
   };
   const states = watch(space.data, keys, read, closing, { interval }).getReader();
   const encoder = new TextEncoder();
-  const event = (name: string, data: unknown): Uint8Array => encoder.encode(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+  const event = (name: string, data: unknown): Uint8Array =>
+    encoder.encode(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
   let next: Promise<Uint8Array | null> | null = null;
 
   let hasFailed = false;

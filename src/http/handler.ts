@@ -50,7 +50,15 @@ export interface HandlerOptions {
 }
 
 /** The options that {@link createHandler} and `serve()` share. */
-export const HANDLER_OPTIONS: readonly string[] = ["tokens", "limits", "cors", "log", "base", "bodyTimeout", "interval"];
+export const HANDLER_OPTIONS: readonly string[] = [
+  "tokens",
+  "limits",
+  "cors",
+  "log",
+  "base",
+  "bodyTimeout",
+  "interval",
+];
 
 interface Outcome {
   readonly operation: string | null;
@@ -59,21 +67,44 @@ interface Outcome {
 }
 
 /** {@link createHandler} for anything that has what is needed of a request. */
-export function handlerOf(store: unknown, options: HandlerOptions): (request: Incoming) => Promise<Reply> {
-  const { tokens: known, limits: given, cors = [], log, base = "", bodyTimeout, interval = 1, signal: closing } = Object(options) as HandlerOptions;
+export function handlerOf(
+  store: unknown,
+  options: HandlerOptions,
+): (request: Incoming) => Promise<Reply> {
+  const {
+    tokens: known,
+    limits: given,
+    cors = [],
+    log,
+    base = "",
+    bodyTimeout,
+    interval = 1,
+    signal: closing,
+  } = Object(options) as HandlerOptions;
   contextOfStore(store);
   const limits = limitsOf(given);
   const tokens = new Tokens(known, limits);
   const origins = originsIn(cors);
   const bodyMilliseconds = bodyTimeoutOf(bodyTimeout);
   durationOf("interval", interval, MOST_INTERVAL);
-  if (log !== undefined && typeof log !== "function") throw new KvError("KV_INVALID_VALUE", '"log" is a function');
-  if (base !== "" && !/^(\/[\w.~-]+)+$/.test(base)) throw new KvError("KV_INVALID_VALUE", '"base" is a path such as "/kv", without a slash at its end');
-  const isMetered = (name: string): boolean => tokens.grants.some(({ space, limits }) => space === name && limits.storageBytes < Infinity);
+  if (log !== undefined && typeof log !== "function")
+    throw new KvError("KV_INVALID_VALUE", '"log" is a function');
+  if (base !== "" && !/^(\/[\w.~-]+)+$/.test(base))
+    throw new KvError(
+      "KV_INVALID_VALUE",
+      '"base" is a path such as "/kv", without a slash at its end',
+    );
+  const isMetered = (name: string): boolean =>
+    tokens.grants.some(({ space, limits }) => space === name && limits.storageBytes < Infinity);
   const rooms = new Map<string, Room>();
   for (const { space: name } of tokens.grants) {
     const space = new Space(store, name);
-    if (!rooms.has(name)) rooms.set(name, { space, commits: new Commits(space, isMetered(name)), operations: new Operations(space) });
+    if (!rooms.has(name))
+      rooms.set(name, {
+        space,
+        commits: new Commits(space, isMetered(name)),
+        operations: new Operations(space),
+      });
   }
 
   // However many ask at once, the store is asked once.
@@ -90,7 +121,8 @@ export function handlerOf(store: unknown, options: HandlerOptions): (request: In
   async function perform(name: string, request: Incoming, grant: Grant): Promise<unknown> {
     const operation = OPERATIONS.get(name)!;
     grant.rate.take();
-    if (operation.isWrite && grant.isReadOnly) throw new Refusal("KV_UNAUTHORIZED", "this token may only read", 403);
+    if (operation.isWrite && grant.isReadOnly)
+      throw new Refusal("KV_UNAUTHORIZED", "this token may only read", 403);
     const fields = await objectIn(request, grant.limits.bodyBytes, bodyMilliseconds);
     const room = rooms.get(grant.space)!;
     const prepared = operation.prepare(fields, room, grant, { interval, closing });
@@ -106,9 +138,11 @@ export function handlerOf(store: unknown, options: HandlerOptions): (request: In
     let [operation, space]: [string | null, string | null] = [null, null];
     try {
       operation = operationIn(request, base);
-      if (request.method === "OPTIONS" && origins.has(request.headers.get("origin") ?? "")) return { operation, space, reply: preflight() };
+      if (request.method === "OPTIONS" && origins.has(request.headers.get("origin") ?? ""))
+        return { operation, space, reply: preflight() };
       const method = OPERATIONS.has(operation) ? "POST" : "GET";
-      if (request.method !== method) throw new Refusal("KV_NOT_SUPPORTED", `this path takes ${method}`, 405, { allow: method });
+      if (request.method !== method)
+        throw new Refusal("KV_NOT_SUPPORTED", `this path takes ${method}`, 405, { allow: method });
       if (operation === "health") return { operation, space, reply: json({ ok: true }) };
       if (operation === "ready") {
         const ok = await isReady();
@@ -118,10 +152,18 @@ export function handlerOf(store: unknown, options: HandlerOptions): (request: In
       space = grant.space;
       const result = await perform(operation, request, grant);
       if (!(result instanceof ReadableStream)) return { operation, space, reply: json(result) };
-      const headers = { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" };
+      const headers = {
+        "content-type": "text/event-stream",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+      };
       return { operation, space, reply: { status: 200, headers, body: result } };
     } catch (error) {
-      return { operation, space, reply: error instanceof Placed ? failure(error.error, error.prefix) : failure(error) };
+      return {
+        operation,
+        space,
+        reply: error instanceof Placed ? failure(error.error, error.prefix) : failure(error),
+      };
     }
   }
 
@@ -138,7 +180,15 @@ export function handlerOf(store: unknown, options: HandlerOptions): (request: In
     if (origins.size > 0) headers.vary = "origin";
     try {
       const ms = Math.round((performance.now() - began) * 1000) / 1000;
-      log?.({ time, method: request.method, operation, space, status, ms, bytes: body instanceof Uint8Array ? body.byteLength : 0 });
+      log?.({
+        time,
+        method: request.method,
+        operation,
+        space,
+        status,
+        ms,
+        bytes: body instanceof Uint8Array ? body.byteLength : 0,
+      });
     } catch {
       // A request is answered whether or not it can be noted.
     }
@@ -161,11 +211,15 @@ class Placed extends Error {
 function originsIn(cors: unknown): ReadonlySet<string> {
   const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
   if (Array.isArray(cors) && cors.every(isOrigin)) return new Set(cors);
-  throw new KvError("KV_INVALID_VALUE", '"cors" lists origins such as ["https://example.com"]: no "*", no path');
+  throw new KvError(
+    "KV_INVALID_VALUE",
+    '"cors" lists origins such as ["https://example.com"]: no "*", no path',
+  );
 }
 
 /** The option `bodyTimeout` in milliseconds. @throws {KvError} KV_INVALID_VALUE. */
-export const bodyTimeoutOf = (bodyTimeout: number | string = 30): number => durationOf("bodyTimeout", bodyTimeout, 600);
+export const bodyTimeoutOf = (bodyTimeout: number | string = 30): number =>
+  durationOf("bodyTimeout", bodyTimeout, 600);
 
 /** The name of what a path stands for. @throws {KvError} KV_NOT_SUPPORTED for any other path. */
 function operationIn({ url }: Incoming, base: string): string {
@@ -173,12 +227,20 @@ function operationIn({ url }: Incoming, base: string): string {
   const name = path.startsWith(`${base}/`) ? path.slice(base.length + 1) : "";
   if (name === "health" || name === "ready") return name;
   if (name.startsWith("v1/") && OPERATIONS.has(name.slice(3))) return name.slice(3);
-  throw new Refusal("KV_NOT_SUPPORTED", `there is nothing at this path: operations are at ${base}/v1/…`, 404);
+  throw new Refusal(
+    "KV_NOT_SUPPORTED",
+    `there is nothing at this path: operations are at ${base}/v1/…`,
+    404,
+  );
 }
 
 const preflight = (): Reply => ({
   status: 204,
-  headers: { "access-control-allow-methods": "POST, GET", "access-control-allow-headers": "authorization, content-type, x-region", "access-control-max-age": "86400" },
+  headers: {
+    "access-control-allow-methods": "POST, GET",
+    "access-control-allow-headers": "authorization, content-type, x-region",
+    "access-control-max-age": "86400",
+  },
   body: null,
 });
 
@@ -201,7 +263,10 @@ const preflight = (): Reply => ({
  * await store.set("key1", "Hello world", { expires: "1h" });
  * console.log(await store.get("key1")); // "Hello world"
  */
-export function createHandler<V>(store: Store<V>, options: HandlerOptions): (request: Request) => Promise<Response> {
+export function createHandler<V>(
+  store: Store<V>,
+  options: HandlerOptions,
+): (request: Request) => Promise<Response> {
   checkOptions(options, [...HANDLER_OPTIONS, "signal"], "createHandler()");
   const handle = handlerOf(store, options);
   return async (request) => {

@@ -45,11 +45,15 @@ const DEFAULTS: Required<Limits> = {
  *
  * @throws {KvError} KV_INVALID_VALUE for a limit of another name, or that is no number above 0.
  */
-export function limitsOf(limits: Limits = {}, others: Required<Limits> = DEFAULTS): Required<Limits> {
+export function limitsOf(
+  limits: Limits = {},
+  others: Required<Limits> = DEFAULTS,
+): Required<Limits> {
   checkOptions(limits, Object.keys(DEFAULTS), "limits");
   const all = { ...others, ...limits };
   for (const [name, limit] of Object.entries(all)) {
-    if (!(typeof limit === "number" && limit > 0)) throw new KvError("KV_INVALID_VALUE", `the limit "${name}" is a number above 0, or Infinity`);
+    if (!(typeof limit === "number" && limit > 0))
+      throw new KvError("KV_INVALID_VALUE", `the limit "${name}" is a number above 0, or Infinity`);
   }
   return all;
 }
@@ -69,9 +73,16 @@ export class Rate {
   take(): void {
     if (this.#perSecond === Infinity) return;
     const now = performance.now();
-    this.#left = Math.min(Math.max(1, this.#perSecond), this.#left + ((now - this.#at) / 1000) * this.#perSecond);
+    this.#left = Math.min(
+      Math.max(1, this.#perSecond),
+      this.#left + ((now - this.#at) / 1000) * this.#perSecond,
+    );
     this.#at = now;
-    if (this.#left < 1) throw limited(`more than ${this.#perSecond} requests a second`, (1 - this.#left) / this.#perSecond);
+    if (this.#left < 1)
+      throw limited(
+        `more than ${this.#perSecond} requests a second`,
+        (1 - this.#left) / this.#perSecond,
+      );
     this.#left--;
   }
 }

@@ -32,9 +32,18 @@ function bodyOf(request: IncomingMessage): ReadableStream<Uint8Array> {
           controller.enqueue(chunk);
           request.pause();
         });
-        request.once("end", end(() => controller.close()));
-        request.once("error", end(() => controller.error(new Error("the request has ended early"))));
-        request.once("close", end(() => controller.error(new Error("the request has ended early"))));
+        request.once(
+          "end",
+          end(() => controller.close()),
+        );
+        request.once(
+          "error",
+          end(() => controller.error(new Error("the request has ended early"))),
+        );
+        request.once(
+          "close",
+          end(() => controller.error(new Error("the request has ended early"))),
+        );
         request.pause();
       },
       pull() {
@@ -50,10 +59,17 @@ function bodyOf(request: IncomingMessage): ReadableStream<Uint8Array> {
 }
 
 /** Sends a reply, no faster than it is taken. With `isLast` false the response is whole and stays open, for the connection not to end with it. */
-export async function send(response: ServerResponse, { status, headers, body }: Reply, isLast: boolean): Promise<void> {
+export async function send(
+  response: ServerResponse,
+  { status, headers, body }: Reply,
+  isLast: boolean,
+): Promise<void> {
   if (!(body instanceof ReadableStream)) {
     const bytes = body ?? new Uint8Array();
-    response.writeHead(status, status === 204 ? headers : { ...headers, "content-length": bytes.byteLength });
+    response.writeHead(
+      status,
+      status === 204 ? headers : { ...headers, "content-length": bytes.byteLength },
+    );
     if (isLast) response.end(bytes);
     else response.write(bytes);
     return;
@@ -67,7 +83,8 @@ export async function send(response: ServerResponse, { status, headers, body }: 
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    if (!response.write(value)) await Promise.race([gone, new Promise((resolve) => response.once("drain", resolve))]);
+    if (!response.write(value))
+      await Promise.race([gone, new Promise((resolve) => response.once("drain", resolve))]);
   }
   response.end();
 }

@@ -2,7 +2,15 @@ import type { CommitWrite, SetOptions } from "../api.ts";
 import { tell } from "../versioned/watch.ts";
 import type { Fields } from "./body.ts";
 import { type EventOptions, eventsOf } from "./events.ts";
-import { commitRequest, getRequest, listRequest, prefixRequest, setRequest, touchRequest, watchRequest } from "./requests.ts";
+import {
+  commitRequest,
+  getRequest,
+  listRequest,
+  prefixRequest,
+  setRequest,
+  touchRequest,
+  watchRequest,
+} from "./requests.ts";
 import type { Space } from "./space.ts";
 import type { Grant } from "./tokens.ts";
 import type { Commits, Operations } from "./usage.ts";
@@ -32,7 +40,9 @@ export interface Operation {
 async function setAll({ data }: Space, writes: readonly CommitWrite[]): Promise<void> {
   // Of two writes of a key the later counts.
   const groups = new Map<string, { options: SetOptions; entries: [string, unknown][] }>();
-  for (const { key, value, ...options } of new Map(writes.map((write) => [write.key, write])).values()) {
+  for (const { key, value, ...options } of new Map(
+    writes.map((write) => [write.key, write]),
+  ).values()) {
     const name = JSON.stringify([options.expires, options.metadata]);
     const group = groups.get(name) ?? { options, entries: [] };
     groups.set(name, group);
@@ -44,7 +54,8 @@ async function setAll({ data }: Space, writes: readonly CommitWrite[]): Promise<
   }
 }
 
-const keysOf = (items: readonly { readonly key: string }[]): string[] => items.map(({ key }) => key);
+const keysOf = (items: readonly { readonly key: string }[]): string[] =>
+  items.map(({ key }) => key);
 
 /** Everything that a server does, by its name in the path. */
 export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
@@ -54,7 +65,10 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
       isWrite: false,
       prepare(fields, { space }) {
         const { keys, values } = getRequest(fields);
-        return { count: keys.length, run: async () => ({ entries: await space.get(keys, values) }) };
+        return {
+          count: keys.length,
+          run: async () => ({ entries: await space.get(keys, values) }),
+        };
       },
     },
   ],
@@ -69,7 +83,8 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
           async run() {
             const page = await space.page(query);
             // How many there are is known by now: they count, and are not taken back.
-            if (limits.operationsPerMonth < Infinity) await operations.count(Math.max(0, page.entries.length - 1), Number.MAX_SAFE_INTEGER);
+            if (limits.operationsPerMonth < Infinity)
+              await operations.count(Math.max(0, page.entries.length - 1), Number.MAX_SAFE_INTEGER);
             return page;
           },
         };
@@ -85,7 +100,8 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
         return {
           count: writes.length,
           async run() {
-            if (commits.isMetered) await commits.commit({ checks: [], writes, id: null }, limits.storageBytes);
+            if (commits.isMetered)
+              await commits.commit({ checks: [], writes, id: null }, limits.storageBytes);
             else await setAll(space, writes);
             tell(space.data, keysOf(writes));
             return {};
@@ -134,7 +150,10 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
       isWrite: true,
       prepare(fields, { space, commits }) {
         const prefix = prefixRequest(fields);
-        return { count: 1, run: () => commits.freeing(() => space.data.prefix(prefix).clear()).then(() => ({})) };
+        return {
+          count: 1,
+          run: () => commits.freeing(() => space.data.prefix(prefix).clear()).then(() => ({})),
+        };
       },
     },
   ],
@@ -144,7 +163,12 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
       isWrite: true,
       prepare(fields, { space, commits }) {
         const prefix = prefixRequest(fields);
-        return { count: 1, run: async () => ({ removed: await commits.freeing(() => space.data.prefix(prefix).prune()) }) };
+        return {
+          count: 1,
+          run: async () => ({
+            removed: await commits.freeing(() => space.data.prefix(prefix).prune()),
+          }),
+        };
       },
     },
   ],
@@ -154,7 +178,10 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
       isWrite: false,
       prepare(fields, { space }, grant, events) {
         const keys = watchRequest(fields);
-        return { count: keys.length, run: async () => eventsOf(space, keys, events, grant.stream()) };
+        return {
+          count: keys.length,
+          run: async () => eventsOf(space, keys, events, grant.stream()),
+        };
       },
     },
   ],

@@ -38,14 +38,20 @@ export class Refusal extends KvError {
 /** What says that there was too much, and in how many seconds there may be more. */
 export function limited(message: string, seconds: number): Refusal {
   const wait = Math.max(1, Math.ceil(seconds));
-  return new Refusal("KV_RATE_LIMITED", `${message}: try again in ${wait} s`, 429, { "retry-after": String(wait) });
+  return new Refusal("KV_RATE_LIMITED", `${message}: try again in ${wait} s`, 429, {
+    "retry-after": String(wait),
+  });
 }
 
 const encoder = new TextEncoder();
 
 /** A reply with a JSON body. Nothing may keep it: it may hold what is secret. */
 export function json(body: unknown, status = 200, headers: Headers = {}): Reply {
-  const more = { "content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff" };
+  const more = {
+    "content-type": "application/json",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  };
   return { status, headers: { ...more, ...headers }, body: encoder.encode(JSON.stringify(body)) };
 }
 
@@ -53,19 +59,35 @@ export function json(body: unknown, status = 200, headers: Headers = {}): Reply 
  * What a client is told of an error: its code and message, without the prefix that its keys have in the store. Of what is no error of ours, and of the causes
  * of the others, nothing is told: they are the server's own affair.
  */
-export function errorBody(error: unknown, prefix: string): { error: { code: KvErrorCode; message: string; key?: string } } {
+export function errorBody(
+  error: unknown,
+  prefix: string,
+): { error: { code: KvErrorCode; message: string; key?: string } } {
   if (!isKvError(error)) return { error: { code: "KV_CONNECTION", message: "the server failed" } };
   const { code, message, key } = error;
   // That the server's store was closed does not close the client's.
-  if (code === "KV_CONNECTION" || code === "KV_CLOSED") return { error: { code: "KV_CONNECTION", message: error instanceof Refusal ? message : "the server's store cannot be reached" } };
+  if (code === "KV_CONNECTION" || code === "KV_CLOSED")
+    return {
+      error: {
+        code: "KV_CONNECTION",
+        message: error instanceof Refusal ? message : "the server's store cannot be reached",
+      },
+    };
   const inMessage = JSON.stringify(prefix).slice(1, -1);
   const told = prefix === "" ? message : message.replaceAll(inMessage, "");
-  return { error: { code, message: told, ...(key?.startsWith(prefix) ? { key: key.slice(prefix.length) } : {}) } };
+  return {
+    error: {
+      code,
+      message: told,
+      ...(key?.startsWith(prefix) ? { key: key.slice(prefix.length) } : {}),
+    },
+  };
 }
 
 /** The reply to what was refused or has failed. */
 export function failure(error: unknown, prefix = ""): Reply {
-  const status = error instanceof Refusal ? error.status : isKvError(error) ? (STATUS[error.code] ?? 400) : 500;
+  const status =
+    error instanceof Refusal ? error.status : isKvError(error) ? (STATUS[error.code] ?? 400) : 500;
   const headers: { [name: string]: string } = error instanceof Refusal ? { ...error.headers } : {};
   if (status === 401) headers["www-authenticate"] = "Bearer";
   return json(errorBody(error, prefix), status, headers);

@@ -17,28 +17,35 @@ const KEY_BYTES = (HTTP.supports as Supports).keyBytes;
 /** 9999-12-31T23:59:59.999Z */
 const LATEST = 253_402_300_799_999;
 
-const invalid = (message: string, code: KvErrorCode = "KV_INVALID_VALUE"): KvError => new KvError(code, message);
+const invalid = (message: string, code: KvErrorCode = "KV_INVALID_VALUE"): KvError =>
+  new KvError(code, message);
 
 /** @throws {KvError} KV_INVALID_VALUE for members of other names: one that is misspelt must not count as missing. */
 function only(fields: Fields, ...names: string[]): void {
-  for (const name of Object.keys(fields)) if (!names.includes(name)) throw invalid(`there is no member of this name here: the members are ${names.join(", ")}`);
+  for (const name of Object.keys(fields))
+    if (!names.includes(name))
+      throw invalid(`there is no member of this name here: the members are ${names.join(", ")}`);
 }
 
 function objects(value: unknown, name: string, most: number): readonly Fields[] {
   const list = listOf(value, name, most);
-  if (list.every((item) => typeof item === "object" && item !== null && !Array.isArray(item))) return list as readonly Fields[];
+  if (list.every((item) => typeof item === "object" && item !== null && !Array.isArray(item)))
+    return list as readonly Fields[];
   throw invalid(`"${name}" is a list of objects`);
 }
 
 function listOf(value: unknown, name: string, most: number): readonly unknown[] {
   if (!Array.isArray(value)) throw invalid(`"${name}" is a list`);
-  if (value.length > most) throw invalid(`"${name}" has at most ${most} items: split the request`, "KV_TOO_LARGE");
+  if (value.length > most)
+    throw invalid(`"${name}" has at most ${most} items: split the request`, "KV_TOO_LARGE");
   return value;
 }
 
 function keyIn(value: unknown): string {
-  if (typeof value !== "string" || value === "" || !value.isWellFormed()) throw invalid("a key is a non-empty, well-formed string", "KV_INVALID_KEY");
-  if (value.length * 3 > KEY_BYTES && utf8Length(value) > KEY_BYTES) throw invalid(`a key has at most ${KEY_BYTES} bytes of UTF-8`, "KV_TOO_LARGE");
+  if (typeof value !== "string" || value === "" || !value.isWellFormed())
+    throw invalid("a key is a non-empty, well-formed string", "KV_INVALID_KEY");
+  if (value.length * 3 > KEY_BYTES && utf8Length(value) > KEY_BYTES)
+    throw invalid(`a key has at most ${KEY_BYTES} bytes of UTF-8`, "KV_TOO_LARGE");
   return value;
 }
 
@@ -53,15 +60,24 @@ function flag(value: unknown, name: string, missing: boolean): boolean {
 
 function deadlineIn(value: unknown): Date | null {
   if (value === null) return null;
-  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= LATEST) return new Date(value as number);
-  throw invalid('"expires" is a moment in milliseconds since 1970, a whole number up to the year 9999, or null for never', "KV_INVALID_EXPIRES");
+  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= LATEST)
+    return new Date(value as number);
+  throw invalid(
+    '"expires" is a moment in milliseconds since 1970, a whole number up to the year 9999, or null for never',
+    "KV_INVALID_EXPIRES",
+  );
 }
 
 function jsonIn(value: unknown, name: string, bytes: number, key: string): Json {
   // Also refuses what nests too deep to be written as text.
   const copy = checkedCopy(value, name);
   const length = bytes === Infinity ? 0 : utf8Length(JSON.stringify(copy));
-  if (length > bytes) throw new KvError("KV_TOO_LARGE", `a ${name} has at most ${bytes} bytes of JSON here, this one ${length}: keep it in parts`, { key });
+  if (length > bytes)
+    throw new KvError(
+      "KV_TOO_LARGE",
+      `a ${name} has at most ${bytes} bytes of JSON here, this one ${length}: keep it in parts`,
+      { key },
+    );
   return copy;
 }
 
@@ -69,20 +85,29 @@ function writeIn(fields: Fields, valueBytes: number): CommitWrite {
   only(fields, "key", "value", "expires", "metadata");
   const key = keyIn(fields.key);
   if (fields.value === undefined) throw invalid('each write has a "value": null deletes');
-  return { key, value: jsonIn(fields.value, "value", valueBytes, key), expires: deadlineIn(fields.expires ?? null), metadata: jsonIn(fields.metadata ?? null, "metadata", valueBytes, key) };
+  return {
+    key,
+    value: jsonIn(fields.value, "value", valueBytes, key),
+    expires: deadlineIn(fields.expires ?? null),
+    metadata: jsonIn(fields.metadata ?? null, "metadata", valueBytes, key),
+  };
 }
 
 function checkIn(fields: Fields): CommitCheck {
   only(fields, "key", "version");
   const { version } = fields;
-  if (version !== null && !(typeof version === "string" && version.length <= 100)) throw invalid('each check has the "version" of an entry: null means absent');
+  if (version !== null && !(typeof version === "string" && version.length <= 100))
+    throw invalid('each check has the "version" of an entry: null means absent');
   return { key: keyIn(fields.key), version };
 }
 
 /** Keys to read. */
 export function getRequest(fields: Fields): { keys: readonly string[]; values: boolean } {
   only(fields, "keys", "values");
-  return { keys: listOf(fields.keys, "keys", MOST).map(keyIn), values: flag(fields.values, "values", true) };
+  return {
+    keys: listOf(fields.keys, "keys", MOST).map(keyIn),
+    values: flag(fields.values, "values", true),
+  };
 }
 
 /** What to write. */
@@ -103,7 +128,8 @@ export interface CommitRequest {
 export function commitRequest(fields: Fields, valueBytes: number): CommitRequest {
   only(fields, "checks", "writes", "id");
   const { checks = [], writes = [], id = null } = fields;
-  if (id !== null && !(typeof id === "string" && /^[\w-]{16,64}$/.test(id))) throw invalid('"id" is 16 to 64 letters, digits, "_" and "-", made by chance');
+  if (id !== null && !(typeof id === "string" && /^[\w-]{16,64}$/.test(id)))
+    throw invalid('"id" is 16 to 64 letters, digits, "_" and "-", made by chance');
   return {
     checks: objects(checks, "checks", MOST_IN_COMMIT).map(checkIn),
     writes: objects(writes, "writes", MOST_IN_COMMIT).map((write) => writeIn(write, valueBytes)),
@@ -116,9 +142,17 @@ export function listRequest(fields: Fields): PageQuery {
   only(fields, "prefix", "after", "limit", "reverse", "values");
   const { limit = 100, after = null } = fields;
   const prefix = prefixIn(fields.prefix);
-  if (!(Number.isSafeInteger(limit) && (limit as number) >= 1 && (limit as number) <= MOST)) throw invalid(`"limit" is a whole number from 1 to ${MOST}`);
-  if (after !== null && !keyIn(after).startsWith(prefix)) throw invalid('"after" is a key that starts with the prefix', "KV_INVALID_CURSOR");
-  return { prefix, after: after as string | null, limit: limit as number, reverse: flag(fields.reverse, "reverse", false), values: flag(fields.values, "values", true) };
+  if (!(Number.isSafeInteger(limit) && (limit as number) >= 1 && (limit as number) <= MOST))
+    throw invalid(`"limit" is a whole number from 1 to ${MOST}`);
+  if (after !== null && !keyIn(after).startsWith(prefix))
+    throw invalid('"after" is a key that starts with the prefix', "KV_INVALID_CURSOR");
+  return {
+    prefix,
+    after: after as string | null,
+    limit: limit as number,
+    reverse: flag(fields.reverse, "reverse", false),
+    values: flag(fields.values, "values", true),
+  };
 }
 
 /** A key and its new deadline. */

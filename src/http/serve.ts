@@ -63,18 +63,36 @@ const KEPT = 65_000;
  */
 export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<KvServer> {
   checkOptions(options, [...HANDLER_OPTIONS, "port", "hostname", "grace"], "serve()");
-  const { port = 0, hostname = "127.0.0.1", grace = 10, base = "" } = Object(options) as ServeOptions;
+  const {
+    port = 0,
+    hostname = "127.0.0.1",
+    grace = 10,
+    base = "",
+  } = Object(options) as ServeOptions;
   const closing = new AbortController();
   const handle = handlerOf(store, { ...options, signal: closing.signal });
   const patience = graceOf(grace);
   const bodyTimeout = bodyTimeoutOf(options.bodyTimeout);
   // Texts are taken as well, as they come from the environment; of another one Node would make a socket in the file system.
   const asked = Number(port);
-  if (!(Number.isInteger(asked) && asked >= 0 && asked < 65_536)) throw new KvError("KV_INVALID_VALUE", '"port" is a whole number from 0, which is any that is free, to 65535');
+  if (!(Number.isInteger(asked) && asked >= 0 && asked < 65_536))
+    throw new KvError(
+      "KV_INVALID_VALUE",
+      '"port" is a whole number from 0, which is any that is free, to 65535',
+    );
   const { createServer } = builtin("node:http");
-  if (createServer === undefined) throw new KvError("KV_NOT_SUPPORTED", "serve() needs node:http: elsewhere hand createHandler() to what serves requests");
+  if (createServer === undefined)
+    throw new KvError(
+      "KV_NOT_SUPPORTED",
+      "serve() needs node:http: elsewhere hand createHandler() to what serves requests",
+    );
 
-  const timeouts = { requestTimeout: bodyTimeout, headersTimeout: Math.min(bodyTimeout, 10_000), keepAliveTimeout: KEPT, connectionsCheckingInterval: Math.min(bodyTimeout, LOOK) };
+  const timeouts = {
+    requestTimeout: bodyTimeout,
+    headersTimeout: Math.min(bodyTimeout, 10_000),
+    keepAliveTimeout: KEPT,
+    connectionsCheckingInterval: Math.min(bodyTimeout, LOOK),
+  };
   const server = createServer(timeouts, (request, response) => {
     const { socket } = request;
     connections.begin(socket);
@@ -108,25 +126,46 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
     connections.destroyIdle();
     return closed;
   };
-  const host = hostname === "0.0.0.0" || hostname === "::" ? "localhost" : hostname.includes(":") ? `[${hostname}]` : hostname;
-  return { url: `http://${host}:${address.port}${base}`, port: address.port, close, [Symbol.asyncDispose]: close };
+  const host =
+    hostname === "0.0.0.0" || hostname === "::"
+      ? "localhost"
+      : hostname.includes(":")
+        ? `[${hostname}]`
+        : hostname;
+  return {
+    url: `http://${host}:${address.port}${base}`,
+    port: address.port,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 /** The option `grace` in milliseconds; `Infinity` for any time. */
 function graceOf(grace: number | string | null): number {
-  return grace === null || grace === Infinity ? Infinity : durationOf("grace", grace, 600, 0) || Infinity;
+  return grace === null || grace === Infinity
+    ? Infinity
+    : durationOf("grace", grace, 600, 0) || Infinity;
 }
 
 function listening(server: Server, port: number, hostname: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => reject(new KvError("KV_CONNECTION", `the server cannot listen on port ${port} (${cause.code}): see the cause`, { cause })));
+    server.once("error", (cause: NodeJS.ErrnoException) =>
+      reject(
+        new KvError(
+          "KV_CONNECTION",
+          `the server cannot listen on port ${port} (${cause.code}): see the cause`,
+          { cause },
+        ),
+      ),
+    );
     server.listen(port, hostname, resolve);
   });
 }
 
 function ended(server: Server, patience: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = patience === Infinity ? undefined : setTimeout(() => server.closeAllConnections(), patience);
+    const timer =
+      patience === Infinity ? undefined : setTimeout(() => server.closeAllConnections(), patience);
     server.close(() => {
       clearTimeout(timer);
       resolve();

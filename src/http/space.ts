@@ -23,13 +23,22 @@ export interface EntryPageAfter {
 /** @throws {KvError} KV_INVALID_CLIENT for anything but a store of this library. */
 export function contextOfStore(store: unknown): StoreContext {
   const context = contextOf(store);
-  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a server needs a store: pass what kv() returns");
+  if (context === undefined)
+    throw new KvError("KV_INVALID_CLIENT", "a server needs a store: pass what kv() returns");
   return context;
 }
 
 /** The bytes that an entry takes: those of its key, and of the JSON of its value and its metadata. */
-export function bytesOf({ key, value, metadata }: Pick<Entry<unknown>, "key" | "value" | "metadata">): number {
-  return utf8Length(key) + utf8Length(JSON.stringify(value)) + (metadata === null ? 0 : utf8Length(JSON.stringify(metadata)));
+export function bytesOf({
+  key,
+  value,
+  metadata,
+}: Pick<Entry<unknown>, "key" | "value" | "metadata">): number {
+  return (
+    utf8Length(key) +
+    utf8Length(JSON.stringify(value)) +
+    (metadata === null ? 0 : utf8Length(JSON.stringify(metadata)))
+  );
 }
 
 /**
@@ -58,7 +67,13 @@ export class Space {
 
   #entry(key: string, record: KvRecord, values: boolean): Entry<unknown> {
     const { value, expires, metadata } = record;
-    return { key: key.slice(this.prefix.length), value: values ? value : null, version: versionOf(record), expires, metadata: values ? metadata : null };
+    return {
+      key: key.slice(this.prefix.length),
+      value: values ? value : null,
+      version: versionOf(record),
+      expires,
+      metadata: values ? metadata : null,
+    };
   }
 
   /** The entries under some keys, `null` for what is absent. Ends early, but not before the first, when they are large. */
@@ -79,18 +94,26 @@ export class Space {
     const adapter = await guardOf(this.#context.connection, this.#context.timeout);
     if (keys.length === 1 || adapter.getMany === undefined) {
       const entries = await Promise.all(keys.map((key) => this.data.entry<unknown>(key)));
-      return entries.map((entry) => (entry === null || values ? entry : { ...entry, value: null, metadata: null }));
+      return entries.map((entry) =>
+        entry === null || values ? entry : { ...entry, value: null, metadata: null },
+      );
     }
     const full = keys.map((key) => this.prefix + key);
     const records = await adapter.getMany(full);
     const now = Date.now();
-    return records.map((record, i) => (isFresh(record, now) ? this.#entry(full[i]!, record, values) : null));
+    return records.map((record, i) =>
+      isFresh(record, now) ? this.#entry(full[i]!, record, values) : null,
+    );
   }
 
   /** A page in key order. Ends early when its entries are large; it may be empty and still not be the last. */
   async page({ prefix, after, limit, reverse, values }: PageQuery): Promise<EntryPageAfter> {
     const adapter = await guardOf(this.#context.connection, this.#context.timeout);
-    const range = { prefix: this.prefix + prefix, after: after === null ? null : this.prefix + after, reverse };
+    const range = {
+      prefix: this.prefix + prefix,
+      after: after === null ? null : this.prefix + after,
+      reverse,
+    };
     const entries: Entry<unknown>[] = [];
     let bytes = 0;
     const isFull = (): boolean => entries.length >= limit || bytes >= ANSWER_BYTES;
@@ -105,17 +128,28 @@ export class Space {
       let seen = 0;
       if (values && pairs.some(([, { value }]) => value === null)) {
         // All were passed for this page: the values are read of what it shows.
-        const found = await this.get(pairs.slice(0, limit).map(([key]) => key.slice(this.prefix.length)), true);
+        const found = await this.get(
+          pairs.slice(0, limit).map(([key]) => key.slice(this.prefix.length)),
+          true,
+        );
         seen = found.length;
         entries.push(...found.filter((entry) => entry !== null));
       } else {
         for (; seen < pairs.length && !isFull(); seen++) take(...pairs[seen]!);
       }
-      return { entries, next: seen < pairs.length ? pairs[seen - 1]![0].slice(this.prefix.length) : null };
+      return {
+        entries,
+        next: seen < pairs.length ? pairs[seen - 1]![0].slice(this.prefix.length) : null,
+      };
     }
     let next = range.after;
     do {
-      const page = await adapter.page({ ...range, after: next, limit: Math.min(limit - entries.length, values ? AT_ONCE : 500), values });
+      const page = await adapter.page({
+        ...range,
+        after: next,
+        limit: Math.min(limit - entries.length, values ? AT_ONCE : 500),
+        values,
+      });
       const now = Date.now();
       for (const pair of page.entries) if (isFresh(pair[1], now)) take(...pair);
       ({ next } = page);
@@ -142,6 +176,7 @@ export class Space {
  * console.log(await spaceOf(store, "others").keys()); // []
  */
 export function spaceOf<V>(store: Store<V>, name: string): Store {
-  if (typeof name !== "string" || name === "" || !name.isWellFormed()) throw new KvError("KV_INVALID_VALUE", "the name of a space is a non-empty, well-formed string");
+  if (typeof name !== "string" || name === "" || !name.isWellFormed())
+    throw new KvError("KV_INVALID_VALUE", "the name of a space is a non-empty, well-formed string");
   return createStore({ ...contextOf(new Space(store, name).data)!, codec: undefined }, {});
 }

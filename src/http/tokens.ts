@@ -38,7 +38,8 @@ export class Grant {
 
   /** Counts an event stream, until what it answers with is called. @throws {KvError} KV_RATE_LIMITED */
   stream(): () => void {
-    if (this.#streams >= this.limits.streams) throw limited(`more than ${this.limits.streams} event streams`, 10);
+    if (this.#streams >= this.limits.streams)
+      throw limited(`more than ${this.limits.streams} event streams`, 10);
     this.#streams++;
     let isOpen = true;
     return () => {
@@ -53,8 +54,14 @@ async function digestOf(text: string): Promise<Uint8Array> {
 }
 
 function digestIn(hash: string): Uint8Array {
-  if (!/^[0-9a-f]{64}$/i.test(hash)) throw new KvError("KV_INVALID_VALUE", '"hash" is the SHA-256 of a token in 64 hexadecimal digits');
-  return Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(hash.slice(i * 2, i * 2 + 2), 16));
+  if (!/^[0-9a-f]{64}$/i.test(hash))
+    throw new KvError(
+      "KV_INVALID_VALUE",
+      '"hash" is the SHA-256 of a token in 64 hexadecimal digits',
+    );
+  return Uint8Array.from({ length: 32 }, (_, i) =>
+    Number.parseInt(hash.slice(i * 2, i * 2 + 2), 16),
+  );
 }
 
 /** Whether two digests are equal, in a time that does not depend on where they differ. */
@@ -65,14 +72,22 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** The digest of a token and its grant. What is wrong is told at once; the digest is ready a moment later. */
-function known(options: TokenOptions, others: Required<Limits>): { digest: Promise<Uint8Array>; grant: Grant } {
+function known(
+  options: TokenOptions,
+  others: Required<Limits>,
+): { digest: Promise<Uint8Array>; grant: Grant } {
   // A misspelt "readOnly" must not let a token write.
   checkOptions(options, ["token", "hash", "space", "readOnly", "limits"], "a token");
   const { token, hash, space, readOnly = false, limits } = Object(options) as TokenOptions;
-  if (typeof space !== "string" || space === "" || !space.isWellFormed()) throw new KvError("KV_INVALID_VALUE", 'each token needs the name of a "space"');
-  if ((token === undefined) === (hash === undefined)) throw new KvError("KV_INVALID_VALUE", 'each of the tokens is given as "token", or as "hash"');
+  if (typeof space !== "string" || space === "" || !space.isWellFormed())
+    throw new KvError("KV_INVALID_VALUE", 'each token needs the name of a "space"');
+  if ((token === undefined) === (hash === undefined))
+    throw new KvError("KV_INVALID_VALUE", 'each of the tokens is given as "token", or as "hash"');
   if (token !== undefined && !(typeof token === "string" && /^[\x21-\x7e]{16,}$/.test(token))) {
-    throw new KvError("KV_INVALID_VALUE", "a token has at least 16 characters, all of them printable ASCII: make it by chance");
+    throw new KvError(
+      "KV_INVALID_VALUE",
+      "a token has at least 16 characters, all of them printable ASCII: make it by chance",
+    );
   }
   const digest = hash === undefined ? digestOf(token!) : Promise.resolve(digestIn(String(hash)));
   return { digest, grant: new Grant(space, readOnly, limitsOf(limits, others)) };
@@ -90,10 +105,15 @@ export class Tokens {
    */
   constructor(tokens: readonly TokenOptions[] | "none", limits: Required<Limits>) {
     if (tokens !== "none" && (!Array.isArray(tokens) || tokens.length === 0)) {
-      throw new KvError("KV_INVALID_VALUE", 'a server needs "tokens": [{ token, space }], or "none" when everyone who reaches it may read and write everything');
+      throw new KvError(
+        "KV_INVALID_VALUE",
+        'a server needs "tokens": [{ token, space }], or "none" when everyone who reaches it may read and write everything',
+      );
     }
-    const all = tokens === "none" ? [] : tokens.map((options: TokenOptions) => known(options, limits));
-    this.grants = tokens === "none" ? [new Grant(OPEN, false, limits)] : all.map(({ grant }) => grant);
+    const all =
+      tokens === "none" ? [] : tokens.map((options: TokenOptions) => known(options, limits));
+    this.grants =
+      tokens === "none" ? [new Grant(OPEN, false, limits)] : all.map(({ grant }) => grant);
     this.#digests = tokens === "none" ? null : Promise.all(all.map(({ digest }) => digest));
   }
 
@@ -104,12 +124,17 @@ export class Tokens {
    */
   async grantOf({ headers }: Pick<Incoming, "headers">): Promise<Grant> {
     if (this.#digests === null) return this.grants[0]!;
-    const [, token = ""] = /^Bearer ([\x21-\x7e]+)$/i.exec(headers.get("authorization") ?? "") ?? [];
+    const [, token = ""] =
+      /^Bearer ([\x21-\x7e]+)$/i.exec(headers.get("authorization") ?? "") ?? [];
     const [digests, digest] = await Promise.all([this.#digests, digestOf(token)]);
     let found = -1;
     // All of them, whichever it is: how long that takes tells nothing.
     for (let i = 0; i < digests.length; i++) if (isEqual(digests[i]!, digest)) found = i;
     if (token !== "" && found >= 0) return this.grants[found]!;
-    throw new Refusal("KV_UNAUTHORIZED", 'this server needs an access token that it knows, in the header "authorization: Bearer …"', 401);
+    throw new Refusal(
+      "KV_UNAUTHORIZED",
+      'this server needs an access token that it knows, in the header "authorization: Bearer …"',
+      401,
+    );
   }
 }

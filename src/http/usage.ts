@@ -85,31 +85,52 @@ export class Commits {
     const entry = await this.#space.root.entry(key);
     if (entry?.version == null) return null;
     if (entry.value === value) return { ok: true, version: entry.version };
-    throw new Refusal("KV_INVALID_VALUE", "another commit was sent with this id: nothing was written; make a new id for each commit", 422);
+    throw new Refusal(
+      "KV_INVALID_VALUE",
+      "another commit was sent with this id: nothing was written; make a new id for each commit",
+      422,
+    );
   }
 
   /** `null`: only checks of the server itself have failed, so that it has to begin again. */
-  async #attempt({ checks, writes }: CommitRequest, mark: Mark | null, own: OwnPart): Promise<CommitResult | null> {
-    const all = [...checks.map(({ key, version }) => ({ key: DATA + key, version })), ...own.checks];
-    const changes = [...writes.map((write) => ({ ...write, key: DATA + write.key })), ...own.writes];
+  async #attempt(
+    { checks, writes }: CommitRequest,
+    mark: Mark | null,
+    own: OwnPart,
+  ): Promise<CommitResult | null> {
+    const all = [
+      ...checks.map(({ key, version }) => ({ key: DATA + key, version })),
+      ...own.checks,
+    ];
+    const changes = [
+      ...writes.map((write) => ({ ...write, key: DATA + write.key })),
+      ...own.writes,
+    ];
     if (mark !== null) {
       all.push({ key: mark.key, version: null });
       changes.push({ ...mark, expires: REMEMBERED });
     }
     const result = await this.#space.root.commit(all, changes);
     if (result.ok) return result;
-    const earlier = mark !== null && result.failed.includes(mark.key) ? await this.#earlier(mark) : null;
+    const earlier =
+      mark !== null && result.failed.includes(mark.key) ? await this.#earlier(mark) : null;
     if (earlier !== null) return earlier;
-    const failed = result.failed.filter((key) => key.startsWith(DATA)).map((key) => key.slice(DATA.length));
+    const failed = result.failed
+      .filter((key) => key.startsWith(DATA))
+      .map((key) => key.slice(DATA.length));
     return failed.length > 0 ? { ok: false, failed } : null;
   }
 
-  async #metered(request: CommitRequest, mark: Mark | null, storageBytes: number): Promise<CommitResult> {
+  async #metered(
+    request: CommitRequest,
+    mark: Mark | null,
+    storageBytes: number,
+  ): Promise<CommitResult> {
     const { root } = this.#space;
     // Of two writes of a key the later counts.
     const after = new Map(request.writes.map((write) => [write.key, write]));
     const markBytes = mark === null ? 0 : bytesOf({ ...mark, metadata: null });
-    for (let pause = 1, isFresh = false; ; ) {
+    for (let pause = 1, isFresh = false; ;) {
       // A commit that was made before needs no room.
       const earlier = mark === null ? null : await this.#earlier(mark);
       if (earlier !== null) return earlier;
@@ -119,20 +140,30 @@ export class Commits {
         isFresh = true;
       }
       const sum = await root.entry<number>(BYTES);
-      const before = await Promise.all([...after.keys()].map((key) => this.#space.data.entry<unknown>(key)));
+      const before = await Promise.all(
+        [...after.keys()].map((key) => this.#space.data.entry<unknown>(key)),
+      );
       let grows = 0;
       for (const entry of before) grows -= entry === null ? 0 : bytesOf(entry);
-      for (const { key, value, metadata } of after.values()) grows += value === null ? 0 : bytesOf({ key, value, metadata: metadata as never });
+      for (const { key, value, metadata } of after.values())
+        grows += value === null ? 0 : bytesOf({ key, value, metadata: metadata as never });
       const bytes = (sum?.value ?? 0) + grows + markBytes;
       const most = grows < 0 ? storageBytes + FREEING_BYTES : storageBytes;
       if (grows + markBytes > 0 && bytes > most) {
         // What has expired since counts until it is counted anew.
-        if (isFresh) throw new KvError("KV_QUOTA", `this space holds at most ${storageBytes} bytes: nothing was written; delete something first`);
+        if (isFresh)
+          throw new KvError(
+            "KV_QUOTA",
+            `this space holds at most ${storageBytes} bytes: nothing was written; delete something first`,
+          );
         this.#isCounted = false;
         continue;
       }
       const version = sum?.version ?? null;
-      const own = { checks: [{ key: BYTES, version }], writes: [{ key: BYTES, value: Math.max(0, bytes) }] };
+      const own = {
+        checks: [{ key: BYTES, version }],
+        writes: [{ key: BYTES, value: Math.max(0, bytes) }],
+      };
       const result = await this.#attempt(request, mark, own);
       if (result !== null) return result;
       // Another process was faster: by chance, so that those who lost together do not meet again.
@@ -149,12 +180,22 @@ export class Commits {
       let bytes = 0;
       let after: string | null = null;
       do {
-        const page = await this.#space.page({ prefix: "", after, limit: 1000, reverse: false, values: true });
+        const page = await this.#space.page({
+          prefix: "",
+          after,
+          limit: 1000,
+          reverse: false,
+          values: true,
+        });
         for (const entry of page.entries) bytes += bytesOf(entry);
         after = page.next;
       } while (after !== null);
-      for await (const [id, value] of root.prefix(MARKS)) bytes += bytesOf({ key: MARKS + id, value, metadata: null });
-      const { ok } = await root.commit([{ key: BYTES, version: before?.version ?? null }], [{ key: BYTES, value: bytes }]);
+      for await (const [id, value] of root.prefix(MARKS))
+        bytes += bytesOf({ key: MARKS + id, value, metadata: null });
+      const { ok } = await root.commit(
+        [{ key: BYTES, version: before?.version ?? null }],
+        [{ key: BYTES, value: bytes }],
+      );
       if (!ok) continue;
       this.#isCounted = true;
       return;
@@ -165,7 +206,12 @@ export class Commits {
 /** The operations of a space in each month. Those that come at once are counted together: one write for all of them. */
 export class Operations {
   readonly #space: Space;
-  #waiting: { count: number; perMonth: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
+  #waiting: {
+    count: number;
+    perMonth: number;
+    resolve: () => void;
+    reject: (error: unknown) => void;
+  }[] = [];
   #isCounting = false;
 
   constructor(space: Space) {
@@ -191,7 +237,11 @@ export class Operations {
       try {
         if (await this.#add(all, least)) for (const { resolve } of some) resolve();
         // Not all of them fit: each by itself, in the order that they came in.
-        else for (const each of some) await this.#add(each.count, each.perMonth).then((fits) => (fits ? each.resolve() : each.reject(this.#refusal(each.perMonth))));
+        else
+          for (const each of some)
+            await this.#add(each.count, each.perMonth).then((fits) =>
+              fits ? each.resolve() : each.reject(this.#refusal(each.perMonth)),
+            );
       } catch (error) {
         for (const { reject } of some) reject(error);
       }
@@ -201,12 +251,20 @@ export class Operations {
 
   async #add(count: number, max: number): Promise<boolean> {
     const now = new Date();
-    return (await increment(this.#space.root, `operations/${now.toISOString().slice(0, 7)}`, count, { max, expires: new Date(endOf(now)) })) !== null;
+    return (
+      (await increment(this.#space.root, `operations/${now.toISOString().slice(0, 7)}`, count, {
+        max,
+        expires: new Date(endOf(now)),
+      })) !== null
+    );
   }
 
   #refusal(perMonth: number): KvError {
     const now = new Date();
-    return limited(`more than ${perMonth} operations in ${now.toISOString().slice(0, 7)}`, (endOf(now) - now.getTime()) / 1000);
+    return limited(
+      `more than ${perMonth} operations in ${now.toISOString().slice(0, 7)}`,
+      (endOf(now) - now.getTime()) / 1000,
+    );
   }
 }
 

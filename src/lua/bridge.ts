@@ -58,7 +58,13 @@ export class Bridge {
 
   /** Pushes the functions in the order in which the prelude takes them, and says how many. */
   push(thread: number): number {
-    const functions: readonly Push[] = [(caller) => this.#open(caller), (caller) => this.#begin(caller), (caller) => this.#finish(caller), (caller) => this.#encode(caller), (caller) => this.#decode(caller)];
+    const functions: readonly Push[] = [
+      (caller) => this.#open(caller),
+      (caller) => this.#begin(caller),
+      (caller) => this.#finish(caller),
+      (caller) => this.#encode(caller),
+      (caller) => this.#decode(caller),
+    ];
     for (const run of functions) {
       const answer = (caller: number): number => {
         try {
@@ -79,7 +85,11 @@ export class Bridge {
   #refuse(thread: number, error: unknown): number {
     const message = error instanceof Error ? error.message : String(error);
     this.#api.lua_pushboolean(thread, 0);
-    pushText(this.#api, thread, error instanceof NotStorable ? `this cannot be stored: ${message}` : message);
+    pushText(
+      this.#api,
+      thread,
+      error instanceof NotStorable ? `this cannot be stored: ${message}` : message,
+    );
     return 2;
   }
 
@@ -130,7 +140,8 @@ export class Bridge {
   }
 
   #decode(thread: number): number {
-    const text = this.#api.lua_type(thread, 1) === TYPE.string ? stringAt(this.#api, thread, 1) : null;
+    const text =
+      this.#api.lua_type(thread, 1) === TYPE.string ? stringAt(this.#api, thread, 1) : null;
     if (typeof text !== "string") throw new Error("json.decode takes a string of UTF-8");
     const value = parse(text);
     this.#api.lua_pushboolean(thread, 1);

@@ -52,8 +52,16 @@ export interface InstalledKV {
 export function installKV(lua: LuaState, kv: Namespaces): InstalledKV {
   const { global } = Object(lua) as LuaState;
   const api = global?.lua;
-  if (typeof api?.lua_pushcclosure !== "function") throw new KvError("KV_INVALID_CLIENT", "this is no Lua state of wasmoon: pass what createEngine() resolves to");
-  if (!hasMethods(kv, "namespace")) throw new KvError("KV_INVALID_CLIENT", "these are no namespaces: pass KV of anykv/namespace, or what createKV() answers");
+  if (typeof api?.lua_pushcclosure !== "function")
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      "this is no Lua state of wasmoon: pass what createEngine() resolves to",
+    );
+  if (!hasMethods(kv, "namespace"))
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      "these are no namespaces: pass KV of anykv/namespace, or what createKV() answers",
+    );
   const thread = global.address;
   const top = api.lua_gettop(thread);
   checkIntegers(api, thread);
@@ -69,7 +77,9 @@ export function installKV(lua: LuaState, kv: Namespaces): InstalledKV {
   async function call(name: string, ...args: unknown[]): Promise<Json> {
     bridge.check();
     const parts = String(name).split(".");
-    const given = args.map((value, i) => checkedCopy(value, `argument ${i + 1}`, "functions of Lua are passed JSON"));
+    const given = args.map((value, i) =>
+      checkedCopy(value, `argument ${i + 1}`, "functions of Lua are passed JSON"),
+    );
     const own = global.newThread();
     // Off the stack of the state, where calls that end in another order would mix them up.
     const anchor = api.luaL_ref(thread, REGISTRY);
@@ -78,9 +88,14 @@ export function installKV(lua: LuaState, kv: Namespaces): InstalledKV {
       for (const value of [parts.length, ...parts, ...given]) values.push(own.address, value);
       await bridge.whileOpen(own.run(1 + parts.length + given.length));
       bridge.check();
-      if (api.lua_toboolean(own.address, 1) === 0) throw new KvError("KV_INVALID_VALUE", `the Lua program has no function ${JSON.stringify(String(name))}`);
+      if (api.lua_toboolean(own.address, 1) === 0)
+        throw new KvError(
+          "KV_INVALID_VALUE",
+          `the Lua program has no function ${JSON.stringify(String(name))}`,
+        );
       const results: Json[] = [];
-      for (let index = 2; index <= api.lua_gettop(own.address); index++) results.push(values.read(own.address, index, `result ${index - 1}`));
+      for (let index = 2; index <= api.lua_gettop(own.address); index++)
+        results.push(values.read(own.address, index, `result ${index - 1}`));
       return results.length > 1 ? results : (results[0] ?? null);
     } finally {
       if (!bridge.isClosed) api.luaL_unref(thread, REGISTRY, anchor);

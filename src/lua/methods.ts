@@ -31,16 +31,25 @@ export function parse(text: string): Json {
 
 function keyOf({ api, thread, first }: Call): string {
   const type = Math.max(api.lua_type(thread, first), TYPE.nil);
-  if (type !== TYPE.string) throw new Error(`a key is a string, not ${type === TYPE.nil ? "nil" : `a ${api.lua_typename(thread, type)}`}`);
+  if (type !== TYPE.string)
+    throw new Error(
+      `a key is a string, not ${type === TYPE.nil ? "nil" : `a ${api.lua_typename(thread, type)}`}`,
+    );
   const key = stringAt(api, thread, first);
   if (typeof key !== "string") throw new Error("a key is a string of UTF-8");
   return key;
 }
 
-function optionsOf({ values, thread }: Call, index: number, known: readonly string[], where: string): { readonly [name: string]: Json } {
+function optionsOf(
+  { values, thread }: Call,
+  index: number,
+  known: readonly string[],
+  where: string,
+): { readonly [name: string]: Json } {
   const options = values.read(thread, index, "options");
   if (options === null) return {};
-  if (typeof options !== "object" || Array.isArray(options)) throw new Error("options are a table with names, such as { limit = 10 }");
+  if (typeof options !== "object" || Array.isArray(options))
+    throw new Error("options are a table with names, such as { limit = 10 }");
   // With the rules of Workers KV a namespace ignores unknown options. A Lua program never means that.
   checkOptions(options, known, where);
   return options;
@@ -54,9 +63,15 @@ interface Reading {
 
 function readingOf({ api, values, thread, first }: Call): Reading {
   const type = values.read(thread, first + 1, "type") ?? "text";
-  if (type === "arrayBuffer") return { as: "arrayBuffer", push: (to, value) => pushBytes(api, to, new Uint8Array(value as ArrayBuffer)) };
-  if (type === "json") return { as: "text", push: (to, value) => values.push(to, parse(value as string)) };
-  if (type === "text") return { as: "text", push: (to, value) => pushText(api, to, value as string) };
+  if (type === "arrayBuffer")
+    return {
+      as: "arrayBuffer",
+      push: (to, value) => pushBytes(api, to, new Uint8Array(value as ArrayBuffer)),
+    };
+  if (type === "json")
+    return { as: "text", push: (to, value) => values.push(to, parse(value as string)) };
+  if (type === "text")
+    return { as: "text", push: (to, value) => pushText(api, to, value as string) };
   throw new Error(`unknown type ${JSON.stringify(type)}: it is "text", "json" or "arrayBuffer"`);
 }
 
@@ -70,7 +85,9 @@ function contentOf({ api, values, thread, first }: Call): string | Uint8Array {
 }
 
 /** The methods of a namespace in Lua. Each reads its arguments at once, and pushes its results when they are there. */
-export const METHODS: { readonly [name: string]: (namespace: Namespace, call: Call) => Promise<Push> } = {
+export const METHODS: {
+  readonly [name: string]: (namespace: Namespace, call: Call) => Promise<Push>;
+} = {
   async get(namespace, call) {
     const [key, { as, push }] = [keyOf(call), readingOf(call)];
     const value: string | ArrayBuffer | null = await namespace.get(key, as as "text");
@@ -98,7 +115,16 @@ export const METHODS: { readonly [name: string]: (namespace: Namespace, call: Ca
   },
 
   async put(namespace, call) {
-    await namespace.put(keyOf(call), contentOf(call), optionsOf(call, call.first + 2, ["expiration", "expirationTtl", "metadata"], "kv:put()") as PutOptions);
+    await namespace.put(
+      keyOf(call),
+      contentOf(call),
+      optionsOf(
+        call,
+        call.first + 2,
+        ["expiration", "expirationTtl", "metadata"],
+        "kv:put()",
+      ) as PutOptions,
+    );
     return () => 0;
   },
 
@@ -108,9 +134,15 @@ export const METHODS: { readonly [name: string]: (namespace: Namespace, call: Ca
   },
 
   async list(namespace, call) {
-    const { keys, list_complete, cursor } = await namespace.list(optionsOf(call, call.first, ["prefix", "limit", "cursor"], "kv:list()") as ListKeysOptions);
+    const { keys, list_complete, cursor } = await namespace.list(
+      optionsOf(call, call.first, ["prefix", "limit", "cursor"], "kv:list()") as ListKeysOptions,
+    );
     return (to) => {
-      call.values.push(to, { keys: keys as unknown as Json, list_complete, cursor: cursor ?? null });
+      call.values.push(to, {
+        keys: keys as unknown as Json,
+        list_complete,
+        cursor: cursor ?? null,
+      });
       return 1;
     };
   },

@@ -19,7 +19,14 @@ export interface LuaApi {
   lua_gettop(thread: number): number;
   lua_isinteger(thread: number, index: number): number;
   lua_next(thread: number, index: number): number;
-  lua_pcallk(thread: number, values: number, results: number, handler: number, context: number, continuation: null): number;
+  lua_pcallk(
+    thread: number,
+    values: number,
+    results: number,
+    handler: number,
+    context: number,
+    continuation: null,
+  ): number;
   lua_pushboolean(thread: number, value: number): void;
   lua_pushcclosure(thread: number, pointer: number, upvalues: number): void;
   lua_pushinteger(thread: number, value: bigint): void;
@@ -71,7 +78,13 @@ export interface LuaGlobal extends LuaThread {
 
 /** Calls back as soon as the state is closed, which nobody but its extensions is told: by one that knows no type. */
 export function onClose(lua: LuaGlobal, close: () => void): void {
-  const extension: LuaExtension = { name: "anykv", isType: () => false, getValue: () => undefined, pushValue: () => false, close };
+  const extension: LuaExtension = {
+    name: "anykv",
+    isType: () => false,
+    getValue: () => undefined,
+    pushValue: () => false,
+    close,
+  };
   lua.registerTypeExtension(-1, extension as never);
 }
 
@@ -90,7 +103,12 @@ export const REGISTRY = -1_001_000;
 export function bytesAt({ module }: LuaApi, thread: number, index: number): Bytes {
   const length = module._malloc(4);
   try {
-    const start = module.ccall("lua_tolstring", "number", ["number", "number", "number"], [thread, index, length]) as number;
+    const start = module.ccall(
+      "lua_tolstring",
+      "number",
+      ["number", "number", "number"],
+      [thread, index, length],
+    ) as number;
     return module.HEAPU8.slice(start, start + module.getValue(length, "i32")) as Bytes;
   } finally {
     module._free(length);
@@ -103,7 +121,12 @@ export function pushBytes({ module }: LuaApi, thread: number, bytes: Uint8Array)
   try {
     module.HEAPU8.set(bytes, start);
     // Not by the function of this name, which answers with a copy of the text.
-    module.ccall("lua_pushlstring", "number", ["number", "number", "number"], [thread, start, bytes.length]);
+    module.ccall(
+      "lua_pushlstring",
+      "number",
+      ["number", "number", "number"],
+      [thread, start, bytes.length],
+    );
   } finally {
     module._free(start);
   }

@@ -74,7 +74,8 @@ export class Values {
     if (type !== TYPE.table) throw new NotStorable(`${path}: a ${api.lua_typename(thread, type)}`);
     const pointer = api.lua_topointer(thread, index);
     if (above.has(pointer)) throw new NotStorable(`${path}: a table inside itself`);
-    if (above.size >= DEPTH || api.lua_checkstack(thread, 8) === 0) throw new NotStorable(`${path.slice(0, 60)}…: tables more than ${DEPTH} deep`);
+    if (above.size >= DEPTH || api.lua_checkstack(thread, 8) === 0)
+      throw new NotStorable(`${path.slice(0, 60)}…: tables more than ${DEPTH} deep`);
     above.add(pointer);
     const value = this.#table(thread, index, path, above);
     above.delete(pointer);
@@ -85,7 +86,8 @@ export class Values {
     const value = this.#api.lua_tonumberx(thread, index, null);
     const isExact = this.#api.lua_isinteger(thread, index) === 0 || Number.isSafeInteger(value);
     if (!isExact) throw new NotStorable(`${path}: an integer beyond 2^53`);
-    if (!Number.isFinite(value)) throw new NotStorable(`${path}: ${Number.isNaN(value) ? "nan" : "inf"}`);
+    if (!Number.isFinite(value))
+      throw new NotStorable(`${path}: ${Number.isNaN(value) ? "nan" : "inf"}`);
     return value;
   }
 
@@ -99,13 +101,27 @@ export class Values {
       const [key, value] = [api.lua_gettop(thread) - 1, api.lua_gettop(thread)];
       const isString = api.lua_type(thread, key) === TYPE.string;
       // Converting a key in place would confuse lua_next: only strings are read as such.
-      const name = isString ? stringAt(api, thread, key) : api.lua_type(thread, key) === TYPE.number ? this.#number(thread, key, `a key of ${path}`) : null;
-      if (typeof name !== "string" && typeof name !== "number") throw new NotStorable(`${path}: a key that is ${isString ? "not UTF-8" : `a ${api.lua_typename(thread, api.lua_type(thread, key))}`}`);
-      const item = this.#read(thread, value, typeof name === "string" ? `${path}.${name}` : `${path}[${name}]`, above);
-      if (typeof name === "number" && Number.isInteger(name) && name >= 1) last = Math.max(last, name);
+      const name = isString
+        ? stringAt(api, thread, key)
+        : api.lua_type(thread, key) === TYPE.number
+          ? this.#number(thread, key, `a key of ${path}`)
+          : null;
+      if (typeof name !== "string" && typeof name !== "number")
+        throw new NotStorable(
+          `${path}: a key that is ${isString ? "not UTF-8" : `a ${api.lua_typename(thread, api.lua_type(thread, key))}`}`,
+        );
+      const item = this.#read(
+        thread,
+        value,
+        typeof name === "string" ? `${path}.${name}` : `${path}[${name}]`,
+        above,
+      );
+      if (typeof name === "number" && Number.isInteger(name) && name >= 1)
+        last = Math.max(last, name);
       else last = Number.NaN;
       if (typeof name === "number") items.push([name, item]);
-      if (fields.has(`${name}`)) throw new NotStorable(`${path}: both ${name} and "${name}" as keys`);
+      if (fields.has(`${name}`))
+        throw new NotStorable(`${path}: both ${name} and "${name}" as keys`);
       fields.set(`${name}`, item);
       api.lua_settop(thread, key);
     }
@@ -135,7 +151,8 @@ export class Values {
    */
   push(thread: number, value: Json, depth = 0): void {
     const api = this.#api;
-    if (depth > DEPTH || api.lua_checkstack(thread, 8) === 0) throw new Error(`this JSON is more than ${DEPTH} deep`);
+    if (depth > DEPTH || api.lua_checkstack(thread, 8) === 0)
+      throw new Error(`this JSON is more than ${DEPTH} deep`);
     if (value === null) api.lua_pushnil(thread);
     else if (typeof value === "boolean") api.lua_pushboolean(thread, Number(value));
     else if (typeof value === "string") pushText(api, thread, value);

@@ -22,22 +22,40 @@ type Method = "GET" | "GET_BULK" | "PUT" | "DELETE";
 
 function checkLength(text: string, method: Method, { refuse }: Rules): void {
   const bytes = utf8Length(text);
-  if (bytes > KEY_BYTES) refuse("KV_TOO_LARGE", `KV ${method} failed: 414 UTF-8 encoded length of ${bytes} exceeds key length limit of ${KEY_BYTES}.`);
+  if (bytes > KEY_BYTES)
+    refuse(
+      "KV_TOO_LARGE",
+      `KV ${method} failed: 414 UTF-8 encoded length of ${bytes} exceeds key length limit of ${KEY_BYTES}.`,
+    );
 }
 
 /** A key; with the rules of Workers KV the text of anything else. */
 export function checkKey(key: unknown, method: Method, rules: Rules): string {
   const { isWorkers, refuse } = rules;
-  if (typeof key !== "string" && !isWorkers) refuse("KV_INVALID_KEY", `a key cannot be ${key === null ? "null" : `of the type ${typeof key}`}: pass a string`);
+  if (typeof key !== "string" && !isWorkers)
+    refuse(
+      "KV_INVALID_KEY",
+      `a key cannot be ${key === null ? "null" : `of the type ${typeof key}`}: pass a string`,
+    );
   // A template refuses symbols, as Workers KV does.
   const name = `${key as string}`;
   const isBulk = method === "GET_BULK";
-  if (name === "") refuse("KV_INVALID_KEY", isBulk ? "KV GET_BULK failed: 400 Key names must not be empty" : "Key name cannot be empty.", isBulk ? Error : TypeError);
+  if (name === "")
+    refuse(
+      "KV_INVALID_KEY",
+      isBulk ? "KV GET_BULK failed: 400 Key names must not be empty" : "Key name cannot be empty.",
+      isBulk ? Error : TypeError,
+    );
   if (name === "." || name === "..") {
-    if (isBulk) refuse("KV_INVALID_KEY", `KV GET_BULK failed: 400 Illegal key name "${name}". Please use a different name.`);
+    if (isBulk)
+      refuse(
+        "KV_INVALID_KEY",
+        `KV GET_BULK failed: 400 Illegal key name "${name}". Please use a different name.`,
+      );
     refuse("KV_INVALID_KEY", `"${name}" is not allowed as a key name.`, TypeError);
   }
-  if (!name.isWellFormed()) refuse("KV_INVALID_KEY", `KV ${method} failed: 400 Could not URL-decode key name`);
+  if (!name.isWellFormed())
+    refuse("KV_INVALID_KEY", `KV ${method} failed: 400 Could not URL-decode key name`);
   checkLength(name, method, rules);
   return name;
 }
@@ -45,8 +63,13 @@ export function checkKey(key: unknown, method: Method, rules: Rules): string {
 /** The distinct keys of a bulk read. */
 export function checkKeys(keys: readonly unknown[], rules: Rules): string[] {
   const { refuse } = rules;
-  if (keys.length > MOST_READ) refuse("KV_TOO_LARGE", `KV GET_BULK failed: 400 You can request a maximum of ${MOST_READ} keys`);
-  if (keys.length < 1) refuse("KV_INVALID_VALUE", "KV GET_BULK failed: 400 You must request a minimum of 1 key");
+  if (keys.length > MOST_READ)
+    refuse(
+      "KV_TOO_LARGE",
+      `KV GET_BULK failed: 400 You can request a maximum of ${MOST_READ} keys`,
+    );
+  if (keys.length < 1)
+    refuse("KV_INVALID_VALUE", "KV GET_BULK failed: 400 You must request a minimum of 1 key");
   return [...new Set(keys.map((key) => checkKey(key, "GET_BULK", rules)))];
 }
 
@@ -54,32 +77,65 @@ const TYPES: readonly unknown[] = ["text", "json", "arrayBuffer", "stream"];
 
 /** @throws for what is no type. */
 export function checkType(type: unknown, { refuse }: Rules): asserts type is ValueType {
-  if (!TYPES.includes(type)) refuse("KV_INVALID_VALUE", 'Unknown response type. Possible types are "text", "arrayBuffer", "json", and "stream".', TypeError);
+  if (!TYPES.includes(type))
+    refuse(
+      "KV_INVALID_VALUE",
+      'Unknown response type. Possible types are "text", "arrayBuffer", "json", and "stream".',
+      TypeError,
+    );
 }
 
 /** Whether something is neither options nor none. */
-const isBare = (options: unknown): boolean => options !== undefined && options !== null && Object(options) !== options;
+const isBare = (options: unknown): boolean =>
+  options !== undefined && options !== null && Object(options) !== options;
 
 /** The options of a write. A bare duration in their place would mean "never" by mistake. */
 export function writingOf(options: unknown, { isWorkers, refuse }: Rules): PutOptions {
-  if (!isWorkers) checkOptions(options ?? undefined, ["expiration", "expirationTtl", "metadata"], "put()", "KV_INVALID_EXPIRES");
+  if (!isWorkers)
+    checkOptions(
+      options ?? undefined,
+      ["expiration", "expirationTtl", "metadata"],
+      "put()",
+      "KV_INVALID_EXPIRES",
+    );
   // A binding ignores unknown options.
-  else if (isBare(options)) refuse("KV_INVALID_EXPIRES", "Failed to execute 'put' on 'KvNamespace': parameter 3 is not of type 'PutOptions'.", TypeError);
+  else if (isBare(options))
+    refuse(
+      "KV_INVALID_EXPIRES",
+      "Failed to execute 'put' on 'KvNamespace': parameter 3 is not of type 'PutOptions'.",
+      TypeError,
+    );
   return Object(options) as PutOptions;
 }
 
 /** The type that is asked for, not checked for existing keys alone: see {@link checkType}. */
-export function typeOf(typeOrOptions: unknown, method: Method, rules: Rules, where: string): unknown {
+export function typeOf(
+  typeOrOptions: unknown,
+  method: Method,
+  rules: Rules,
+  where: string,
+): unknown {
   const { isWorkers, refuse } = rules;
-  if (!isWorkers && Object(typeOrOptions) === typeOrOptions) checkOptions(typeOrOptions, ["type", "cacheTtl"], where);
+  if (!isWorkers && Object(typeOrOptions) === typeOrOptions)
+    checkOptions(typeOrOptions, ["type", "cacheTtl"], where);
   // What is no object is taken for a type.
-  const { type, cacheTtl } = (isBare(typeOrOptions) ? { type: typeOrOptions } : Object(typeOrOptions)) as GetOptions;
+  const { type, cacheTtl } = (
+    isBare(typeOrOptions) ? { type: typeOrOptions } : Object(typeOrOptions)
+  ) as GetOptions;
   if (cacheTtl !== undefined) {
     const seconds = isWorkers ? int32(cacheTtl, rules) : cacheTtl;
-    if (!(seconds >= SHORTEST_CACHE_TTL)) refuse("KV_INVALID_VALUE", `KV ${method} failed: 400 Invalid cache_ttl of ${seconds}. Cache TTL must be at least ${SHORTEST_CACHE_TTL}.`);
+    if (!(seconds >= SHORTEST_CACHE_TTL))
+      refuse(
+        "KV_INVALID_VALUE",
+        `KV ${method} failed: 400 Invalid cache_ttl of ${seconds}. Cache TTL must be at least ${SHORTEST_CACHE_TTL}.`,
+      );
   }
   const asked = type ?? "text";
-  if (method === "GET_BULK" && asked !== "text" && asked !== "json") refuse("KV_INVALID_VALUE", `KV GET_BULK failed: 400 "${String(asked)}" is not a valid type. Use "json" or "text"`);
+  if (method === "GET_BULK" && asked !== "text" && asked !== "json")
+    refuse(
+      "KV_INVALID_VALUE",
+      `KV GET_BULK failed: 400 "${String(asked)}" is not a valid type. Use "json" or "text"`,
+    );
   // Workers KV finds out when there is something to convert.
   if (!isWorkers) checkType(asked, rules);
   return asked;
@@ -90,7 +146,12 @@ function int32(value: unknown, { refuse }: Rules): number {
   // Number() would take a bigint.
   const number = Math.trunc(+(value as number));
   if (!Number.isFinite(number)) return 0;
-  if (number !== (number | 0)) refuse("KV_INVALID_EXPIRES", `Value out of range. Must be between ${-(2 ** 31)} and ${2 ** 31 - 1} (inclusive).`, TypeError);
+  if (number !== (number | 0))
+    refuse(
+      "KV_INVALID_EXPIRES",
+      `Value out of range. Must be between ${-(2 ** 31)} and ${2 ** 31 - 1} (inclusive).`,
+      TypeError,
+    );
   return number;
 }
 
@@ -104,11 +165,25 @@ export function expirationOf(options: PutOptions, byDefault: Expires, rules: Rul
 }
 
 /** `null` is none, whatever the store's own; `undefined` is the store's own. */
-function byOurs({ expiration, expirationTtl }: PutOptions, now: number, { refuse }: Rules): number | null | undefined {
-  for (const [name, value, from] of [["expiration", expiration, 0], ["expirationTtl", expirationTtl, now]] as const) {
+function byOurs(
+  { expiration, expirationTtl }: PutOptions,
+  now: number,
+  { refuse }: Rules,
+): number | null | undefined {
+  for (const [name, value, from] of [
+    ["expiration", expiration, 0],
+    ["expirationTtl", expirationTtl, now],
+  ] as const) {
     // Never "forever" by mistake.
-    const isFine = value === undefined || value === null || (Number.isInteger(value) && value >= 0 && from + value <= LATEST);
-    if (!isFine) refuse("KV_INVALID_EXPIRES", `${name} is a whole number of seconds${from === 0 ? " since 1970, not of milliseconds," : ""} from 0 up to the year 9999`);
+    const isFine =
+      value === undefined ||
+      value === null ||
+      (Number.isInteger(value) && value >= 0 && from + value <= LATEST);
+    if (!isFine)
+      refuse(
+        "KV_INVALID_EXPIRES",
+        `${name} is a whole number of seconds${from === 0 ? " since 1970, not of milliseconds," : ""} from 0 up to the year 9999`,
+      );
   }
   if (typeof expiration === "number") return expiration;
   if (typeof expirationTtl === "number") return now + expirationTtl;
@@ -116,35 +191,59 @@ function byOurs({ expiration, expirationTtl }: PutOptions, now: number, { refuse
 }
 
 function byWorkers(options: PutOptions, now: number, rules: Rules): number | undefined {
-  const [expiration, ttl] = [options.expiration, options.expirationTtl].map((value) => (value === undefined ? null : int32(value, rules))) as [number | null, number | null];
-  const refuse = (what: string): never => rules.refuse("KV_INVALID_EXPIRES", `KV PUT failed: 400 Invalid ${what}`);
+  const [expiration, ttl] = [options.expiration, options.expirationTtl].map((value) =>
+    value === undefined ? null : int32(value, rules),
+  ) as [number | null, number | null];
+  const refuse = (what: string): never =>
+    rules.refuse("KV_INVALID_EXPIRES", `KV PUT failed: 400 Invalid ${what}`);
   if (ttl !== null) {
     if (ttl <= 0) refuse(`expiration_ttl of ${ttl}. Please specify integer greater than 0.`);
-    if (ttl < SHORTEST_TTL) refuse(`expiration_ttl of ${ttl}. Expiration TTL must be at least ${SHORTEST_TTL}.`);
+    if (ttl < SHORTEST_TTL)
+      refuse(`expiration_ttl of ${ttl}. Expiration TTL must be at least ${SHORTEST_TTL}.`);
     return now + ttl;
   }
   if (expiration === null) return undefined;
-  if (expiration <= now) refuse(`expiration of ${expiration}. Please specify integer greater than the current number of seconds since the UNIX epoch.`);
-  if (expiration < now + SHORTEST_TTL) refuse(`expiration of ${expiration}. Expiration times must be at least ${SHORTEST_TTL} seconds in the future.`);
+  if (expiration <= now)
+    refuse(
+      `expiration of ${expiration}. Please specify integer greater than the current number of seconds since the UNIX epoch.`,
+    );
+  if (expiration < now + SHORTEST_TTL)
+    refuse(
+      `expiration of ${expiration}. Expiration times must be at least ${SHORTEST_TTL} seconds in the future.`,
+    );
   return expiration;
 }
 
 /** A copy of the metadata of a write. */
 export function metadataOf({ metadata }: PutOptions, { isWorkers, refuse }: Rules): Json {
   if (metadata === undefined || metadata === null) return null;
-  const text = JSON.stringify(isWorkers ? metadata : checkedCopy(metadata, "metadata", "it has to be JSON")) as string | undefined;
+  const text = JSON.stringify(
+    isWorkers ? metadata : checkedCopy(metadata, "metadata", "it has to be JSON"),
+  ) as string | undefined;
   if (text === undefined) return null;
   const bytes = utf8Length(text);
-  if (bytes > METADATA_BYTES) refuse("KV_TOO_LARGE", `KV PUT failed: 413 Metadata length of ${bytes} exceeds limit of ${METADATA_BYTES}.`);
+  if (bytes > METADATA_BYTES)
+    refuse(
+      "KV_TOO_LARGE",
+      `KV PUT failed: 413 Metadata length of ${bytes} exceeds limit of ${METADATA_BYTES}.`,
+    );
   return JSON.parse(text) as Json;
 }
 
 export function checkSize(bytes: number, { refuse }: Rules): void {
-  if (bytes > VALUE_BYTES) refuse("KV_TOO_LARGE", `KV PUT failed: 413 Value length of ${bytes} exceeds limit of ${VALUE_BYTES}.`);
+  if (bytes > VALUE_BYTES)
+    refuse(
+      "KV_TOO_LARGE",
+      `KV PUT failed: 413 Value length of ${bytes} exceeds limit of ${VALUE_BYTES}.`,
+    );
 }
 
 export function checkTotal(characters: number, { refuse }: Rules): void {
-  if (characters > VALUE_BYTES) refuse("KV_TOO_LARGE", "KV GET_BULK failed: 413 Total size of request exceeds the limit of 25MB");
+  if (characters > VALUE_BYTES)
+    refuse(
+      "KV_TOO_LARGE",
+      "KV GET_BULK failed: 413 Total size of request exceeds the limit of 25MB",
+    );
 }
 
 /** What a listing asks for, checked. */
@@ -157,15 +256,32 @@ export interface Listing {
 export function listingOf(options: unknown, rules: Rules): Listing {
   const { isWorkers, refuse } = rules;
   if (!isWorkers) checkOptions(options ?? undefined, ["prefix", "limit", "cursor"], "list()");
-  else if (isBare(options)) refuse("KV_INVALID_VALUE", "Failed to execute 'list' on 'KvNamespace': parameter 1 is not of type 'ListOptions'.", TypeError);
+  else if (isBare(options))
+    refuse(
+      "KV_INVALID_VALUE",
+      "Failed to execute 'list' on 'KvNamespace': parameter 1 is not of type 'ListOptions'.",
+      TypeError,
+    );
   const { prefix, limit, cursor } = Object(options) as ListKeysOptions;
-  const asked: unknown = isWorkers && limit !== undefined ? int32(limit, rules) : (limit ?? undefined);
-  const most = asked === undefined || (isWorkers && (asked as number) <= 0) ? MOST_LISTED : (asked as number);
-  if (most > MOST_LISTED) refuse("KV_INVALID_VALUE", `KV GET failed: 400 Invalid key_count_limit of ${most}. Please specify an integer less than ${MOST_LISTED}.`);
-  if (!Number.isInteger(most) || most < 1) refuse("KV_INVALID_VALUE", `limit is a whole number from 1 to ${MOST_LISTED}`);
-  if (!isWorkers && typeof (prefix ?? "") !== "string") refuse("KV_INVALID_KEY", `a prefix cannot be of the type ${typeof prefix}: pass a string`);
+  const asked: unknown =
+    isWorkers && limit !== undefined ? int32(limit, rules) : (limit ?? undefined);
+  const most =
+    asked === undefined || (isWorkers && (asked as number) <= 0) ? MOST_LISTED : (asked as number);
+  if (most > MOST_LISTED)
+    refuse(
+      "KV_INVALID_VALUE",
+      `KV GET failed: 400 Invalid key_count_limit of ${most}. Please specify an integer less than ${MOST_LISTED}.`,
+    );
+  if (!Number.isInteger(most) || most < 1)
+    refuse("KV_INVALID_VALUE", `limit is a whole number from 1 to ${MOST_LISTED}`);
+  if (!isWorkers && typeof (prefix ?? "") !== "string")
+    refuse("KV_INVALID_KEY", `a prefix cannot be of the type ${typeof prefix}: pass a string`);
   const start = `${prefix ?? ""}`;
-  if (!start.isWellFormed()) refuse("KV_INVALID_KEY", "a prefix cannot be a text with a lone surrogate: pass a well-formed string");
+  if (!start.isWellFormed())
+    refuse(
+      "KV_INVALID_KEY",
+      "a prefix cannot be a text with a lone surrogate: pass a well-formed string",
+    );
   checkLength(start, "GET", rules);
   return { prefix: start, limit: most, cursor: `${cursor ?? ""}` || null };
 }

@@ -21,12 +21,16 @@ function sqliteHere(): Open | null {
   if (createRequire === undefined) return null;
   // A bundle of CommonJS has no URL, and what Deno imports from a server has none that a file has.
   const { url } = import.meta as { readonly url?: string };
-  const require = createRequire(url?.startsWith("file:") ? url : builtin("node:path").resolve("anykv.js"));
+  const require = createRequire(
+    url?.startsWith("file:") ? url : builtin("node:path").resolve("anykv.js"),
+  );
   const open =
     (module: string, name?: string): Open =>
     (path) => {
       const loaded = require(module) as { [name: string]: new (path: string) => SqliteClient };
-      const Database = (name === undefined ? loaded : loaded[name]) as new (path: string) => SqliteClient;
+      const Database = (name === undefined ? loaded : loaded[name]) as new (
+        path: string,
+      ) => SqliteClient;
       return new Database(path);
     };
   if (globalThis.process.versions["bun"] !== undefined) return open("bun:sqlite", "Database");
@@ -74,7 +78,10 @@ const inMemory = (): Source => ({
 function storeIn(dataDir: string | undefined): Store {
   const open = sqliteHere();
   if (open === null && dataDir !== undefined) {
-    throw new KvError("KV_NOT_SUPPORTED", "this runtime has no SQLite for a dataDir: install better-sqlite3 (in Node), pass a store, or leave dataDir out for memory");
+    throw new KvError(
+      "KV_NOT_SUPPORTED",
+      "this runtime has no SQLite for a dataDir: install better-sqlite3 (in Node), pass a store, or leave dataDir out for memory",
+    );
   }
   const source = open === null ? inMemory() : inFolder(dataDir ?? ".anykv/data", open);
   return createStore<Json>(contextOver(new Connection(source)), {});
@@ -101,7 +108,8 @@ export function createKV(given: KVOptions = {}): KVNamespaces {
   // A store, a client or a folder in their place would be ignored, and the data kept elsewhere.
   checkOptions(given, ["store", "dataDir", "compat"], "createKV()", "KV_INVALID_CLIENT");
   const { store, dataDir, ...options } = given;
-  if (dataDir !== undefined && typeof dataDir !== "string") throw new KvError("KV_INVALID_CLIENT", "dataDir is the path of a folder");
+  if (dataDir !== undefined && typeof dataDir !== "string")
+    throw new KvError("KV_INVALID_CLIENT", "dataDir is the path of a folder");
   // What is no store is said here, not by the first use.
   if (store !== undefined) namespace(store, "", options);
   rulesOf(options.compat);

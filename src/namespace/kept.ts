@@ -24,7 +24,10 @@ function membersOf({ metadata, expiration }: Head): Members {
   return { ...(expiration !== null && { expiration }), ...(metadata !== null && { metadata }) };
 }
 
-const headOf = ({ metadata = null, expiration = null }: Members): Head => ({ metadata, expiration: expiration as number | null });
+const headOf = ({ metadata = null, expiration = null }: Members): Head => ({
+  metadata,
+  expiration: expiration as number | null,
+});
 
 /** The value of a record: JSON, or bytes where the client keeps them, behind a head in JSON and a zero, which no JSON holds. */
 export function encodeKept(kept: Kept, keepsBytes: boolean): Json | Uint8Array {
@@ -51,10 +54,15 @@ export function decodeKept(value: unknown, key: string): Kept {
       return { ...headOf(members), payload: value.subarray(end + 1) as Uint8Array<ArrayBuffer> };
     }
     const members = value as Members;
-    if (typeof members["text"] === "string") return { ...headOf(members), payload: members["text"] };
+    if (typeof members["text"] === "string")
+      return { ...headOf(members), payload: members["text"] };
     return { ...headOf(members), payload: bytesOf(atob(members["base64"] as string)) };
   } catch {
-    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is none of a namespace: put() replaces it, delete() removes it`, { key });
+    throw new KvError(
+      "KV_CORRUPT",
+      `the record under ${JSON.stringify(key)} is none of a namespace: put() replaces it, delete() removes it`,
+      { key },
+    );
   }
 }
 

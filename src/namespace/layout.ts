@@ -32,12 +32,17 @@ export interface Layout {
 
 /** 64 characters that tell a text from all others. */
 async function digest(text: string): Promise<string> {
-  if (globalThis.crypto?.subtle === undefined) throw new KvError("KV_TOO_LARGE", "this client takes no keys as long as this one with its namespace, and they are only shortened in a secure context (https:)");
+  if (globalThis.crypto?.subtle === undefined)
+    throw new KvError(
+      "KV_TOO_LARGE",
+      "this client takes no keys as long as this one with its namespace, and they are only shortened in a secure context (https:)",
+    );
   return digestOf("SHA-256", text);
 }
 
 /** What all keys of a namespace begin with. No name has the slash that ends it, so that none is the beginning of another. */
-export const baseOf = (name: string): string => `${name.replaceAll("%", "%25").replaceAll("/", "%2F")}/`;
+export const baseOf = (name: string): string =>
+  `${name.replaceAll("%", "%25").replaceAll("/", "%2F")}/`;
 
 /**
  * The layout of a namespace. Keys are kept as they are wherever the client takes 512 bytes behind what stands before them. Where it does not, keys that are too long are the first
@@ -48,13 +53,18 @@ export const baseOf = (name: string): string => `${name.replaceAll("%", "%25").r
  * @throws {KvError} KV_INVALID_KEY for a name that is no well-formed string.
  */
 export function layoutOf(name: unknown, prefix: string, keyBytes: number): Layout {
-  if (typeof name !== "string" || !name.isWellFormed()) throw new KvError("KV_INVALID_KEY", "the name of a namespace is a well-formed string");
+  if (typeof name !== "string" || !name.isWellFormed())
+    throw new KvError("KV_INVALID_KEY", "the name of a namespace is a well-formed string");
   const base = baseOf(name);
   const index = `${base}k/`;
   const left = keyBytes - utf8Length(prefix + index);
-  const stemLength = left >= KEY_BYTES ? Infinity : Math.max(0, Math.floor((left - DIGEST_BYTES) / 4));
+  const stemLength =
+    left >= KEY_BYTES ? Infinity : Math.max(0, Math.floor((left - DIGEST_BYTES) / 4));
   // In characters, of up to four bytes: cut by bytes, stems would have different lengths, and one could go on where another ends.
-  const stem = (key: string): string => (key.length <= stemLength ? key : [...key.slice(0, 2 * stemLength)].slice(0, stemLength).join(""));
+  const stem = (key: string): string =>
+    key.length <= stemLength
+      ? key
+      : [...key.slice(0, 2 * stemLength)].slice(0, stemLength).join("");
   const isShortened = (key: string): boolean => {
     if (stemLength === Infinity) return false;
     return utf8Length(key) > left || /^~[0-9a-f]{64}$/.test(key.slice(stem(key).length));
@@ -68,6 +78,7 @@ export function layoutOf(name: unknown, prefix: string, keyBytes: number): Layou
     stem,
     isAlone: (key) => key.length < stemLength,
     isShortened,
-    keysOf: (key) => (isShortened(key) ? shortened(key) : { index: index + key, value: `${base}v/${key}` }),
+    keysOf: (key) =>
+      isShortened(key) ? shortened(key) : { index: index + key, value: `${base}v/${key}` },
   };
 }

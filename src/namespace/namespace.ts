@@ -5,15 +5,34 @@ import { checkOptions } from "../options.ts";
 import { contextOf, createStore } from "../store.ts";
 import { Turns } from "../turns.ts";
 import type { MaybePromise } from "../types.ts";
-import { checkKey, checkKeys, checkTotal, checkType, expirationOf, type Listing, listingOf, metadataOf, typeOf, writingOf } from "./checks.ts";
+import {
+  checkKey,
+  checkKeys,
+  checkTotal,
+  checkType,
+  expirationOf,
+  type Listing,
+  listingOf,
+  metadataOf,
+  typeOf,
+  writingOf,
+} from "./checks.ts";
 import { decodeKept, encodeHead, encodeKept, type Kept } from "./kept.ts";
 import { baseOf, type Keys, type Layout, layoutOf } from "./layout.ts";
 import { cursorAt, namesBehind, placeOf } from "./pages.ts";
 import { asText, checkKind, convert, payloadOf } from "./payload.ts";
 import { rulesOf } from "./refusal.ts";
-import type { KeyPage, ListedKey, Namespace, NamespaceOptions, PutOptions, ValueWithMetadata } from "./types.ts";
+import type {
+  KeyPage,
+  ListedKey,
+  Namespace,
+  NamespaceOptions,
+  PutOptions,
+  ValueWithMetadata,
+} from "./types.ts";
 
-const isSettled = <T>(all: readonly MaybePromise<T>[]): all is readonly T[] => !all.some((each) => each instanceof Promise);
+const isSettled = <T>(all: readonly MaybePromise<T>[]): all is readonly T[] =>
+  !all.some((each) => each instanceof Promise);
 
 /** A change of one record; `null` deletes. */
 interface Change {
@@ -40,9 +59,17 @@ interface Change {
  * const { keys } = await posts.list({ prefix: "post:" });
  * console.log(keys); // [{ name: "post:1", metadata: { author: "ann" } }]
  */
-export function namespace<V>(store: Store<V>, name: string, options: NamespaceOptions = {}): Namespace {
+export function namespace<V>(
+  store: Store<V>,
+  name: string,
+  options: NamespaceOptions = {},
+): Namespace {
   const context = contextOf(store);
-  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a namespace is put over a store: namespace(kv(client), name)");
+  if (context === undefined)
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      "a namespace is put over a store: namespace(kv(client), name)",
+    );
   const { prefix, expires: byDefault } = context;
   // A store or a client in their place would be ignored.
   checkOptions(options, ["compat"], "namespace()", "KV_INVALID_CLIENT");
@@ -53,17 +80,29 @@ export function namespace<V>(store: Store<V>, name: string, options: NamespaceOp
 
   let known: Layout | undefined;
   /** `null` for a promise of a client, which does not tell yet how long its keys may be. */
-  const layout = (): Layout | null => (known ??= records.type === "PENDING" ? undefined : layoutOf(name, prefix, records.supports.keyBytes)) ?? null;
+  const layout = (): Layout | null =>
+    (known ??=
+      records.type === "PENDING" ? undefined : layoutOf(name, prefix, records.supports.keyBytes)) ??
+    null;
 
   /** Runs an operation on these names in call order, with their keys. */
-  function inTurn<T>(access: "read" | "write", names: readonly string[], work: (keys: readonly Keys[]) => Promise<T>): Promise<T> {
-    const keys: readonly MaybePromise<Keys>[] | undefined = layout() === null ? undefined : names.map(layout()!.keysOf);
+  function inTurn<T>(
+    access: "read" | "write",
+    names: readonly string[],
+    work: (keys: readonly Keys[]) => Promise<T>,
+  ): Promise<T> {
+    const keys: readonly MaybePromise<Keys>[] | undefined =
+      layout() === null ? undefined : names.map(layout()!.keysOf);
     if (keys !== undefined && isSettled(keys)) {
-      const claimed = keys.flatMap(({ index, value }) => (access === "read" ? [value] : [index, value]));
+      const claimed = keys.flatMap(({ index, value }) =>
+        access === "read" ? [value] : [index, value],
+      );
       return turns.run({ [access]: claimed }, () => work(keys));
     }
     // The keys are not known yet: the operation has its turn on all of them.
-    return turns.run({ [`${access}Under`]: baseOf(name) }, async () => work(await Promise.all(names.map(layout()!.keysOf))));
+    return turns.run({ [`${access}Under`]: baseOf(name) }, async () =>
+      work(await Promise.all(names.map(layout()!.keysOf))),
+    );
   }
 
   /** Makes changes in one commit where the client has commits. */
@@ -81,10 +120,13 @@ export function namespace<V>(store: Store<V>, name: string, options: NamespaceOp
     for (const { key, value, expires } of changes) await inside.set(key, value, { expires });
   }
 
-  const kept = (value: unknown, key: string): Kept | null => (value === null ? null : decodeKept(value, key));
+  const kept = (value: unknown, key: string): Kept | null =>
+    value === null ? null : decodeKept(value, key);
 
   function read(key: string): Promise<Kept | null> {
-    return inTurn("read", [key], async ([keys]) => kept(await turns.inside.get(keys!.value), keys!.value));
+    return inTurn("read", [key], async ([keys]) =>
+      kept(await turns.inside.get(keys!.value), keys!.value),
+    );
   }
 
   function readMany(names: readonly string[]): Promise<(Kept | null)[]> {
@@ -108,11 +150,20 @@ export function namespace<V>(store: Store<V>, name: string, options: NamespaceOp
   });
 
   /** Values of many keys, by the keys in their order. */
-  async function bulk<T>(keys: readonly unknown[], typeOrOptions: unknown, where: string, take: (kept: Kept | null, value: unknown) => T): Promise<Map<string, T>> {
+  async function bulk<T>(
+    keys: readonly unknown[],
+    typeOrOptions: unknown,
+    where: string,
+    take: (kept: Kept | null, value: unknown) => T,
+  ): Promise<Map<string, T>> {
     const type = typeOf(typeOrOptions, "GET_BULK", rules, where);
     const names = checkKeys(keys, rules);
     const found = await readMany(names);
-    if (rules.isWorkers) checkTotal(found.reduce((sum, kept) => sum + (kept === null ? 0 : asText(kept.payload).length), 0), rules);
+    if (rules.isWorkers)
+      checkTotal(
+        found.reduce((sum, kept) => sum + (kept === null ? 0 : asText(kept.payload).length), 0),
+        rules,
+      );
     return new Map(names.map((key, i) => [key, take(found[i]!, ofBulk(found[i]!, type))]));
   }
 
@@ -120,7 +171,10 @@ export function namespace<V>(store: Store<V>, name: string, options: NamespaceOp
     try {
       return converted(kept, type);
     } catch {
-      return rules.refuse("KV_INVALID_VALUE", `KV GET_BULK failed: 400 At least one of the requested keys corresponds to a non-${String(type)} value`);
+      return rules.refuse(
+        "KV_INVALID_VALUE",
+        `KV GET_BULK failed: 400 At least one of the requested keys corresponds to a non-${String(type)} value`,
+      );
     }
   }
 
@@ -149,15 +203,26 @@ export function namespace<V>(store: Store<V>, name: string, options: NamespaceOp
     const checked = checkKey(key, "PUT", rules);
     checkKind(value, rules);
     const given = writingOf(options, rules);
-    const head = { expiration: expirationOf(given, byDefault, rules), metadata: metadataOf(given, rules) };
+    const head = {
+      expiration: expirationOf(given, byDefault, rules),
+      metadata: metadataOf(given, rules),
+    };
     const pending = payloadOf(value, rules);
     const payload = pending instanceof Promise ? await pending : pending;
     const expires = head.expiration === null ? null : new Date(head.expiration * 1000);
     await inTurn("write", [checked], ([keys]) =>
       // The index first: what can be read is listed, also where only one of the two gets written.
       apply([
-        { key: keys!.index, value: encodeHead(head, layout()!.isShortened(checked) ? checked : null), expires },
-        { key: keys!.value, value: encodeKept({ ...head, payload }, records.supports.bytes), expires },
+        {
+          key: keys!.index,
+          value: encodeHead(head, layout()!.isShortened(checked) ? checked : null),
+          expires,
+        },
+        {
+          key: keys!.value,
+          value: encodeKept({ ...head, payload }, records.supports.bytes),
+          expires,
+        },
       ]),
     );
   }
@@ -174,16 +239,35 @@ export function namespace<V>(store: Store<V>, name: string, options: NamespaceOp
 
   async function list(options?: unknown): Promise<KeyPage> {
     const listing = listingOf(options, rules);
-    return turns.run({ readUnder: `${baseOf(name)}k/${layout()?.stem(listing.prefix) ?? ""}` }, () => page(listing));
+    return turns.run(
+      { readUnder: `${baseOf(name)}k/${layout()?.stem(listing.prefix) ?? ""}` },
+      () => page(listing),
+    );
   }
 
   async function page(listing: Listing): Promise<KeyPage> {
     const index = { store: turns.inside, before: prefix, layout: layout()! };
     // One more than asked for tells whether there is another page.
-    const found = await namesBehind(index, listing.prefix, placeOf(listing, index, rules), listing.limit + 1);
-    const keys = found.slice(0, listing.limit).map(({ name: key, expiration, metadata }): ListedKey => ({ name: key, ...(expiration !== null && { expiration }), ...(metadata !== null && { metadata }) }));
+    const found = await namesBehind(
+      index,
+      listing.prefix,
+      placeOf(listing, index, rules),
+      listing.limit + 1,
+    );
+    const keys = found
+      .slice(0, listing.limit)
+      .map(({ name: key, expiration, metadata }): ListedKey => ({
+        name: key,
+        ...(expiration !== null && { expiration }),
+        ...(metadata !== null && { metadata }),
+      }));
     if (found.length <= listing.limit) return { keys, list_complete: true, cacheStatus: null };
-    return { keys, list_complete: false, cursor: cursorAt(keys.at(-1)!.name, listing, index, rules), cacheStatus: null };
+    return {
+      keys,
+      list_complete: false,
+      cursor: cursorAt(keys.at(-1)!.name, listing, index, rules),
+      cacheStatus: null,
+    };
   }
 
   const close = (): Promise<void> => records.close();

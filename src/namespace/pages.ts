@@ -22,7 +22,11 @@ export interface Index {
 
 /** The cursor of the store that stands behind a text. */
 function standing(at: string, within: string, { before, layout: { index } }: Index): string {
-  return encodeCursor(before + index + at, { prefix: before + index + within, reverse: false }, index + within);
+  return encodeCursor(
+    before + index + at,
+    { prefix: before + index + within, reverse: false },
+    index + within,
+  );
 }
 
 /**
@@ -30,7 +34,12 @@ function standing(at: string, within: string, { before, layout: { index } }: Ind
  *
  * Names that are kept shortened are in order but for those with the same stem: all with one stem are looked through for each page, and a page of them is kept in memory.
  */
-export async function namesBehind(index: Index, prefix: string, after: string | null, limit: number): Promise<Listed[]> {
+export async function namesBehind(
+  index: Index,
+  prefix: string,
+  after: string | null,
+  limit: number,
+): Promise<Listed[]> {
   const { store, layout } = index;
   const found: Listed[] = [];
   let group: Listed[] = [];
@@ -50,7 +59,11 @@ export async function namesBehind(index: Index, prefix: string, after: string | 
         found.push(...sorted());
         [group, stem] = [[], own];
       }
-      if (!listed.name.startsWith(prefix) || (after !== null && compareKeys(listed.name, after) <= 0)) continue;
+      if (
+        !listed.name.startsWith(prefix) ||
+        (after !== null && compareKeys(listed.name, after) <= 0)
+      )
+        continue;
       (layout.isAlone(listed.name) ? found : group).push(listed);
       if (group.length > 2 * limit) group = sorted();
     }
@@ -61,7 +74,11 @@ export async function namesBehind(index: Index, prefix: string, after: string | 
 
 /** The bytes of base64 as lenient as Workers KV takes it, as a text. */
 function lenient(cursor: string): string {
-  const digits = cursor.split("=", 1)[0]!.replace(/-/g, "+").replace(/_/g, "/").replace(/[^A-Za-z0-9+/]/g, "");
+  const digits = cursor
+    .split("=", 1)[0]!
+    .replace(/-/g, "+")
+    .replace(/_/g, "/")
+    .replace(/[^A-Za-z0-9+/]/g, "");
   const binary = atob(digits.length % 4 === 1 ? digits.slice(0, -1) : digits);
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytesOf(binary));
 }
@@ -71,14 +88,31 @@ function lenient(cursor: string): string {
  *
  * @throws {KvError} KV_INVALID_CURSOR unless a listing of this namespace with this prefix made it. By the rules of Workers KV every cursor is a place.
  */
-export function placeOf({ cursor, prefix }: Listing, { before, layout: { index } }: Index, { isWorkers }: Rules): string | null {
+export function placeOf(
+  { cursor, prefix }: Listing,
+  { before, layout: { index } }: Index,
+  { isWorkers }: Rules,
+): string | null {
   if (cursor === null) return null;
   if (isWorkers) return lenient(cursor);
-  return decodeCursor(cursor, { prefix: before + index + prefix, reverse: false }, index + prefix).slice(before.length + index.length);
+  return decodeCursor(
+    cursor,
+    { prefix: before + index + prefix, reverse: false },
+    index + prefix,
+  ).slice(before.length + index.length);
 }
 
 /** The cursor that stands on a name. */
-export function cursorAt(name: string, { prefix }: Listing, { before, layout: { index } }: Index, { isWorkers }: Rules): string {
+export function cursorAt(
+  name: string,
+  { prefix }: Listing,
+  { before, layout: { index } }: Index,
+  { isWorkers }: Rules,
+): string {
   if (isWorkers) return btoa(binaryOf(new TextEncoder().encode(name)));
-  return encodeCursor(before + index + name, { prefix: before + index + prefix, reverse: false }, index + prefix);
+  return encodeCursor(
+    before + index + name,
+    { prefix: before + index + prefix, reverse: false },
+    index + prefix,
+  );
 }

@@ -7,7 +7,8 @@ import type { Payload } from "./kept.ts";
 import type { Rules } from "./refusal.ts";
 import type { ValueType } from "./types.ts";
 
-const isBuffer = (value: unknown): value is ArrayBuffer => Object.prototype.toString.call(value) === "[object ArrayBuffer]";
+const isBuffer = (value: unknown): value is ArrayBuffer =>
+  Object.prototype.toString.call(value) === "[object ArrayBuffer]";
 
 /** A copy of the bytes of a buffer or a view, of the view's part alone; `null` for anything else. */
 function bytesOf(value: unknown, { refuse }: Rules): Uint8Array<ArrayBuffer> | null {
@@ -15,14 +16,25 @@ function bytesOf(value: unknown, { refuse }: Rules): Uint8Array<ArrayBuffer> | n
   if (!isView && !isBuffer(value)) return null;
   const buffer = isView ? value.buffer : value;
   // What was moved away looks like nothing, which is a value too.
-  if ((buffer as { detached?: boolean }).detached === true) refuse("KV_INVALID_VALUE", "the ArrayBuffer is detached: its bytes were moved elsewhere", TypeError);
-  return (isView ? new Uint8Array(buffer, value.byteOffset, value.byteLength) : new Uint8Array(buffer)).slice() as Uint8Array<ArrayBuffer>;
+  if ((buffer as { detached?: boolean }).detached === true)
+    refuse(
+      "KV_INVALID_VALUE",
+      "the ArrayBuffer is detached: its bytes were moved elsewhere",
+      TypeError,
+    );
+  return (
+    isView ? new Uint8Array(buffer, value.byteOffset, value.byteLength) : new Uint8Array(buffer)
+  ).slice() as Uint8Array<ArrayBuffer>;
 }
 
 /** All bytes of a stream, which is cancelled as soon as they are too many. */
-async function drained(stream: ReadableStream<unknown>, rules: Rules): Promise<Uint8Array<ArrayBuffer>> {
+async function drained(
+  stream: ReadableStream<unknown>,
+  rules: Rules,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { refuse } = rules;
-  if (stream.locked) refuse("KV_INVALID_VALUE", "The ReadableStream has been locked to a reader.", TypeError);
+  if (stream.locked)
+    refuse("KV_INVALID_VALUE", "The ReadableStream has been locked to a reader.", TypeError);
   const reader = stream.getReader();
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -30,8 +42,15 @@ async function drained(stream: ReadableStream<unknown>, rules: Rules): Promise<U
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      const given = rules.isWorkers && typeof value === "string" ? new TextEncoder().encode(value) : value;
-      const chunk = bytesOf(given, rules) ?? refuse("KV_INVALID_VALUE", `the stream yields what is no bytes (of the type ${typeof value}): pipe it through a TextEncoderStream`, TypeError);
+      const given =
+        rules.isWorkers && typeof value === "string" ? new TextEncoder().encode(value) : value;
+      const chunk =
+        bytesOf(given, rules) ??
+        refuse(
+          "KV_INVALID_VALUE",
+          `the stream yields what is no bytes (of the type ${typeof value}): pipe it through a TextEncoderStream`,
+          TypeError,
+        );
       length += chunk.length;
       checkSize(length, rules);
       chunks.push(chunk);
@@ -54,16 +73,30 @@ const isStream = (value: unknown): boolean => hasMethods(value, "getReader", "ca
 
 /** By the rules of Workers KV what is neither text nor bytes is refused before anything else but the key. */
 export function checkKind(value: unknown, { isWorkers, refuse }: Rules): void {
-  if (!isWorkers || Object(value) !== value || ArrayBuffer.isView(value) || isBuffer(value) || isStream(value)) return;
-  refuse("KV_INVALID_VALUE", "KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.", TypeError);
+  if (
+    !isWorkers ||
+    Object(value) !== value ||
+    ArrayBuffer.isView(value) ||
+    isBuffer(value) ||
+    isStream(value)
+  )
+    return;
+  refuse(
+    "KV_INVALID_VALUE",
+    "KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.",
+    TypeError,
+  );
 }
 
 /** The text that stands for something that is neither text nor bytes. */
 function textOf(value: unknown, { isWorkers, refuse }: Rules): string {
   if (isWorkers) return `${value as string}`;
-  if (value === undefined || value === null) refuse("KV_INVALID_VALUE", `put() cannot keep ${value as null}: delete() removes a key`);
+  if (value === undefined || value === null)
+    refuse("KV_INVALID_VALUE", `put() cannot keep ${value as null}: delete() removes a key`);
   // A codec of the store has no part in it.
-  return JSON.stringify(checkedCopy(value, "value", "put() takes text, bytes, web streams and JSON"));
+  return JSON.stringify(
+    checkedCopy(value, "value", "put() takes text, bytes, web streams and JSON"),
+  );
 }
 
 /** What `put()` is to keep: a copy, made at once of everything but a stream. */
@@ -71,7 +104,8 @@ export function payloadOf(value: unknown, rules: Rules): MaybePromise<Payload> {
   const bytes = bytesOf(value, rules);
   if (bytes === null && isStream(value)) return drained(value as ReadableStream, rules);
   // Texts are kept as UTF-8, which has no lone surrogates.
-  const payload = bytes ?? (typeof value === "string" ? value : textOf(value, rules)).toWellFormed();
+  const payload =
+    bytes ?? (typeof value === "string" ? value : textOf(value, rules)).toWellFormed();
   checkSize(typeof payload === "string" ? utf8Length(payload) : payload.length, rules);
   return payload;
 }
@@ -80,7 +114,8 @@ export function payloadOf(value: unknown, rules: Rules): MaybePromise<Payload> {
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The value as a text: what is no UTF-8 in it is U+FFFD. */
-export const asText = (payload: Payload): string => (typeof payload === "string" ? payload : decoder.decode(payload));
+export const asText = (payload: Payload): string =>
+  typeof payload === "string" ? payload : decoder.decode(payload);
 
 /** The value as it is asked for. */
 export function convert(payload: Payload, type: ValueType, { isWorkers, refuse }: Rules): unknown {

@@ -9,12 +9,18 @@ export interface Rules {
    * The `code` of that is not enumerable, because a binding has no such member: test runners compare
    * errors by their enumerable members.
    */
-  refuse(code: KvErrorCode, message: string, like?: new (message: string) => Error, cause?: unknown): never;
+  refuse(
+    code: KvErrorCode,
+    message: string,
+    like?: new (message: string) => Error,
+    cause?: unknown,
+  ): never;
 }
 
 /** @throws {KvError} KV_INVALID_VALUE for anything but `"workers"` or nothing. */
 export function rulesOf(compat: unknown): Rules {
-  if (compat !== undefined && compat !== "workers") throw new KvError("KV_INVALID_VALUE", 'compat is "workers", or left out');
+  if (compat !== undefined && compat !== "workers")
+    throw new KvError("KV_INVALID_VALUE", 'compat is "workers", or left out');
   const isWorkers = compat === "workers";
   return {
     isWorkers,

@@ -5,7 +5,14 @@ import type { AsyncUsingDisposable } from "../disposable.ts";
 export type ValueType = "text" | "json" | "arrayBuffer" | "stream";
 
 /** What can be put. Objects are kept as their JSON; numbers and booleans as their text. */
-export type PutValue = string | ArrayBuffer | ArrayBufferView | ReadableStream | number | boolean | object;
+export type PutValue =
+  | string
+  | ArrayBuffer
+  | ArrayBufferView
+  | ReadableStream
+  | number
+  | boolean
+  | object;
 
 /** Options of a read. */
 export interface GetOptions<Type extends ValueType = ValueType> {
@@ -97,9 +104,18 @@ export interface Namespace extends AsyncUsingDisposable {
   get(key: string, type?: AsType<"text"> | GetOptions<never>): Promise<string | null>;
   get<Value = unknown>(key: string, type: AsType<"json"> | undefined): Promise<Value | null>;
   get(key: string, type: AsType<"arrayBuffer"> | undefined): Promise<ArrayBuffer | null>;
-  get<Stream = ReadableStream<Uint8Array>>(key: string, type: AsType<"stream"> | undefined): Promise<Stream | null>;
-  get(keys: readonly string[], type?: AsType<"text"> | GetOptions<never>): Promise<Map<string, string | null>>;
-  get<Value = unknown>(keys: readonly string[], type: AsType<"json"> | undefined): Promise<Map<string, Value | null>>;
+  get<Stream = ReadableStream<Uint8Array>>(
+    key: string,
+    type: AsType<"stream"> | undefined,
+  ): Promise<Stream | null>;
+  get(
+    keys: readonly string[],
+    type?: AsType<"text"> | GetOptions<never>,
+  ): Promise<Map<string, string | null>>;
+  get<Value = unknown>(
+    keys: readonly string[],
+    type: AsType<"json"> | undefined,
+  ): Promise<Map<string, Value | null>>;
 
   /**
    * The same with metadata and deadline, as one write has left them together. What is missing is `null` in all of them.
@@ -115,12 +131,30 @@ export interface Namespace extends AsyncUsingDisposable {
    * const { value, metadata, expiration } = await files.getWithMetadata("a.bin", "arrayBuffer");
    * console.log(value.byteLength, metadata, expiration); // 2 {"by":"ann"} 32503680000
    */
-  getWithMetadata<Metadata = unknown>(key: string, type?: AsType<"text"> | GetOptions<never>): Promise<ValueWithMetadata<string, Metadata>>;
-  getWithMetadata<Value = unknown, Metadata = unknown>(key: string, type: AsType<"json"> | undefined): Promise<ValueWithMetadata<Value, Metadata>>;
-  getWithMetadata<Metadata = unknown>(key: string, type: AsType<"arrayBuffer"> | undefined): Promise<ValueWithMetadata<ArrayBuffer, Metadata>>;
-  getWithMetadata<Metadata = unknown, Stream = ReadableStream<Uint8Array>>(key: string, type: AsType<"stream"> | undefined): Promise<ValueWithMetadata<Stream, Metadata>>;
-  getWithMetadata<Metadata = unknown>(keys: readonly string[], type?: AsType<"text"> | GetOptions<never>): Promise<Map<string, ValueWithMetadata<string, Metadata>>>;
-  getWithMetadata<Value = unknown, Metadata = unknown>(keys: readonly string[], type: AsType<"json"> | undefined): Promise<Map<string, ValueWithMetadata<Value, Metadata>>>;
+  getWithMetadata<Metadata = unknown>(
+    key: string,
+    type?: AsType<"text"> | GetOptions<never>,
+  ): Promise<ValueWithMetadata<string, Metadata>>;
+  getWithMetadata<Value = unknown, Metadata = unknown>(
+    key: string,
+    type: AsType<"json"> | undefined,
+  ): Promise<ValueWithMetadata<Value, Metadata>>;
+  getWithMetadata<Metadata = unknown>(
+    key: string,
+    type: AsType<"arrayBuffer"> | undefined,
+  ): Promise<ValueWithMetadata<ArrayBuffer, Metadata>>;
+  getWithMetadata<Metadata = unknown, Stream = ReadableStream<Uint8Array>>(
+    key: string,
+    type: AsType<"stream"> | undefined,
+  ): Promise<ValueWithMetadata<Stream, Metadata>>;
+  getWithMetadata<Metadata = unknown>(
+    keys: readonly string[],
+    type?: AsType<"text"> | GetOptions<never>,
+  ): Promise<Map<string, ValueWithMetadata<string, Metadata>>>;
+  getWithMetadata<Value = unknown, Metadata = unknown>(
+    keys: readonly string[],
+    type: AsType<"json"> | undefined,
+  ): Promise<Map<string, ValueWithMetadata<Value, Metadata>>>;
 
   /**
    * Keeps a value of up to 25 MiB: a text, bytes (a buffer, the part of it that a view shows, or a stream), or JSON of anything else that JSON has. A rewrite replaces value, metadata and deadline

@@ -7,7 +7,11 @@ export interface Backend {
   /**
    * Writes all at once. When that is refused, each by itself that is still the last change of its row. Says of each, by its index, how it ended; rejects when one was refused.
    */
-  write(changes: readonly Change[], isLast: (index: number) => boolean, settle: (index: number, error?: Error) => void): Promise<void>;
+  write(
+    changes: readonly Change[],
+    isLast: (index: number) => boolean,
+    settle: (index: number, error?: Error) => void,
+  ): Promise<void>;
   /** Looks for what others have made of a row, if nobody tells of it. Never rejects. */
   look(key: string): Promise<void> | undefined;
   close(): Promise<void>;

@@ -9,16 +9,33 @@ import type { KVFn, KVSeed, KVStoreOptions, Storable } from "./types.ts";
 const functions = new WeakMap<object, Map<string, KVFn>>();
 const inIndexedDb = {};
 
-function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, seeds, delay = 0.1, interval = 1 }: KVStoreOptions<unknown>): KVFn {
+function functionOf(
+  name: string,
+  {
+    store,
+    version = 1,
+    dbName = `${name}.kv`,
+    seeds,
+    delay = 0.1,
+    interval = 1,
+  }: KVStoreOptions<unknown>,
+): KVFn {
   const wait = durationOf("delay", delay, 10, 0);
-  const look = interval === Infinity ? Infinity : durationOf("interval", interval, MOST_INTERVAL, 0);
+  const look =
+    interval === Infinity ? Infinity : durationOf("interval", interval, MOST_INTERVAL, 0);
   const place = store ?? inIndexedDb;
   const made = functions.get(place) ?? new Map<string, KVFn>();
   functions.set(place, made);
   const id = store ? name : JSON.stringify([dbName, name, version]);
   const connect: Connect = async (memory) =>
     store
-      ? (await import("./store-backend.ts")).storeBackend(store as Store<unknown>, name, seeds, look, memory)
+      ? (await import("./store-backend.ts")).storeBackend(
+          store as Store<unknown>,
+          name,
+          seeds,
+          look,
+          memory,
+        )
       : (await import("./idb.ts")).idbBackend(name, version, dbName, seeds, memory);
   const known = made.get(id) ?? statesOf(connect, wait, () => made.delete(id));
   made.set(id, known);
@@ -47,11 +64,34 @@ function functionOf(name: string, { store, version = 1, dbName = `${name}.kv`, s
  * console.log(theme.status, settings("theme") === theme); // ready true
  * ```
  */
-export function createKVStore<T = Storable>(name: string, version?: number, dbName?: string, seeds?: readonly KVSeed<NoInfer<T>>[]): KVFn;
-export function createKVStore<T = Storable>(name: string, options: KVStoreOptions<NoInfer<T>>): KVFn;
-export function createKVStore<T>(name: string, version?: number | KVStoreOptions<T>, dbName?: string, seeds?: readonly KVSeed<T>[]): KVFn {
-  if (Object(version) === version) checkOptions(version, ["store", "version", "dbName", "seeds", "delay", "interval"], "createKVStore()");
-  const made = functionOf(name, Object(version) === version ? (version as KVStoreOptions<unknown>) : ({ version, dbName, seeds } as KVStoreOptions<unknown>));
+export function createKVStore<T = Storable>(
+  name: string,
+  version?: number,
+  dbName?: string,
+  seeds?: readonly KVSeed<NoInfer<T>>[],
+): KVFn;
+export function createKVStore<T = Storable>(
+  name: string,
+  options: KVStoreOptions<NoInfer<T>>,
+): KVFn;
+export function createKVStore<T>(
+  name: string,
+  version?: number | KVStoreOptions<T>,
+  dbName?: string,
+  seeds?: readonly KVSeed<T>[],
+): KVFn {
+  if (Object(version) === version)
+    checkOptions(
+      version,
+      ["store", "version", "dbName", "seeds", "delay", "interval"],
+      "createKVStore()",
+    );
+  const made = functionOf(
+    name,
+    Object(version) === version
+      ? (version as KVStoreOptions<unknown>)
+      : ({ version, dbName, seeds } as KVStoreOptions<unknown>),
+  );
   // Not before the current turn has ended: what else it declares for the database is made at once.
   queueMicrotask(() => void made.store().promise());
   return made;

@@ -17,14 +17,20 @@ const marker = (name: string): string => `${name}.seeded`;
 /** Whether something that was declared is missing. */
 function isMissing(db: IDBDatabase): boolean {
   for (const [name, seeds] of declared.get(db.name)!) {
-    if (!db.objectStoreNames.contains(name) || (seeds && !db.objectStoreNames.contains(marker(name)))) return true;
+    if (
+      !db.objectStoreNames.contains(name) ||
+      (seeds && !db.objectStoreNames.contains(marker(name)))
+    )
+      return true;
   }
   return false;
 }
 
 function make(db: IDBDatabase, transaction: IDBTransaction): void {
   for (const [name, seeds] of declared.get(db.name)!) {
-    const rows = db.objectStoreNames.contains(name) ? transaction.objectStore(name) : db.createObjectStore(name);
+    const rows = db.objectStoreNames.contains(name)
+      ? transaction.objectStore(name)
+      : db.createObjectStore(name);
     if (!seeds || db.objectStoreNames.contains(marker(name))) continue;
     db.createObjectStore(marker(name));
     const counting = rows.count();
@@ -41,25 +47,44 @@ function put(rows: IDBObjectStore, [key, value]: Change): void {
   } catch (cause) {
     // A connection that is closed is opened again, for once more; a value that cannot be cloned stays so.
     if ((cause as Error).name !== "DataCloneError") throw cause;
-    throw new KvError("KV_INVALID_VALUE", `the value under ${JSON.stringify(key)} holds something that cannot be stored, such as a function, or nests too deep`, { key, cause });
+    throw new KvError(
+      "KV_INVALID_VALUE",
+      `the value under ${JSON.stringify(key)} holds something that cannot be stored, such as a function, or nests too deep`,
+      { key, cause },
+    );
   }
 }
 
 /** Rows in an object store: the values themselves, under their keys. The transactions of the database are their order, across all tabs. */
-export function idbBackend(name: string, version: number, dbName: string, seeds: readonly KVSeed<unknown>[] | undefined, memory: Memory): Backend {
+export function idbBackend(
+  name: string,
+  version: number,
+  dbName: string,
+  seeds: readonly KVSeed<unknown>[] | undefined,
+  memory: Memory,
+): Backend {
   const stores = declared.get(dbName) ?? new Map<string, readonly KVSeed<unknown>[] | undefined>();
   declared.set(dbName, stores.set(name, seeds));
 
   const open = (): IdbConnection => {
-    if (!version || version >>> 0 !== version) throw new KvError("KV_INVALID_VALUE", "the version is a whole number from 1 to 4294967295");
+    if (!version || version >>> 0 !== version)
+      throw new KvError("KV_INVALID_VALUE", "the version is a whole number from 1 to 4294967295");
     const factory = globalThis.indexedDB as IDBFactory | undefined;
-    if (!factory) throw new KvError("KV_INVALID_CLIENT", "IndexedDB is not available: what is changed is kept in memory alone");
+    if (!factory)
+      throw new KvError(
+        "KV_INVALID_CLIENT",
+        "IndexedDB is not available: what is changed is kept in memory alone",
+      );
     return idbConnection(factory, dbName, name, {
       version,
       make,
       next(db) {
         const own = db.version % STEP;
-        return own < version ? db.version - own + version : isMissing(db) ? db.version + STEP : undefined;
+        return own < version
+          ? db.version - own + version
+          : isMissing(db)
+            ? db.version + STEP
+            : undefined;
       },
     });
   };
@@ -81,12 +106,21 @@ export function idbBackend(name: string, version: number, dbName: string, seeds:
         const found = rows.transaction.db.version % STEP;
         // Asked at the first opening alone: a page that is open goes on when another one brings a newer version.
         if (found > version) {
-          throw new KvError("KV_INVALID_CLIENT", `the database ${JSON.stringify(dbName)} has the version ${found}, which is newer than ${version}: reload the page for the program that made it`);
+          throw new KvError(
+            "KV_INVALID_CLIENT",
+            `the database ${JSON.stringify(dbName)} has the version ${found}, which is newer than ${version}: reload the page for the program that made it`,
+          );
         }
-        const [keys, values] = await Promise.all([ended(rows.getAllKeys()), ended(rows.getAll() as IDBRequest<unknown[]>)]);
+        const [keys, values] = await Promise.all([
+          ended(rows.getAllKeys()),
+          ended(rows.getAll() as IDBRequest<unknown[]>),
+        ]);
         return keys.map((key, i) => [key as string, values[i]] as const);
       }),
-    read: (keys) => run("reading", (rows) => Promise.all(keys.map((key) => ended(rows.get(key) as IDBRequest<unknown>)))),
+    read: (keys) =>
+      run("reading", (rows) =>
+        Promise.all(keys.map((key) => ended(rows.get(key) as IDBRequest<unknown>))),
+      ),
     write: (changes, sent) =>
       run(
         "writing",

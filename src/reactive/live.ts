@@ -23,7 +23,11 @@ export type News = readonly [key: string, value?: unknown, before?: unknown];
 const PAUSE = 50;
 
 /** Whether two values hold the same. Those with parts of other kinds than these never do. */
-export function equal(a: unknown, b: unknown, seen: Map<unknown, unknown> = new Map<unknown, unknown>()): boolean {
+export function equal(
+  a: unknown,
+  b: unknown,
+  seen: Map<unknown, unknown> = new Map<unknown, unknown>(),
+): boolean {
   // In a circle, what is being compared counts as the same until it turns out not to be.
   if (Object.is(a, b) || (seen.has(a) && seen.get(a) === b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
@@ -31,14 +35,20 @@ export function equal(a: unknown, b: unknown, seen: Map<unknown, unknown> = new 
   const kind = kindOf(a);
   if (kind !== kindOf(b)) return false;
   if (kind === "Date") return equal(+a, +b);
-  if (kind === "ArrayBuffer") return equal(new Uint8Array(a as ArrayBuffer), new Uint8Array(b as ArrayBuffer));
+  if (kind === "ArrayBuffer")
+    return equal(new Uint8Array(a as ArrayBuffer), new Uint8Array(b as ArrayBuffer));
   if (kind === "RegExp" || kind.startsWith("URL")) return String(a) === String(b);
-  if (kind === "Map" || kind === "Set") return equal([...(a as Set<unknown>)], [...(b as Set<unknown>)], seen);
+  if (kind === "Map" || kind === "Set")
+    return equal([...(a as Set<unknown>)], [...(b as Set<unknown>)], seen);
   if (!ArrayBuffer.isView(a) && kind !== "Object" && kind !== "Array") return false;
   const keys = Object.keys(a);
   return (
     keys.length === Object.keys(b).length &&
-    keys.every((key) => Object.hasOwn(b, key) && equal((a as { [key: string]: unknown })[key], (b as { [key: string]: unknown })[key], seen))
+    keys.every(
+      (key) =>
+        Object.hasOwn(b, key) &&
+        equal((a as { [key: string]: unknown })[key], (b as { [key: string]: unknown })[key], seen),
+    )
   );
 }
 
@@ -67,7 +77,10 @@ export function live(rows: Shared, memory: Memory): Backend {
     } catch {
       // Another tab may do it; what is stored is shown in any case.
     }
-    await look(news.map(([key]) => key), true);
+    await look(
+      news.map(([key]) => key),
+      true,
+    );
   }
 
   /** Reads rows again, once they were loaded. What is not there counts as removed if `isWhole`. */
@@ -77,7 +90,8 @@ export function live(rows: Shared, memory: Memory): Backend {
       await loading;
       const values = await rows.read(keys);
       for (const [i, key] of keys.entries()) {
-        if ((isWhole || values[i] !== undefined) && !equal(values[i], memory.known(key))) memory.heard(key, values[i]);
+        if ((isWhole || values[i] !== undefined) && !equal(values[i], memory.known(key)))
+          memory.heard(key, values[i]);
       }
     } catch {
       // It is read with the next news; whoever writes is told.
@@ -136,15 +150,25 @@ export function live(rows: Shared, memory: Memory): Backend {
       const all = [...changes.keys()];
       let refusal: KvError | undefined;
       // A beginning waits for what is there: a page that goes has no time for that.
-      const parts = isLeaving ? [all.filter((i) => !changes[i]![2]), all.filter((i) => changes[i]![2])].filter(({ length }) => length) : [all];
+      const parts = isLeaving
+        ? [all.filter((i) => !changes[i]![2]), all.filter((i) => changes[i]![2])].filter(
+            ({ length }) => length,
+          )
+        : [all];
       await Promise.all(parts.map(attempt)).catch((error: KvError) => (refusal = error));
       if (refusal === undefined) return;
       // Without an outage one of them was refused, and the others need not be.
-      const isOver = all.length === 1 || refusal.code === "KV_CONNECTION" || refusal.code === "KV_CLOSED";
+      const isOver =
+        all.length === 1 || refusal.code === "KV_CONNECTION" || refusal.code === "KV_CLOSED";
       for (const i of all) {
         let error: KvError | undefined = refusal;
-        if (!isOver && refusal.code === "KV_QUOTA") await new Promise((resolve) => setTimeout(resolve, PAUSE));
-        if (!isOver && isLast(i)) error = await attempt([i]).then(() => undefined, (cause: KvError) => (refusal = cause));
+        if (!isOver && refusal.code === "KV_QUOTA")
+          await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        if (!isOver && isLast(i))
+          error = await attempt([i]).then(
+            () => undefined,
+            (cause: KvError) => (refusal = cause),
+          );
         if (error !== undefined) settle(i, error);
       }
       throw refusal;

@@ -55,7 +55,9 @@ export function observe(read: () => unknown, changed: () => void): Observer {
   }
 
   // In a scope of its own: that of a component would end it with the component.
-  const observer: Observer & ReactiveEffect = effectScope(true).run(() => Object.assign(new ReactiveEffect(refresh), { copy: undefined }))!;
+  const observer: Observer & ReactiveEffect = effectScope(true).run(() =>
+    Object.assign(new ReactiveEffect(refresh), { copy: undefined }),
+  )!;
   observer.scheduler = changed;
   observer.run();
   return observer;

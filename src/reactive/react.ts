@@ -45,7 +45,11 @@ function handleOf<T>(store: KVFn, key: string, init: T) {
  * }
  * ```
  */
-export function useKV<T>(key: string, init: T, store: KVFn = kv): readonly [Readonly<KVState<T>>, KVState<T>] {
+export function useKV<T>(
+  key: string,
+  init: T,
+  store: KVFn = kv,
+): readonly [Readonly<KVState<T>>, KVState<T>] {
   const handle = React.useMemo(() => handleOf(store, key, init), [store, key]);
   const view = React.useSyncExternalStore(handle.subscribe, handle.view, handle.first);
   return [view, handle.stateOf(view)];

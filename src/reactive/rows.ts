@@ -55,7 +55,10 @@ export interface Owner {
 }
 
 /** Rows in memory as they will be, and the way from there to where they are kept. */
-export interface Rows extends Pick<KVStore, "status" | "error" | "busy" | "get" | "subscribe" | "promise" | "completed" | "close"> {
+export interface Rows extends Pick<
+  KVStore,
+  "status" | "error" | "busy" | "get" | "subscribe" | "promise" | "completed" | "close"
+> {
   /** Writes what waits now, and does not say how that ends. */
   flush(): Promise<unknown>;
   /** Writes a value that nobody changes any more, with the next flush; `undefined` deletes. */
@@ -88,7 +91,8 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
   const emit = (event: KVEvent): void => {
     each(listeners, (listener) => listener(event));
   };
-  const emitRow = (key: string, value: unknown): void => emit(value === undefined ? { type: "delete", key } : { type: "set", key, value });
+  const emitRow = (key: string, value: unknown): void =>
+    emit(value === undefined ? { type: "delete", key } : { type: "set", key, value });
 
   function keep(key: string, value: unknown): void {
     if (value === undefined) stored.delete(key);
@@ -126,9 +130,16 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     if (!isOpen || queue.size === 0) return;
     const batch = [...queue];
     queue = new Map();
-    const changes = batch.map(([key, { value, isBeginning }]) => [key, value, isBeginning] as const);
+    const changes = batch.map(
+      ([key, { value, isBeginning }]) => [key, value, isBeginning] as const,
+    );
     const isLast = (i: number): boolean => ahead.get(batch[i]![0]) === batch[i]![1];
-    const work = backend!.write(changes, isLast, (i, reason) => settle(...batch[i]!, reason)).then(() => undefined, (reason: Error) => reason);
+    const work = backend!
+      .write(changes, isLast, (i, reason) => settle(...batch[i]!, reason))
+      .then(
+        () => undefined,
+        (reason: Error) => reason,
+      );
     running.add(work);
     void work.then(() => running.delete(work));
   }
@@ -153,7 +164,8 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     send();
     await (isOpen ? looking : open());
     let refusal: Error | undefined;
-    for (send(); running.size > 0; send()) for (const reason of await Promise.all(running)) refusal ??= reason;
+    for (send(); running.size > 0; send())
+      for (const reason of await Promise.all(running)) refusal ??= reason;
     if (refusal) throw refusal;
     return true;
   }
@@ -228,7 +240,11 @@ export function rowsOf(connect: Connect, delay: number, ended: () => void, owner
     begin: (key, value) => put(key, value, !ahead.has(key)),
     flush,
     completed,
-    promise: () => open().then(() => ({ type: "open" }), () => ({ type: "closed" })),
+    promise: () =>
+      open().then(
+        () => ({ type: "open" }),
+        () => ({ type: "closed" }),
+      ),
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

@@ -20,7 +20,11 @@ import { kv, type KVFn, type KVState } from "./index.ts";
  * });
  * ```
  */
-export function useKV<T>(key: string, init: T, store: KVFn = kv): readonly [Readonly<KVState<T>>, KVState<T>] {
+export function useKV<T>(
+  key: string,
+  init: T,
+  store: KVFn = kv,
+): readonly [Readonly<KVState<T>>, KVState<T>] {
   if (typeof document === "undefined") {
     const first: KVState<T> = { data: structuredClone(init), status: "init" };
     return [first, first];

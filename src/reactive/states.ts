@@ -5,7 +5,15 @@ import type { Connect } from "./backend.ts";
 import { plain } from "./copy.ts";
 import { observe, type Observer } from "./observe.ts";
 import { each, guard, rowsOf } from "./rows.ts";
-import type { KVFn, KVOperation, KVState, KVStatus, KVStore, Storable, SubscribeOptions } from "./types.ts";
+import type {
+  KVFn,
+  KVOperation,
+  KVState,
+  KVStatus,
+  KVStore,
+  Storable,
+  SubscribeOptions,
+} from "./types.ts";
 
 interface Listener {
   readonly call: () => void;
@@ -45,7 +53,8 @@ function entryOf(state: object): Entry {
 }
 
 function checkKey(key: unknown): void {
-  if (typeof key !== "string" || !key || !key.isWellFormed()) throw new KvError("KV_INVALID_KEY", "a key is a non-empty, well-formed string");
+  if (typeof key !== "string" || !key || !key.isWellFormed())
+    throw new KvError("KV_INVALID_KEY", "a key is a non-empty, well-formed string");
 }
 
 /** Brings the copy up to date. */
@@ -103,7 +112,11 @@ function show(entry: Entry, value: unknown = entry.init): void {
   tell(entry);
 }
 
-function subscribe(state: object, listener: () => void, options: SubscribeOptions = {}): () => void {
+function subscribe(
+  state: object,
+  listener: () => void,
+  options: SubscribeOptions = {},
+): () => void {
   checkOptions(options, ["sync"], "subscribe()");
   const { sync } = options;
   const { listeners } = entryOf(state);
@@ -116,7 +129,11 @@ function snapshot(state: object): Readonly<KVState> {
   const entry = entryOf(state);
   update(entry);
   const { status, error } = entry.state;
-  return (entry.view ??= { data: entry.observer.copy as Storable, status, ...(error && { error }) });
+  return (entry.view ??= {
+    data: entry.observer.copy as Storable,
+    status,
+    ...(error && { error }),
+  });
 }
 
 /** The function over the rows of a backend. `ended` is called when its store is closed. */
@@ -175,7 +192,10 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
   function make(key: string, init: unknown): Entry {
     const value = get(key);
     const own = plain(init);
-    const state = reactive({ data: plain(value === undefined ? own : value), status: rows.status === "open" ? "ready" : "init" }) as KVState;
+    const state = reactive({
+      data: plain(value === undefined ? own : value),
+      status: rows.status === "open" ? "ready" : "init",
+    }) as KVState;
     const observer = observe(
       () => state.data,
       () => {
@@ -188,7 +208,15 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
         tell(entry);
       },
     );
-    const entry: Entry = { key, state, init: own, observer, listeners: new Set(), users: 0, saved: observer.copy };
+    const entry: Entry = {
+      key,
+      state,
+      init: own,
+      observer,
+      listeners: new Set(),
+      users: 0,
+      saved: observer.copy,
+    };
     entries.set(state, entry);
     states.set(key, entry);
     if (rows.error) mark(entry, "error", rows.error);
@@ -222,7 +250,11 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
     const entry = states.get(key);
     if (entry) drop(entry);
     const removing = rows.put(key, undefined);
-    if (entry) removing.promise().then(() => finish(entry), (error: Error) => mark(entry, "error", error));
+    if (entry)
+      removing.promise().then(
+        () => finish(entry),
+        (error: Error) => mark(entry, "error", error),
+      );
     return removing;
   }
 

@@ -29,7 +29,8 @@ export function useKV<T>(key: string, init: T, store: KVFn = kv): KVWritable<T> 
   const isServer = typeof document === "undefined";
   // What is shown is what is changed, also when its key was removed.
   let shown: KVState<T> | undefined;
-  const peek = (): KVState<T> => (isServer ? { data: init, status: "init" } : (shown ?? store.peek(key, init)));
+  const peek = (): KVState<T> =>
+    isServer ? { data: init, status: "init" } : (shown ?? store.peek(key, init));
 
   function follow(run: (state: KVState<T>) => void): () => void {
     if (isServer) {
@@ -47,5 +48,10 @@ export function useKV<T>(key: string, init: T, store: KVFn = kv): KVWritable<T> 
   }
 
   const set = (value: T): void => void (peek().data = value);
-  return { subscribe: (run) => follow(({ data }) => run(data)), set, update: (change) => set(change(peek().data)), state: { subscribe: follow } };
+  return {
+    subscribe: (run) => follow(({ data }) => run(data)),
+    set,
+    update: (change) => set(change(peek().data)),
+    state: { subscribe: follow },
+  };
 }

@@ -4,7 +4,15 @@ import type { Store } from "../api.ts";
  * What a state can hold: all that structured clone keeps, so JSON, `Date`, `Map`, `Set`, bytes, `bigint`, and references that are shared or go round in circles. Nothing else is stored: functions,
  * symbols, promises and the like are refused when they are to be written. Classes come back as plain objects.
  */
-export type Storable = string | number | bigint | boolean | null | undefined | (object & { readonly [Symbol.hasInstance]?: never }) | { readonly [name: string]: unknown };
+export type Storable =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | undefined
+  | (object & { readonly [Symbol.hasInstance]?: never })
+  | { readonly [name: string]: unknown };
 
 /**
  * How a state stands: `"init"` until what is stored is known, `"ready"`, `"error"` when it could not be loaded or a change was refused, `"removed"` when its key was removed.

@@ -33,7 +33,9 @@ export type KVRef<T> = Vue.Ref<T> & {
  */
 export function useKV<T>(key: string, init: T, store: KVFn = kv): KVRef<T> {
   const isServer = typeof document === "undefined";
-  const state = isServer ? (Vue.reactive({ data: structuredClone(init), status: "init" }) as KVState<T>) : store(key, init);
+  const state = isServer
+    ? (Vue.reactive({ data: structuredClone(init), status: "init" }) as KVState<T>)
+    : store(key, init);
   if (!isServer) Vue.onScopeDispose(() => store.leave(state));
   return Object.assign(Vue.toRef(state, "data") as Vue.Ref<T>, { state });
 }

@@ -4,7 +4,7 @@ export const MOST_BITS: number = 2 ** 28;
 /** Up to 32 bits from a place on, as a number without a sign. What lies past the end is 0. */
 function unsignedAt(bytes: Uint8Array, at: number, count: number): number {
   let value = 0;
-  for (let done = 0; done < count; ) {
+  for (let done = 0; done < count;) {
     const inByte = (at + done) % 8;
     const taken = Math.min(8 - inByte, count - done);
     const byte = bytes[(at + done - inByte) / 8] ?? 0;
@@ -15,7 +15,7 @@ function unsignedAt(bytes: Uint8Array, at: number, count: number): number {
 }
 
 function putUnsigned(bytes: Uint8Array, at: number, count: number, value: number): void {
-  for (let left = count; left > 0; ) {
+  for (let left = count; left > 0;) {
     const last = at + left - 1;
     const behind = 7 - (last % 8);
     const taken = Math.min(8 - behind, left);
@@ -31,17 +31,30 @@ function putUnsigned(bytes: Uint8Array, at: number, count: number, value: number
 export function bitsAt(bytes: Uint8Array, bits: number, index: number): bigint {
   const high = Math.max(0, bits - 32);
   const low = BigInt(unsignedAt(bytes, index * bits + high, bits - high));
-  return BigInt.asIntN(bits, high === 0 ? low : (BigInt(unsignedAt(bytes, index * bits, high)) << 32n) | low);
+  return BigInt.asIntN(
+    bits,
+    high === 0 ? low : (BigInt(unsignedAt(bytes, index * bits, high)) << 32n) | low,
+  );
 }
 
 /** The bytes with a number put in: those given, or a longer copy. What does not fit into the bits is cut off. */
-export function withBits(bytes: Uint8Array, bits: number, index: number, value: bigint): Uint8Array {
+export function withBits(
+  bytes: Uint8Array,
+  bits: number,
+  index: number,
+  value: bigint,
+): Uint8Array {
   const length = Math.ceil(((index + 1) * bits) / 8);
   const grown = length > bytes.length ? new Uint8Array(length) : bytes;
   if (grown !== bytes) grown.set(bytes);
   const high = Math.max(0, bits - 32);
   const unsigned = BigInt.asUintN(bits, value);
   if (high > 0) putUnsigned(grown, index * bits, high, Number(unsigned >> 32n));
-  putUnsigned(grown, index * bits + high, bits - high, Number(BigInt.asUintN(bits - high, unsigned)));
+  putUnsigned(
+    grown,
+    index * bits + high,
+    bits - high,
+    Number(BigInt.asUintN(bits - high, unsigned)),
+  );
   return grown;
 }

@@ -29,7 +29,8 @@ export function bitset<const Bits extends number>(bits: Bits): BitsetType<Bits> 
   return Object.freeze({ kind: "bitset", bits });
 }
 
-const isWidth = (bits: unknown): boolean => Number.isInteger(bits) && (bits as number) >= 2 && (bits as number) <= 64;
+const isWidth = (bits: unknown): boolean =>
+  Number.isInteger(bits) && (bits as number) >= 2 && (bits as number) <= 64;
 
 /** Whether something is the type of a bitset. */
 export function isBitsetType(type: unknown): type is BitsetType {
@@ -44,18 +45,32 @@ const WIDE = 54;
 export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
   const isWide = bits >= WIDE;
   const indexOf = (index: unknown): number => {
-    if (!Number.isSafeInteger(index) || (index as number) < 0) return refuse(cell, "an index: a whole number from 0", index);
-    if (((index as number) + 1) * bits > MOST_BITS) throw new KvError("KV_TOO_LARGE", `a bitset has up to ${MOST_BITS} bits, which is ${Math.floor(MOST_BITS / bits)} numbers of this width`, { client: cell.client, key: cell.full });
+    if (!Number.isSafeInteger(index) || (index as number) < 0)
+      return refuse(cell, "an index: a whole number from 0", index);
+    if (((index as number) + 1) * bits > MOST_BITS)
+      throw new KvError(
+        "KV_TOO_LARGE",
+        `a bitset has up to ${MOST_BITS} bits, which is ${Math.floor(MOST_BITS / bits)} numbers of this width`,
+        { client: cell.client, key: cell.full },
+      );
     return index as number;
   };
   const valueOf = (value: unknown): bigint => {
-    if (isWide) return typeof value === "bigint" ? BigInt.asIntN(bits, value) : refuse(cell, "a bigint", value);
-    return Number.isSafeInteger(value) ? BigInt.asIntN(bits, BigInt(value as number)) : refuse(cell, "a whole number", value);
+    if (isWide)
+      return typeof value === "bigint"
+        ? BigInt.asIntN(bits, value)
+        : refuse(cell, "a bigint", value);
+    return Number.isSafeInteger(value)
+      ? BigInt.asIntN(bits, BigInt(value as number))
+      : refuse(cell, "a whole number", value);
   };
   const out = (value: bigint): never => {
     const number = isWide ? value : Number(value);
     if (isWide || Number.isSafeInteger(number)) return number as never;
-    throw new KvError("KV_INVALID_VALUE", "the sum is beyond what a number holds exactly", { client: cell.client, key: cell.full });
+    throw new KvError("KV_INVALID_VALUE", "the sum is beyond what a number holds exactly", {
+      client: cell.client,
+      key: cell.full,
+    });
   };
   async function read(index: number): Promise<undefined> {
     const value = await cell.read("bitset.get", bits, indexOf(index));
@@ -65,10 +80,14 @@ export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
   return {
     ...fieldOf(cell, async (steps) => (await steps.read("bitset.get", bits, 0)) !== null),
     read,
-    write: async (index, value, options) => cell.write(options, "bitset.set", bits, indexOf(index), valueOf(value)),
-    increment: async (index, by = step, options) => out(await cell.write(options, "bitset.increment", bits, indexOf(index), valueOf(by))),
+    write: async (index, value, options) =>
+      cell.write(options, "bitset.set", bits, indexOf(index), valueOf(value)),
+    increment: async (index, by = step, options) =>
+      out(await cell.write(options, "bitset.increment", bits, indexOf(index), valueOf(by))),
     async sum(start, end) {
-      for (const place of [start, end] as unknown[]) if (place !== Infinity && (!Number.isSafeInteger(place) || (place as number) < 0)) refuse(cell, "an index: a whole number from 0", place);
+      for (const place of [start, end] as unknown[])
+        if (place !== Infinity && (!Number.isSafeInteger(place) || (place as number) < 0))
+          refuse(cell, "an index: a whole number from 0", place);
       return out(await cell.read("bitset.sum", bits, start, end));
     },
     watch: (index, options) => watchCell(cell, () => read(index), options, String),

@@ -4,7 +4,11 @@ import type { Field, FieldWatchOptions, FieldWriteOptions } from "./fields.ts";
 export type WideBits = 54 | 55 | 56 | 57 | 58 | 59 | 60 | 61 | 62 | 63 | 64;
 
 /** What a bitset of this width holds. */
-export type BitsetValue<Bits extends number> = number extends Bits ? number | bigint : Bits extends WideBits ? bigint : number;
+export type BitsetValue<Bits extends number> = number extends Bits
+  ? number | bigint
+  : Bits extends WideBits
+    ? bigint
+    : number;
 
 /**
  * Signed numbers of so many bits, by index. What does not fit wraps around, as two's complement does: 127 + 1 is −128 in 8 bits.
@@ -22,7 +26,11 @@ export interface BitsetField<Bits extends number = number> extends Field {
   read(index: number): Promise<BitsetValue<Bits> | undefined>;
   write(index: number, value: BitsetValue<Bits>, options?: FieldWriteOptions): Promise<void>;
   /** Adds to the number at an index; resolves to the sum. */
-  increment(index: number, by?: BitsetValue<Bits>, options?: FieldWriteOptions): Promise<BitsetValue<Bits>>;
+  increment(
+    index: number,
+    by?: BitsetValue<Bits>,
+    options?: FieldWriteOptions,
+  ): Promise<BitsetValue<Bits>>;
   /** The sum from `start` to before `end`: one request. @throws {KvError} KV_INVALID_VALUE when a number does not hold it exactly. */
   sum(start: number, end: number): Promise<BitsetValue<Bits>>;
   /** As `watch()` of other fields, of the number at an index. */

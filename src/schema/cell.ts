@@ -14,18 +14,31 @@ export class Cell extends Place {
    *
    * @param others fields of the same client that it reads, too.
    */
-  inTurn<T>(access: "read" | "write", work: (steps: Steps, stepsOf: (place: Place) => Steps) => Promise<T>, others: readonly Place[] = []): Promise<T> {
+  inTurn<T>(
+    access: "read" | "write",
+    work: (steps: Steps, stepsOf: (place: Place) => Steps) => Promise<T>,
+    others: readonly Place[] = [],
+  ): Promise<T> {
     const keys = [this, ...others].map(({ full }) => full);
-    return runInTurn(this.ground.context, { [access]: keys }, (adapter) => work(new Steps(this, adapter), (place) => new Steps(place, adapter)));
+    return runInTurn(this.ground.context, { [access]: keys }, (adapter) =>
+      work(new Steps(this, adapter), (place) => new Steps(place, adapter)),
+    );
   }
 
   /** Reads something of the field. */
-  async read<Name extends keyof StructureReads>(name: Name, ...args: Parameters<StructureReads[Name]>): Promise<ReturnType<StructureReads[Name]>> {
+  async read<Name extends keyof StructureReads>(
+    name: Name,
+    ...args: Parameters<StructureReads[Name]>
+  ): Promise<ReturnType<StructureReads[Name]>> {
     return this.inTurn("read", (steps) => steps.read(name, ...args));
   }
 
   /** Changes something of the field. */
-  async write<Name extends keyof StructureWrites>(options: FieldWriteOptions | undefined, name: Name, ...args: Parameters<StructureWrites[Name]>): Promise<ReturnType<StructureWrites[Name]>> {
+  async write<Name extends keyof StructureWrites>(
+    options: FieldWriteOptions | undefined,
+    name: Name,
+    ...args: Parameters<StructureWrites[Name]>
+  ): Promise<ReturnType<StructureWrites[Name]>> {
     const expires = this.expiryOf(options);
     return this.inTurn("write", (steps) => steps.write(expires, name, ...args));
   }
@@ -37,7 +50,11 @@ export class Cell extends Place {
 
   /** Moves the deadline, if the field is there. */
   async touch(expires: Expires, isThere: (steps: Steps) => Promise<boolean>): Promise<boolean> {
-    if (expires === undefined) throw new KvError("KV_INVALID_EXPIRES", "touch() needs an expiry: null for never", { client: this.client, key: this.full });
+    if (expires === undefined)
+      throw new KvError("KV_INVALID_EXPIRES", "touch() needs an expiry: null for never", {
+        client: this.client,
+        key: this.full,
+      });
     this.deadline(expires);
     return this.inTurn("write", (steps) => steps.touch(expires, isThere));
   }

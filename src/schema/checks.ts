@@ -6,14 +6,25 @@ type Path = readonly PropertyKey[];
 
 function described(value: unknown): string {
   if (value === null || value === undefined) return String(value);
-  if (typeof value === "number") return !Number.isFinite(value) ? String(value) : !Number.isInteger(value) ? "a fraction" : Number.isSafeInteger(value) ? `a ${value < 0 ? "negative " : ""}number` : "a number that is not exact";
+  if (typeof value === "number")
+    return !Number.isFinite(value)
+      ? String(value)
+      : !Number.isInteger(value)
+        ? "a fraction"
+        : Number.isSafeInteger(value)
+          ? `a ${value < 0 ? "negative " : ""}number`
+          : "a number that is not exact";
   if (typeof value !== "object") return `a ${typeof value}`;
   return Array.isArray(value) ? "an array" : "an object";
 }
 
 /** Refuses a value. @throws {KvError} KV_VALIDATION. */
 export function refuse(cell: Cell, expected: string, value: unknown, path: Path = []): never {
-  throw new KvValidationError(cell.full, [{ message: `expected ${expected}, not ${described(value)}`, path }], { client: cell.client });
+  throw new KvValidationError(
+    cell.full,
+    [{ message: `expected ${expected}, not ${described(value)}`, path }],
+    { client: cell.client },
+  );
 }
 
 export function textOf(cell: Cell, value: unknown): string {
@@ -28,12 +39,18 @@ export function memberOf(cell: Cell, value: unknown, path: Path = []): string {
 
 /** Whether something is an object with members of its own alone: no array, and of no class. */
 export function isPlain(value: unknown): value is { [key: string]: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && isPlainObject(value, false);
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    isPlainObject(value, false)
+  );
 }
 
 /** The items of something iterable that is no text, as they are now. */
 function itemsOf(cell: Cell, value: unknown, expected: string): unknown[] {
-  if (typeof value !== "object" || value === null || !(Symbol.iterator in value)) return refuse(cell, expected, value);
+  if (typeof value !== "object" || value === null || !(Symbol.iterator in value))
+    return refuse(cell, expected, value);
   return [...(value as Iterable<unknown>)];
 }
 
@@ -48,14 +65,24 @@ export function oneOrMore(cell: Cell, value: unknown): string[] {
 
 export function finite(cell: Cell, value: unknown, path: Path = []): number {
   // -0 + 0 is 0
-  return typeof value === "number" && Number.isFinite(value) ? value + 0 : refuse(cell, "a finite number", value, path);
+  return typeof value === "number" && Number.isFinite(value)
+    ? value + 0
+    : refuse(cell, "a finite number", value, path);
 }
 
 /** Pairs of a name and something: of an object, a Map, or pairs. */
-export function pairsOf<T>(cell: Cell, value: unknown, check: (cell: Cell, value: unknown, path: Path) => T): (readonly [string, T])[] {
+export function pairsOf<T>(
+  cell: Cell,
+  value: unknown,
+  check: (cell: Cell, value: unknown, path: Path) => T,
+): (readonly [string, T])[] {
   const isIterable = typeof value === "object" && value !== null && Symbol.iterator in value;
   // A Date, say, has no entries: to write none would remove what is there.
-  const pairs = isIterable ? itemsOf(cell, value, "pairs") : isPlain(value) ? Object.entries(value) : refuse(cell, "an object, a Map or pairs", value);
+  const pairs = isIterable
+    ? itemsOf(cell, value, "pairs")
+    : isPlain(value)
+      ? Object.entries(value)
+      : refuse(cell, "an object, a Map or pairs", value);
   return pairs.map((pair, i) => {
     if (!Array.isArray(pair)) return refuse(cell, "a pair", pair, [i]);
     const name = memberOf(cell, pair[0], [i]);
@@ -65,7 +92,9 @@ export function pairsOf<T>(cell: Cell, value: unknown, check: (cell: Cell, value
 
 /** A place in a sequence, as `slice` takes it. */
 export function placeOf(cell: Cell, value: unknown): number {
-  return Number.isSafeInteger(value) ? (value as number) + 0 : refuse(cell, "a whole number", value);
+  return Number.isSafeInteger(value)
+    ? (value as number) + 0
+    : refuse(cell, "a whole number", value);
 }
 
 /** The end of a range: `null` for the last. */

@@ -22,10 +22,20 @@ export type Part =
   | { readonly kind: "json"; readonly type: JsonType }
   | { readonly kind: NamedKind };
 
-export const NAMED_KINDS = ["string", "number", "boolean", "bytes", "set", "list", "hash", "sorted"] as const;
+export const NAMED_KINDS = [
+  "string",
+  "number",
+  "boolean",
+  "bytes",
+  "set",
+  "list",
+  "hash",
+  "sorted",
+] as const;
 export type NamedKind = (typeof NAMED_KINDS)[number];
 
-const isNamed = (type: unknown): type is NamedKind => (NAMED_KINDS as readonly unknown[]).includes(type);
+const isNamed = (type: unknown): type is NamedKind =>
+  (NAMED_KINDS as readonly unknown[]).includes(type);
 
 /**
  * What a type in a schema stands for.
@@ -34,10 +44,14 @@ const isNamed = (type: unknown): type is NamedKind => (NAMED_KINDS as readonly u
  */
 export function partFor(type: unknown, where: string): Part {
   if (isNamed(type)) return { kind: type };
-  const definition = Object(type) === type ? (type as { [DEFINITION]?: Definition })[DEFINITION] : undefined;
+  const definition =
+    Object(type) === type ? (type as { [DEFINITION]?: Definition })[DEFINITION] : undefined;
   if (definition !== undefined) return { kind: "store", definition };
   if (isBitsetType(type)) return { kind: "bitset", bits: type.bits };
   const json = jsonTypeOf(type);
   if (json !== undefined) return { kind: "json", type: json };
-  throw new KvError("KV_INVALID_VALUE", `${where} has no type that a typed store knows: ${NAMED_KINDS.map((kind) => `"${kind}"`).join(", ")}, bitset(bits), a schema that follows standardschema.dev, or another typed store`);
+  throw new KvError(
+    "KV_INVALID_VALUE",
+    `${where} has no type that a typed store knows: ${NAMED_KINDS.map((kind) => `"${kind}"`).join(", ")}, bitset(bits), a schema that follows standardschema.dev, or another typed store`,
+  );
 }

@@ -16,14 +16,26 @@ export function fieldOf(cell: Cell, isThere: (steps: Steps) => Promise<boolean>)
 }
 
 /** A stream of what `read` answers. States are told apart by `stateOf`, a value that JSON keeps whatever it is. */
-export function watchCell<T>(cell: Cell, read: () => Promise<T>, options: FieldWatchOptions = {}, stateOf: (value: T) => unknown = (value) => value): ReadableStream<T> {
+export function watchCell<T>(
+  cell: Cell,
+  read: () => Promise<T>,
+  options: FieldWatchOptions = {},
+  stateOf: (value: T) => unknown = (value) => value,
+): ReadableStream<T> {
   cell.checkOptions(options, ["interval", "signal"], "watch()");
   const { interval = 1, signal } = options;
-  if (signal !== undefined && !hasMethods(signal, "addEventListener")) throw new KvError("KV_INVALID_VALUE", '"signal" is the signal of an AbortController', { client: cell.client, key: cell.full });
+  if (signal !== undefined && !hasMethods(signal, "addEventListener"))
+    throw new KvError("KV_INVALID_VALUE", '"signal" is the signal of an AbortController', {
+      client: cell.client,
+      key: cell.full,
+    });
   const reading = async (): Promise<Reading<T>> => {
     const value = await read();
     // Absent is told from null.
-    return { value, state: JSON.stringify([stateOf(value)].filter((state) => state !== undefined)) };
+    return {
+      value,
+      state: JSON.stringify([stateOf(value)].filter((state) => state !== undefined)),
+    };
   };
   // Over before it has begun.
   if (signal?.aborted) return new ReadableStream({ start: (controller) => controller.close() });

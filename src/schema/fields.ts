@@ -118,7 +118,9 @@ export interface ListField extends WholeField<Iterable<string>, string[]> {
 }
 
 /** Texts by name: an object, a Map, or pairs. */
-export type HashInput = { readonly [name: string]: string } | Iterable<readonly [name: string, value: string]>;
+export type HashInput =
+  | { readonly [name: string]: string }
+  | Iterable<readonly [name: string, value: string]>;
 
 /**
  * Texts by name, in no order.
@@ -147,7 +149,9 @@ export interface HashField extends WholeField<HashInput, { [name: string]: strin
 }
 
 /** Scores by member: an object, a Map, or pairs. */
-export type SortedInput = { readonly [member: string]: number } | Iterable<readonly [member: string, score: number]>;
+export type SortedInput =
+  | { readonly [member: string]: number }
+  | Iterable<readonly [member: string, score: number]>;
 
 /** Options of what reads a sorted set in its order. */
 export interface SortedOptions {
@@ -180,8 +184,16 @@ export interface SortedField extends WholeField<SortedInput, Map<string, number>
   /** The place in the order, from 0; `undefined` when it is no member. */
   rank(member: string, options?: SortedOptions): Promise<number | undefined>;
   /** By place, as `Array.prototype.slice` counts. */
-  range(start?: number, end?: number, options?: SortedOptions): Promise<[member: string, score: number][]>;
+  range(
+    start?: number,
+    end?: number,
+    options?: SortedOptions,
+  ): Promise<[member: string, score: number][]>;
   /** By score, both ends included. Default: all. */
-  between(min?: number, max?: number, options?: SortedOptions): Promise<[member: string, score: number][]>;
+  between(
+    min?: number,
+    max?: number,
+    options?: SortedOptions,
+  ): Promise<[member: string, score: number][]>;
   size(): Promise<number>;
 }

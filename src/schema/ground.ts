@@ -26,7 +26,11 @@ export interface Ground {
  */
 export function groundOf(store?: unknown): Ground {
   const context = store === undefined ? inMemory() : contextOf(store);
-  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "a typed store is put over a store: { store: kv(client) }");
+  if (context === undefined)
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      "a typed store is put over a store: { store: kv(client) }",
+    );
   return groundOver(context);
 }
 
@@ -36,10 +40,15 @@ function groundOver(context: StoreContext): Ground {
 }
 
 /** The same ground for what is called inside a turn: it does not wait for the turn itself. */
-export const insideOf = ({ context }: Ground): Ground => groundOver({ ...context, order: new Order() });
+export const insideOf = ({ context }: Ground): Ground =>
+  groundOver({ ...context, order: new Order() });
 
 function inMemory(): StoreContext {
   // What MEMORY can do does not depend on a client.
-  const source = { type: MEMORY.type, supports: MEMORY.supports as Supports, open: () => mapAdapter(new Map()) };
+  const source = {
+    type: MEMORY.type,
+    supports: MEMORY.supports as Supports,
+    open: () => mapAdapter(new Map()),
+  };
   return contextOver(new Connection(source));
 }

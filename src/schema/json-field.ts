@@ -25,8 +25,13 @@ interface Settled {
 function isSame(a: Json | undefined, b: Json | undefined): boolean {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b;
   const keys = Object.keys(a);
-  const member = (of: object, key: string): Json | undefined => (Object.hasOwn(of, key) ? (of as { [key: string]: Json })[key] : undefined);
-  return Array.isArray(a) === Array.isArray(b) && keys.length === Object.keys(b).length && keys.every((key) => isSame(member(a, key), member(b, key)));
+  const member = (of: object, key: string): Json | undefined =>
+    Object.hasOwn(of, key) ? (of as { [key: string]: Json })[key] : undefined;
+  return (
+    Array.isArray(a) === Array.isArray(b) &&
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => isSame(member(a, key), member(b, key)))
+  );
 }
 
 /** An entry with its value, and what it is to become. */
@@ -36,13 +41,18 @@ interface Patched {
   readonly patch: unknown;
 }
 
-const isThenable = (value: unknown): value is PromiseLike<unknown> => typeof (value as Partial<PromiseLike<unknown>> | null)?.then === "function";
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as Partial<PromiseLike<unknown>> | null)?.then === "function";
 
 /** The field of a JSON value. What goes in and out is what the schema says: that is known to the type of the store. */
-export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): JsonField<never, never> {
+export function jsonField(
+  cell: Cell,
+  { schema, version, migrate }: JsonType,
+): JsonField<never, never> {
   const { codec } = cell.ground.context;
   const details = (): { client: string } => ({ client: cell.client });
-  const check = (value: unknown): Promise<unknown> => validated(schema, value, cell.full, details());
+  const check = (value: unknown): Promise<unknown> =>
+    validated(schema, value, cell.full, details());
 
   function encode(value: unknown): Json {
     try {
@@ -68,9 +78,17 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
     if (output === undefined) return refuse("undefined cannot be kept: erase() removes the field");
     const json = encode(output);
     const value = await check(decode(copyOf(json))).catch((error: unknown) => {
-      throw isKvError(error, "KV_VALIDATION") ? new KvValidationError(cell.full, (error as KvValidationError).issues, { ...details(), what: "as the schema makes it cannot be read again by that schema" }) : error;
+      throw isKvError(error, "KV_VALIDATION")
+        ? new KvValidationError(cell.full, (error as KvValidationError).issues, {
+            ...details(),
+            what: "as the schema makes it cannot be read again by that schema",
+          })
+        : error;
     });
-    if (!isSame(encode(value), json)) return refuse("the schema makes something else of its own output, so that it cannot be read again");
+    if (!isSame(encode(value), json))
+      return refuse(
+        "the schema makes something else of its own output, so that it cannot be read again",
+      );
     return { json, value };
   }
   const contentOf = ({ json }: Settled): Content => ({ json, ...(version !== 1 && { version }) });
@@ -81,9 +99,14 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
     const kept = decode(content["json"] as Json);
     if (from === version) return { value: await check(kept), old: false };
     const refuse = (message: string, cause?: unknown): never => {
-      throw new KvValidationError(cell.full, [{ message, path: [] }], { ...details(), what: "cannot be brought to the version", ...(cause !== undefined && { cause }) });
+      throw new KvValidationError(cell.full, [{ message, path: [] }], {
+        ...details(),
+        what: "cannot be brought to the version",
+        ...(cause !== undefined && { cause }),
+      });
     };
-    if (typeof from !== "number" || from > version || migrate === undefined) return refuse(`what is kept is of version ${String(from)}, the schema of version ${version}`);
+    if (typeof from !== "number" || from > version || migrate === undefined)
+      return refuse(`what is kept is of version ${String(from)}, the schema of version ${version}`);
     let migrated: unknown;
     try {
       migrated = await migrate(kept, from);
@@ -100,8 +123,15 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
     if (!old) return value as undefined;
     const settled = await settle(value);
     // Whoever has written meanwhile has written the new version; a client that takes no writes is asked again by the next reader.
-    const write = { key: cell.key, value: contentOf(settled), expires: entry.expires === null ? null : new Date(entry.expires) };
-    if (entry.version !== null) await cell.ground.store.commit([{ key: cell.key, version: entry.version }], [write]).catch(() => {});
+    const write = {
+      key: cell.key,
+      value: contentOf(settled),
+      expires: entry.expires === null ? null : new Date(entry.expires),
+    };
+    if (entry.version !== null)
+      await cell.ground.store
+        .commit([{ key: cell.key, version: entry.version }], [write])
+        .catch(() => {});
     return settled.value as undefined;
   }
 
@@ -117,15 +147,33 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
   }
 
   /** Writes the patch. `null`: the entry was written since. */
-  async function applied(steps: Steps, { entry, before, patch }: Patched, expires: Expires | undefined): Promise<{ readonly value: unknown } | null> {
+  async function applied(
+    steps: Steps,
+    { entry, before, patch }: Patched,
+    expires: Expires | undefined,
+  ): Promise<{ readonly value: unknown } | null> {
     if (patch === undefined && expires === undefined) return { value: before };
-    const settled = patch === undefined ? null : await settle(isPlain(before) && isPlain(patch) ? { ...before, ...patch } : patch);
-    const isDone = await steps.replace(entry, settled === null ? (entry.value as Content) : contentOf(settled), expires);
+    const settled =
+      patch === undefined
+        ? null
+        : await settle(isPlain(before) && isPlain(patch) ? { ...before, ...patch } : patch);
+    const isDone = await steps.replace(
+      entry,
+      settled === null ? (entry.value as Content) : contentOf(settled),
+      expires,
+    );
     return isDone ? { value: settled === null ? before : settled.value } : null;
   }
 
-  async function update(change: (value: never) => unknown, options: FieldWriteOptions | undefined): Promise<undefined> {
-    if (typeof change !== "function") throw new KvError("KV_INVALID_VALUE", "update() takes a function", { ...details(), key: cell.full });
+  async function update(
+    change: (value: never) => unknown,
+    options: FieldWriteOptions | undefined,
+  ): Promise<undefined> {
+    if (typeof change !== "function")
+      throw new KvError("KV_INVALID_VALUE", "update() takes a function", {
+        ...details(),
+        key: cell.full,
+      });
     const expires = cell.expiryOf(options);
     const result = await untilDone(async () => {
       const attempt = await cell.inTurn("write", async (steps) => {
@@ -159,6 +207,7 @@ export function jsonField(cell: Cell, { schema, version, migrate }: JsonType): J
       });
     },
     update,
-    watch: (options) => watchCell(cell, read, options, (value) => value === undefined ? undefined : encode(value)),
+    watch: (options) =>
+      watchCell(cell, read, options, (value) => (value === undefined ? undefined : encode(value))),
   };
 }

@@ -42,13 +42,25 @@ export interface JsonType<Input = unknown, Output = unknown> {
  * });
  * console.log(await DynamicStore("users", User, { store }).take("ann").read()); // { first: "Ann", last: "Lee" }
  */
-export function json<Input, Output>(schema: StandardSchema<Input, Output>, options: JsonOptions = {}): JsonType<Input, Output> {
-  if (!isStandardSchema(schema)) throw new KvError("KV_INVALID_VALUE", "json() takes a schema of a library that follows standardschema.dev");
+export function json<Input, Output>(
+  schema: StandardSchema<Input, Output>,
+  options: JsonOptions = {},
+): JsonType<Input, Output> {
+  if (!isStandardSchema(schema))
+    throw new KvError(
+      "KV_INVALID_VALUE",
+      "json() takes a schema of a library that follows standardschema.dev",
+    );
   // A bare version in their place would be version 1 by mistake.
   checkOptions(options, ["version", "migrate"], "json()");
   const { version = 1, migrate } = options;
-  if (!Number.isSafeInteger(version) || version < 1) throw new KvError("KV_INVALID_VALUE", "the version of a schema is a whole number from 1");
-  if (version > 1 && typeof migrate !== "function") throw new KvError("KV_INVALID_VALUE", "a schema of a version above 1 needs migrate(value, fromVersion)");
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw new KvError("KV_INVALID_VALUE", "the version of a schema is a whole number from 1");
+  if (version > 1 && typeof migrate !== "function")
+    throw new KvError(
+      "KV_INVALID_VALUE",
+      "a schema of a version above 1 needs migrate(value, fromVersion)",
+    );
   return Object.freeze({ kind: "json", schema, version, migrate });
 }
 

@@ -2,7 +2,11 @@ import type { Expires } from "../types.ts";
 import type { Field, FieldWatchOptions, FieldWriteOptions } from "./fields.ts";
 
 /** What `update()` takes for a value: some members of an object, the whole of anything else. */
-export type Patch<Input> = Input extends readonly unknown[] ? Input : Input extends object ? Partial<Input> : Input;
+export type Patch<Input> = Input extends readonly unknown[]
+  ? Input
+  : Input extends object
+    ? Partial<Input>
+    : Input;
 
 /** The methods of a JSON value at one place. */
 export interface JsonValue<Input, Output> {
@@ -24,7 +28,10 @@ export interface JsonValue<Input, Output> {
    *
    * @throws {KvError} as `write()`, and what `change` throws: nothing is changed then.
    */
-  update(change: (value: Output) => Patch<Input> | undefined | Promise<Patch<Input> | undefined>, options?: FieldWriteOptions): Promise<Output | undefined>;
+  update(
+    change: (value: Output) => Patch<Input> | undefined | Promise<Patch<Input> | undefined>,
+    options?: FieldWriteOptions,
+  ): Promise<Output | undefined>;
   /** As `watch()` of other fields. */
   watch(options?: FieldWatchOptions): ReadableStream<Output | undefined>;
   touch(expires: Expires): Promise<boolean>;

@@ -17,8 +17,10 @@ export function listField(cell: Cell): ListField {
     unshift: async (items, options) => cell.write(options, "list.unshift", oneOrMore(cell, items)),
     pop: async (options) => (await cell.write(options, "list.pop")) ?? undefined,
     shift: async (options) => (await cell.write(options, "list.shift")) ?? undefined,
-    range: async (start = 0, end) => cell.read("list.range", placeOf(cell, start), endOf(cell, end)),
-    trim: async (start, end, options) => cell.write(options, "list.trim", placeOf(cell, start), endOf(cell, end)),
+    range: async (start = 0, end) =>
+      cell.read("list.range", placeOf(cell, start), endOf(cell, end)),
+    trim: async (start, end, options) =>
+      cell.write(options, "list.trim", placeOf(cell, start), endOf(cell, end)),
     size,
     watch: (options) => watchCell(cell, read, options),
   };

@@ -9,8 +9,12 @@ export const SEPARATOR = ":";
  * @throws {KvError} KV_INVALID_KEY for anything but a non-empty, well-formed string.
  */
 export function partOf(name: unknown): string {
-  if (typeof name === "string" && name !== "" && name.isWellFormed()) return name.replace(/[%:]/g, (char) => (char === ":" ? "%3A" : "%25"));
-  throw new KvError("KV_INVALID_KEY", "the names of stores and fields are non-empty, well-formed strings");
+  if (typeof name === "string" && name !== "" && name.isWellFormed())
+    return name.replace(/[%:]/g, (char) => (char === ":" ? "%3A" : "%25"));
+  throw new KvError(
+    "KV_INVALID_KEY",
+    "the names of stores and fields are non-empty, well-formed strings",
+  );
 }
 
 /** The name that a part stands for. */

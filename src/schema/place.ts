@@ -42,7 +42,12 @@ export class Place {
   }
 
   /** Checks options as {@link checkOptions} does. Its errors say which field they are about. */
-  checkOptions(options: unknown, known: readonly string[], where: string, code?: KvErrorCode): void {
+  checkOptions(
+    options: unknown,
+    known: readonly string[],
+    where: string,
+    code?: KvErrorCode,
+  ): void {
     try {
       checkOptions(options, known, where, code);
     } catch (error) {
@@ -68,6 +73,10 @@ export class Place {
   }
 
   foreign(): KvError {
-    return new KvError("KV_FOREIGN", `what is kept under ${JSON.stringify(this.full)} is no ${this.kind}: erase() removes it`, { client: this.client, key: this.full });
+    return new KvError(
+      "KV_FOREIGN",
+      `what is kept under ${JSON.stringify(this.full)} is no ${this.kind}: erase() removes it`,
+      { client: this.client, key: this.full },
+    );
   }
 }

@@ -8,7 +8,9 @@ const cells = new WeakMap<SetField, Cell>();
 
 /** What is in all of the sets. */
 function common([first, ...rest]: readonly (ReadonlySet<string> | undefined)[]): Set<string> {
-  return new Set([...(first ?? [])].filter((member) => rest.every((members) => members?.has(member))));
+  return new Set(
+    [...(first ?? [])].filter((member) => rest.every((members) => members?.has(member))),
+  );
 }
 
 export function setField(cell: Cell): SetField {
@@ -22,18 +24,32 @@ export function setField(cell: Cell): SetField {
   function cellsOf(others: readonly SetField[]): Cell[] | null {
     const found = others.map((other) => cells.get(other));
     const { connection } = cell.ground.context;
-    return found.every((other) => other?.ground.context.connection === connection) ? (found as Cell[]) : null;
+    return found.every((other) => other?.ground.context.connection === connection)
+      ? (found as Cell[])
+      : null;
   }
   async function intersect(...others: readonly SetField[]): Promise<Set<string>> {
-    for (const other of others as readonly unknown[]) if (typeof (Object(other) as Partial<SetField>).intersect !== "function") refuse(cell, "a set field", other);
+    for (const other of others as readonly unknown[])
+      if (typeof (Object(other) as Partial<SetField>).intersect !== "function")
+        refuse(cell, "a set field", other);
     const own = cellsOf(others);
-    if (own === null) return common(await Promise.all([read(), ...others.map((other) => other.read())]));
+    if (own === null)
+      return common(await Promise.all([read(), ...others.map((other) => other.read())]));
     return cell.inTurn(
       "read",
       async (steps, stepsOf) => {
         const native = steps.native();
-        if (native !== undefined) return new Set(await native("set.intersect", {}, own.map(({ full }) => full)));
-        const all = await Promise.all([steps, ...own.map(stepsOf)].map((each) => each.read("set.read")));
+        if (native !== undefined)
+          return new Set(
+            await native(
+              "set.intersect",
+              {},
+              own.map(({ full }) => full),
+            ),
+          );
+        const all = await Promise.all(
+          [steps, ...own.map(stepsOf)].map((each) => each.read("set.read")),
+        );
         return common(all.map((members) => new Set(members)));
       },
       own,

@@ -6,12 +6,21 @@ import { fieldOf, watchCell } from "./field-base.ts";
 import type { BooleanField, BytesField, NumberField, StringField, WholeField } from "./fields.ts";
 
 /** A field that is one record: `encode` checks a value and says what is kept for it, `decode` is `undefined` for what was not kept so. */
-function recordField<T>(cell: Cell, encode: (value: unknown) => unknown, decode: (state: unknown) => T | undefined): WholeField<T, T> {
+function recordField<T>(
+  cell: Cell,
+  encode: (value: unknown) => unknown,
+  decode: (state: unknown) => T | undefined,
+): WholeField<T, T> {
   async function read(): Promise<T | undefined> {
     const content = await cell.inTurn("read", (steps) => steps.content());
     if (content === null) return undefined;
     const value = decode(content[cell.kind]);
-    if (value === undefined) throw new KvError("KV_CORRUPT", `what is kept under ${JSON.stringify(cell.full)} is damaged: write() replaces it`, { client: cell.client, key: cell.full });
+    if (value === undefined)
+      throw new KvError(
+        "KV_CORRUPT",
+        `what is kept under ${JSON.stringify(cell.full)} is damaged: write() replaces it`,
+        { client: cell.client, key: cell.full },
+      );
     return value;
   }
   return {
@@ -22,35 +31,60 @@ function recordField<T>(cell: Cell, encode: (value: unknown) => unknown, decode:
       const expires = cell.expiryOf(options);
       await cell.inTurn("write", (steps) => steps.put(content, expires));
     },
-    watch: (options) => watchCell(cell, async () => read(), options, (value) => value instanceof Uint8Array ? bytesToBase64url(value) : value),
+    watch: (options) =>
+      watchCell(
+        cell,
+        async () => read(),
+        options,
+        (value) => (value instanceof Uint8Array ? bytesToBase64url(value) : value),
+      ),
   };
 }
 
 export function stringField(cell: Cell): StringField {
-  return recordField(cell, (value) => textOf(cell, value), (state) => typeof state === "string" ? state : undefined);
+  return recordField(
+    cell,
+    (value) => textOf(cell, value),
+    (state) => (typeof state === "string" ? state : undefined),
+  );
 }
 
 export function booleanField(cell: Cell): BooleanField {
-  return recordField(cell, (value) => typeof value === "boolean" ? value : refuse(cell, "a boolean", value), (state) => typeof state === "boolean" ? state : undefined);
+  return recordField(
+    cell,
+    (value) => (typeof value === "boolean" ? value : refuse(cell, "a boolean", value)),
+    (state) => (typeof state === "boolean" ? state : undefined),
+  );
 }
 
 /** Whether something is a Uint8Array, of any realm. */
-const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === "[object Uint8Array]";
+const isBytes = (value: unknown): value is Uint8Array =>
+  ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === "[object Uint8Array]";
 
 export function bytesField(cell: Cell): BytesField {
-  const decode = (state: unknown): Uint8Array | undefined => (typeof state === "string" && /^[\w-]*$/.test(state) ? base64urlToBytes(state) : undefined);
-  return recordField<Uint8Array>(cell, (value) => isBytes(value) ? bytesToBase64url(value) : refuse(cell, "a Uint8Array", value), decode);
+  const decode = (state: unknown): Uint8Array | undefined =>
+    typeof state === "string" && /^[\w-]*$/.test(state) ? base64urlToBytes(state) : undefined;
+  return recordField<Uint8Array>(
+    cell,
+    (value) => (isBytes(value) ? bytesToBase64url(value) : refuse(cell, "a Uint8Array", value)),
+    decode,
+  );
 }
 
 export function numberField(cell: Cell): NumberField {
-  const read = async (): Promise<number | undefined> => (await cell.read("number.read")) ?? undefined;
+  const read = async (): Promise<number | undefined> =>
+    (await cell.read("number.read")) ?? undefined;
   return {
     ...fieldOf(cell, async (steps) => (await steps.read("number.read")) !== null),
     read,
     write: async (value, options) => cell.write(options, "number.write", finite(cell, value)),
     async increment(by = 1, options) {
       const sum = await cell.write(options, "number.increment", finite(cell, by));
-      if (sum === null) throw new KvError("KV_INVALID_VALUE", "the sum is beyond what a number holds exactly", { client: cell.client, key: cell.full });
+      if (sum === null)
+        throw new KvError("KV_INVALID_VALUE", "the sum is beyond what a number holds exactly", {
+          client: cell.client,
+          key: cell.full,
+        });
       return sum;
     },
     watch: (options) => watchCell(cell, read, options),

@@ -12,7 +12,8 @@ export function sortedField(cell: Cell): SortedField {
     const { reverse = false } = options;
     return typeof reverse === "boolean" ? reverse : refuse(cell, "a boolean", reverse, ["reverse"]);
   };
-  const bound = (value: unknown): number => (typeof value === "number" && !Number.isNaN(value) ? value + 0 : refuse(cell, "a number", value));
+  const bound = (value: unknown): number =>
+    typeof value === "number" && !Number.isNaN(value) ? value + 0 : refuse(cell, "a number", value);
   async function read(): Promise<Map<string, number> | undefined> {
     const entries = await cell.read("sorted.range", 0, null, false);
     return entries.length === 0 ? undefined : new Map(entries);
@@ -20,19 +21,47 @@ export function sortedField(cell: Cell): SortedField {
   return {
     ...fieldOf(cell, async (steps) => (await steps.read("sorted.size")) > 0),
     read,
-    write: async (entries, options) => cell.write(options, "sorted.write", pairsOf(cell, entries, finite)),
-    add: async (member, score, options) => (await cell.write(options, "sorted.add", [[memberOf(cell, member), finite(cell, score, [member])]])) > 0,
-    addAll: async (entries, options) => cell.write(options, "sorted.add", pairsOf(cell, entries, finite)),
-    remove: async (members, options) => cell.write(options, "sorted.remove", oneOrMore(cell, members)),
+    write: async (entries, options) =>
+      cell.write(options, "sorted.write", pairsOf(cell, entries, finite)),
+    add: async (member, score, options) =>
+      (await cell.write(options, "sorted.add", [
+        [memberOf(cell, member), finite(cell, score, [member])],
+      ])) > 0,
+    addAll: async (entries, options) =>
+      cell.write(options, "sorted.add", pairsOf(cell, entries, finite)),
+    remove: async (members, options) =>
+      cell.write(options, "sorted.remove", oneOrMore(cell, members)),
     async increment(member, by = 1, options) {
-      const score = await cell.write(options, "sorted.increment", memberOf(cell, member), finite(cell, by));
-      if (score === null) throw new KvError("KV_INVALID_VALUE", "the score would not be finite", { client: cell.client, key: cell.full });
+      const score = await cell.write(
+        options,
+        "sorted.increment",
+        memberOf(cell, member),
+        finite(cell, by),
+      );
+      if (score === null)
+        throw new KvError("KV_INVALID_VALUE", "the score would not be finite", {
+          client: cell.client,
+          key: cell.full,
+        });
       return score;
     },
     score: async (member) => (await cell.read("sorted.score", memberOf(cell, member))) ?? undefined,
-    rank: async (member, options) => (await cell.read("sorted.rank", memberOf(cell, member), isReverse("rank()", options))) ?? undefined,
-    range: async (start = 0, end, options) => (await cell.read("sorted.range", placeOf(cell, start), endOf(cell, end), isReverse("range()", options))).map(([member, score]) => [member, score]),
-    between: async (min = -Infinity, max = Infinity, options) => (await cell.read("sorted.between", bound(min), bound(max), isReverse("between()", options))).map(([member, score]) => [member, score]),
+    rank: async (member, options) =>
+      (await cell.read("sorted.rank", memberOf(cell, member), isReverse("rank()", options))) ??
+      undefined,
+    range: async (start = 0, end, options) =>
+      (
+        await cell.read(
+          "sorted.range",
+          placeOf(cell, start),
+          endOf(cell, end),
+          isReverse("range()", options),
+        )
+      ).map(([member, score]) => [member, score]),
+    between: async (min = -Infinity, max = Infinity, options) =>
+      (
+        await cell.read("sorted.between", bound(min), bound(max), isReverse("between()", options))
+      ).map(([member, score]) => [member, score]),
     size,
     watch: (options) => watchCell(cell, read, options, (entries) => entries && [...entries]),
   };

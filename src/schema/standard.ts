@@ -7,7 +7,9 @@ export interface StandardIssue {
 }
 
 /** What a schema answers: the value as it makes it, or what is wrong. */
-export type StandardResult<Output> = { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly StandardIssue[] };
+export type StandardResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly StandardIssue[] };
 
 /**
  * A schema of any library that follows https://standardschema.dev (zod, valibot, arktype…): `Input` is what it takes, `Output` what it makes of it.
@@ -23,7 +25,8 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 
 /** Whether something is a schema. Those of some libraries are functions. */
 export function isStandardSchema(input: unknown): input is StandardSchema {
-  const standard = Object(input) === input ? (input as Partial<StandardSchema>)["~standard"] : undefined;
+  const standard =
+    Object(input) === input ? (input as Partial<StandardSchema>)["~standard"] : undefined;
   return typeof standard?.validate === "function";
 }
 
@@ -38,14 +41,22 @@ const issueOf = ({ message, path = [] }: StandardIssue): ValidationIssue => ({
  *
  * @throws {KvError} KV_VALIDATION with the schema's issues, also when the schema itself throws, or answers with what is no result.
  */
-export async function validated<Output>(schema: StandardSchema<unknown, Output>, value: unknown, key: string, details: { readonly client: string }): Promise<Output> {
+export async function validated<Output>(
+  schema: StandardSchema<unknown, Output>,
+  value: unknown,
+  key: string,
+  details: { readonly client: string },
+): Promise<Output> {
   let issues: readonly ValidationIssue[];
   try {
     const result = await schema["~standard"].validate(value);
     if (result.issues === undefined) return result.value;
     issues = result.issues.map(issueOf);
   } catch (cause) {
-    throw new KvValidationError(key, [{ message: "the schema throws: see the cause", path: [] }], { ...details, cause });
+    throw new KvValidationError(key, [{ message: "the schema throws: see the cause", path: [] }], {
+      ...details,
+      cause,
+    });
   }
   throw new KvValidationError(key, issues, details);
 }

@@ -15,30 +15,48 @@ export interface States {
   sorted: readonly Scored[];
 }
 
-type StateOf<Name extends string> = Name extends `${infer Kind extends keyof States}.${string}` ? States[Kind] : never;
+type StateOf<Name extends string> = Name extends `${infer Kind extends keyof States}.${string}`
+  ? States[Kind]
+  : never;
 
 /** What is kept from then on (`null` for nothing, `undefined` for what is there), and the answer. */
 export type Step<State, Answer> = readonly [next: State | null | undefined, answer: Answer];
 
-type Reads = { readonly [Name in keyof StructureReads]: (state: StateOf<Name> | null, ...args: Parameters<StructureReads[Name]>) => ReturnType<StructureReads[Name]> };
-type Writes = { readonly [Name in keyof StructureWrites]: (state: StateOf<Name> | null, ...args: Parameters<StructureWrites[Name]>) => Step<StateOf<Name>, ReturnType<StructureWrites[Name]>> };
+type Reads = {
+  readonly [Name in keyof StructureReads]: (
+    state: StateOf<Name> | null,
+    ...args: Parameters<StructureReads[Name]>
+  ) => ReturnType<StructureReads[Name]>;
+};
+type Writes = {
+  readonly [Name in keyof StructureWrites]: (
+    state: StateOf<Name> | null,
+    ...args: Parameters<StructureWrites[Name]>
+  ) => Step<StateOf<Name>, ReturnType<StructureWrites[Name]>>;
+};
 
 const some = <T>(items: readonly T[]): readonly T[] | null => (items.length === 0 ? null : items);
-const part = <T>(items: readonly T[] | null, start: number, end: number | null): T[] => (items ?? []).slice(start, end ?? undefined);
+const part = <T>(items: readonly T[] | null, start: number, end: number | null): T[] =>
+  (items ?? []).slice(start, end ?? undefined);
 const bytesIn = (state: string | null): Uint8Array => base64urlToBytes(state ?? "");
 
-const turned = (state: readonly Scored[] | null, reverse: boolean): readonly Scored[] => (reverse ? (state ?? []).toReversed() : (state ?? []));
-const ordered = (scores: ReadonlyMap<string, number>): readonly Scored[] => [...scores].sort(([a, x], [b, y]) => x - y || compareKeys(a, b));
-const scoreIn = (state: readonly Scored[] | null, member: string): number | null => state?.find(([each]) => each === member)?.[1] ?? null;
+const turned = (state: readonly Scored[] | null, reverse: boolean): readonly Scored[] =>
+  reverse ? (state ?? []).toReversed() : (state ?? []);
+const ordered = (scores: ReadonlyMap<string, number>): readonly Scored[] =>
+  [...scores].sort(([a, x], [b, y]) => x - y || compareKeys(a, b));
+const scoreIn = (state: readonly Scored[] | null, member: string): number | null =>
+  state?.find(([each]) => each === member)?.[1] ?? null;
 
 /** What fields read from a state; `null` is the state of an absent one. */
 export const READS: Reads = {
   "number.read": (state) => state,
-  "bitset.get": (state, bits, index) => state === null ? null : bitsAt(bytesIn(state), bits, index),
+  "bitset.get": (state, bits, index) =>
+    state === null ? null : bitsAt(bytesIn(state), bits, index),
   "bitset.sum"(state, bits, start, end) {
     const bytes = bytesIn(state);
     let sum = 0n;
-    for (let index = start; index < Math.min(end, Math.ceil((bytes.length * 8) / bits)); index++) sum += bitsAt(bytes, bits, index);
+    for (let index = start; index < Math.min(end, Math.ceil((bytes.length * 8) / bits)); index++)
+      sum += bitsAt(bytes, bits, index);
     return sum;
   },
   "set.read": (state) => [...(state ?? [])],
@@ -51,7 +69,8 @@ export const READS: Reads = {
   "hash.names": (state) => (state ?? []).map(([name]) => name),
   "hash.size": (state) => state?.length ?? 0,
   "sorted.range": (state, start, end, reverse) => part(turned(state, reverse), start, end),
-  "sorted.between": (state, min, max, reverse) => turned(state, reverse).filter(([, score]) => score >= min && score <= max),
+  "sorted.between": (state, min, max, reverse) =>
+    turned(state, reverse).filter(([, score]) => score >= min && score <= max),
   "sorted.score": scoreIn,
   "sorted.rank"(state, member, reverse) {
     const rank = turned(state, reverse).findIndex(([each]) => each === member);
@@ -61,7 +80,11 @@ export const READS: Reads = {
 };
 
 /** What is left without some, and how many were there. */
-function without<T>(items: readonly T[] | null, gone: readonly string[], nameOf: (item: T) => string): Step<readonly T[], number> {
+function without<T>(
+  items: readonly T[] | null,
+  gone: readonly string[],
+  nameOf: (item: T) => string,
+): Step<readonly T[], number> {
   const names = new Set(gone);
   const left = (items ?? []).filter((item) => !names.has(nameOf(item)));
   const count = (items?.length ?? 0) - left.length;
@@ -79,7 +102,10 @@ export const WRITES: Writes = {
     const isExact = Number.isFinite(sum) && (!Number.isInteger(sum) || Number.isSafeInteger(sum));
     return isExact ? [sum, sum] : [undefined, null];
   },
-  "bitset.set": (state, bits, index, value) => [bytesToBase64url(withBits(bytesIn(state), bits, index, value)), undefined],
+  "bitset.set": (state, bits, index, value) => [
+    bytesToBase64url(withBits(bytesIn(state), bits, index, value)),
+    undefined,
+  ],
   "bitset.increment"(state, bits, index, by) {
     const bytes = bytesIn(state);
     const sum = BigInt.asIntN(bits, bitsAt(bytes, bits, index) + by);
@@ -102,8 +128,9 @@ export const WRITES: Writes = {
     const all = [...items, ...(state ?? [])];
     return [items.length === 0 ? undefined : all, all.length];
   },
-  "list.pop": (state) => state === null ? [undefined, null] : [some(state.slice(0, -1)), state.at(-1)!],
-  "list.shift": (state) => state === null ? [undefined, null] : [some(state.slice(1)), state[0]!],
+  "list.pop": (state) =>
+    state === null ? [undefined, null] : [some(state.slice(0, -1)), state.at(-1)!],
+  "list.shift": (state) => (state === null ? [undefined, null] : [some(state.slice(1)), state[0]!]),
   "list.trim"(state, start, end) {
     const left = part(state, start, end);
     return [left.length === (state?.length ?? 0) ? undefined : some(left), undefined];
@@ -122,7 +149,9 @@ export const WRITES: Writes = {
   "sorted.remove": (state, members) => without(state, members, first),
   "sorted.increment"(state, member, by) {
     const sum = (scoreIn(state, member) ?? 0) + by;
-    return Number.isFinite(sum) ? [ordered(new Map([...(state ?? []), [member, sum]])), sum] : [undefined, null];
+    return Number.isFinite(sum)
+      ? [ordered(new Map([...(state ?? []), [member, sum]])), sum]
+      : [undefined, null];
   },
 };
 

@@ -1,7 +1,12 @@
 import type { Entry } from "../api.ts";
 import { update } from "../atomic/update.ts";
 import type { Guarded } from "../guard.ts";
-import type { StructureCalls, StructureName, StructureReads, StructureWrites } from "../structures.ts";
+import type {
+  StructureCalls,
+  StructureName,
+  StructureReads,
+  StructureWrites,
+} from "../structures.ts";
 import type { Expires, StructurePlace } from "../types.ts";
 import { tell } from "../watch.ts";
 import type { Place } from "./place.ts";
@@ -11,7 +16,11 @@ import { IS_STATE, READS, type States, type Step, WRITES } from "./states.ts";
 export type Content = { readonly [member: string]: unknown };
 
 /** Asks the client for something that it does itself. */
-type Native = <Name extends StructureName>(name: Name, place: Partial<StructurePlace>, ...args: Parameters<StructureCalls[Name]>) => Promise<ReturnType<StructureCalls[Name]>>;
+type Native = <Name extends StructureName>(
+  name: Name,
+  place: Partial<StructurePlace>,
+  ...args: Parameters<StructureCalls[Name]>
+) => Promise<ReturnType<StructureCalls[Name]>>;
 
 /** The kind without the number of bits that a bitset has. */
 const stateKind = (kind: string): string => kind.replace(/\d+$/, "");
@@ -20,7 +29,8 @@ const stateKind = (kind: string): string => kind.replace(/\d+$/, "");
 const canBeNative = (kind: string): boolean => Object.hasOwn(IS_STATE, stateKind(kind));
 
 /** The expiry that an entry has, for a write that keeps it. */
-const keptExpiry = (entry: Entry<unknown> | null): Expires | undefined => (entry === null ? undefined : entry.expires === null ? null : new Date(entry.expires));
+const keptExpiry = (entry: Entry<unknown> | null): Expires | undefined =>
+  entry === null ? undefined : entry.expires === null ? null : new Date(entry.expires);
 
 /**
  * The steps of an operation on a field, for an operation that has its turn. Numbers and collections are
@@ -42,12 +52,20 @@ export class Steps {
     if (structure === undefined || !canBeNative(own.kind)) return undefined;
     const initial = own.deadline(own.ground.context.expires) ?? null;
     // Each answer is what the name says: both sides are made from one table.
-    const ask: Native = async (name, place, ...args) => (await structure(name, { key: own.full, expires: undefined, initial, ...place }, ...args)) as never;
+    const ask: Native = async (name, place, ...args) =>
+      (await structure(
+        name,
+        { key: own.full, expires: undefined, initial, ...place },
+        ...args,
+      )) as never;
     return (name, place, ...args) => ask(name, place, ...args).catch((error) => own.refuse(error));
   }
 
   /** Reads something of the field. */
-  async read<Name extends keyof StructureReads>(name: Name, ...args: Parameters<StructureReads[Name]>): Promise<ReturnType<StructureReads[Name]>> {
+  async read<Name extends keyof StructureReads>(
+    name: Name,
+    ...args: Parameters<StructureReads[Name]>
+  ): Promise<ReturnType<StructureReads[Name]>> {
     const native = this.native();
     if (native !== undefined) return native(name, {}, ...(args as never)) as never;
     // The kind of the name is that of the field, so that state and arguments are what its function takes.
@@ -56,10 +74,18 @@ export class Steps {
   }
 
   /** Changes something of the field. */
-  async write<Name extends keyof StructureWrites>(expires: Expires | undefined, name: Name, ...args: Parameters<StructureWrites[Name]>): Promise<ReturnType<StructureWrites[Name]>> {
+  async write<Name extends keyof StructureWrites>(
+    expires: Expires | undefined,
+    name: Name,
+    ...args: Parameters<StructureWrites[Name]>
+  ): Promise<ReturnType<StructureWrites[Name]>> {
     const native = this.native();
     if (native !== undefined) {
-      const answer = await native(name, { expires: this.#place.deadline(expires) }, ...(args as never));
+      const answer = await native(
+        name,
+        { expires: this.#place.deadline(expires) },
+        ...(args as never),
+      );
       tell(this.#place.watched);
       return answer as never;
     }
@@ -71,14 +97,19 @@ export class Steps {
     }
     return this.#change((content) => {
       const [state, answer] = writing(this.#stateIn(content), ...args);
-      return [state === null ? null : state === undefined ? undefined : { [this.#place.kind]: state }, answer];
+      return [
+        state === null ? null : state === undefined ? undefined : { [this.#place.kind]: state },
+        answer,
+      ];
     }, expires);
   }
 
   /** The entry of the record; `null` when there is none. @throws {KvError} KV_FOREIGN for one of another kind. */
   async entry(): Promise<Entry<unknown> | null> {
     const { ground, key } = this.#place;
-    const entry = await ground.turns.inside.entry<unknown>(key).catch((error) => this.#place.refuse(error));
+    const entry = await ground.turns.inside
+      .entry<unknown>(key)
+      .catch((error) => this.#place.refuse(error));
     this.#check(entry?.value);
     return entry;
   }
@@ -101,14 +132,25 @@ export class Steps {
     const { inside } = ground.turns;
     if (inside.supports.atomic !== "no") return this.#change(() => [content, undefined], expires);
     const entry = await this.entry();
-    await inside.set(key, content, { expires: expires === undefined ? keptExpiry(entry) : expires });
+    await inside.set(key, content, {
+      expires: expires === undefined ? keptExpiry(entry) : expires,
+    });
     tell(this.#place.watched);
   }
 
   /** Replaces the content of an entry, unless it was written since. Resolves to whether it did. */
-  async replace(entry: Entry<unknown>, content: Content, expires: Expires | undefined): Promise<boolean> {
+  async replace(
+    entry: Entry<unknown>,
+    content: Content,
+    expires: Expires | undefined,
+  ): Promise<boolean> {
     const { ground, key } = this.#place;
-    const write = { key, value: content, expires: expires === undefined ? keptExpiry(entry) : expires, metadata: entry.metadata };
+    const write = {
+      key,
+      value: content,
+      expires: expires === undefined ? keptExpiry(entry) : expires,
+      metadata: entry.metadata,
+    };
     const { ok } = await ground.turns.inside.commit([{ key, version: entry.version }], [write]);
     if (ok) tell(this.#place.watched);
     return ok;
@@ -119,13 +161,18 @@ export class Steps {
     const { ground, key, watched } = this.#place;
     const native = this.native();
     if (!(await isThere(this))) return false;
-    const isTouched = await (native === undefined ? ground.turns.inside.touch(key, expires) : native("any.touch", { expires: this.#place.deadline(expires) }));
+    const isTouched = await (native === undefined
+      ? ground.turns.inside.touch(key, expires)
+      : native("any.touch", { expires: this.#place.deadline(expires) }));
     tell(watched);
     return isTouched;
   }
 
   /** Changes the record by what it holds, whoever else does. `null` removes it, `undefined` leaves it. */
-  async #change<R>(decide: (content: Content | null) => Step<Content, R>, expires: Expires | undefined): Promise<R> {
+  async #change<R>(
+    decide: (content: Content | null) => Step<Content, R>,
+    expires: Expires | undefined,
+  ): Promise<R> {
     let answer: R;
     const changing = (value: unknown): unknown => {
       this.#check(value);
@@ -134,14 +181,17 @@ export class Steps {
       return next === undefined && expires !== undefined && value !== null ? value : next;
     };
     const { ground, key, watched } = this.#place;
-    await update<unknown>(ground.turns.inside, key, changing, { expires }).catch((error) => this.#place.refuse(error));
+    await update<unknown>(ground.turns.inside, key, changing, { expires }).catch((error) =>
+      this.#place.refuse(error),
+    );
     tell(watched);
     return answer!;
   }
 
   #check(value: unknown): void {
     if (value === null || value === undefined) return;
-    if (typeof value !== "object" || !Object.hasOwn(value, this.#place.kind)) throw this.#place.foreign();
+    if (typeof value !== "object" || !Object.hasOwn(value, this.#place.kind))
+      throw this.#place.foreign();
   }
 
   #stateIn(content: Content | null): unknown {

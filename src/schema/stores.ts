@@ -16,7 +16,14 @@ import { setField } from "./set-field.ts";
 import { booleanField, bytesField, numberField, stringField } from "./simple-fields.ts";
 import { sortedField } from "./sorted-field.ts";
 import { childrenOf, eraseBelow } from "./tree.ts";
-import type { DynamicStore as DynamicStoreOf, FieldType, Shape, StaticStore as StaticStoreOf, TypedStore, TypedStoreOptions } from "./types.ts";
+import type {
+  DynamicStore as DynamicStoreOf,
+  FieldType,
+  Shape,
+  StaticStore as StaticStoreOf,
+  TypedStore,
+  TypedStoreOptions,
+} from "./types.ts";
 
 const FIELDS: { readonly [Kind in NamedKind]: (cell: Cell) => Field } = {
   string: stringField,
@@ -55,20 +62,26 @@ function taken(ground: Ground, path: string, part: Part): unknown {
 
 function treeOf(ground: Ground, path: string, definition: Definition): Tree {
   const { name, typeOf, dynamic } = definition;
-  const own = dynamic?.kind === "json" ? jsonField(new Cell(ground, path, "json"), dynamic.type) : null;
+  const own =
+    dynamic?.kind === "json" ? jsonField(new Cell(ground, path, "json"), dynamic.type) : null;
 
   function take(key: string): unknown {
     const part = partOf(key);
     const type = typeOf(key);
     if (type !== undefined) return taken(ground, path + SEPARATOR + part, type);
     if (key === name) return tree;
-    throw new KvError("KV_INVALID_KEY", `the store ${JSON.stringify(path)} has no key ${JSON.stringify(key)}: its schema names those it has`, { client: ground.store.type, key: path + SEPARATOR + part });
+    throw new KvError(
+      "KV_INVALID_KEY",
+      `the store ${JSON.stringify(path)} has no key ${JSON.stringify(key)}: its schema names those it has`,
+      { client: ground.store.type, key: path + SEPARATOR + part },
+    );
   }
   const below = path + SEPARATOR;
 
   async function* children(adapter: Guarded): AsyncGenerator<string, void, undefined> {
     // What the schema does not name, such as the data of an older one, cannot be taken.
-    for await (const key of childrenOf(ground, adapter, path)) if (key !== "" && typeOf(key) !== undefined) yield key;
+    for await (const key of childrenOf(ground, adapter, path))
+      if (key !== "" && typeOf(key) !== undefined) yield key;
   }
   async function keysNow(adapter: Guarded): Promise<string[]> {
     const found: string[] = [];
@@ -79,12 +92,18 @@ function treeOf(ground: Ground, path: string, definition: Definition): Tree {
     const inside = treeOf(insideOf(ground), path, definition);
     const entry = async (key: string): Promise<[string, unknown]> => {
       const { kind } = typeOf(key)!;
-      return [key, kind === "store" || kind === "bitset" ? take(key) : await (inside.take(key) as { read(): Promise<unknown> }).read()];
+      return [
+        key,
+        kind === "store" || kind === "bitset"
+          ? take(key)
+          : await (inside.take(key) as { read(): Promise<unknown> }).read(),
+      ];
     };
     const found: [string, unknown][] = [];
     const all = await keysNow(adapter);
     // One after the other, each would wait for its own round trip.
-    for (let i = 0; i < all.length; i += AT_ONCE) found.push(...(await Promise.all(all.slice(i, i + AT_ONCE).map(entry))));
+    for (let i = 0; i < all.length; i += AT_ONCE)
+      found.push(...(await Promise.all(all.slice(i, i + AT_ONCE).map(entry))));
     // Some may have gone since they were listed.
     return found.filter(([, value]) => value !== undefined);
   }
@@ -101,11 +120,17 @@ function treeOf(ground: Ground, path: string, definition: Definition): Tree {
     keys: () => ground.turns.run({ readUnder: below }, keysNow),
     entries: () => ground.turns.run({ readUnder: below }, entriesNow),
     async exists() {
-      const found = await Promise.all([own?.exists() ?? false, ground.turns.run({ readUnder: below }, hasChildren)]);
+      const found = await Promise.all([
+        own?.exists() ?? false,
+        ground.turns.run({ readUnder: below }, hasChildren),
+      ]);
       return found.includes(true);
     },
     async erase() {
-      await Promise.all([own?.erase(), ground.turns.run({ writeUnder: below }, (adapter) => eraseBelow(ground, adapter, path))]);
+      await Promise.all([
+        own?.erase(),
+        ground.turns.run({ writeUnder: below }, (adapter) => eraseBelow(ground, adapter, path)),
+      ]);
     },
   };
   return tree;
@@ -115,13 +140,26 @@ function treeOf(ground: Ground, path: string, definition: Definition): Tree {
 function rootOf(definition: Definition, options: unknown): Tree {
   // A store or a client in their place would be ignored, and the data kept in memory.
   checkOptions(options, ["store"], "a typed store", "KV_INVALID_CLIENT");
-  return treeOf(groundOf((options as TypedStoreOptions | undefined)?.store), partOf(definition.name), definition);
+  return treeOf(
+    groundOf((options as TypedStoreOptions | undefined)?.store),
+    partOf(definition.name),
+    definition,
+  );
 }
 
 function staticTree(name: string, schema: Shape, options: unknown): Tree {
-  if (typeof schema !== "object" || schema === null) throw new KvError("KV_INVALID_VALUE", "the schema of a static store is an object: { key: type }");
+  if (typeof schema !== "object" || schema === null)
+    throw new KvError(
+      "KV_INVALID_VALUE",
+      "the schema of a static store is an object: { key: type }",
+    );
   // As it is now, and by its own keys alone.
-  const parts = new Map(Object.entries(schema).map(([key, type]) => [key, (partOf(key), partFor(type, `the key ${JSON.stringify(key)}`))]));
+  const parts = new Map(
+    Object.entries(schema).map(([key, type]) => [
+      key,
+      (partOf(key), partFor(type, `the key ${JSON.stringify(key)}`)),
+    ]),
+  );
   return rootOf({ name, typeOf: (key) => parts.get(key), dynamic: null }, options);
 }
 
@@ -132,7 +170,11 @@ function dynamicTree(name: string, type: FieldType, options: unknown): Tree {
 
 /** A store where one has to be: without it, nobody would know that the data is in memory. */
 function onStore<T>(make: (options: TypedStoreOptions) => T, store: unknown): T {
-  if (contextOf(store) === undefined) throw new KvError("KV_INVALID_CLIENT", "redis() takes the store itself: kv(client), with a Redis client of yours");
+  if (contextOf(store) === undefined)
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      "redis() takes the store itself: kv(client), with a Redis client of yours",
+    );
   return make({ store: store as Store });
 }
 
@@ -140,22 +182,36 @@ function onStore<T>(make: (options: TypedStoreOptions) => T, store: unknown): T 
 function makeStatic(name: string, schema: Shape, options?: TypedStoreOptions): Tree {
   return staticTree(name, schema, options);
 }
-makeStatic.redis = (name: string, schema: Shape, store: unknown): Tree => onStore((options) => staticTree(name, schema, options), store);
+makeStatic.redis = (name: string, schema: Shape, store: unknown): Tree =>
+  onStore((options) => staticTree(name, schema, options), store);
 
 function makeDynamic(name: string, type: FieldType, options?: TypedStoreOptions): Tree {
   return dynamicTree(name, type, options);
 }
-makeDynamic.redis = (name: string, type: FieldType, store: unknown): Tree => onStore((options) => dynamicTree(name, type, options), store);
+makeDynamic.redis = (name: string, type: FieldType, store: unknown): Tree =>
+  onStore((options) => dynamicTree(name, type, options), store);
 
 /** A store with a fixed set of keys, each of its own type. */
 export type StaticStore<S extends Shape, Name extends string = string> = StaticStoreOf<S, Name>;
 
 /** What {@link StaticStore} is called as. */
 export interface StaticStoreMaker {
-  <const Name extends string, S extends Shape>(name: Name, schema: S, options?: TypedStoreOptions): StaticStore<S, Name>;
-  new <const Name extends string, S extends Shape>(name: Name, schema: S, options?: TypedStoreOptions): StaticStore<S, Name>;
+  <const Name extends string, S extends Shape>(
+    name: Name,
+    schema: S,
+    options?: TypedStoreOptions,
+  ): StaticStore<S, Name>;
+  new <const Name extends string, S extends Shape>(
+    name: Name,
+    schema: S,
+    options?: TypedStoreOptions,
+  ): StaticStore<S, Name>;
   /** The same as `{ store }`, for a store over Redis: `StaticStore.redis("app", { … }, kv(client))`. */
-  redis<const Name extends string, S extends Shape>(name: Name, schema: S, store: NonNullable<TypedStoreOptions["store"]>): StaticStore<S, Name>;
+  redis<const Name extends string, S extends Shape>(
+    name: Name,
+    schema: S,
+    store: NonNullable<TypedStoreOptions["store"]>,
+  ): StaticStore<S, Name>;
 }
 
 /**
@@ -182,14 +238,29 @@ export interface StaticStoreMaker {
 export const StaticStore: StaticStoreMaker = makeStatic as unknown as StaticStoreMaker;
 
 /** A store with any keys, all of one type. */
-export type DynamicStore<Type extends FieldType, Name extends string = string> = DynamicStoreOf<Type, Name>;
+export type DynamicStore<Type extends FieldType, Name extends string = string> = DynamicStoreOf<
+  Type,
+  Name
+>;
 
 /** What {@link DynamicStore} is called as. */
 export interface DynamicStoreMaker {
-  <const Name extends string, Type extends FieldType>(name: Name, type: Type, options?: TypedStoreOptions): DynamicStore<Type, Name>;
-  new <const Name extends string, Type extends FieldType>(name: Name, type: Type, options?: TypedStoreOptions): DynamicStore<Type, Name>;
+  <const Name extends string, Type extends FieldType>(
+    name: Name,
+    type: Type,
+    options?: TypedStoreOptions,
+  ): DynamicStore<Type, Name>;
+  new <const Name extends string, Type extends FieldType>(
+    name: Name,
+    type: Type,
+    options?: TypedStoreOptions,
+  ): DynamicStore<Type, Name>;
   /** The same as `{ store }`, for a store over Redis. */
-  redis<const Name extends string, Type extends FieldType>(name: Name, type: Type, store: NonNullable<TypedStoreOptions["store"]>): DynamicStore<Type, Name>;
+  redis<const Name extends string, Type extends FieldType>(
+    name: Name,
+    type: Type,
+    store: NonNullable<TypedStoreOptions["store"]>,
+  ): DynamicStore<Type, Name>;
 }
 
 /**

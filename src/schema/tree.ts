@@ -6,21 +6,32 @@ import type { Ground } from "./ground.ts";
 import { nameOf, SEPARATOR } from "./path.ts";
 
 /** The keys below a path, without the prefix of the store underneath, in bounded batches. */
-async function* below({ context }: Ground, adapter: Guarded, path: string): AsyncGenerator<string[], void, undefined> {
+async function* below(
+  { context }: Ground,
+  adapter: Guarded,
+  path: string,
+): AsyncGenerator<string[], void, undefined> {
   const { connection, prefix, timeout } = context;
   const within = prefix + path + SEPARATOR;
   // Collections of the client's own are no records, and listed by their names alone.
-  const listed: Guarded = adapter.names === undefined ? adapter : { ...adapter, iterate: adapter.names };
+  const listed: Guarded =
+    adapter.names === undefined ? adapter : { ...adapter, iterate: adapter.names };
   for await (const batch of batches(listed, whole(within), false)) {
     const now = Date.now();
-    yield batch.filter(([key, record]) => key !== within && isFresh(record, now)).map(([key]) => key.slice(prefix.length));
+    yield batch
+      .filter(([key, record]) => key !== within && isFresh(record, now))
+      .map(([key]) => key.slice(prefix.length));
     // Whoever closes the store ends what still runs.
     await guardOf(connection, timeout);
   }
 }
 
 /** The names of what is directly below a path, each once, for an operation that has its turn. */
-export async function* childrenOf(ground: Ground, adapter: Guarded, path: string): AsyncGenerator<string, void, undefined> {
+export async function* childrenOf(
+  ground: Ground,
+  adapter: Guarded,
+  path: string,
+): AsyncGenerator<string, void, undefined> {
   const seen = new Set<string>();
   for await (const keys of below(ground, adapter, path)) {
     for (const key of keys) {
@@ -40,7 +51,10 @@ export async function eraseBelow(ground: Ground, adapter: Guarded, path: string)
     for await (const keys of below(ground, adapter, path)) {
       found += keys.length;
       await ground.turns.inside.delMany(keys);
-      tell({ connection: ground.context.connection, keys: keys.map((key) => ground.context.prefix + key) });
+      tell({
+        connection: ground.context.connection,
+        keys: keys.map((key) => ground.context.prefix + key),
+      });
     }
     if (found === 0 || found >= before) return;
   }

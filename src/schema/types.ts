@@ -2,7 +2,16 @@ import type { Store } from "../api.ts";
 import type { BitsetType } from "./bitset-field.ts";
 import type { DEFINITION, Definition } from "./definition.ts";
 import type { BitsetField } from "./bitset-values.ts";
-import type { BooleanField, BytesField, HashField, ListField, NumberField, SetField, SortedField, StringField } from "./fields.ts";
+import type {
+  BooleanField,
+  BytesField,
+  HashField,
+  ListField,
+  NumberField,
+  SetField,
+  SortedField,
+  StringField,
+} from "./fields.ts";
 import type { JsonType } from "./json-type.ts";
 import type { JsonField, JsonValue } from "./json-value.ts";
 import type { StandardSchema } from "./standard.ts";
@@ -92,7 +101,9 @@ export interface StaticStore<S extends Shape, Name extends string = string> exte
    *
    * @throws {KvError} KV_INVALID_KEY at once for a key that the schema lacks.
    */
-  take<K extends KeyOf<S> | OwnName<S, Name>>(key: K): K extends keyof S ? Taken<S[K]> : StaticStore<S, Name>;
+  take<K extends KeyOf<S> | OwnName<S, Name>>(
+    key: K,
+  ): K extends keyof S ? Taken<S[K]> : StaticStore<S, Name>;
   /** The keys of the schema under which something is kept. Costs one pass over the keys below. */
   keys(): Promise<KeyOf<S>[]>;
   /** The same with what is there: a read of each child, a hundred at a time. No snapshot. */
@@ -100,7 +111,10 @@ export interface StaticStore<S extends Shape, Name extends string = string> exte
 }
 
 /** A store with any keys, all of one type. */
-export interface DynamicTree<Type extends FieldType, Name extends string = string> extends TypedStore {
+export interface DynamicTree<
+  Type extends FieldType,
+  Name extends string = string,
+> extends TypedStore {
   readonly name: Name;
   /**
    * The field or the nested store under a key. Nothing is read.
@@ -115,7 +129,11 @@ export interface DynamicTree<Type extends FieldType, Name extends string = strin
 }
 
 /** A {@link DynamicTree} that, where its type is JSON, also has a value of that type itself, under its own path. */
-export type DynamicStore<Type extends FieldType, Name extends string = string> = DynamicTree<Type, Name> & OwnValue<Type>;
+export type DynamicStore<Type extends FieldType, Name extends string = string> = DynamicTree<
+  Type,
+  Name
+> &
+  OwnValue<Type>;
 
 type OwnValue<Type> = Type extends keyof NamedFields | TypedStore | BitsetType
   ? unknown

@@ -10,7 +10,10 @@ export interface ValidationIssue {
 
 const MOST_PATHS = 5;
 
-const step = (part: PropertyKey): string => (typeof part === "string" && /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(part) ? `.${part}` : `[${typeof part === "symbol" ? String(part) : JSON.stringify(part)}]`);
+const step = (part: PropertyKey): string =>
+  typeof part === "string" && /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(part)
+    ? `.${part}`
+    : `[${typeof part === "symbol" ? String(part) : JSON.stringify(part)}]`;
 const where = ({ path }: ValidationIssue): string => `value${path.map(step).join("")}`;
 
 /**
@@ -28,11 +31,19 @@ const where = ({ path }: ValidationIssue): string => `value${path.map(step).join
 export class KvValidationError extends KvError {
   readonly issues: readonly ValidationIssue[];
 
-  constructor(key: string, issues: readonly ValidationIssue[], details: { readonly client?: string; readonly cause?: unknown; readonly what?: string } = {}) {
+  constructor(
+    key: string,
+    issues: readonly ValidationIssue[],
+    details: { readonly client?: string; readonly cause?: unknown; readonly what?: string } = {},
+  ) {
     const { what = "does not fit the schema", ...rest } = details;
     const places = [...new Set(issues.map(where))];
     const more = places.length > MOST_PATHS ? ` and ${places.length - MOST_PATHS} more` : "";
-    super("KV_VALIDATION", `${places.slice(0, MOST_PATHS).join(", ") || "value"}${more} ${what} of ${JSON.stringify(key)}: see the issues`, { key, ...rest });
+    super(
+      "KV_VALIDATION",
+      `${places.slice(0, MOST_PATHS).join(", ") || "value"}${more} ${what} of ${JSON.stringify(key)}: see the issues`,
+      { key, ...rest },
+    );
     this.issues = issues;
   }
 }

@@ -61,8 +61,16 @@ export interface DenoWrite {
 export function toWrite(key: DenoKey, { key: name, record }: Write): DenoWrite {
   if (record === null) return { key, value: null, expireIn: undefined };
   const value = new TextEncoder().encode(encodeRecord(record));
-  if (value.length > LONGEST_VALUE) throw new KvError("KV_TOO_LARGE", `the record has ${value.length} bytes: Deno KV takes up to ${LONGEST_VALUE}`, { key: name });
-  const expireIn = record.expires === null ? undefined : Math.min(LONGEST_MS, Math.max(0, record.expires - Date.now()) + LATER_MS);
+  if (value.length > LONGEST_VALUE)
+    throw new KvError(
+      "KV_TOO_LARGE",
+      `the record has ${value.length} bytes: Deno KV takes up to ${LONGEST_VALUE}`,
+      { key: name },
+    );
+  const expireIn =
+    record.expires === null
+      ? undefined
+      : Math.min(LONGEST_MS, Math.max(0, record.expires - Date.now()) + LATER_MS);
   return { key, value, expireIn };
 }
 
@@ -90,7 +98,11 @@ export function grouped(writes: readonly DenoWrite[]): DenoWrite[][] {
   for (const write of writes) {
     const size = keyBytes(write.key);
     const added = 2 * size + (write.value?.length ?? 0) + 16;
-    if (bytes + added > MOST_BYTES || keys + size > MOST_KEY_BYTES || groups.at(-1)!.length >= MOST_WRITES) {
+    if (
+      bytes + added > MOST_BYTES ||
+      keys + size > MOST_KEY_BYTES ||
+      groups.at(-1)!.length >= MOST_WRITES
+    ) {
       groups.push([]);
       [bytes, keys] = [0, 0];
     }
@@ -103,15 +115,29 @@ export function grouped(writes: readonly DenoWrite[]): DenoWrite[][] {
 
 /** @throws {KvError} KV_TOO_LARGE for a commit that is more than one atomic operation. */
 export function checkCommit(checks: number, writes: readonly DenoWrite[]): void {
-  if (checks > MOST_CHECKS) throw new KvError("KV_TOO_LARGE", `a commit with ${checks} checks: Deno KV takes up to ${MOST_CHECKS}, in Node up to 10`);
-  if (grouped(writes).length > 1) throw new KvError("KV_TOO_LARGE", `a commit of this size is more than Deno KV takes at once: ${MOST_WRITES} writes of ${MOST_BYTES} bytes together`);
+  if (checks > MOST_CHECKS)
+    throw new KvError(
+      "KV_TOO_LARGE",
+      `a commit with ${checks} checks: Deno KV takes up to ${MOST_CHECKS}, in Node up to 10`,
+    );
+  if (grouped(writes).length > 1)
+    throw new KvError(
+      "KV_TOO_LARGE",
+      `a commit of this size is more than Deno KV takes at once: ${MOST_WRITES} writes of ${MOST_BYTES} bytes together`,
+    );
 }
 
 /** The record in an entry, its version the versionstamp; `null` for none and for what is not ours. With `values` false only the head is read. */
-export function recordOf({ value, versionstamp }: DenoEntry, key: string, values: boolean): StoredRecord | null {
+export function recordOf(
+  { value, versionstamp }: DenoEntry,
+  key: string,
+  values: boolean,
+): StoredRecord | null {
   if (!(value instanceof Uint8Array)) return null;
   // The head is at the beginning, and its metadata is not needed then.
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(values ? value : value.subarray(0, 128));
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+    values ? value : value.subarray(0, 128),
+  );
   const record = decodeRecord(text, key, values);
   return record && new StoredRecord(record.value, record.expires, versionstamp, record.metadata);
 }
@@ -126,18 +152,27 @@ export function ownRecordOf(entry: DenoEntry, key: string, values = true): KvRec
 /** An error of Deno about a size as KV_TOO_LARGE, unchanged otherwise. */
 function translated(error: unknown, key?: string): unknown {
   const message = String((error as Partial<Error> | null)?.message);
-  if (/^Too ?Many/i.test(message)) return new KvError("KV_TOO_LARGE", "the commit is more than this Deno KV takes at once", { cause: error });
+  if (/^Too ?Many/i.test(message))
+    return new KvError("KV_TOO_LARGE", "the commit is more than this Deno KV takes at once", {
+      cause: error,
+    });
   const isSize = /^(?:Key|Value|Total \w+ size) ?too ?l(?:arge|ong)/i.test(message);
-  return isSize ? new KvError("KV_TOO_LARGE", "the key or the record is larger than Deno KV takes", { key, cause: error }) : error;
+  return isSize
+    ? new KvError("KV_TOO_LARGE", "the key or the record is larger than Deno KV takes", {
+        key,
+        cause: error,
+      })
+    : error;
 }
 
 // Another process has the file for a moment. Nothing was written then.
-const isBusy = (error: unknown): boolean => String((error as Partial<Error> | null)?.message).includes("database is locked");
+const isBusy = (error: unknown): boolean =>
+  String((error as Partial<Error> | null)?.message).includes("database is locked");
 const PATIENCE_MS = 3000;
 
 /** Does something, again and again while another process is in the way. @throws {KvError} KV_TOO_LARGE for what is. */
 export async function patiently<T>(work: () => Promise<T>, key?: string): Promise<T> {
-  for (const end = performance.now() + PATIENCE_MS; ; ) {
+  for (const end = performance.now() + PATIENCE_MS; ;) {
     try {
       return await work();
     } catch (error) {

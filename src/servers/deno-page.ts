@@ -4,19 +4,29 @@ import { type DenoEntry, type DenoKey, keyOfPart, partOf, recordOf } from "./den
 
 /** The part of a `Deno.Kv` that lists. */
 export interface DenoList {
-  list(selector: { prefix: DenoKey; start: DenoKey } | { start: DenoKey; end: DenoKey }, options: { reverse: boolean; batchSize: number }): AsyncIterable<DenoEntry>;
+  list(
+    selector: { prefix: DenoKey; start: DenoKey } | { start: DenoKey; end: DenoKey },
+    options: { reverse: boolean; batchSize: number },
+  ): AsyncIterable<DenoEntry>;
 }
 
 const MOST_LISTED = 500;
 
 /** A page of the records whose keys are `[...before, key]`; what others keep there is passed over. */
-export async function page(db: DenoList, before: DenoKey, { prefix, after, limit, reverse, values }: PageQuery): Promise<Page> {
+export async function page(
+  db: DenoList,
+  before: DenoKey,
+  { prefix, after, limit, reverse, values }: PageQuery,
+): Promise<Page> {
   const entries: [string, KvRecord][] = [];
   const end = reverse && after !== null ? partOf(after) : prefixEnd(partOf(prefix));
   const start = [...before, reverse || after === null ? partOf(prefix) : `${partOf(after)}\0`];
   const selector = end === null ? { prefix: before, start } : { start, end: [...before, end] };
   let [seen, length] = [0, 0];
-  for await (const entry of db.list(selector, { reverse, batchSize: Math.min(limit, MOST_LISTED) })) {
+  for await (const entry of db.list(selector, {
+    reverse,
+    batchSize: Math.min(limit, MOST_LISTED),
+  })) {
     const key = keyOfPart(entry.key[before.length]!);
     // Keys of others may stand between ours, or at the end, where their last part is no text.
     if (key === null || entry.key.length !== before.length + 1) continue;

@@ -96,7 +96,10 @@ export interface EtcdClient {
     txn(...args: never[]): Promise<unknown>;
   };
   readonly leaseClient: {
-    leaseGrant(request: { TTL?: number | string }, options?: EtcdCallOptions): Promise<{ readonly ID: string }>;
+    leaseGrant(
+      request: { TTL?: number | string },
+      options?: EtcdCallOptions,
+    ): Promise<{ readonly ID: string }>;
   };
   namespace(prefix: string): unknown;
   close?(): void;
@@ -111,7 +114,11 @@ const FINAL: readonly unknown[] = [3, 5, 6, 7, 9, 11, 12];
 /** An answer of the server that this client cannot take in one piece. */
 export class AnswerTooLarge extends KvError {
   constructor(cause: unknown) {
-    super("KV_TOO_LARGE", 'the answer is larger than this client takes: raise "grpc.max_receive_message_length" in its grpcOptions', { cause });
+    super(
+      "KV_TOO_LARGE",
+      'the answer is larger than this client takes: raise "grpc.max_receive_message_length" in its grpcOptions',
+      { cause },
+    );
   }
 }
 
@@ -119,12 +126,25 @@ export class AnswerTooLarge extends KvError {
 function refusal(cause: unknown): KvError | undefined {
   const { message } = cause as Error;
   if (/Received message larger than max/.test(message)) return new AnswerTooLarge(cause);
-  if (/too many operations/.test(message)) return new KvError("KV_TOO_LARGE", "more operations than the server takes in one transaction: make it smaller, or raise its --max-txn-ops", { cause });
+  if (/too many operations/.test(message))
+    return new KvError(
+      "KV_TOO_LARGE",
+      "more operations than the server takes in one transaction: make it smaller, or raise its --max-txn-ops",
+      { cause },
+    );
   if (/request is too large|received message larger than max/.test(message)) {
-    return new KvError("KV_TOO_LARGE", "more bytes than the server takes in one request: nothing was written; raise its --max-request-bytes (1.5 MiB by default)", { cause });
+    return new KvError(
+      "KV_TOO_LARGE",
+      "more bytes than the server takes in one request: nothing was written; raise its --max-request-bytes (1.5 MiB by default)",
+      { cause },
+    );
   }
   if (/database space exceeded/.test(message)) {
-    return new KvError("KV_QUOTA", "the database is full: nothing was written; delete something, compact, defragment and disarm the alarm, or raise --quota-backend-bytes", { cause });
+    return new KvError(
+      "KV_QUOTA",
+      "the database is full: nothing was written; delete something, compact, defragment and disarm the alarm, or raise --quota-backend-bytes",
+      { cause },
+    );
   }
   return undefined;
 }
@@ -135,13 +155,29 @@ export function isLeaseLost(error: unknown): boolean {
 }
 
 /** A call as gRPC hands it to those who look at calls on their way. */
-type Interceptor = (options: unknown, next: (options: unknown) => { cancelWithStatus(status: number, details: string): void }) => unknown;
+type Interceptor = (
+  options: unknown,
+  next: (options: unknown) => { cancelWithStatus(status: number, details: string): void },
+) => unknown;
 
 /** The gRPC code of a call that its caller gave up. */
 const CANCELLED = 1;
 
 type Callback = (error: (Error & { code?: number }) | null, response: unknown) => void;
-type Run = <T>(service: "KV", work: (connection: { client: { [method: string]: (request: unknown, metadata: unknown, options: EtcdCallOptions, callback: Callback) => { cancel(): void } }; metadata: unknown }) => Promise<T>) => Promise<T>;
+type Run = <T>(
+  service: "KV",
+  work: (connection: {
+    client: {
+      [method: string]: (
+        request: unknown,
+        metadata: unknown,
+        options: EtcdCallOptions,
+        callback: Callback,
+      ) => { cancel(): void };
+    };
+    metadata: unknown;
+  }) => Promise<T>,
+) => Promise<T>;
 
 /** Calls of the server, by the client's own connections and rules for faults. */
 export class EtcdCalls {
@@ -155,8 +191,15 @@ export class EtcdCalls {
   /** @throws {KvError} KV_INVALID_CLIENT for a client without the methods that are needed. */
   constructor(client: EtcdClient) {
     this.#client = client;
-    if (typeof client.kv?.txn === "function" && typeof client.leaseClient?.leaseGrant === "function") return;
-    throw new KvError("KV_INVALID_CLIENT", "this etcd client has no raw calls: pass an Etcd3 of etcd3 1.1 or later, or one of its namespaces");
+    if (
+      typeof client.kv?.txn === "function" &&
+      typeof client.leaseClient?.leaseGrant === "function"
+    )
+      return;
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      "this etcd client has no raw calls: pass an Etcd3 of etcd3 1.1 or later, or one of its namespaces",
+    );
   }
 
   /** How a call is made. */
@@ -174,7 +217,10 @@ export class EtcdCalls {
   }
 
   /** A call by the client's own rules, which `close()` can give up. */
-  async ruled<T>(options: EtcdCallOptions, work: (options: EtcdCallOptions) => Promise<T>): Promise<T> {
+  async ruled<T>(
+    options: EtcdCallOptions,
+    work: (options: EtcdCallOptions) => Promise<T>,
+  ): Promise<T> {
     if (this.#isClosed) throw new Error("the client was closed");
     // Options of the user's own are left alone.
     if (options.deadline === undefined) return work(options);
@@ -201,17 +247,28 @@ export class EtcdCalls {
    *
    * @throws {KvError} KV_TOO_LARGE, KV_QUOTA.
    */
-  async call<Name extends keyof EtcdMethods>(name: Name, request: Parameters<EtcdMethods[Name]>[0], onRepeat?: (error: unknown) => void): Promise<Awaited<ReturnType<EtcdMethods[Name]>>> {
+  async call<Name extends keyof EtcdMethods>(
+    name: Name,
+    request: Parameters<EtcdMethods[Name]>[0],
+    onRepeat?: (error: unknown) => void,
+  ): Promise<Awaited<ReturnType<EtcdMethods[Name]>>> {
     type Response = Awaited<ReturnType<EtcdMethods[Name]>>;
     const options = this.options();
     try {
       return await this.#once<Response>(name, request, options);
     } catch (error) {
-      if (this.#isClosed || error instanceof KvError || FINAL.includes((error as { code?: unknown }).code)) throw error;
+      if (
+        this.#isClosed ||
+        error instanceof KvError ||
+        FINAL.includes((error as { code?: unknown }).code)
+      )
+        throw error;
       onRepeat?.(error);
     }
     try {
-      const { kv } = this.#client as unknown as { kv: { [name: string]: (request: unknown, options: EtcdCallOptions) => Promise<Response> } };
+      const { kv } = this.#client as unknown as {
+        kv: { [name: string]: (request: unknown, options: EtcdCallOptions) => Promise<Response> };
+      };
       return await this.ruled(options, (how) => kv[name]!(request, how));
     } catch (error) {
       throw refusal(error) ?? error;
@@ -224,25 +281,32 @@ export class EtcdCalls {
     const { pool } = this.#client as unknown as { pool?: { withConnection?: Run } };
     let failure: (Error & { code?: number }) | undefined;
     try {
-      return await pool!.withConnection!("KV", ({ client, metadata }) =>
-        new Promise<T>((resolve, reject) => {
-          if (this.#isClosed) throw new Error("the client was closed");
-          const cancel = (): void => call.cancel();
-          const call = client[name]!(request, metadata, options, (error, response) => {
-            this.#cancels.delete(cancel);
-            if (error === null) {
-              this.revision = Math.max(this.revision, Number((response as EtcdTransactionResponse).header.revision));
-              return resolve(response as T);
-            }
-            failure = error;
-            return reject(refusal(error) ?? error);
-          });
-          this.#cancels.add(cancel);
-        }),
+      return await pool!.withConnection!(
+        "KV",
+        ({ client, metadata }) =>
+          new Promise<T>((resolve, reject) => {
+            if (this.#isClosed) throw new Error("the client was closed");
+            const cancel = (): void => call.cancel();
+            const call = client[name]!(request, metadata, options, (error, response) => {
+              this.#cancels.delete(cancel);
+              if (error === null) {
+                this.revision = Math.max(
+                  this.revision,
+                  Number((response as EtcdTransactionResponse).header.revision),
+                );
+                return resolve(response as T);
+              }
+              failure = error;
+              return reject(refusal(error) ?? error);
+            });
+            this.#cancels.add(cancel);
+          }),
       );
     } catch (error) {
       // The client has made another error of it, without the code. An access token that has expired is worth another try.
-      throw failure === undefined || error instanceof KvError || /auth token/.test(failure.message) ? error : failure;
+      throw failure === undefined || error instanceof KvError || /auth token/.test(failure.message)
+        ? error
+        : failure;
     }
   }
 }

@@ -1,15 +1,33 @@
 import { decodeRecord, versionOf } from "../record.ts";
 import { failedChecks } from "../record-checks.ts";
 import type { Check, CommitResult, KvRecord, Write } from "../types.ts";
-import { AnswerTooLarge, type EtcdAnswer, type EtcdCalls, type EtcdCompare, type EtcdKeyValue, type EtcdOperation } from "./etcd-calls.ts";
+import {
+  AnswerTooLarge,
+  type EtcdAnswer,
+  type EtcdCalls,
+  type EtcdCompare,
+  type EtcdKeyValue,
+  type EtcdOperation,
+} from "./etcd-calls.ts";
 import { type EtcdKeys, textOf } from "./etcd-keys.ts";
-import { formatRevision, found, MOST, ownRecord, readMany, reads, transaction } from "./etcd-transactions.ts";
+import {
+  formatRevision,
+  found,
+  MOST,
+  ownRecord,
+  readMany,
+  reads,
+  transaction,
+} from "./etcd-transactions.ts";
 
 /** How many earlier writes of a key are looked at for one's own. */
 const STEPS = 200;
 
 /** Makes work with the operations of writes. */
-type Leased = <T>(writes: readonly Write[], work: (operations: readonly EtcdOperation[]) => Promise<T>) => Promise<T>;
+type Leased = <T>(
+  writes: readonly Write[],
+  work: (operations: readonly EtcdOperation[]) => Promise<T>,
+) => Promise<T>;
 
 /** The revision of a version; one that no key has, for a version that is none of this server's. */
 function revisionOf(version: string): number {
@@ -56,11 +74,22 @@ class EtcdChecks {
    */
   conditions(now: number): EtcdCompare[] | null {
     const seen = this.#seen;
-    if (seen !== null) return this.#bytes.map((key, i) => ({ key, target: "Mod", result: "Equal", mod_revision: Number(seen[i]?.mod_revision ?? 0) }));
+    if (seen !== null)
+      return this.#bytes.map((key, i) => ({
+        key,
+        target: "Mod",
+        result: "Equal",
+        mod_revision: Number(seen[i]?.mod_revision ?? 0),
+      }));
     const guessed = this.#checks.flatMap(({ key: name, version }): EtcdCompare[] => {
       const key = this.#bytes[this.#keys.indexOf(name)]!;
       if (version === null) return [{ key, target: "Create", result: "Equal", create_revision: 0 }];
-      const same: EtcdCompare = { key, target: "Mod", result: "Equal", mod_revision: revisionOf(version) };
+      const same: EtcdCompare = {
+        key,
+        target: "Mod",
+        result: "Equal",
+        mod_revision: revisionOf(version),
+      };
       // At moment 0 nothing has expired.
       return now === 0 ? [same] : [same, { key, target: "Lease", result: "Equal", lease: 0 }];
     });
@@ -74,7 +103,13 @@ class EtcdChecks {
  *
  * @throws the reason that its answer was lost when that cannot be told any more.
  */
-async function revisionOfLost(calls: EtcdCalls, keys: EtcdKeys, writes: readonly Write[], since: number, reason: unknown): Promise<string | null> {
+async function revisionOfLost(
+  calls: EtcdCalls,
+  keys: EtcdKeys,
+  writes: readonly Write[],
+  since: number,
+  reason: unknown,
+): Promise<string | null> {
   if (writes.length === 0) return null;
   const written = writes.find(({ record }) => record !== null);
   if (written === undefined) throw reason;
@@ -93,7 +128,14 @@ async function revisionOfLost(calls: EtcdCalls, keys: EtcdKeys, writes: readonly
 }
 
 /** All writes or none, if all checks hold. What the server cannot judge is looked at, and must be unchanged since. */
-export async function commit(calls: EtcdCalls, keys: EtcdKeys, leased: Leased, checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> {
+export async function commit(
+  calls: EtcdCalls,
+  keys: EtcdKeys,
+  leased: Leased,
+  checks: readonly Check[],
+  writes: readonly Write[],
+  now: number,
+): Promise<CommitResult> {
   const asked = new EtcdChecks(checks, keys);
   const since = calls.revision;
   for (;;) {
@@ -102,13 +144,16 @@ export async function commit(calls: EtcdCalls, keys: EtcdKeys, leased: Leased, c
     else {
       let lost: { readonly reason: unknown } | undefined;
       const onRepeat = (reason: unknown): void => void (lost = { reason });
-      const answer = await leased(writes, (operations) => calls.call("txn", transaction(conditions, operations, asked.reads), onRepeat)).catch((error) => {
+      const answer = await leased(writes, (operations) =>
+        calls.call("txn", transaction(conditions, operations, asked.reads), onRepeat),
+      ).catch((error) => {
         // Only reads have large answers: the conditions have failed.
         if (error instanceof AnswerTooLarge) return null;
         throw error;
       });
       if (answer?.succeeded) return { ok: true, version: formatRevision(answer.header.revision) };
-      const revision = lost === undefined ? null : await revisionOfLost(calls, keys, writes, since, lost.reason);
+      const revision =
+        lost === undefined ? null : await revisionOfLost(calls, keys, writes, since, lost.reason);
       if (revision !== null) return { ok: true, version: formatRevision(revision) };
       if (answer === null) await asked.look(calls);
       else asked.saw(answer.responses);

@@ -45,7 +45,11 @@ export class EtcdLeases {
     // After a jump of the clock, or when it is nearly over, another one is granted.
     if (found !== undefined && found.until >= needed) return found.id;
     const seconds = Math.ceil(Math.min(end - now, LONGEST) / 1000);
-    const id = this.#calls.ruled(this.#calls.options(), (options) => this.#client.leaseClient.leaseGrant({ TTL: seconds }, options)).then(({ ID }) => ID);
+    const id = this.#calls
+      .ruled(this.#calls.options(), (options) =>
+        this.#client.leaseClient.leaseGrant({ TTL: seconds }, options),
+      )
+      .then(({ ID }) => ID);
     const lease: Lease = { id, until: performance.now() + seconds * 1000 };
     this.#leases.delete(end);
     this.#leases.set(end, lease);
@@ -60,6 +64,7 @@ export class EtcdLeases {
 
   /** Forgets leases that the server does not know: revoked by somebody, or granted before it was emptied. */
   forget(ids: readonly (string | undefined)[]): void {
-    for (const [end, { granted }] of this.#leases) if (granted !== undefined && ids.includes(granted)) this.#leases.delete(end);
+    for (const [end, { granted }] of this.#leases)
+      if (granted !== undefined && ids.includes(granted)) this.#leases.delete(end);
   }
 }

@@ -16,7 +16,8 @@ export function orderOf(client: object): KeyedLock {
     const until = performance.now() + LONGEST;
     return lock(keys, () => {
       // Its caller has given up long ago; or else a server that is gone for long would get all that has been tried meanwhile.
-      if (performance.now() > until) throw new Error("an earlier write of the same key got no answer");
+      if (performance.now() > until)
+        throw new Error("an earlier write of the same key got no answer");
       return task();
     });
   };

@@ -17,7 +17,10 @@ export class EtcdPages {
   constructor(calls: EtcdCalls, keys: EtcdKeys) {
     this.#calls = calls;
     this.#keys = keys;
-    this.#ahead = new ReadAhead((query) => this.#read(query, query.after), ({ key }) => keys.text(key));
+    this.#ahead = new ReadAhead(
+      (query) => this.#read(query, query.after),
+      ({ key }) => keys.text(key),
+    );
   }
 
   /** What was read ahead is no longer good. */
@@ -26,8 +29,11 @@ export class EtcdPages {
   }
 
   async page(query: PageQuery): Promise<Page> {
-    for (let after: string | Uint8Array | null = query.after; ; ) {
-      const { rows: kvs, more }: Part<EtcdKeyValue> = await (after === null || typeof after === "string" ? this.#ahead.page({ ...query, after }) : this.#read(query, after));
+    for (let after: string | Uint8Array | null = query.after; ;) {
+      const { rows: kvs, more }: Part<EtcdKeyValue> = await (after === null ||
+      typeof after === "string"
+        ? this.#ahead.page({ ...query, after })
+        : this.#read(query, after));
       const heads = query.values ? null : await this.#heads(kvs);
       const entries: (readonly [string, KvRecord])[] = [];
       let next: string | null = null;
@@ -50,8 +56,16 @@ export class EtcdPages {
     for (;;) {
       const limit = Math.min(query.limit, this.#fitting);
       try {
-        const answer = await this.#calls.call("range", { ...this.#keys.range({ ...query, after }), limit, keys_only: !query.values });
-        if (limit === this.#fitting && answer.kvs.reduce((sum, { value }) => sum + value.length, 0) < PAGE_LENGTH) this.#fitting *= 2;
+        const answer = await this.#calls.call("range", {
+          ...this.#keys.range({ ...query, after }),
+          limit,
+          keys_only: !query.values,
+        });
+        if (
+          limit === this.#fitting &&
+          answer.kvs.reduce((sum, { value }) => sum + value.length, 0) < PAGE_LENGTH
+        )
+          this.#fitting *= 2;
         return { rows: answer.kvs, more: answer.more };
       } catch (error) {
         if (!(error instanceof AnswerTooLarge) || limit === 1) throw error;
@@ -63,7 +77,10 @@ export class EtcdPages {
   /** What tells whether keys have expired: what is stored under those with a lease. */
   async #heads(kvs: readonly EtcdKeyValue[]): Promise<Heads> {
     const leased = kvs.filter(({ lease }) => lease !== "0");
-    const read = await readMany(this.#calls, leased.map(({ key }) => key));
+    const read = await readMany(
+      this.#calls,
+      leased.map(({ key }) => key),
+    );
     return new Map(leased.map((found, i) => [found, read[i]!]));
   }
 }

@@ -1,7 +1,15 @@
 import { KvError } from "../errors.ts";
 import { decodeRecord, foreign, StoredRecord } from "../record.ts";
 import type { KvRecord } from "../types.ts";
-import { AnswerTooLarge, type EtcdAnswer, type EtcdCalls, type EtcdCompare, type EtcdKeyValue, type EtcdOperation, type EtcdTransaction } from "./etcd-calls.ts";
+import {
+  AnswerTooLarge,
+  type EtcdAnswer,
+  type EtcdCalls,
+  type EtcdCompare,
+  type EtcdKeyValue,
+  type EtcdOperation,
+  type EtcdTransaction,
+} from "./etcd-calls.ts";
 import { textOf } from "./etcd-keys.ts";
 
 /** How many operations a server takes in one transaction unless it is told otherwise (`--max-txn-ops`). */
@@ -19,9 +27,16 @@ export function formatRevision(revision: string): string {
 }
 
 /** The record in what the server has, with its revision as the version; `null` for an item of others. Without `values` only the head is read. */
-export function recordOf({ value, mod_revision }: EtcdKeyValue, key: string, values = true): KvRecord | null {
+export function recordOf(
+  { value, mod_revision }: EtcdKeyValue,
+  key: string,
+  values = true,
+): KvRecord | null {
   const record = decodeRecord(textOf(value), key, values);
-  return record && new StoredRecord(record.value, record.expires, formatRevision(mod_revision), record.metadata);
+  return (
+    record &&
+    new StoredRecord(record.value, record.expires, formatRevision(mod_revision), record.metadata)
+  );
 }
 
 /** @throws {KvError} KV_FOREIGN for an item of others. */
@@ -43,35 +58,60 @@ function nested(operations: readonly EtcdOperation[], conditions: number): EtcdO
   for (let outer = Math.max(1, conditions); outer < MOST; outer++) {
     const inner = MOST - outer;
     if (outer * inner < operations.length) continue;
-    return Array.from({ length: Math.ceil(operations.length / inner) }, (_, i) => ({ request_txn: { success: operations.slice(i * inner, (i + 1) * inner) } }));
+    return Array.from({ length: Math.ceil(operations.length / inner) }, (_, i) => ({
+      request_txn: { success: operations.slice(i * inner, (i + 1) * inner) },
+    }));
   }
-  throw new KvError("KV_TOO_LARGE", `${operations.length} writes with ${conditions} conditions are more than etcd takes in one transaction (100 checks and 1,000 writes are not): make it smaller`);
+  throw new KvError(
+    "KV_TOO_LARGE",
+    `${operations.length} writes with ${conditions} conditions are more than etcd takes in one transaction (100 checks and 1,000 writes are not): make it smaller`,
+  );
 }
 
-const flat = (answers: readonly EtcdAnswer[]): EtcdAnswer[] => answers.flatMap((answer) => (answer.response_txn ? flat(answer.response_txn.responses) : [answer]));
+const flat = (answers: readonly EtcdAnswer[]): EtcdAnswer[] =>
+  answers.flatMap((answer) =>
+    answer.response_txn ? flat(answer.response_txn.responses) : [answer],
+  );
 
 /** What was read, one for each read. */
-export const found = (answers: readonly EtcdAnswer[]): (EtcdKeyValue | null)[] => flat(answers).map(({ response_range }) => response_range?.kvs[0] ?? null);
+export const found = (answers: readonly EtcdAnswer[]): (EtcdKeyValue | null)[] =>
+  flat(answers).map(({ response_range }) => response_range?.kvs[0] ?? null);
 
 /** A transaction: the first operations when all conditions hold, the others when they do not. @throws {KvError} KV_TOO_LARGE. */
-export function transaction(compare: EtcdCompare[], success: readonly EtcdOperation[], failure: readonly EtcdOperation[] = []): EtcdTransaction {
-  return { compare, success: nested(success, compare.length), failure: nested(failure, compare.length) };
+export function transaction(
+  compare: EtcdCompare[],
+  success: readonly EtcdOperation[],
+  failure: readonly EtcdOperation[] = [],
+): EtcdTransaction {
+  return {
+    compare,
+    success: nested(success, compare.length),
+    failure: nested(failure, compare.length),
+  };
 }
 
 /** Several keys, each as the server has it, in one request. An answer that is too large for one is asked for in parts. */
-export async function readMany(calls: EtcdCalls, keys: readonly Uint8Array[]): Promise<(EtcdKeyValue | null)[]> {
+export async function readMany(
+  calls: EtcdCalls,
+  keys: readonly Uint8Array[],
+): Promise<(EtcdKeyValue | null)[]> {
   if (keys.length === 0) return [];
   try {
-    if (keys.length <= MANY) return found((await calls.call("txn", transaction([], reads(keys)))).responses);
+    if (keys.length <= MANY)
+      return found((await calls.call("txn", transaction([], reads(keys)))).responses);
   } catch (error) {
     if (!(error instanceof AnswerTooLarge) || keys.length === 1) throw error;
   }
   const half = Math.min(MANY, Math.ceil(keys.length / 2));
-  return [...(await readMany(calls, keys.slice(0, half))), ...(await readMany(calls, keys.slice(half)))];
+  return [
+    ...(await readMany(calls, keys.slice(0, half))),
+    ...(await readMany(calls, keys.slice(half))),
+  ];
 }
 
 /** Reads of single keys. */
-export const reads = (keys: readonly Uint8Array[]): EtcdOperation[] => keys.map((key) => ({ request_range: { key } }));
+export const reads = (keys: readonly Uint8Array[]): EtcdOperation[] =>
+  keys.map((key) => ({ request_range: { key } }));
 
 /** The operations in parts that a request takes each. */
 export function* parts(operations: readonly EtcdOperation[]): Generator<readonly EtcdOperation[]> {

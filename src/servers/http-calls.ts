@@ -20,12 +20,17 @@ class Unavailable extends Error {
   }
 }
 
-const isObject = (value: unknown): value is { readonly [name: string]: unknown } => typeof value === "object" && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is { readonly [name: string]: unknown } =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Whether nobody was there to receive it. */
 function isUnsent(error: unknown): boolean {
   const { code, cause } = Object(error) as { code?: unknown; cause?: unknown };
-  return code === "ECONNREFUSED" || code === "ConnectionRefused" || (cause !== undefined && isUnsent(cause));
+  return (
+    code === "ECONNREFUSED" ||
+    code === "ConnectionRefused" ||
+    (cause !== undefined && isUnsent(cause))
+  );
 }
 
 /** The requests to one server. */
@@ -49,17 +54,27 @@ export class HttpCalls {
    *
    * @throws {KvError} what the server refuses; KV_CONNECTION when it is no server of ours, KV_CLOSED after `close()`. What `fetch` throws.
    */
-  async call(operation: string, body: string, retry: Retry): Promise<{ readonly [name: string]: unknown }> {
+  async call(
+    operation: string,
+    body: string,
+    retry: Retry,
+  ): Promise<{ readonly [name: string]: unknown }> {
     for (let left = RETRIES; ; left--) {
       try {
         return await this.#once(operation, body);
       } catch (error) {
-        if (this.#isClosed) throw new KvError("KV_CLOSED", "this store was closed before the server had answered: what was asked for may be done");
+        if (this.#isClosed)
+          throw new KvError(
+            "KV_CLOSED",
+            "this store was closed before the server had answered: what was asked for may be done",
+          );
         const isAgain = isUnsent(error) || (retry === "safe" && !(error instanceof KvError));
         if (left === 0 || !isAgain) throw error instanceof Unavailable ? error.known : error;
       }
       // By chance, so that those whose server went away do not all come back at once.
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * PAUSE * (RETRIES - left + 1)));
+      await new Promise((resolve) =>
+        setTimeout(resolve, Math.random() * PAUSE * (RETRIES - left + 1)),
+      );
     }
   }
 
@@ -75,7 +90,13 @@ export class HttpCalls {
     this.#running.add(request);
     try {
       // A token is for one server: nobody may send it on.
-      const init = { method: "POST", headers: this.#headers, body, redirect: "manual", signal: request.signal } as const;
+      const init = {
+        method: "POST",
+        headers: this.#headers,
+        body,
+        redirect: "manual",
+        signal: request.signal,
+      } as const;
       const response = await this.#fetch(`${this.#base}/v1/${operation}`, init);
       const answer = parsed(await response.text());
       if (response.ok && isObject(answer)) return answer;
@@ -97,9 +118,20 @@ function parsed(text: string): unknown {
 
 /** The error that the server tells of, or that says what else has answered. */
 function refusal(status: number, answer: unknown): KvError {
-  const { code, message, key } = Object(isObject(answer) ? answer.error : null) as { code?: unknown; message?: unknown; key?: unknown };
+  const { code, message, key } = Object(isObject(answer) ? answer.error : null) as {
+    code?: unknown;
+    message?: unknown;
+    key?: unknown;
+  };
   if (typeof code === "string" && /^KV_[A-Z_]+$/.test(code)) {
-    return new KvError(code as KvErrorCode, String(message), { client: "HTTP", ...(typeof key === "string" ? { key } : {}) });
+    return new KvError(code as KvErrorCode, String(message), {
+      client: "HTTP",
+      ...(typeof key === "string" ? { key } : {}),
+    });
   }
-  return new KvError("KV_CONNECTION", `HTTP: the answer has status ${status} and does not come from a server of this library: check the URL`, { client: "HTTP" });
+  return new KvError(
+    "KV_CONNECTION",
+    `HTTP: the answer has status ${status} and does not come from a server of this library: check the URL`,
+    { client: "HTTP" },
+  );
 }

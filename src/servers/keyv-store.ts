@@ -67,7 +67,10 @@ export class KeyvItems implements Items {
   }
 
   /** Runs some work, and throws what the store tells of in the meantime where the result may come from that. */
-  async #watched<T>(work: () => T, isDoubtful: (result: Awaited<T>) => boolean = () => true): Promise<Awaited<T>> {
+  async #watched<T>(
+    work: () => T,
+    isDoubtful: (result: Awaited<T>) => boolean = () => true,
+  ): Promise<Awaited<T>> {
     const before = this.#failures;
     const result = await work();
     if (this.#failures > before && isDoubtful(result)) throw this.#failure;
@@ -79,7 +82,10 @@ export class KeyvItems implements Items {
     const physical = keys.map((key) => this.#before + escapeKey(key));
     const isMissing = (item: unknown): boolean => item === undefined || item === null;
     const found = await this.#watched(
-      () => (physical.length > 1 && typeof store.getMany === "function" ? store.getMany(physical) : Promise.all(physical.map((key) => store.get(key)))),
+      () =>
+        physical.length > 1 && typeof store.getMany === "function"
+          ? store.getMany(physical)
+          : Promise.all(physical.map((key) => store.get(key))),
       (items) => items.some(isMissing),
     );
     return Promise.all(found.map((item) => this.#decode(item)));
@@ -87,18 +93,29 @@ export class KeyvItems implements Items {
 
   async write(writes: readonly ItemWrite[]): Promise<void> {
     const store = this.#store;
-    const isGone = ({ item, expires }: ItemWrite): boolean => item === undefined || item === null || (expires !== null && expires + KEPT_MS <= Date.now());
+    const isGone = ({ item, expires }: ItemWrite): boolean =>
+      item === undefined || item === null || (expires !== null && expires + KEPT_MS <= Date.now());
     const removed = writes.filter(isGone).map(({ key }) => this.#before + escapeKey(key));
-    const entries = await Promise.all(writes.filter((write) => !isGone(write)).map((write) => this.#entry(write)));
+    const entries = await Promise.all(
+      writes.filter((write) => !isGone(write)).map((write) => this.#entry(write)),
+    );
     await this.#watched(async () => {
-      if (removed.length > 1 && typeof store.deleteMany === "function") await store.deleteMany(removed);
+      if (removed.length > 1 && typeof store.deleteMany === "function")
+        await store.deleteMany(removed);
       else await Promise.all(removed.map((key) => store.delete(key)));
       const setOne = ({ key, value, deadline }: Entry): unknown => store.set(key, value, deadline);
       const stored =
         entries.length > 1 && typeof store.setMany === "function"
-          ? await store.setMany(entries.map(({ key, value, deadline }) => ({ key, value, ...(deadline !== undefined && { [this.#isV6 ? "expires" : "ttl"]: deadline }) })))
+          ? await store.setMany(
+              entries.map(({ key, value, deadline }) => ({
+                key,
+                value,
+                ...(deadline !== undefined && { [this.#isV6 ? "expires" : "ttl"]: deadline }),
+              })),
+            )
           : await Promise.all(entries.map(setOne));
-      if (stored === false || (Array.isArray(stored) && stored.includes(false))) throw this.#failure ?? new Error("the store of this Keyv refused to write");
+      if (stored === false || (Array.isArray(stored) && stored.includes(false)))
+        throw this.#failure ?? new Error("the store of this Keyv refused to write");
     });
   }
 
@@ -106,7 +123,8 @@ export class KeyvItems implements Items {
     const store = this.#store;
     const before = this.#before;
     const namespace = this.#isV6 ? undefined : this.#keyv.namespace;
-    const source = typeof store.iterator === "function" ? store.iterator(namespace) : store.entries!();
+    const source =
+      typeof store.iterator === "function" ? store.iterator(namespace) : store.entries!();
     const failures = this.#failures;
     // Some stores come past a key twice, among others a Map in which it was deleted and set again.
     const seen = new Set<string>();
@@ -129,15 +147,27 @@ export class KeyvItems implements Items {
     const { encode, serializeData } = this.#keyv;
     const until = expires === null ? undefined : expires + KEPT_MS;
     const physical = this.#before + escapeKey(key);
-    if (encode !== undefined) return { key: physical, value: await encode.call(this.#keyv, { value: item }), deadline: until };
-    return { key: physical, value: await serializeData!.call(this.#keyv, { value: item, expires: until }), deadline: until && until - Date.now() };
+    if (encode !== undefined)
+      return {
+        key: physical,
+        value: await encode.call(this.#keyv, { value: item }),
+        deadline: until,
+      };
+    return {
+      key: physical,
+      value: await serializeData!.call(this.#keyv, { value: item, expires: until }),
+      deadline: until && until - Date.now(),
+    };
   }
 
   /** What was put into an item. Unlike Keyv it does not report what it cannot decode: that is an item of somebody else. */
   async #decode(item: unknown): Promise<unknown> {
     if (item === undefined || item === null) return undefined;
     try {
-      const data = typeof item === "string" ? await (this.#isV6 ? this.#decoded(item) : this.#keyv.deserializeData!(item as never)) : item;
+      const data =
+        typeof item === "string"
+          ? await (this.#isV6 ? this.#decoded(item) : this.#keyv.deserializeData!(item as never))
+          : item;
       return (data as { value?: unknown } | null)?.value ?? UNREADABLE;
     } catch {
       return UNREADABLE;

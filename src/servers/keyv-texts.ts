@@ -30,7 +30,11 @@ export const KEPT_MS: number = 60_000;
 /** Stands for an item of somebody else's that cannot even be read, so that nobody takes it for none. */
 export const UNREADABLE = false;
 
-const toItem = ({ key, record }: Write): ItemWrite => ({ key, item: record && encodeRecord(record), expires: record?.expires ?? null });
+const toItem = ({ key, record }: Write): ItemWrite => ({
+  key,
+  item: record && encodeRecord(record),
+  expires: record?.expires ?? null,
+});
 
 const unlocked: KeyedLock = async (_keys, task) => task();
 
@@ -43,7 +47,11 @@ export function adapterOf(items: Items, lock: KeyedLock = unlocked): Adapter {
     const found = keys.length === 0 ? [] : await items.read(keys);
     return found.map((item, i) => recordIn(item, keys[i]!, values));
   }
-  const setMany = (writes: readonly Write[]): Promise<void> => lock(writes.map(({ key }) => key), () => items.write(writes.map(toItem)));
+  const setMany = (writes: readonly Write[]): Promise<void> =>
+    lock(
+      writes.map(({ key }) => key),
+      () => items.write(writes.map(toItem)),
+    );
 
   /** All writes; when one fails, those before it are taken back as far as the backend lets. */
   async function writeAll(writes: readonly Write[]): Promise<void> {
@@ -53,13 +61,22 @@ export function adapterOf(items: Items, lock: KeyedLock = unlocked): Adapter {
     try {
       await items.write(writes.map(toItem));
     } catch (error) {
-      const restored = keys.map((key, i) => ({ key, item: before[i], expires: expiresOf(before[i], key) })).filter(({ item }) => item !== UNREADABLE);
+      const restored = keys
+        .map((key, i) => ({ key, item: before[i], expires: expiresOf(before[i], key) }))
+        .filter(({ item }) => item !== UNREADABLE);
       await items.write(restored).catch(() => undefined);
       throw error;
     }
   }
-  async function commit(checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> {
-    const records = await getMany(checks.map(({ key }) => key), false);
+  async function commit(
+    checks: readonly Check[],
+    writes: readonly Write[],
+    now: number,
+  ): Promise<CommitResult> {
+    const records = await getMany(
+      checks.map(({ key }) => key),
+      false,
+    );
     const failed = failedChecks(checks, (_key, place) => records[place]!, now);
     if (failed.length > 0) return { ok: false, failed };
     if (writes.length > 0) await writeAll(writes);
@@ -85,9 +102,14 @@ export function adapterOf(items: Items, lock: KeyedLock = unlocked): Adapter {
         length = 0;
       }
     },
-    commit: (checks, writes, now) => lock([...checks, ...writes].map(({ key }) => key), () => commit(checks, writes, now)),
+    commit: (checks, writes, now) =>
+      lock(
+        [...checks, ...writes].map(({ key }) => key),
+        () => commit(checks, writes, now),
+      ),
     close: () => items.close(),
   };
 }
 
-const expiresOf = (item: unknown, key: string): number | null => (typeof item === "string" ? (decodeRecord(item, key, false)?.expires ?? null) : null);
+const expiresOf = (item: unknown, key: string): number | null =>
+  typeof item === "string" ? (decodeRecord(item, key, false)?.expires ?? null) : null;

@@ -4,7 +4,17 @@ import { holds } from "../record-checks.ts";
 import { committed } from "../writes.ts";
 import type { Check, CommitResult, KvRecord, Write } from "../types.ts";
 import type { PostgresLink } from "./postgres-link.ts";
-import { arrayOf, block, columnsOf, decodeKey, encodeKey, isOurs, literal, OURS, ownRecord } from "./postgres-table.ts";
+import {
+  arrayOf,
+  block,
+  columnsOf,
+  decodeKey,
+  encodeKey,
+  isOurs,
+  literal,
+  OURS,
+  ownRecord,
+} from "./postgres-table.ts";
 
 /** How often a commit starts again when others write its absent keys in between. */
 const TRIES = 50;
@@ -16,7 +26,8 @@ const MANY = 500;
 const PLACEHOLDER = "absent";
 
 /** What replaces the columns of a row that is there already. */
-export const REPLACE = "version = excluded.version, expires = excluded.expires, metadata = excluded.metadata, value = excluded.value";
+export const REPLACE =
+  "version = excluded.version, expires = excluded.expires, metadata = excluded.metadata, value = excluded.value";
 
 // Nothing that a caller makes up may end a statement: U+0000 would.
 const versionIn = (version: string): string => (isOurs(version) ? version : "-");
@@ -28,22 +39,35 @@ export function columnsOfAll(writes: readonly Write[]): string[] {
 }
 
 /** The same keys in the same order everywhere: two who write them wait for one another in a line, not in a circle. */
-export const inOrder = (writes: readonly Write[]): Write[] => [...writes].sort((a, b) => (a.key < b.key ? -1 : 1));
+export const inOrder = (writes: readonly Write[]): Write[] =>
+  [...writes].sort((a, b) => (a.key < b.key ? -1 : 1));
 
 /** The commit of one key: one statement, which Postgres applies to the row as it is at that moment. */
-async function commitOne(link: PostgresLink, table: string, { key, version }: Check, record: KvRecord | null, now: number): Promise<boolean> {
+async function commitOne(
+  link: PostgresLink,
+  table: string,
+  { key, version }: Check,
+  record: KvRecord | null,
+  now: number,
+): Promise<boolean> {
   const columns = record === null ? [] : columnsOf(record);
   const given = [encodeKey(key), String(now), ...columns];
   const fresh = "version = $3 AND (expires IS NULL OR expires > $2::text::bigint)";
   let statement: string;
   if (version !== null) {
     given.splice(2, 0, versionIn(version));
-    statement = record === null ? `DELETE FROM ${table} WHERE key = $1 AND ${fresh}` : `UPDATE ${table} SET (version, expires, metadata, value) = ROW($4, $5::text::bigint, $6, $7) WHERE key = $1 AND ${fresh}`;
+    statement =
+      record === null
+        ? `DELETE FROM ${table} WHERE key = $1 AND ${fresh}`
+        : `UPDATE ${table} SET (version, expires, metadata, value) = ROW($4, $5::text::bigint, $6, $7) WHERE key = $1 AND ${fresh}`;
   } else {
     statement = `INSERT INTO ${table} AS old (key, version, expires, metadata, value) VALUES ($1, $3, $4::text::bigint, $5, $6)
       ON CONFLICT (key) DO UPDATE SET ${REPLACE} WHERE old.expires <= $2::text::bigint AND old.${OURS}`;
   }
-  const [[count, found]] = (await link.run(`WITH done AS (${statement} RETURNING 1) SELECT (SELECT count(*) FROM done)::text, (SELECT version FROM ${table} WHERE key = $1)`, given)) as [[string, string | null]];
+  const [[count, found]] = (await link.run(
+    `WITH done AS (${statement} RETURNING 1) SELECT (SELECT count(*) FROM done)::text, (SELECT version FROM ${table} WHERE key = $1)`,
+    given,
+  )) as [[string, string | null]];
   if (count === "0" && found !== null && !isOurs(found)) throw foreign(key);
   return count !== "0";
 }
@@ -53,23 +77,43 @@ async function commitOne(link: PostgresLink, table: string, { key, version }: Ch
  * written or, for a key that is only checked, one that is gone by the end: whoever writes such a key in between waits for this, or is noticed. Commits that share a
  * key wait for one another before that, by locks on the names of keys, so that they do not meet in a circle; those of many keys by one lock among themselves.
  */
-function script(table: string, checks: readonly Check[], writes: readonly Write[], now: number): string {
+function script(
+  table: string,
+  checks: readonly Check[],
+  writes: readonly Write[],
+  now: number,
+): string {
   const texts = (items: readonly (string | null)[]): string => `${literal(arrayOf(items))}::text[]`;
   const records = inOrder(writes.filter(({ record }) => record !== null));
-  const [absent, gone] = [checks.filter(({ version }) => version === null), writes.filter(({ record }) => record === null)].map((some) => new Set(some.map(({ key }) => key))) as [Set<string>, Set<string>];
+  const [absent, gone] = [
+    checks.filter(({ version }) => version === null),
+    writes.filter(({ record }) => record === null),
+  ].map((some) => new Set(some.map(({ key }) => key))) as [Set<string>, Set<string>];
   const written = new Set(records.map(({ key }) => key));
   const guarded = records.filter(({ key }) => absent.has(key));
   // One moment shows all keys at once: who only checks needs no more.
-  const onlyChecked = writes.length === 0 ? [] : [...absent].filter((key) => !written.has(key)).map(encodeKey).sort();
+  const onlyChecked =
+    writes.length === 0
+      ? []
+      : [...absent]
+          .filter((key) => !written.has(key))
+          .map(encodeKey)
+          .sort();
   const into = `INSERT INTO ${table} AS old (key, version, expires, metadata, value)`;
   const insert = (some: readonly Write[]): string =>
-    `${into} SELECT k, v, e::bigint, m, j FROM unnest(${columnsOfAll(some).map((column) => `${literal(column)}::text[]`).join()}) AS w (k, v, e, m, j) ON CONFLICT (key) DO UPDATE SET ${REPLACE}`;
+    `${into} SELECT k, v, e::bigint, m, j FROM unnest(${columnsOfAll(some)
+      .map((column) => `${literal(column)}::text[]`)
+      .join()}) AS w (k, v, e, m, j) ON CONFLICT (key) DO UPDATE SET ${REPLACE}`;
   const hold = `${into} SELECT k, '${PLACEHOLDER}', NULL, NULL, '' FROM unnest(${texts(onlyChecked)}) AS k ON CONFLICT (key) DO UPDATE SET version = old.version`;
   const isExpired = `old.expires <= ${now} AND old.${OURS}`;
-  const made = (count: number): string => `GET DIAGNOSTICS kv_made = ROW_COUNT; IF kv_made <> ${count} THEN RAISE EXCEPTION USING ERRCODE = 'KV001'; END IF;`;
+  const made = (count: number): string =>
+    `GET DIAGNOSTICS kv_made = ROW_COUNT; IF kv_made <> ${count} THEN RAISE EXCEPTION USING ERRCODE = 'KV001'; END IF;`;
   const keys = [...new Set([...checks, ...writes].map(({ key }) => encodeKey(key)))];
   const all = texts(keys);
-  const names = keys.length > MANY ? `SELECT hashtextextended('anykv', 0) AS h` : `SELECT DISTINCT hashtextextended('anykv ' || k, 0) AS h FROM unnest(${all}) AS k ORDER BY h`;
+  const names =
+    keys.length > MANY
+      ? `SELECT hashtextextended('anykv', 0) AS h`
+      : `SELECT DISTINCT hashtextextended('anykv ' || k, 0) AS h FROM unnest(${all}) AS k ORDER BY h`;
   const body = `DECLARE kv_failed text[]; kv_foreign text; kv_made bigint;
   BEGIN
     PERFORM pg_advisory_xact_lock(h) FROM (${names}) AS locks;
@@ -90,14 +134,27 @@ function script(table: string, checks: readonly Check[], writes: readonly Write[
 }
 
 /** All writes or none, if all checks hold. Becomes a part of a transaction that is open on the client. */
-export async function commit(link: PostgresLink, table: string, checks: readonly Check[], writes: readonly Write[], now: number): Promise<CommitResult> {
+export async function commit(
+  link: PostgresLink,
+  table: string,
+  checks: readonly Check[],
+  writes: readonly Write[],
+  now: number,
+): Promise<CommitResult> {
   const [check, write] = [checks[0], writes[0]];
-  if (checks.length === 1 && check !== undefined && (write === undefined || (writes.length === 1 && write.key === check.key))) {
+  if (
+    checks.length === 1 &&
+    check !== undefined &&
+    (write === undefined || (writes.length === 1 && write.key === check.key))
+  ) {
     if (write !== undefined && (write.record !== null || check.version !== null)) {
       const done = await commitOne(link, table, check, write.record, now);
       return done ? committed(writes) : { ok: false, failed: [check.key] };
     }
-    const [row] = await link.run(`SELECT NULL::text, version, expires::text FROM ${table} WHERE key = $1`, [encodeKey(check.key)]);
+    const [row] = await link.run(
+      `SELECT NULL::text, version, expires::text FROM ${table} WHERE key = $1`,
+      [encodeKey(check.key)],
+    );
     const found = row === undefined ? null : ownRecord(check.key, row);
     return holds(check, found, now) ? committed(writes) : { ok: false, failed: [check.key] };
   }
@@ -109,5 +166,8 @@ export async function commit(link: PostgresLink, table: string, checks: readonly
     const failed = result.failed.map((key) => decodeKey(key)!);
     return failed.length > 0 ? { ok: false, failed } : committed(writes);
   }
-  throw new KvError("KV_CONNECTION", `others wrote keys of this commit ${TRIES} times in between: nothing was written; try again`);
+  throw new KvError(
+    "KV_CONNECTION",
+    `others wrote keys of this commit ${TRIES} times in between: nothing was written; try again`,
+  );
 }

@@ -91,25 +91,35 @@ const queues = new WeakMap<object, Promise<unknown>>();
 
 /** Connects a Client that is not connected; one that is, or is about to, is left alone. */
 function connect(client: PgClient): Promise<void> {
-  const made = connecting.get(client) ?? client.connect().then(
-    () => undefined,
-    (error: Error) => {
-      if (!/already been connected/.test(error.message)) throw error;
-    },
-  );
+  const made =
+    connecting.get(client) ??
+    client.connect().then(
+      () => undefined,
+      (error: Error) => {
+        if (!/already been connected/.test(error.message)) throw error;
+      },
+    );
   connecting.set(client, made);
   return made;
 }
 
-const isOver = ({ _ended, _ending, _queryable, _connectionError }: PgState): boolean => _ended === true || _ending === true || _connectionError === true || _queryable === false;
+const isOver = ({ _ended, _ending, _queryable, _connectionError }: PgState): boolean =>
+  _ended === true || _ending === true || _connectionError === true || _queryable === false;
 
 const over = (cause?: unknown): KvError =>
-  new KvError("KV_CONNECTION", "the connection of this pg Client has ended, and a Client cannot connect again: pass a Pool instead", cause === undefined ? {} : { cause });
+  new KvError(
+    "KV_CONNECTION",
+    "the connection of this pg Client has ended, and a Client cannot connect again: pass a Pool instead",
+    cause === undefined ? {} : { cause },
+  );
 
 /** One after the other: a Client has one connection, and does not like to be asked while it is busy. */
 function inTurn<T>(client: object, task: () => Promise<T>): Promise<T> {
   const done = (queues.get(client) ?? Promise.resolve()).then(task);
-  queues.set(client, done.catch(() => {}));
+  queues.set(
+    client,
+    done.catch(() => {}),
+  );
   return done;
 }
 
@@ -121,19 +131,28 @@ export function endOf(client: PostgresClient): Promise<void> {
 }
 
 async function end(client: PostgresClient): Promise<void> {
-  if ("exec" in client) return (client as { closed?: boolean }).closed === true ? undefined : client.close();
+  if ("exec" in client)
+    return (client as { closed?: boolean }).closed === true ? undefined : client.close();
   const [state, pool] = [client as PgState, client as PgPoolState];
   // A client that was taken out of a pool goes back, and is not used again.
   if (state.release !== undefined) return state.release(true);
-  if (state._ending === true || state._ended === true || pool.ending === true || pool.ended === true) return;
+  if (
+    state._ending === true ||
+    state._ended === true ||
+    pool.ending === true ||
+    pool.ended === true
+  )
+    return;
   // Those that the pool lets go are no longer among its clients.
   const clients = [...(pool._clients ?? [state])];
   const ended = client.end();
   // Nobody else tells those who wait for a connection that there will be none.
-  for (const { callback } of pool._pendingQueue?.splice(0) ?? []) callback(new Error("the pool was closed"));
+  for (const { callback } of pool._pendingQueue?.splice(0) ?? [])
+    callback(new Error("the pool was closed"));
   if (await briefly(ended)) return;
   // A connection that hears nothing would keep the process alive. One that is at rest is in the hands of the pool's owner.
-  for (const each of clients) if (each._ending === true || each.readyForQuery !== true) each.connection?.stream?.destroy?.();
+  for (const each of clients)
+    if (each._ending === true || each.readyForQuery !== true) each.connection?.stream?.destroy?.();
 }
 
 /** Whether the work is done within a moment. Keeps no process alive. */
@@ -167,7 +186,9 @@ export function linkTo(client: PostgresClient): PostgresLink {
   listenTo(client);
   // A type parser of the user's own must not get in between; with the option "binary" texts are bytes.
   const shape = { rowMode: "array", types: { getTypeParser: () => String } } as const;
-  const limit = (state.options ?? state.connectionParameters)?.query_timeout ? {} : { query_timeout: LONGEST };
+  const limit = (state.options ?? state.connectionParameters)?.query_timeout
+    ? {}
+    : { query_timeout: LONGEST };
   const ask = async (query: PgQuery): Promise<Row[]> => {
     if (isPool || state.pipeline === true) return rowsOf(await client.query(query));
     return inTurn(client, async () => {
@@ -188,7 +209,13 @@ export function linkTo(client: PostgresClient): PostgresLink {
       if (isOver(state)) throw over();
       await connect(client);
     },
-    run: (text, values, isLong = false) => ask({ text, ...shape, ...(isLong ? {} : limit), ...(values === undefined ? {} : { values: [...values] }) }),
+    run: (text, values, isLong = false) =>
+      ask({
+        text,
+        ...shape,
+        ...(isLong ? {} : limit),
+        ...(values === undefined ? {} : { values: [...values] }),
+      }),
     script: (text) => ask({ text, ...shape, ...limit }),
   };
 }

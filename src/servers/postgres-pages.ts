@@ -8,14 +8,20 @@ import { type Part, ReadAhead } from "./read-ahead.ts";
 const SMALL = PAGE_LENGTH / 500;
 
 /** Reads pages of a table, and ahead of them. Large values are read by a statement of their own, no more of them than a page may hold. */
-export function pagesOf(link: PostgresLink, table: string): { page(query: PageQuery): Promise<Page>; forget(): void } {
+export function pagesOf(
+  link: PostgresLink,
+  table: string,
+): { page(query: PageQuery): Promise<Page>; forget(): void } {
   // No value begins with a space: behind it stands how large it is, which the server knows without reading it.
   const value = `CASE WHEN octet_length(value) > ${SMALL} THEN ' ' || octet_length(value)::text ELSE value END`;
   const keyOf = (row: Row): string | null => decodeKey(row[0]!.slice(link.guard));
   const read = async ({ prefix, after, limit, reverse, values }: PageQuery): Promise<Part<Row>> => {
     const [range, parameters] = within(prefix, after, reverse);
     const columns = `${link.key}, version, expires::text${values ? `, metadata, ${value}` : ""}`;
-    const rows = await link.run(`SELECT ${columns} FROM ${table} WHERE ${range} ORDER BY ${table}.key ${reverse ? "DESC" : "ASC"} LIMIT ${limit}`, parameters);
+    const rows = await link.run(
+      `SELECT ${columns} FROM ${table} WHERE ${range} ORDER BY ${table}.key ${reverse ? "DESC" : "ASC"} LIMIT ${limit}`,
+      parameters,
+    );
     return { rows, more: rows.length === limit };
   };
   const ahead = new ReadAhead(read, keyOf);
@@ -33,7 +39,10 @@ export function pagesOf(link: PostgresLink, table: string): { page(query: PageQu
       large.push(key!.slice(link.guard));
     }
     if (large.length === 0) return rows;
-    const read = await link.run(`SELECT ${link.key}, version, expires::text, metadata, value FROM ${table} WHERE key = ANY($1::text[])`, [arrayOf(large)]);
+    const read = await link.run(
+      `SELECT ${link.key}, version, expires::text, metadata, value FROM ${table} WHERE key = ANY($1::text[])`,
+      [arrayOf(large)],
+    );
     const found = new Map(read.map((row) => [row[0], row]));
     // Those that are gone by now are left out.
     return rows.slice(0, end).map((row) => (row[4]![0] === " " ? found.get(row[0]!) : row));
@@ -41,7 +50,8 @@ export function pagesOf(link: PostgresLink, table: string): { page(query: PageQu
 
   const page = async (query: PageQuery): Promise<Page> => {
     const { rows, more } = await (isCut ? read(query) : ahead.page(query));
-    const all = query.values && rows.some((row) => row[4]![0] === " ") ? await complete(rows) : rows;
+    const all =
+      query.values && rows.some((row) => row[4]![0] === " ") ? await complete(rows) : rows;
     isCut = all.length < rows.length;
     const entries: (readonly [string, KvRecord])[] = [];
     for (const row of all) {

@@ -7,33 +7,44 @@ import type { PostgresLink, Row } from "./postgres-link.ts";
 const VERSION = /^[0-9a-f]{20}$/;
 
 /** Whether a row of this library's has such a version. */
-export const isOurs = (version: string | null | undefined): version is string => typeof version === "string" && VERSION.test(version);
+export const isOurs = (version: string | null | undefined): version is string =>
+  typeof version === "string" && VERSION.test(version);
 
 /** The same in SQL. */
 export const OURS = "version ~ '^[0-9a-f]{20}$'";
 
-const COLUMNS = "key text C required, version text default required, expires bigint, metadata text default, value text default required";
+const COLUMNS =
+  "key text C required, version text default required, expires bigint, metadata text default, value text default required";
 
 /** How many bytes of a name Postgres keeps. */
 const LONGEST_NAME = 63;
 
 /** @throws {KvError} KV_INVALID_CLIENT for a name that nothing can have. */
 function quoted(name: unknown, what: string): string {
-  const isName = typeof name === "string" && name !== "" && !name.includes("\0") && name.isWellFormed();
-  if (isName && new TextEncoder().encode(name).length <= LONGEST_NAME) return `"${name.replaceAll('"', '""')}"`;
-  throw new KvError("KV_INVALID_CLIENT", `a ${what} cannot be called ${JSON.stringify(name)}: pass a name of 1 to ${LONGEST_NAME} bytes in the option "${what}"`);
+  const isName =
+    typeof name === "string" && name !== "" && !name.includes("\0") && name.isWellFormed();
+  if (isName && new TextEncoder().encode(name).length <= LONGEST_NAME)
+    return `"${name.replaceAll('"', '""')}"`;
+  throw new KvError(
+    "KV_INVALID_CLIENT",
+    `a ${what} cannot be called ${JSON.stringify(name)}: pass a name of 1 to ${LONGEST_NAME} bytes in the option "${what}"`,
+  );
 }
 
 /** The table of that name as SQL has it. */
 export function tableName(table: unknown, schema: unknown): string {
-  return schema === undefined ? quoted(table, "table") : `${quoted(schema, "schema")}.${quoted(table, "table")}`;
+  return schema === undefined
+    ? quoted(table, "table")
+    : `${quoted(schema, "schema")}.${quoted(table, "table")}`;
 }
 
 /** A text as SQL has it, whatever `standard_conforming_strings` says. */
-export const literal = (text: string): string => `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
+export const literal = (text: string): string =>
+  `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 
 /** Texts as one text that Postgres takes for an array. */
-export const arrayOf = (items: readonly (string | null)[]): string => `{${items.map((item) => (item === null ? "NULL" : `"${item.replace(/["\\]/g, "\\$&")}"`)).join()}}`;
+export const arrayOf = (items: readonly (string | null)[]): string =>
+  `{${items.map((item) => (item === null ? "NULL" : `"${item.replace(/["\\]/g, "\\$&")}"`)).join()}}`;
 
 /** A block of statements of its own. */
 export function block(body: string): string {
@@ -43,7 +54,10 @@ export function block(body: string): string {
 }
 
 /** A key as the table has it: texts of Postgres cannot hold U+0000. The order stays, and so does what begins with what. */
-export const encodeKey = (key: string): string => (key.includes("\0") || key.includes("\u0001") ? key.replaceAll("\u0001", "\u0001\u0002").replaceAll("\0", "\u0001\u0001") : key);
+export const encodeKey = (key: string): string =>
+  key.includes("\0") || key.includes("\u0001")
+    ? key.replaceAll("\u0001", "\u0001\u0002").replaceAll("\0", "\u0001\u0001")
+    : key;
 
 /** The key in what the table has; `null` for what no key of this library's looks like. */
 export function decodeKey(text: string): string | null {
@@ -53,7 +67,11 @@ export function decodeKey(text: string): string | null {
 }
 
 /** The condition on a key for a range of keys, and its parameters. */
-export function within(prefix: string, after: string | null, reverse: boolean): [sql: string, parameters: string[]] {
+export function within(
+  prefix: string,
+  after: string | null,
+  reverse: boolean,
+): [sql: string, parameters: string[]] {
   const [start, behind] = [encodeKey(prefix), after === null ? null : encodeKey(after)];
   const end = reverse && behind !== null ? behind : prefixEnd(start);
   const from = reverse || behind === null ? ["key >= $1", start] : ["key > $1", behind];
@@ -85,10 +103,19 @@ export function recordOf(key: string, row: Row): StoredRecord {
   const deadline = row[2] === null ? null : Number(row[2]);
   if (row.length === 3) return new StoredRecord(null, deadline, version, null);
   try {
-    return new StoredRecord(JSON.parse(row[4]!) as Json, deadline, version, row[3] === null ? null : (JSON.parse(row[3]!) as Json));
+    return new StoredRecord(
+      JSON.parse(row[4]!) as Json,
+      deadline,
+      version,
+      row[3] === null ? null : (JSON.parse(row[3]!) as Json),
+    );
   } catch {
     // Without the engine's own message, which shows some of the content.
-    throw new KvError("KV_CORRUPT", `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`, { key });
+    throw new KvError(
+      "KV_CORRUPT",
+      `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`,
+      { key },
+    );
   }
 }
 
@@ -106,7 +133,11 @@ const LOOK = `SELECT current_setting('server_encoding'), c.relkind::text,
 export async function makeTable(link: PostgresLink, table: string): Promise<void> {
   const look = async (): Promise<Row> => (await link.run(LOOK, [table]))[0]!;
   let found = await look();
-  if (found[0] !== "UTF8") throw new KvError("KV_INVALID_CLIENT", `the database keeps its texts in ${found[0]}: only UTF8 holds every key and sorts keys right`);
+  if (found[0] !== "UTF8")
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      `the database keeps its texts in ${found[0]}: only UTF8 holds every key and sorts keys right`,
+    );
   if (found[1] === null) {
     // Somebody else may be making it at this moment: then theirs is waited for.
     const create = block(`BEGIN
@@ -116,11 +147,18 @@ export async function makeTable(link: PostgresLink, table: string): Promise<void
     EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN NULL; END`);
     await link.script(create).catch((cause) => {
       if ((cause as { code?: unknown }).code !== "3F000") throw cause;
-      throw new KvError("KV_INVALID_CLIENT", `there is no schema for the table ${table}: create it, or name another one in the option "schema"`, { cause });
+      throw new KvError(
+        "KV_INVALID_CLIENT",
+        `there is no schema for the table ${table}: create it, or name another one in the option "schema"`,
+        { cause },
+      );
     });
     found = await look();
   }
   const [, kind, columns, hasKey] = found;
   if (/^[rp]$/.test(kind ?? "") && columns === COLUMNS && hasKey === "true") return;
-  throw new KvError("KV_INVALID_CLIENT", `the table ${table} has other columns than a table of this library: name another one, e.g. postgres(pool, { table: "records" })`);
+  throw new KvError(
+    "KV_INVALID_CLIENT",
+    `the table ${table} has other columns than a table of this library: name another one, e.g. postgres(pool, { table: "records" })`,
+  );
 }

@@ -49,7 +49,8 @@ export class ReadAhead<Row> {
     this.#held = null;
     const { limit } = query;
     if (limit < WHOLE) return this.#read(query);
-    const isGood = held !== null && performance.now() - held.at <= FRESH && isNext(held.query, query);
+    const isGood =
+      held !== null && performance.now() - held.at <= FRESH && isNext(held.query, query);
     // What failed ahead of time may work by now.
     const part = isGood ? await held.part.catch(() => null) : null;
     const { rows, more } = part ?? (await this.#read(query));
@@ -57,7 +58,13 @@ export class ReadAhead<Row> {
     const after = page.length === 0 ? null : this.#keyOf(page.at(-1)!);
     const next = { ...query, after };
     if (after === null) return { rows: page, more };
-    if (page.length < rows.length) this.#held = { query: next, size: held!.size, at: held!.at, part: Promise.resolve({ rows: rows.slice(limit), more }) };
+    if (page.length < rows.length)
+      this.#held = {
+        query: next,
+        size: held!.size,
+        at: held!.at,
+        part: Promise.resolve({ rows: rows.slice(limit), more }),
+      };
     else if (more) this.#hold(next, Math.min(MOST, 4 * (part === null ? limit : held!.size)));
     return { rows: page, more: more || page.length < rows.length };
   }
@@ -69,7 +76,12 @@ export class ReadAhead<Row> {
   }
 }
 
-const isNext = (a: PageQuery, b: PageQuery): boolean => a.prefix === b.prefix && a.after === b.after && a.limit === b.limit && a.reverse === b.reverse && a.values === b.values;
+const isNext = (a: PageQuery, b: PageQuery): boolean =>
+  a.prefix === b.prefix &&
+  a.after === b.after &&
+  a.limit === b.limit &&
+  a.reverse === b.reverse &&
+  a.values === b.values;
 
 /** The same adapter, which forgets what was read ahead with each write: whoever has written sees it on the next page. */
 export function forgetting(adapter: Adapter, forget: () => void): Adapter {

@@ -26,7 +26,10 @@ interface Waiter {
 }
 
 /** What a server says that trying again does not mend: a wrong password, no permission. */
-const isRefusal = (error: unknown): boolean => /^(WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|ERR)\b/.test(String((error as Partial<Error> | null)?.message));
+const isRefusal = (error: unknown): boolean =>
+  /^(WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|ERR)\b/.test(
+    String((error as Partial<Error> | null)?.message),
+  );
 
 /**
  * The state of one client. Operations wait here while it has no server, so that they do not pile up in its own queue, from where it would send them long after they

@@ -41,7 +41,12 @@ function isHex(text: string, from: number, to: number): boolean {
 
 /** What `decodeRecord` says of a text, sooner: of one without metadata only the value is parsed. */
 function decoded(text: string, key: string): StoredRecord | null {
-  if (text.startsWith(START) && text.startsWith(BETWEEN, VERSION_END) && text.startsWith(VALUE, COMMA_AT) && isHex(text, VERSION_AT, VERSION_END)) {
+  if (
+    text.startsWith(START) &&
+    text.startsWith(BETWEEN, VERSION_END) &&
+    text.startsWith(VALUE, COMMA_AT) &&
+    isHex(text, VERSION_AT, VERSION_END)
+  ) {
     const deadline = text.slice(EXPIRES_AT, COMMA_AT).trimEnd();
     const expires = deadline === "null" ? null : Number(deadline);
     try {
@@ -69,5 +74,7 @@ export function recordIn(reply: unknown, key: string): StoredRecord | null {
 /** The record in what a listing has read, `null` for what is left out of it. A foreign text without its value counts as a record without a deadline. */
 export function listed(reply: string | null, key: string, values: boolean): KvRecord | null {
   if (reply === null) return null;
-  return values ? decoded(reply, key) : (decodeRecord(reply, key, false) ?? new StoredRecord(null, null, null, null));
+  return values
+    ? decoded(reply, key)
+    : (decodeRecord(reply, key, false) ?? new StoredRecord(null, null, null, null));
 }

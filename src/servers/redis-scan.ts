@@ -23,7 +23,8 @@ const literal = (text: string): string => text.replace(/[*?[\]\\^-]/g, "\\$&");
 type ScanReply = readonly [cursor: string, keys: readonly string[]];
 
 /** What is known of how slots are spread over servers: changes when one moves. */
-const layout = async (nodes: readonly RedisNode[]): Promise<string> => JSON.stringify(await nodes[0]?.send(["CLUSTER", "SLOTS"]));
+const layout = async (nodes: readonly RedisNode[]): Promise<string> =>
+  JSON.stringify(await nodes[0]?.send(["CLUSTER", "SLOTS"]));
 
 type Pair = readonly [key: string, record: KvRecord];
 
@@ -31,7 +32,11 @@ type Pair = readonly [key: string, record: KvRecord];
  * Every record under a prefix, each key once: page after page from every server, the next keys on their way while a page is read.
  * What is there already is answered at once: a promise for each record would take longer than reading it. A page without any is `null`.
  */
-export function scan(wire: RedisWire, prefix: string, reader: PageReader): AsyncIterable<Pair | null> {
+export function scan(
+  wire: RedisWire,
+  prefix: string,
+  reader: PageReader,
+): AsyncIterable<Pair | null> {
   const pages = scanAll(wire, prefix, reader);
   let page: readonly (Pair | null)[] = [];
   let at = 0;
@@ -46,14 +51,27 @@ export function scan(wire: RedisWire, prefix: string, reader: PageReader): Async
   }
   const next = (): unknown => (at < page.length ? { done: false, value: page[at++]! } : turn());
   // Whoever waits for what `next` answers finds no difference.
-  return { [Symbol.asyncIterator]: () => ({ next, return: () => pages.return(undefined) }) as AsyncIterator<Pair | null> };
+  return {
+    [Symbol.asyncIterator]: () =>
+      ({ next, return: () => pages.return(undefined) }) as AsyncIterator<Pair | null>,
+  };
 }
 
-async function* scanAll(wire: RedisWire, prefix: string, reader: PageReader): AsyncGenerator<readonly (Pair | null)[], void, undefined> {
-  const pages = { pattern: `${literal(wire.prefix + prefix)}*`, cut: wire.prefix.length, prefix, seen: new Set<string>(), count: FIRST };
+async function* scanAll(
+  wire: RedisWire,
+  prefix: string,
+  reader: PageReader,
+): AsyncGenerator<readonly (Pair | null)[], void, undefined> {
+  const pages = {
+    pattern: `${literal(wire.prefix + prefix)}*`,
+    cut: wire.prefix.length,
+    prefix,
+    seen: new Set<string>(),
+    count: FIRST,
+  };
   if (!wire.isCluster) return yield* scanNode((await wire.nodes())[0]!, pages, reader);
   // A slot that moves from a server that is still to come to one that was passed would be missed: then all are passed once more.
-  for (let before = ""; ; ) {
+  for (let before = ""; ;) {
     const nodes = await wire.nodes();
     const now = await layout(nodes);
     if (now === before) return;
@@ -77,8 +95,22 @@ function unheard<T>(pending: Promise<T>): Promise<T> {
   return pending;
 }
 
-async function* scanNode(node: RedisNode, pages: Pages, { read, decode }: PageReader): AsyncGenerator<readonly (Pair | null)[], void, undefined> {
-  const scanFrom = (cursor: string): Promise<ScanReply> => unheard(node.send(["SCAN", cursor, "MATCH", pages.pattern, "COUNT", String(pages.count)]) as Promise<ScanReply>);
+async function* scanNode(
+  node: RedisNode,
+  pages: Pages,
+  { read, decode }: PageReader,
+): AsyncGenerator<readonly (Pair | null)[], void, undefined> {
+  const scanFrom = (cursor: string): Promise<ScanReply> =>
+    unheard(
+      node.send([
+        "SCAN",
+        cursor,
+        "MATCH",
+        pages.pattern,
+        "COUNT",
+        String(pages.count),
+      ]) as Promise<ScanReply>,
+    );
   let epoch = node.epoch();
   let scanning: Promise<ScanReply> | null = scanFrom("0");
   let keys: string[] = [];
@@ -115,7 +147,12 @@ function unseen(names: readonly string[], { cut, prefix, seen }: Pages): string[
   return keys;
 }
 
-function decoded(texts: readonly (string | null)[], keys: readonly string[], pages: Pages, decode: PageReader["decode"]): (Pair | null)[] {
+function decoded(
+  texts: readonly (string | null)[],
+  keys: readonly string[],
+  pages: Pages,
+  decode: PageReader["decode"],
+): (Pair | null)[] {
   const found: (Pair | null)[] = [];
   let length = 1;
   for (let i = 0; i < keys.length; i++) {
@@ -126,6 +163,9 @@ function decoded(texts: readonly (string | null)[], keys: readonly string[], pag
   }
   // Enough for now: the next page would come on top.
   if (length > PAGE_LENGTH / 4) found.push(null);
-  pages.count = Math.max(10, Math.min(MOST, 2 * pages.count, Math.floor((PAGE_LENGTH * keys.length) / length)));
+  pages.count = Math.max(
+    10,
+    Math.min(MOST, 2 * pages.count, Math.floor((PAGE_LENGTH * keys.length) / length)),
+  );
   return found;
 }

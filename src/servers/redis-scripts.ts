@@ -78,7 +78,11 @@ return {}
 /** The name of a script. */
 export type RedisScript = "heads" | "touch" | "commit";
 
-const SCRIPTS: { readonly [name in RedisScript]: string } = { heads: HEADS, touch: TOUCH, commit: COMMIT };
+const SCRIPTS: { readonly [name in RedisScript]: string } = {
+  heads: HEADS,
+  touch: TOUCH,
+  commit: COMMIT,
+};
 
 const digests = new Map<string, string>();
 
@@ -92,7 +96,12 @@ async function nameOf(script: string): Promise<string> {
 }
 
 /** Runs a script on keys of one slot: by its digest, in full where the server does not know it yet. */
-export async function runText(wire: RedisWire, script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+export async function runText(
+  wire: RedisWire,
+  script: string,
+  keys: readonly string[],
+  args: readonly string[],
+): Promise<unknown> {
   const rest = [String(keys.length), ...keys, ...args];
   try {
     return await wire.send(keys[0]!, ["EVALSHA", await nameOf(script), ...rest]);
@@ -103,6 +112,11 @@ export async function runText(wire: RedisWire, script: string, keys: readonly st
 }
 
 /** The same for a script that has a name. */
-export function runScript(wire: RedisWire, name: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+export function runScript(
+  wire: RedisWire,
+  name: RedisScript,
+  keys: readonly string[],
+  args: readonly string[],
+): Promise<unknown> {
   return runText(wire, SCRIPTS[name], keys, args);
 }

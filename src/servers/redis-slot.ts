@@ -19,7 +19,8 @@ function hashed(key: string): string {
 /** The slot of a key in a Redis Cluster. */
 export function slotOf(key: string): number {
   let crc = 0;
-  for (const byte of encoder.encode(hashed(key))) crc = (crc << 8) ^ TABLE[((crc >> 8) ^ byte) & 0xff]!;
+  for (const byte of encoder.encode(hashed(key)))
+    crc = (crc << 8) ^ TABLE[((crc >> 8) ^ byte) & 0xff]!;
   return (crc & 0xffff) % SLOTS;
 }
 

@@ -31,7 +31,13 @@ end
 `;
 
 /** Replaces a collection: how to learn its size (which refuses another type), to put in pairs or single items, to name all, and to remove. */
-const replacing = (size: string, put: string, all: string, remove: string, step: 1 | 2): string => `${START}${EACH}${REST}
+const replacing = (
+  size: string,
+  put: string,
+  all: string,
+  remove: string,
+  step: 1 | 2,
+): string => `${START}${EACH}${REST}
 redis.call("${size}", key)
 local list = cjson.decode(ARGV[3])
 if #list == 0 then return redis.call("UNLINK", key) end
@@ -159,7 +165,9 @@ return redis.call("${command}", KEYS[1], first, last, "WITHSCORES")
 `;
 
 /** A script for each call: the native commands of Redis, with what keeps a call together around them. */
-export const STRUCTURE_SCRIPTS: { readonly [Name in Exclude<StructureName, "set.intersect">]: string } = {
+export const STRUCTURE_SCRIPTS: {
+  readonly [Name in Exclude<StructureName, "set.intersect">]: string;
+} = {
   "number.read": `${NUMBER}return stored`,
   "number.write": `${START}${NUMBER}redis.call("SET", key, ARGV[3], "KEEPTTL")\nsettle()\nreturn 1`,
   // INCRBY knows whole numbers alone, written as it writes them.
@@ -203,7 +211,10 @@ return 1
 `,
   "list.push": pushing("RPUSH"),
   // Each is put in front of the one before it: from the last to the first.
-  "list.unshift": pushing("LPUSH", "for i = 1, #list / 2 do list[i], list[#list + 1 - i] = list[#list + 1 - i], list[i] end"),
+  "list.unshift": pushing(
+    "LPUSH",
+    "for i = 1, #list / 2 do list[i], list[#list + 1 - i] = list[#list + 1 - i], list[i] end",
+  ),
   "list.pop": popping("RPOP"),
   "list.shift": popping("LPOP"),
   "list.trim": `${START}${RANGE}

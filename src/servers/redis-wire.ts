@@ -78,14 +78,22 @@ interface NodeRedisPool extends NodeRedis {
 interface NodeRedisCluster extends NodeRedis {
   readonly masters: readonly { client?: NodeRedisClient | Promise<NodeRedisClient> }[];
   nodeClient(node: object): NodeRedisClient | Promise<NodeRedisClient>;
-  sendCommand(key: string, isReadonly: false, command: RedisCommand, options: Options): Promise<unknown>;
+  sendCommand(
+    key: string,
+    isReadonly: false,
+    command: RedisCommand,
+    options: Options,
+  ): Promise<unknown>;
 }
 
 interface NodeRedisSentinel extends NodeRedis {
   getMasterNode(): unknown;
   sendCommand(isReadonly: false, command: RedisCommand, options: Options): Promise<unknown>;
   /** What every command of its goes through: calls the work once for each time that it sends it. */
-  _execute?(isReadonly: false, work: (master: NodeRedisClient) => Promise<unknown>): Promise<unknown>;
+  _execute?(
+    isReadonly: false,
+    work: (master: NodeRedisClient) => Promise<unknown>,
+  ): Promise<unknown>;
 }
 
 interface IoRedis extends RedisClient {
@@ -119,7 +127,8 @@ function linkOf(client: object, linked: LinkedClient): Link {
   return link;
 }
 
-const has = (client: object, method: string): boolean => typeof (client as { [name: string]: unknown })[method] === "function";
+const has = (client: object, method: string): boolean =>
+  typeof (client as { [name: string]: unknown })[method] === "function";
 
 /**
  * The wire of a client of any kind.
@@ -128,7 +137,11 @@ const has = (client: object, method: string): boolean => typeof (client as { [na
  */
 export function wireOf(client: RedisClient): RedisWire {
   const { isOpen, status } = client as Partial<NodeRedis & IoRedis>;
-  if (typeof isOpen !== "boolean" && typeof status !== "string") throw new KvError("KV_INVALID_CLIENT", "this is a face of a Redis client: pass the client itself");
+  if (typeof isOpen !== "boolean" && typeof status !== "string")
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      "this is a face of a Redis client: pass the client itself",
+    );
   // Told by what only that kind has, so that copies and versions of a library do not matter.
   if (has(client, "call")) return ioredisWire(client as IoRedis);
   if (has(client, "nodeClient")) return clusterWire(client as NodeRedisCluster);
@@ -153,19 +166,37 @@ async function leave(ping: (() => Promise<unknown>) | false, end: () => unknown)
 
 const PING: RedisCommand = ["PING"];
 
-const leaveNodeRedis = (client: NodeRedis, ping: (() => Promise<unknown>) | false): Promise<void> => leave(ping, () => (client.destroy === undefined ? client.disconnect() : client.destroy()));
+const leaveNodeRedis = (client: NodeRedis, ping: (() => Promise<unknown>) | false): Promise<void> =>
+  leave(ping, () => (client.destroy === undefined ? client.disconnect() : client.destroy()));
 
-const nodeRedisState = (client: NodeRedis): LinkState => (!client.isOpen ? "closed" : client.isReady === false ? "down" : "ready");
+const nodeRedisState = (client: NodeRedis): LinkState =>
+  !client.isOpen ? "closed" : client.isReady === false ? "down" : "ready";
 
-const linkNodeRedis = (client: NodeRedis, failsAtOnce: boolean, own: Partial<LinkedClient> = {}): Link =>
-  linkOf(client, { state: () => nodeRedisState(client), connect: () => client.connect(), failsAtOnce, ...own });
+const linkNodeRedis = (
+  client: NodeRedis,
+  failsAtOnce: boolean,
+  own: Partial<LinkedClient> = {},
+): Link =>
+  linkOf(client, {
+    state: () => nodeRedisState(client),
+    connect: () => client.connect(),
+    failsAtOnce,
+    ...own,
+  });
 
 type Sender = (key: string, command: RedisCommand) => Promise<unknown>;
 
 /** A wire whose commands wait for the link. */
-function wire(link: Link, send: Sender, rest: Pick<RedisWire, "prefix" | "before" | "close"> & Partial<RedisWire>, epoch: () => unknown): RedisWire {
+function wire(
+  link: Link,
+  send: Sender,
+  rest: Pick<RedisWire, "prefix" | "before" | "close"> & Partial<RedisWire>,
+  epoch: () => unknown,
+): RedisWire {
   const linked = <T>(work: () => Promise<T>): Promise<T> => link.wait()?.then(work) ?? work();
-  const sendAll = rest.sendAll ?? ((commands) => Promise.all(commands.map(([key, command]) => send(key, command))));
+  const sendAll =
+    rest.sendAll ??
+    ((commands) => Promise.all(commands.map(([key, command]) => send(key, command))));
   // Clients of node-redis send nothing again but what was answered with where else to go.
   const watch = rest.watch ?? (async () => () => false);
   const nodes = rest.nodes ?? (async () => [{ send: (command) => send("", command), epoch }]);
@@ -190,10 +221,19 @@ const prefixed = (client: NodeRedis): { prefix: string; before: string } => {
 function clientWire(client: NodeRedisClient): RedisWire {
   const link = linkNodeRedis(client, true);
   // The legacy mode of version 4 takes callbacks.
-  const { sendCommand } = client.options?.legacyMode === true ? client.v4 : { sendCommand: client.sendCommand.bind(client) };
+  const { sendCommand } =
+    client.options?.legacyMode === true
+      ? client.v4
+      : { sendCommand: client.sendCommand.bind(client) };
   const send = (command: RedisCommand): Promise<unknown> => sendCommand(command, TIMELESS);
-  const close = (): Promise<void> => leaveNodeRedis(client, client.isReady === true && (() => send(PING)));
-  return wire(link, (_key, command) => send(command), { ...prefixed(client), close, isInOrder: true }, () => link.errors);
+  const close = (): Promise<void> =>
+    leaveNodeRedis(client, client.isReady === true && (() => send(PING)));
+  return wire(
+    link,
+    (_key, command) => send(command),
+    { ...prefixed(client), close, isInOrder: true },
+    () => link.errors,
+  );
 }
 
 /**
@@ -207,7 +247,12 @@ function forgetCleanup(client: NodeRedisPool): void {
     timer = next;
     if (!client.isOpen) clearTimeout(next);
   };
-  Object.defineProperty(client._self, "cleanupTimeout", { configurable: true, enumerable: true, get: () => timer, set });
+  Object.defineProperty(client._self, "cleanupTimeout", {
+    configurable: true,
+    enumerable: true,
+    get: () => timer,
+    set,
+  });
 }
 
 function poolWire(client: NodeRedisPool): RedisWire {
@@ -221,15 +266,27 @@ function poolWire(client: NodeRedisPool): RedisWire {
     },
   });
   async function idle(): Promise<void> {
-    for (const end = performance.now() + FAREWELL; client.clientsInUse > 0 && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (
+      const end = performance.now() + FAREWELL;
+      client.clientsInUse > 0 && performance.now() < end;
+    )
+      await new Promise((resolve) => setTimeout(resolve, 10));
   }
   async function close(): Promise<void> {
     await leaveNodeRedis(client, !isConnecting && idle);
     forgetCleanup(client);
   }
   // One of its connections, not one for each command.
-  const sendAll: RedisWire["sendAll"] = (commands) => client.execute((one) => Promise.all(commands.map(([, command]) => one.sendCommand(command, PLAIN))));
-  return wire(link, (_key, command) => client.sendCommand(command, PLAIN), { ...prefixed(client), close, sendAll }, () => link.errors);
+  const sendAll: RedisWire["sendAll"] = (commands) =>
+    client.execute((one) =>
+      Promise.all(commands.map(([, command]) => one.sendCommand(command, PLAIN))),
+    );
+  return wire(
+    link,
+    (_key, command) => client.sendCommand(command, PLAIN),
+    { ...prefixed(client), close, sendAll },
+    () => link.errors,
+  );
 }
 
 function sentinelWire(client: NodeRedisSentinel): RedisWire {
@@ -246,24 +303,43 @@ function sentinelWire(client: NodeRedisSentinel): RedisWire {
       });
     });
   }
-  const close = (): Promise<void> => leaveNodeRedis(client, client.isReady === true && (() => send(PING)));
+  const close = (): Promise<void> =>
+    leaveNodeRedis(client, client.isReady === true && (() => send(PING)));
   const watch = async (): Promise<() => boolean> => changing(() => link.resent + link.errors);
-  return wire(link, (_key, command) => send(command), { ...prefixed(client), close, watch }, () => JSON.stringify(client.getMasterNode()));
+  return wire(
+    link,
+    (_key, command) => send(command),
+    { ...prefixed(client), close, watch },
+    () => JSON.stringify(client.getMasterNode()),
+  );
 }
 
 function clusterWire(client: NodeRedisCluster): RedisWire {
   // Version 4 does not say whether it is ready: it has found its nodes, or not yet.
-  const link = linkNodeRedis(client, false, { state: () => (client.isOpen && client.masters.length === 0 ? "down" : nodeRedisState(client)) });
+  const link = linkNodeRedis(client, false, {
+    state: () => (client.isOpen && client.masters.length === 0 ? "down" : nodeRedisState(client)),
+  });
   const nodes = (): Promise<RedisNode[]> =>
     Promise.all(
       client.masters.map(async (master) => {
         const node = await client.nodeClient(master);
-        return { send: (command) => node.sendCommand(command, PLAIN), epoch: () => node.socketEpoch ?? link.errors };
+        return {
+          send: (command) => node.sendCommand(command, PLAIN),
+          epoch: () => node.socketEpoch ?? link.errors,
+        };
       }),
     );
-  const ping = (): Promise<unknown> => Promise.all(client.masters.map(async (master) => (await master.client)?.sendCommand(PING, PLAIN)));
+  const ping = (): Promise<unknown> =>
+    Promise.all(
+      client.masters.map(async (master) => (await master.client)?.sendCommand(PING, PLAIN)),
+    );
   const close = (): Promise<void> => leaveNodeRedis(client, client.isOpen && ping);
-  return wire(link, (key, command) => client.sendCommand(key, false, command, PLAIN), { ...prefixed(client), isCluster: true, close, nodes }, () => null);
+  return wire(
+    link,
+    (key, command) => client.sendCommand(key, false, command, PLAIN),
+    { ...prefixed(client), isCluster: true, close, nodes },
+    () => null,
+  );
 }
 
 /** Whether a number changes. */
@@ -274,27 +350,42 @@ function changing(read: () => number): () => boolean {
 
 /** Whether a cluster loses a connection to one of its nodes. It connects to each when it needs it first, and makes another node of one that it has lost. */
 function losing(cluster: IoRedis): () => boolean {
-  const epochs = (): Map<IoRedis, number> => new Map(cluster.nodes("all").map((node) => [node, node.connectionEpoch]));
+  const epochs = (): Map<IoRedis, number> =>
+    new Map(cluster.nodes("all").map((node) => [node, node.connectionEpoch]));
   const before = epochs();
   return () => {
     const after = epochs();
-    const isKept = ([node, epoch]: [IoRedis, number]): boolean => after.has(node) && after.get(node)! <= Math.max(1, epoch);
-    return ![...before].every(isKept) || [...after].some(([node, epoch]) => epoch > 0 && !before.has(node));
+    const isKept = ([node, epoch]: [IoRedis, number]): boolean =>
+      after.has(node) && after.get(node)! <= Math.max(1, epoch);
+    return (
+      ![...before].every(isKept) ||
+      [...after].some(([node, epoch]) => epoch > 0 && !before.has(node))
+    );
   };
 }
 
 function ioredisWire(client: IoRedis): RedisWire {
-  const states: { readonly [status: string]: LinkState } = { ready: "ready", wait: "closed", end: "closed" };
+  const states: { readonly [status: string]: LinkState } = {
+    ready: "ready",
+    wait: "closed",
+    end: "closed",
+  };
   const link = linkOf(client, {
     state: () => states[client.status] ?? "down",
     connect: () => client.connect(),
     failsAtOnce: true,
   });
   // Names in capitals: its own transformers of replies, and its reading from replicas, go by small letters.
-  const call = (node: IoRedis, [name, ...args]: RedisCommand): Promise<unknown> => node.call(name, args);
-  const nodes = async (): Promise<RedisNode[]> => client.nodes("master").map((node) => ({ send: (command) => call(node, command), epoch: () => node.connectionEpoch }));
+  const call = (node: IoRedis, [name, ...args]: RedisCommand): Promise<unknown> =>
+    node.call(name, args);
+  const nodes = async (): Promise<RedisNode[]> =>
+    client.nodes("master").map((node) => ({
+      send: (command) => call(node, command),
+      epoch: () => node.connectionEpoch,
+    }));
   const isCluster = client.isCluster === true;
-  const ping = (): Promise<unknown> => Promise.all((isCluster ? client.nodes("master") : [client]).map((node) => call(node, PING)));
+  const ping = (): Promise<unknown> =>
+    Promise.all((isCluster ? client.nodes("master") : [client]).map((node) => call(node, PING)));
   function end(): void {
     const connected = isCluster ? client.nodes("all") : [client];
     client.disconnect();
@@ -310,5 +401,10 @@ function ioredisWire(client: IoRedis): RedisWire {
     close: () => leave(client.status === "ready" && ping, end),
     ...(isCluster && { nodes }),
   };
-  return wire(link, (_key, command) => call(client, command), rest, () => client.connectionEpoch);
+  return wire(
+    link,
+    (_key, command) => call(client, command),
+    rest,
+    () => client.connectionEpoch,
+  );
 }

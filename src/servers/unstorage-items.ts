@@ -12,14 +12,18 @@ const LONGEST_TTL = 2 ** 31 - 1;
 export function baseOf(base: string): string {
   const parts = base.split(/[/\\:]+/).filter((part) => part !== "");
   if (base.includes("?") || parts.some((part) => part === "." || part === "..")) {
-    throw new KvError("KV_INVALID_CLIENT", `${JSON.stringify(base)} is no base of an unstorage: leave out "?" and dot segments`);
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      `${JSON.stringify(base)} is no base of an unstorage: leave out "?" and dot segments`,
+    );
   }
   return parts.map((part) => `${part}:`).join("");
 }
 
 /** The deadline for drivers that take one: seconds, but not more than the narrowest of them can count. */
 export function ttlOf(expires: number | null): DriverOptions {
-  const ttl = expires === null ? Infinity : Math.max(1, Math.ceil((expires - Date.now() + KEPT_MS) / 1000));
+  const ttl =
+    expires === null ? Infinity : Math.max(1, Math.ceil((expires - Date.now() + KEPT_MS) / 1000));
   return ttl > LONGEST_TTL ? {} : { ttl };
 }
 

@@ -19,7 +19,11 @@ export interface WorkersList {
 export interface WorkersKv {
   get(key: string): Promise<string | null>;
   get(keys: string[]): Promise<unknown>;
-  put(key: string, value: string, options?: { expirationTtl?: number; metadata?: unknown }): Promise<void>;
+  put(
+    key: string,
+    value: string,
+    options?: { expirationTtl?: number; metadata?: unknown },
+  ): Promise<void>;
   delete(key: string): Promise<void>;
   list(options: { prefix?: string; limit?: number; cursor?: string }): Promise<WorkersList>;
   getWithMetadata(key: string): Promise<unknown>;
@@ -38,7 +42,12 @@ const PLACES = 64;
  */
 export function nameOf(key: string): string {
   const name = /^\.\.?\0*$/.test(key) ? `${key}\0` : key;
-  if (name !== key && utf8Length(name) > LONGEST) throw new KvError("KV_TOO_LARGE", "a key of dots and zeros takes a byte more here: use a shorter one", { key });
+  if (name !== key && utf8Length(name) > LONGEST)
+    throw new KvError(
+      "KV_TOO_LARGE",
+      "a key of dots and zeros takes a byte more here: use a shorter one",
+      { key },
+    );
   return name;
 }
 
@@ -63,18 +72,29 @@ export class WorkersKeys {
    * The keys of a page, and whether it is the last. Forwards it costs a call or two; where nobody knows the place, and backwards, it costs one for
    * every thousand keys that it comes past.
    */
-  async page({ prefix, after, reverse, ...query }: PageQuery): Promise<{ keys: WorkersKey[]; isLast: boolean }> {
+  async page({
+    prefix,
+    after,
+    reverse,
+    ...query
+  }: PageQuery): Promise<{ keys: WorkersKey[]; isLast: boolean }> {
     // What comes behind a zero is lost on some versions: the keys are looked through here.
     const asked = prefix.split("\0", 1)[0]!;
     const limit = query.limit < MANY ? query.limit : LIST_KEYS;
-    const isWanted = ({ name }: WorkersKey): boolean => name.startsWith(prefix) && (after === null || (reverse ? compareKeys(name, after) < 0 : compareKeys(name, after) > 0));
+    const isWanted = ({ name }: WorkersKey): boolean =>
+      name.startsWith(prefix) &&
+      (after === null || (reverse ? compareKeys(name, after) < 0 : compareKeys(name, after) > 0));
     const found: WorkersKey[] = [];
     const place = after === null || reverse ? undefined : this.#places.get(placeOf(prefix, after));
     // What comes before the page has to be passed.
     const size = !reverse && (after === null || place?.isExact) ? limit : LIST_KEYS;
     let cursor = place?.cursor;
     for (;;) {
-      const list = await this.#client.list({ prefix: asked, limit: size, ...(cursor !== undefined && { cursor }) });
+      const list = await this.#client.list({
+        prefix: asked,
+        limit: size,
+        ...(cursor !== undefined && { cursor }),
+      });
       const keys = list.keys.map(({ name, metadata }) => ({ name: keyOf(name), metadata }));
       const isLast = list.list_complete || list.cursor === undefined;
       const end = keys.at(-1)?.name;

@@ -27,8 +27,14 @@ export interface Change {
 export function expiryOf(options: VersionedSetOptions = {}): Expires | undefined {
   checkOptions(options, ["expires", "expireIn"], "set()", "KV_INVALID_EXPIRES");
   const { expires, expireIn } = options;
-  if (expireIn !== undefined && (!Number.isSafeInteger(expireIn) || expireIn < 0 || expires !== undefined)) {
-    throw new KvError("KV_INVALID_EXPIRES", '"expireIn" is a whole number of milliseconds from 0, and stands alone: "expires" takes seconds, texts and dates');
+  if (
+    expireIn !== undefined &&
+    (!Number.isSafeInteger(expireIn) || expireIn < 0 || expires !== undefined)
+  ) {
+    throw new KvError(
+      "KV_INVALID_EXPIRES",
+      '"expireIn" is a whole number of milliseconds from 0, and stands alone: "expires" takes seconds, texts and dates',
+    );
   }
   const found = expireIn === undefined ? expires : expireIn / 1000;
   deadline(found, Date.now());
@@ -36,11 +42,20 @@ export function expiryOf(options: VersionedSetOptions = {}): Expires | undefined
 }
 
 /** A change to a counter, which begins with the operand. @throws {KvError} KV_INVALID_VALUE. */
-export function counter(what: string, operand: unknown, combine: (stored: bigint) => bigint): Change["apply"] {
-  if (!isCounter(operand)) throw new KvError("KV_INVALID_VALUE", `${what}() takes a bigint from 0 to 2⁶⁴ − 1`);
+export function counter(
+  what: string,
+  operand: unknown,
+  combine: (stored: bigint) => bigint,
+): Change["apply"] {
+  if (!isCounter(operand))
+    throw new KvError("KV_INVALID_VALUE", `${what}() takes a bigint from 0 to 2⁶⁴ − 1`);
   return (before) => {
     if (before === undefined) return { value: operand, expires: undefined };
-    if (!isCounter(before.value)) throw new KvError("KV_INVALID_VALUE", `${what}() meets something else than a bigint from 0 to 2⁶⁴ − 1: set() replaces it`);
+    if (!isCounter(before.value))
+      throw new KvError(
+        "KV_INVALID_VALUE",
+        `${what}() meets something else than a bigint from 0 to 2⁶⁴ − 1: set() replaces it`,
+      );
     return { value: combine(before.value), expires: undefined };
   };
 }

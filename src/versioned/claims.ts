@@ -14,7 +14,11 @@ function statesAfter(changes: readonly Change[]): Map<string, State | undefined>
 }
 
 /** The texts that a commit reads and writes, with the places that its entries get in the indexes. */
-export function claimsOf(indexes: readonly Index[], checks: readonly CommitCheck[], changes: readonly Change[]): string[] {
+export function claimsOf(
+  indexes: readonly Index[],
+  checks: readonly CommitCheck[],
+  changes: readonly Change[],
+): string[] {
   const texts = new Set([...checks.map(({ key }) => key), ...changes.map(({ text }) => text)]);
   if (indexes.length === 0) return [...texts];
   for (const [text, state] of statesAfter(changes)) {
@@ -34,9 +38,15 @@ const commits = new WeakMap<object, Promise<void>>();
  * Runs a commit that may meet a taken place of a unique index. `earlier` resolves when all such commits
  * that were called before are over: only then it is certain that the place stays taken.
  */
-export function behind<T>(connection: object, work: (earlier: Promise<void>) => Promise<T>): Promise<T> {
+export function behind<T>(
+  connection: object,
+  work: (earlier: Promise<void>) => Promise<T>,
+): Promise<T> {
   const earlier = commits.get(connection) ?? Promise.resolve();
   const result = work(earlier);
-  commits.set(connection, Promise.all([earlier, result.catch(() => {})]).then(() => undefined));
+  commits.set(
+    connection,
+    Promise.all([earlier, result.catch(() => {})]).then(() => undefined),
+  );
   return result;
 }

@@ -40,11 +40,36 @@ export interface ConnectOptions extends VersionedOptions, Omit<HttpOptions, "tok
  * await server.close();
  */
 export function connect(options: ConnectOptions): VersionedStore {
-  checkOptions(options, ["url", "accessToken", "region", "headers", "fetch", "timeout", "valueBytes", "indexes"], "connect()");
-  const { url, accessToken, region = "eu-central-1", headers = {}, fetch, timeout, valueBytes = 16_384, indexes } = Object(options) as ConnectOptions;
-  if (typeof accessToken !== "string" || accessToken === "") throw new KvError("KV_INVALID_VALUE", 'connect() needs the "accessToken" of a space');
-  if (!/^https?:\/\//i.test(String(url))) throw new KvError("KV_INVALID_VALUE", 'connect() needs the "url" of a server, which begins with https:// or http://');
-  const source = http(url, { token: accessToken, headers: { ...headers, "x-region": region }, ...(fetch && { fetch }) });
-  const store = createStore<Json>({ ...contextOver(new Connection(source)), timeout: timeoutOf(timeout) }, {});
+  checkOptions(
+    options,
+    ["url", "accessToken", "region", "headers", "fetch", "timeout", "valueBytes", "indexes"],
+    "connect()",
+  );
+  const {
+    url,
+    accessToken,
+    region = "eu-central-1",
+    headers = {},
+    fetch,
+    timeout,
+    valueBytes = 16_384,
+    indexes,
+  } = Object(options) as ConnectOptions;
+  if (typeof accessToken !== "string" || accessToken === "")
+    throw new KvError("KV_INVALID_VALUE", 'connect() needs the "accessToken" of a space');
+  if (!/^https?:\/\//i.test(String(url)))
+    throw new KvError(
+      "KV_INVALID_VALUE",
+      'connect() needs the "url" of a server, which begins with https:// or http://',
+    );
+  const source = http(url, {
+    token: accessToken,
+    headers: { ...headers, "x-region": region },
+    ...(fetch && { fetch }),
+  });
+  const store = createStore<Json>(
+    { ...contextOver(new Connection(source)), timeout: timeoutOf(timeout) },
+    {},
+  );
   return versioned(store, { valueBytes, ...(indexes && { indexes }) });
 }

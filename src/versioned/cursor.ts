@@ -8,7 +8,8 @@ const ENDED = " ";
 /** Eight digits that tell a selector and direction from others (FNV-1a). */
 function digest({ base, start, end }: TextRange, reverse: boolean): string {
   let hash = 0x811c9dc5;
-  for (const char of JSON.stringify([base, start, end, reverse])) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
+  for (const char of JSON.stringify([base, start, end, reverse]))
+    hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
   return (hash >>> 0).toString(16).padStart(8, "0");
 }
 
@@ -27,9 +28,13 @@ export function decodePosition(cursor: unknown, range: TextRange, reverse: boole
     const rest = fromBase64url(String(cursor)).slice(8);
     const text = rest === ENDED ? null : rest;
     // Making it again compares the selector, and catches what a lenient decoder lets pass.
-    if ((text === null || isWithin(range, text)) && encodePosition(text, range, reverse) === cursor) return text;
+    if ((text === null || isWithin(range, text)) && encodePosition(text, range, reverse) === cursor)
+      return text;
   } catch {
     // Not base64 or not UTF-8: refused below like any other text.
   }
-  throw new KvError("KV_INVALID_CURSOR", "this cursor was not made by a listing with this selector and direction: start without a cursor");
+  throw new KvError(
+    "KV_INVALID_CURSOR",
+    "this cursor was not made by a listing with this selector and direction: start without a cursor",
+  );
 }

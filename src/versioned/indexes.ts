@@ -21,12 +21,19 @@ export interface Index {
 }
 
 /** @throws {KvError} KV_INVALID_VALUE for an index that is none, KV_INVALID_KEY for its name or prefix. */
-export function indexesOf(options: { readonly [name: string]: IndexOptions } = {}): readonly Index[] {
-  if (Object.prototype.toString.call(options) !== "[object Object]") throw new KvError("KV_INVALID_VALUE", '"indexes" is an object: { name: { prefix, of } }');
+export function indexesOf(
+  options: { readonly [name: string]: IndexOptions } = {},
+): readonly Index[] {
+  if (Object.prototype.toString.call(options) !== "[object Object]")
+    throw new KvError("KV_INVALID_VALUE", '"indexes" is an object: { name: { prefix, of } }');
   return Object.entries(options).map(([name, index]) => {
     checkOptions(index, ["prefix", "of", "unique"], `the index ${name}`);
     const { prefix, of, unique = false } = Object(index) as typeof index;
-    if (typeof of !== "function") throw new KvError("KV_INVALID_VALUE", `the index ${JSON.stringify(name)} needs a function "of"`);
+    if (typeof of !== "function")
+      throw new KvError(
+        "KV_INVALID_VALUE",
+        `the index ${JSON.stringify(name)} needs a function "of"`,
+      );
     encodeKey([name]);
     return { name, isUnique: unique, base: encodePrefix(prefix), of };
   });
@@ -39,14 +46,20 @@ export const areaOf = ({ name }: Pick<Index, "name">): string => `${AREA}${encod
 export const partsOf = (by: unknown): Key => (Array.isArray(by) ? by : [by as KeyPart]);
 
 /** Where the entries of an index stand that are found by these parts: in a unique one exactly there, in others behind it. @throws {KvError} KV_INVALID_KEY. */
-export const placeOf = (index: Pick<Index, "name">, by: Key): string => `${areaOf(index)}${encodeKey(by)}${END}`;
+export const placeOf = (index: Pick<Index, "name">, by: Key): string =>
+  `${areaOf(index)}${encodeKey(by)}${END}`;
 
 /**
  * What an entry is found by in an index: a place in it; `null` when it is left out.
  *
  * @throws {KvError} KV_INVALID_VALUE when the index cannot tell.
  */
-export function placeIn(index: Index, text: string, key: readonly KeyPart[], value: unknown): string | null {
+export function placeIn(
+  index: Index,
+  text: string,
+  key: readonly KeyPart[],
+  value: unknown,
+): string | null {
   if (!text.startsWith(index.base)) return null;
   let place: string;
   try {
@@ -54,13 +67,22 @@ export function placeIn(index: Index, text: string, key: readonly KeyPart[], val
     if (by === null || by === undefined) return null;
     place = placeOf(index, partsOf(by));
   } catch (cause) {
-    throw new KvError("KV_INVALID_VALUE", `the index ${JSON.stringify(index.name)} cannot tell what this entry is found by: its "of" throws, or answers with something that is no part of a key`, { key: text, cause });
+    throw new KvError(
+      "KV_INVALID_VALUE",
+      `the index ${JSON.stringify(index.name)} cannot tell what this entry is found by: its "of" throws, or answers with something that is no part of a key`,
+      { key: text, cause },
+    );
   }
   return index.isUnique ? place : place + text;
 }
 
 /** Where an entry stands that is stored already: nowhere when the index cannot tell. */
-export function placeNow(index: Index, text: string, key: readonly KeyPart[], value: unknown): string | null {
+export function placeNow(
+  index: Index,
+  text: string,
+  key: readonly KeyPart[],
+  value: unknown,
+): string | null {
   try {
     return placeIn(index, text, key, value);
   } catch {
@@ -69,10 +91,15 @@ export function placeNow(index: Index, text: string, key: readonly KeyPart[], va
 }
 
 /** A key as an index has it, by its text: what is stored there, where that is found, and its version. */
-export async function standing(store: Store<unknown>, index: Index, text: unknown): Promise<{ text: string; version: string | null; place: string | null } | null> {
+export async function standing(
+  store: Store<unknown>,
+  index: Index,
+  text: unknown,
+): Promise<{ text: string; version: string | null; place: string | null } | null> {
   const key = typeof text === "string" ? decodeKey(text) : null;
   if (key === null) return null;
   const entry = await store.entry<unknown>(text as string);
-  const place = entry === null ? null : placeNow(index, text as string, key, decodeValue(entry.value));
+  const place =
+    entry === null ? null : placeNow(index, text as string, key, decodeValue(entry.value));
   return { text: text as string, version: entry?.version ?? null, place };
 }

@@ -1,5 +1,12 @@
 import { KvError } from "../errors.ts";
-import { bigintOf, bytesOf, bytesOfBigint, bytesOfNumber, numberOf, sortableBytes } from "./sortable.ts";
+import {
+  bigintOf,
+  bytesOf,
+  bytesOfBigint,
+  bytesOfNumber,
+  numberOf,
+  sortableBytes,
+} from "./sortable.ts";
 
 /** One part of a key. Parts of different types are different keys, in this order: bytes, strings, bigints, numbers, booleans. */
 export type KeyPart = Uint8Array | string | number | bigint | boolean;
@@ -17,13 +24,21 @@ const EMPTY = "!!~";
 
 function escaped(text: string): string {
   if (text === "") return EMPTY;
-  const safe = text.replace(/[\0-!]/g, (char) => `!${String.fromCharCode(char.charCodeAt(0) + 0x22)}`);
+  const safe = text.replace(
+    /[\0-!]/g,
+    (char) => `!${String.fromCharCode(char.charCodeAt(0) + 0x22)}`,
+  );
   return safe[0]! >= "~" ? `~!${safe}` : safe;
 }
 
-const unescaped = (text: string): string => text.replace(/!(.)/gs, (_, char: string) => String.fromCharCode(char.charCodeAt(0) - 0x22));
+const unescaped = (text: string): string =>
+  text.replace(/!(.)/gs, (_, char: string) => String.fromCharCode(char.charCodeAt(0) - 0x22));
 
-const refused = (reason: string): KvError => new KvError("KV_INVALID_KEY", `a key is an array of strings, numbers, bigints, booleans and bytes: ${reason}`);
+const refused = (reason: string): KvError =>
+  new KvError(
+    "KV_INVALID_KEY",
+    `a key is an array of strings, numbers, bigints, booleans and bytes: ${reason}`,
+  );
 
 function encodePart(part: unknown): string {
   switch (typeof part) {
@@ -40,7 +55,8 @@ function encodePart(part: unknown): string {
     case "boolean":
       return part ? "~tt" : "~tf";
     default:
-      if (!ArrayBuffer.isView(part)) throw refused(`a part is ${part === null ? "null" : `a ${typeof part}`}`);
+      if (!ArrayBuffer.isView(part))
+        throw refused(`a part is ${part === null ? "null" : `a ${typeof part}`}`);
       return `!!${sortableBytes(new Uint8Array(part.buffer, part.byteOffset, part.byteLength))}`;
   }
 }

@@ -20,8 +20,10 @@ interface Members {
 function membersOf(selector: unknown): Members {
   checkOptions(selector, ["prefix", "start", "end"], "the selector of list()");
   const { prefix, start, end } = Object(selector) as Members;
-  if (prefix === undefined && (start === undefined || end === undefined)) throw invalid('a selector has a "prefix", or both "start" and "end"');
-  if (prefix !== undefined && start !== undefined && end !== undefined) throw invalid('a selector with a "prefix" has a "start" or an "end", not both');
+  if (prefix === undefined && (start === undefined || end === undefined))
+    throw invalid('a selector has a "prefix", or both "start" and "end"');
+  if (prefix !== undefined && start !== undefined && end !== undefined)
+    throw invalid('a selector with a "prefix" has a "start" or an "end", not both');
   return { prefix, start, end };
 }
 
@@ -43,7 +45,8 @@ function rangeOf({ prefix, start, end }: Members): TextRange {
   const within = (name: string, key: unknown): string | null => {
     if (key === undefined) return null;
     const text = encodeKey(key);
-    if (!text.startsWith(base)) throw new KvError("KV_INVALID_KEY", `"${name}" is not under the prefix`);
+    if (!text.startsWith(base))
+      throw new KvError("KV_INVALID_KEY", `"${name}" is not under the prefix`);
     return text;
   };
   return { base, start: within("start", start), end: within("end", end) };
@@ -55,13 +58,23 @@ function rangeOf({ prefix, start, end }: Members): TextRange {
  * @throws {KvError} at once: KV_INVALID_VALUE for a selector or options of the wrong form. By the iteration: KV_INVALID_KEY for a range that cannot be,
  * KV_INVALID_CURSOR, KV_INVALID_VALUE for more than 1,000 entries at once.
  */
-export function list<T>(store: Store<unknown>, selector: Selector, options: VersionedListOptions = {}): VersionedList<T> {
+export function list<T>(
+  store: Store<unknown>,
+  selector: Selector,
+  options: VersionedListOptions = {},
+): VersionedList<T> {
   checkOptions(options, ["limit", "cursor", "reverse", "batchSize"], "list()");
   const members = membersOf(selector);
-  return listing<T>(options, () => rangeOf(members), async function* (range, how) {
-    for await (const page of pages(store, range, how)) {
-      const keyed = page.map((found) => ({ text: found.key, key: decodeKey(found.key), found }));
-      yield keyed.flatMap(({ text, key, found }) => (key === null ? [] : [{ text, entry: entryOf<T>(key, found) }]));
-    }
-  });
+  return listing<T>(
+    options,
+    () => rangeOf(members),
+    async function* (range, how) {
+      for await (const page of pages(store, range, how)) {
+        const keyed = page.map((found) => ({ text: found.key, key: decodeKey(found.key), found }));
+        yield keyed.flatMap(({ text, key, found }) =>
+          key === null ? [] : [{ text, entry: entryOf<T>(key, found) }],
+        );
+      }
+    },
+  );
 }

@@ -49,7 +49,10 @@ export function listing<T>(
   const begin = later(() => {
     const range = rangeOf();
     if (size > MAX_BATCH) throw invalid(`batchSize is at most ${MAX_BATCH}`);
-    return { range, after: cursor === undefined ? undefined : decodePosition(cursor, range, reverse) };
+    return {
+      range,
+      after: cursor === undefined ? undefined : decodePosition(cursor, range, reverse),
+    };
   });
   let position = cursor;
 
@@ -57,7 +60,8 @@ export function listing<T>(
     const { range, after } = begin();
     let left = limit;
     // The cursor of a finished listing gives nothing more, even if more was written since.
-    const batches = after === null ? [] : read(range, { after, reverse, size: Math.min(size, limit), limit });
+    const batches =
+      after === null ? [] : read(range, { after, reverse, size: Math.min(size, limit), limit });
     for await (const batch of batches) {
       for (const { text, entry } of batch) {
         position = encodePosition(text, range, reverse);

@@ -21,15 +21,28 @@ export interface Lookup {
 export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup {
   const indexOf = (name: string): Index => {
     const index = indexes.find((each) => each.name === name);
-    if (index === undefined) throw new KvError("KV_INVALID_VALUE", `there is no index ${JSON.stringify(name)}: name it in the options of versioned()`);
+    if (index === undefined)
+      throw new KvError(
+        "KV_INVALID_VALUE",
+        `there is no index ${JSON.stringify(name)}: name it in the options of versioned()`,
+      );
     return index;
   };
 
   /** The entry of a text that stands at a place; `null` when it does not, or not any more. */
-  async function entryAt<T>(index: Index, place: string, text: unknown): Promise<VersionedEntry<T> | null> {
+  async function entryAt<T>(
+    index: Index,
+    place: string,
+    text: unknown,
+  ): Promise<VersionedEntry<T> | null> {
     const key = typeof text === "string" ? decodeKey(text) : null;
     const entry = key === null ? null : await store.entry<unknown>(text as string);
-    if (key === null || entry === null || placeNow(index, text as string, key, decodeValue(entry.value)) !== place) return null;
+    if (
+      key === null ||
+      entry === null ||
+      placeNow(index, text as string, key, decodeValue(entry.value)) !== place
+    )
+      return null;
     return entryOf<T>(key, entry);
   }
 
@@ -45,9 +58,17 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
     }
   }
 
-  function listBy<T>(name: string, by: KeyPart | Key, options: ListByOptions = {}): VersionedList<T> {
+  function listBy<T>(
+    name: string,
+    by: KeyPart | Key,
+    options: ListByOptions = {},
+  ): VersionedList<T> {
     checkOptions(options, ["limit", "cursor", "reverse"], "listBy()");
-    const rangeNow = (): TextRange => ({ base: placeOf(indexOf(name), partsOf(by)), start: null, end: null });
+    const rangeNow = (): TextRange => ({
+      base: placeOf(indexOf(name), partsOf(by)),
+      start: null,
+      end: null,
+    });
     return listing<T>(options, rangeNow, async function* (range, how) {
       const index = indexOf(name);
       if (index.isUnique) {
@@ -56,8 +77,12 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
         return;
       }
       for await (const page of pages(store, range, how)) {
-        const entries = await Promise.all(page.map(({ key, value }) => entryAt<T>(index, key, value)));
-        yield entries.flatMap((entry, i) => (entry === null ? [] : [{ text: page[i]!.key, entry }]));
+        const entries = await Promise.all(
+          page.map(({ key, value }) => entryAt<T>(index, key, value)),
+        );
+        yield entries.flatMap((entry, i) =>
+          entry === null ? [] : [{ text: page[i]!.key, entry }],
+        );
       }
     });
   }
@@ -85,11 +110,18 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
       if (entry === null || place === null) return true;
       const found = await store.entry<unknown>(place);
       if (found?.value === text && found.expires === entry.expires) return true;
-      const checks = [{ key: text, version: entry.version }, { key: place, version: found?.version ?? null }];
+      const checks = [
+        { key: text, version: entry.version },
+        { key: place, version: found?.version ?? null },
+      ];
       if (found !== null && found.value !== text) {
         const other = await standing(store, index, found.value);
         if (other?.place === place) {
-          throw new KvError("KV_VALIDATION", `the index ${JSON.stringify(index.name)} is unique, and two entries are found by the same: change one of them`, { client: store.type, key: text });
+          throw new KvError(
+            "KV_VALIDATION",
+            `the index ${JSON.stringify(index.name)} is unique, and two entries are found by the same: change one of them`,
+            { client: store.type, key: text },
+          );
         }
         if (other !== null) checks.push({ key: other.text, version: other.version });
       }
@@ -101,7 +133,11 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
     listBy,
     async getBy<T>(name: string, by: KeyPart | Key) {
       const index = indexOf(name);
-      if (!index.isUnique) throw new KvError("KV_INVALID_VALUE", `the index ${JSON.stringify(name)} is not unique: listBy() finds all`);
+      if (!index.isUnique)
+        throw new KvError(
+          "KV_INVALID_VALUE",
+          `the index ${JSON.stringify(name)} is not unique: listBy() finds all`,
+        );
       return one<T>(index, placeOf(index, partsOf(by)));
     },
     async reindex(options: ReindexOptions = {}) {

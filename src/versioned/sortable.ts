@@ -41,13 +41,17 @@ export function bytesOfNumber(value: number): Uint8Array {
   if (Number.isNaN(value)) view.setUint32(0, 0x7ff80000);
   const isNegative = view.getUint8(0) >= 128;
   const bytes = new Uint8Array(view.buffer);
-  return isNegative ? bytes.map((byte) => ~byte) : bytes.map((byte, i) => (i === 0 ? byte | 128 : byte));
+  return isNegative
+    ? bytes.map((byte) => ~byte)
+    : bytes.map((byte, i) => (i === 0 ? byte | 128 : byte));
 }
 
 /** The number of eight such bytes. */
 export function numberOf(bytes: Uint8Array): number {
   const isNegative = bytes[0]! < 128;
-  const plain = isNegative ? bytes.map((byte) => ~byte) : bytes.map((byte, i) => (i === 0 ? byte & 127 : byte));
+  const plain = isNegative
+    ? bytes.map((byte) => ~byte)
+    : bytes.map((byte, i) => (i === 0 ? byte & 127 : byte));
   return new DataView(plain.buffer).getFloat64(0);
 }
 
@@ -58,7 +62,9 @@ export function bytesOfBigint(value: bigint): Uint8Array | null {
   const length = Math.ceil(hex.length / 2);
   if (length > 255) return null;
   const digits = hex.padStart(length * 2, "0");
-  const bytes = Uint8Array.from({ length: length + 2 }, (_, i) => (i < 2 ? 0 : Number.parseInt(digits.slice(i * 2 - 4, i * 2 - 2), 16)));
+  const bytes = Uint8Array.from({ length: length + 2 }, (_, i) =>
+    i < 2 ? 0 : Number.parseInt(digits.slice(i * 2 - 4, i * 2 - 2), 16),
+  );
   bytes[0] = isNegative ? 0 : 1;
   bytes[1] = length;
   return isNegative ? bytes.map((byte, i) => (i === 0 ? 0 : ~byte)) : bytes;
@@ -68,6 +74,7 @@ export function bytesOfBigint(value: bigint): Uint8Array | null {
 export function bigintOf(bytes: Uint8Array): bigint {
   const isNegative = bytes[0] === 0;
   let value = 0n;
-  for (const byte of bytes.subarray(2)) value = (value << 8n) | BigInt(isNegative ? ~byte & 255 : byte);
+  for (const byte of bytes.subarray(2))
+    value = (value << 8n) | BigInt(isNegative ? ~byte & 255 : byte);
   return isNegative ? -value : value;
 }

@@ -34,7 +34,10 @@ const CHECK_MEMBERS = ["key", "version", "value", "ok"];
 type OnTaken = (index: Index) => VersionedCommit | null | Promise<VersionedCommit | null>;
 
 /** Begins a transaction. `onTaken` answers when an entry would be found by what another is found by in a unique index. */
-export function transaction(ground: Ground, onTaken: OnTaken = () => ({ ok: false })): VersionedTransaction {
+export function transaction(
+  ground: Ground,
+  onTaken: OnTaken = () => ({ ok: false }),
+): VersionedTransaction {
   const checks: CommitCheck[] = [];
   const changes: Change[] = [];
   const add = (key: Key, apply: Change["apply"], isRelative = false): VersionedTransaction => {
@@ -46,19 +49,44 @@ export function transaction(ground: Ground, onTaken: OnTaken = () => ({ ok: fals
       for (const check of more) {
         checkOptions(check, CHECK_MEMBERS, "check()");
         const { key, version = null } = Object(check) as typeof check;
-        if (version !== null && !(typeof version === "string" && /^[0-9a-f]{20}$/i.test(version))) throw new KvError("KV_INVALID_VALUE", "a version is 20 hexadecimal digits, or null for absent");
-        checks.push({ key: encodeKey(key), version: version === null ? null : version.toLowerCase() });
+        if (version !== null && !(typeof version === "string" && /^[0-9a-f]{20}$/i.test(version)))
+          throw new KvError(
+            "KV_INVALID_VALUE",
+            "a version is 20 hexadecimal digits, or null for absent",
+          );
+        checks.push({
+          key: encodeKey(key),
+          version: version === null ? null : version.toLowerCase(),
+        });
       }
       return self;
     },
     set(key, value, options) {
-      const state: State = { value: settled(value, ground.codec, ground.valueBytes), expires: expiryOf(options) };
+      const state: State = {
+        value: settled(value, ground.codec, ground.valueBytes),
+        expires: expiryOf(options),
+      };
       return add(key, () => state);
     },
     delete: (key) => add(key, () => undefined),
-    sum: (key, by) => add(key, counter("sum", by, (stored) => (stored + by) % COUNTER_END), true),
-    min: (key, value) => add(key, counter("min", value, (stored) => (stored < value ? stored : value)), true),
-    max: (key, value) => add(key, counter("max", value, (stored) => (stored > value ? stored : value)), true),
+    sum: (key, by) =>
+      add(
+        key,
+        counter("sum", by, (stored) => (stored + by) % COUNTER_END),
+        true,
+      ),
+    min: (key, value) =>
+      add(
+        key,
+        counter("min", value, (stored) => (stored < value ? stored : value)),
+        true,
+      ),
+    max: (key, value) =>
+      add(
+        key,
+        counter("max", value, (stored) => (stored > value ? stored : value)),
+        true,
+      ),
     async commit() {
       refuseMore(checks.length, MOST_CHECKS, "checks");
       refuseMore(changes.length, MOST_WRITES, "changes");
@@ -75,11 +103,19 @@ interface Plan extends Upkeep {
 }
 
 /** Commits in call order, as one operation on all keys that it reads and writes. */
-function commitInTurn(ground: Ground, checks: readonly CommitCheck[], changes: readonly Change[], onTaken: OnTaken): Promise<VersionedCommit> {
+function commitInTurn(
+  ground: Ground,
+  checks: readonly CommitCheck[],
+  changes: readonly Change[],
+  onTaken: OnTaken,
+): Promise<VersionedCommit> {
   const { context, indexes, turns } = ground;
   const scope = { write: claimsOf(indexes, checks, changes) };
-  const isUnique = indexes.some((index) => index.isUnique && changes.some(({ text }) => text.startsWith(index.base)));
-  if (!isUnique) return turns.run(scope, () => untilDone(() => attempt(ground, checks, changes, onTaken)));
+  const isUnique = indexes.some(
+    (index) => index.isUnique && changes.some(({ text }) => text.startsWith(index.base)),
+  );
+  if (!isUnique)
+    return turns.run(scope, () => untilDone(() => attempt(ground, checks, changes, onTaken)));
   return behind(context.connection, (earlier) => {
     let isCertain = false;
     // An earlier commit may free the place before it is over.
@@ -101,24 +137,42 @@ export function deleteInTurn(ground: Ground, text: string): Promise<boolean> {
     // A client that cannot delete rejects, whether or not there is an entry.
     if (entry === null && inside.supports.atomic === "no") await inside.commit([], []);
     if (entry === null) return false;
-    const result = await attempt(ground, [{ key: text, version: entry.version ?? UNVERSIONED }], [{ text, isRelative: false, apply: () => undefined }], () => null);
+    const result = await attempt(
+      ground,
+      [{ key: text, version: entry.version ?? UNVERSIONED }],
+      [{ text, isRelative: false, apply: () => undefined }],
+      () => null,
+    );
     return result?.ok || null;
   };
-  const once = (): Promise<boolean> => ground.turns.run({ write: [text] }, () => untilDone(attemptOnce));
-  return ground.indexes.some(({ isUnique }) => isUnique) ? behind(ground.context.connection, once) : once();
+  const once = (): Promise<boolean> =>
+    ground.turns.run({ write: [text] }, () => untilDone(attemptOnce));
+  return ground.indexes.some(({ isUnique }) => isUnique)
+    ? behind(ground.context.connection, once)
+    : once();
 }
 
 /** Reads what decides, and works out what is written. What refuses the changes is an answer: whether the caller's own checks hold is said first. */
-async function plan({ context, turns, indexes }: Ground, changes: readonly Change[]): Promise<Plan & { readonly refusal?: KvError }> {
+async function plan(
+  { context, turns, indexes }: Ground,
+  changes: readonly Change[],
+): Promise<Plan & { readonly refusal?: KvError }> {
   const store = turns.inside;
   const texts = [...new Set(changes.map(({ text }) => text))];
   const isIndexed = (text: string): boolean => indexes.some(({ base }) => text.startsWith(base));
   // What was there before matters to counters, unless something before them in the transaction replaces it, and to indexes.
-  const decisive = texts.filter((text) => isIndexed(text) || changes.find((change) => change.text === text)!.isRelative);
-  const found = new Map<string, Entry<unknown> | null>(await Promise.all(decisive.map(async (text) => [text, await store.entry<unknown>(text)] as const)));
+  const decisive = texts.filter(
+    (text) => isIndexed(text) || changes.find((change) => change.text === text)!.isRelative,
+  );
+  const found = new Map<string, Entry<unknown> | null>(
+    await Promise.all(
+      decisive.map(async (text) => [text, await store.entry<unknown>(text)] as const),
+    ),
+  );
   const checks = decisive.map((text) => ({ key: text, version: found.get(text)?.version ?? null }));
   const before = new Map<string, State>();
-  for (const [text, entry] of found) if (entry !== null) before.set(text, { value: decodeValue(entry.value), expires: undefined });
+  for (const [text, entry] of found)
+    if (entry !== null) before.set(text, { value: decodeValue(entry.value), expires: undefined });
 
   const moves: Move[] = [];
   const writes: CommitWrite[] = [];
@@ -131,11 +185,21 @@ async function plan({ context, turns, indexes }: Ground, changes: readonly Chang
       const at = deadline(state?.expires === undefined ? context.expires : state.expires, now);
       // As a moment, so that an entry and what indexes keep of it are gone together.
       const expires = at === null ? null : new Date(at);
-      writes.push(state === undefined ? { key: text, value: null } : { key: text, value: encodeValue(state.value), expires });
+      writes.push(
+        state === undefined
+          ? { key: text, value: null }
+          : { key: text, value: encodeValue(state.value), expires },
+      );
       const key = isIndexed(text) ? decodeKey(text)! : null;
       for (const index of key === null ? [] : indexes) {
         const old = before.get(text);
-        moves.push({ index, text, from: old === undefined ? null : placeNow(index, text, key!, old.value), to: state === undefined ? null : placeIn(index, text, key!, state.value), expires });
+        moves.push({
+          index,
+          text,
+          from: old === undefined ? null : placeNow(index, text, key!, old.value),
+          to: state === undefined ? null : placeIn(index, text, key!, state.value),
+          expires,
+        });
       }
     }
   } catch (error) {
@@ -143,17 +207,28 @@ async function plan({ context, turns, indexes }: Ground, changes: readonly Chang
     return { texts, checks, writes: [], taken: null, refusal: error };
   }
   const upkeep = await upkeepOf(store, moves);
-  return { texts, checks: [...checks, ...upkeep.checks], writes: [...writes, ...upkeep.writes], taken: upkeep.taken };
+  return {
+    texts,
+    checks: [...checks, ...upkeep.checks],
+    writes: [...writes, ...upkeep.writes],
+    taken: upkeep.taken,
+  };
 }
 
 /** Works out the changes, and makes them if nothing has changed that they rest on. `null`: something has, and everything begins again. */
-async function attempt(ground: Ground, checks: readonly CommitCheck[], changes: readonly Change[], onTaken: OnTaken): Promise<VersionedCommit | null> {
+async function attempt(
+  ground: Ground,
+  checks: readonly CommitCheck[],
+  changes: readonly Change[],
+  onTaken: OnTaken,
+): Promise<VersionedCommit | null> {
   const { texts, checks: own, writes, taken, refusal } = await plan(ground, changes);
   const asked = new Set(checks.map(({ key, version }) => `${version} ${key}`));
   const all = [...checks, ...own.filter(({ key, version }) => !asked.has(`${version} ${key}`))];
   const isRefused = taken !== null || refusal !== undefined;
   const result = await ground.turns.inside.commit(all, isRefused ? [] : writes);
-  if (!result.ok) return checks.some(({ key }) => result.failed.includes(key)) ? { ok: false } : null;
+  if (!result.ok)
+    return checks.some(({ key }) => result.failed.includes(key)) ? { ok: false } : null;
   if (refusal !== undefined) throw refusal;
   if (taken !== null) return onTaken(taken);
   ground.wrote(texts);

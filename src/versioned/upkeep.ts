@@ -20,16 +20,27 @@ export interface Upkeep {
 
 /** The upkeep for some moves, after a look at the places that only one key may have. */
 export async function upkeepOf(store: Store<unknown>, moves: readonly Move[]): Promise<Upkeep> {
-  const upkeep: { -readonly [K in keyof Upkeep]: Upkeep[K] } = { writes: [], checks: [], taken: null };
+  const upkeep: { -readonly [K in keyof Upkeep]: Upkeep[K] } = {
+    writes: [],
+    checks: [],
+    taken: null,
+  };
   const unique = moves.filter(({ index }) => index.isUnique);
-  const places = new Set(unique.flatMap(({ from, to }) => [from, to]).filter((place) => place !== null));
-  const found = new Map(await Promise.all([...places].map(async (place) => [place, await store.entry<unknown>(place)] as const)));
+  const places = new Set(
+    unique.flatMap(({ from, to }) => [from, to]).filter((place) => place !== null),
+  );
+  const found = new Map(
+    await Promise.all(
+      [...places].map(async (place) => [place, await store.entry<unknown>(place)] as const),
+    ),
+  );
   for (const [key, entry] of found) upkeep.checks.push({ key, version: entry?.version ?? null });
 
   const freed = new Set<string>();
   for (const { index, text, from, to } of moves) {
     // In an index that was not made anew for old data, the place may be another's.
-    if (from === null || from === to || (index.isUnique && found.get(from)?.value !== text)) continue;
+    if (from === null || from === to || (index.isUnique && found.get(from)?.value !== text))
+      continue;
     freed.add(from);
     upkeep.writes.push({ key: from, value: null });
   }

@@ -11,9 +11,11 @@ const MARK = "~";
 export const COUNTER_END: bigint = 2n ** 64n;
 
 /** Whether something is a counter: a bigint of 64 bits without a sign. */
-export const isCounter = (value: unknown): value is bigint => typeof value === "bigint" && value >= 0n && value < COUNTER_END;
+export const isCounter = (value: unknown): value is bigint =>
+  typeof value === "bigint" && value >= 0n && value < COUNTER_END;
 
-const hasMark = (value: unknown): value is { [MARK]: unknown; value?: unknown } => typeof value === "object" && value !== null && Object.hasOwn(value, MARK);
+const hasMark = (value: unknown): value is { [MARK]: unknown; value?: unknown } =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, MARK);
 
 /**
  * What a store keeps for a value: the value itself, but for `null` and bigints, which it could not keep, and for objects that look like what stands for those.
@@ -38,7 +40,9 @@ function encoded(codec: Codec, value: unknown): Json {
   try {
     return checkedCopy(codec.encode(value), "the encoded value");
   } catch (cause) {
-    throw isKvError(cause) ? cause : new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause });
+    throw isKvError(cause)
+      ? cause
+      : new KvError("KV_INVALID_VALUE", "the codec cannot encode this value", { cause });
   }
 }
 
@@ -50,10 +54,18 @@ function encoded(codec: Codec, value: unknown): Json {
 export function settled(value: unknown, codec: Codec | undefined, limit: number): unknown {
   if (value === null || value === undefined) return null;
   const isBig = typeof value === "bigint";
-  const json = isBig ? String(value) : codec === undefined ? checkedCopy(value) : encoded(codec, value);
+  const json = isBig
+    ? String(value)
+    : codec === undefined
+      ? checkedCopy(value)
+      : encoded(codec, value);
   if (limit < Infinity) {
     const length = isBig ? String(json).length : utf8Length(JSON.stringify(json));
-    if (length > limit) throw new KvError("KV_TOO_LARGE", `a value has at most ${limit} bytes of JSON here, this one ${length}: keep it in parts`);
+    if (length > limit)
+      throw new KvError(
+        "KV_TOO_LARGE",
+        `a value has at most ${limit} bytes of JSON here, this one ${length}: keep it in parts`,
+      );
   }
   return isBig ? value : codec === undefined ? json : codec.decode(json);
 }

@@ -12,7 +12,19 @@ import { decodeKey, encodeKey, type Key, type KeyPart } from "./key.ts";
 import { list } from "./list.ts";
 import { lookup } from "./lookup.ts";
 import { deleteInTurn, type Ground, transaction } from "./transaction.ts";
-import type { IndexOptions, ListByOptions, MaybeEntry, ReindexOptions, Selector, VersionedEntry, VersionedList, VersionedListOptions, VersionedSetOptions, VersionedTransaction, WatchOptions } from "./types.ts";
+import type {
+  IndexOptions,
+  ListByOptions,
+  MaybeEntry,
+  ReindexOptions,
+  Selector,
+  VersionedEntry,
+  VersionedList,
+  VersionedListOptions,
+  VersionedSetOptions,
+  VersionedTransaction,
+  WatchOptions,
+} from "./types.ts";
 import { encodeValue, settled } from "./value.ts";
 import { tell, watch } from "./watch.ts";
 
@@ -54,7 +66,11 @@ export interface VersionedStore extends UsingDisposable {
    * @throws {KvError} KV_INVALID_VALUE for what is neither JSON nor a bigint, KV_INVALID_EXPIRES, KV_TOO_LARGE, KV_VALIDATION when a unique index finds another entry by the same; what was
    * there before stays.
    */
-  set<T>(key: Key, value: T, options?: VersionedSetOptions): Promise<VersionedEntry<T> & { ok: true }>;
+  set<T>(
+    key: Key,
+    value: T,
+    options?: VersionedSetOptions,
+  ): Promise<VersionedEntry<T> & { ok: true }>;
   /** Deletes; resolves to whether there was something. Of many who delete an entry at once one is told so. */
   delete(key: Key): Promise<boolean>;
   /**
@@ -168,10 +184,22 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
   const { valueBytes = Infinity, indexes: declared } = options;
   const inner = store as unknown as Store<unknown>;
   const context = contextOf(inner);
-  if (context === undefined) throw new KvError("KV_INVALID_CLIENT", "versioned() is put over a store: versioned(kv(client))");
-  if (!(valueBytes >= 0)) throw new KvError("KV_INVALID_VALUE", '"valueBytes" is a number of bytes');
+  if (context === undefined)
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      "versioned() is put over a store: versioned(kv(client))",
+    );
+  if (!(valueBytes >= 0))
+    throw new KvError("KV_INVALID_VALUE", '"valueBytes" is a number of bytes');
   const indexes = indexesOf(declared);
-  const ground: Ground = { context, turns: new Turns(context), indexes, codec: context.codec, valueBytes, wrote: (texts) => tell(inner, texts) };
+  const ground: Ground = {
+    context,
+    turns: new Turns(context),
+    indexes,
+    codec: context.codec,
+    valueBytes,
+    wrote: (texts) => tell(inner, texts),
+  };
   const closing = new Closing();
 
   async function get<T>(key: Key): Promise<MaybeEntry<T>> {
@@ -182,17 +210,34 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
     return entry === null ? missing(own) : entryOf<T>(own, entry);
   }
 
-  async function set<T>(key: Key, value: T, options?: VersionedSetOptions): Promise<VersionedEntry<T> & { ok: true }> {
+  async function set<T>(
+    key: Key,
+    value: T,
+    options?: VersionedSetOptions,
+  ): Promise<VersionedEntry<T> & { ok: true }> {
     const text = encodeKey(key);
-    const entry = { ok: true as const, key: decodeKey(text)!, value: settled(value, context!.codec, valueBytes) as T };
+    const entry = {
+      ok: true as const,
+      key: decodeKey(text)!,
+      value: settled(value, context!.codec, valueBytes) as T,
+    };
     if (indexes.some(({ base }) => text.startsWith(base))) {
       const taken = (index: Index): never => {
-        throw new KvError("KV_VALIDATION", `the index ${JSON.stringify(index.name)} is unique, and another entry is found by the same`, { client: inner.type, key: text });
+        throw new KvError(
+          "KV_VALIDATION",
+          `the index ${JSON.stringify(index.name)} is unique, and another entry is found by the same`,
+          { client: inner.type, key: text },
+        );
       };
-      const { version } = (await transaction(ground, taken).set(entry.key, entry.value, options).commit()) as { version: string };
+      const { version } = (await transaction(ground, taken)
+        .set(entry.key, entry.value, options)
+        .commit()) as { version: string };
       return { ...entry, version };
     }
-    const { version } = (await inner.commit([], [{ key: text, value: encodeValue(entry.value), expires: expiryOf(options) }])) as { version: string };
+    const { version } = (await inner.commit(
+      [],
+      [{ key: text, value: encodeValue(entry.value), expires: expiryOf(options) }],
+    )) as { version: string };
     ground.wrote([text]);
     return { ...entry, version };
   }
@@ -207,7 +252,13 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
     atomic: () => transaction(ground),
     watch(keys, options) {
       const own = listOf(keys).map((key) => encodeKey(key));
-      return watch(inner, own, () => Promise.all(own.map((text) => get(decodeKey(text)!))), closing, options);
+      return watch(
+        inner,
+        own,
+        () => Promise.all(own.map((text) => get(decodeKey(text)!))),
+        closing,
+        options,
+      );
     },
     getBy,
     listBy,
@@ -226,5 +277,8 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
 /** @throws {KvError} KV_INVALID_KEY. */
 function listOf(keys: readonly Key[]): readonly Key[] {
   if (Array.isArray(keys)) return keys;
-  throw new KvError("KV_INVALID_KEY", "several keys are given as an array of keys, each of them an array of parts");
+  throw new KvError(
+    "KV_INVALID_KEY",
+    "several keys are given as an array of keys, each of them an array of parts",
+  );
 }

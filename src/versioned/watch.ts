@@ -20,7 +20,11 @@ export function tell(store: Store<unknown>, texts: readonly string[]): void {
 
 /** What is told apart: the versions of entries. */
 function stateOf(entries: readonly MaybeEntry[]): string {
-  if (entries.some(({ version }) => version === UNVERSIONED)) throw new KvError("KV_NOT_SUPPORTED", "this client keeps no versions, so that changes cannot be told: read it instead");
+  if (entries.some(({ version }) => version === UNVERSIONED))
+    throw new KvError(
+      "KV_NOT_SUPPORTED",
+      "this client keeps no versions, so that changes cannot be told: read it instead",
+    );
   return entries.map(({ version }) => String(version)).join();
 }
 
@@ -29,7 +33,13 @@ function stateOf(entries: readonly MaybeEntry[]): string {
  *
  * @throws {KvError} at once KV_INVALID_VALUE when `interval` is not a duration. The stream fails with KV_CLOSED when the store is closed already, and with what reading fails with.
  */
-export function watch(store: Store<unknown>, texts: readonly string[], read: () => Promise<MaybeEntry[]>, closed: Ending | undefined, options: WatchOptions = {}): ReadableStream<MaybeEntry[]> {
+export function watch(
+  store: Store<unknown>,
+  texts: readonly string[],
+  read: () => Promise<MaybeEntry[]>,
+  closed: Ending | undefined,
+  options: WatchOptions = {},
+): ReadableStream<MaybeEntry[]> {
   checkOptions(options, ["raw", "interval"], "watch()");
   const { raw = false, interval = 1 } = options;
   const reading = async (): Promise<{ value: MaybeEntry[]; state: string }> => {

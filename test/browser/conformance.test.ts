@@ -3,10 +3,14 @@ import { certify } from "../helpers/certify.ts";
 import { subjects } from "../helpers/browser-clients.ts";
 
 for (const { name, create, cleanup, putForeign, hasForeign } of subjects) {
-  certify(name, {
-    open: async () => kv((await create()) as Client, { timeout: "1m" }),
-    cleanup,
-    foreign: { put: (_store, key) => putForeign(key), has: (_store, key) => hasForeign(key) },
-    runs: 15,
-  }, { wrappers: name === "INDEXEDDB" });
+  certify(
+    name,
+    {
+      open: async () => kv((await create()) as Client, { timeout: "1m" }),
+      cleanup,
+      foreign: { put: (_store, key) => putForeign(key), has: (_store, key) => hasForeign(key) },
+      runs: 15,
+    },
+    { wrappers: name === "INDEXEDDB" },
+  );
 }

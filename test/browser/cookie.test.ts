@@ -63,9 +63,21 @@ describe("COOKIE in Chromium", () => {
 
   it("refuses what the browser would drop, and keeps the old value", async () => {
     await store.set("a", "old");
-    await expect(store.set("a", "x".repeat(5000))).rejects.toMatchObject({ code: "KV_TOO_LARGE", client: "COOKIE", key: "a" });
+    await expect(store.set("a", "x".repeat(5000))).rejects.toMatchObject({
+      code: "KV_TOO_LARGE",
+      client: "COOKIE",
+      key: "a",
+    });
     expect(await store.get("a")).toBe("old");
-    await expect(store.commit([], [{ key: "a", value: "new" }, { key: "b", value: "x".repeat(5000) }])).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
+    await expect(
+      store.commit(
+        [],
+        [
+          { key: "a", value: "new" },
+          { key: "b", value: "x".repeat(5000) },
+        ],
+      ),
+    ).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
     expect(await store.entries()).toEqual([["a", "old"]]);
   });
 
@@ -73,7 +85,9 @@ describe("COOKIE in Chromium", () => {
     const empty = "a=".length - 1 + (await store.set("a", ""), cookies().get("a")!.length);
     await store.set("a", "x".repeat(4096 - empty));
     expect(await store.get("a")).toBe("x".repeat(4096 - empty));
-    await expect(store.set("a", "x".repeat(4097 - empty))).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
+    await expect(store.set("a", "x".repeat(4097 - empty))).rejects.toMatchObject({
+      code: "KV_TOO_LARGE",
+    });
   });
 
   it("does not let quotes grow a text to several times its size", async () => {
@@ -103,10 +117,16 @@ describe("COOKIE in Chromium", () => {
   it("refuses the cookie that would make the browser drop others", async () => {
     let kept = 0;
     const refused: unknown[] = [];
-    for (let i = 0; i < 400; i++) await store.set(`k${i}`, i).then(() => kept++, (error: unknown) => refused.push(error));
+    for (let i = 0; i < 400; i++)
+      await store.set(`k${i}`, i).then(
+        () => kept++,
+        (error: unknown) => refused.push(error),
+      );
     expect(kept).toBeGreaterThanOrEqual(150);
     expect(refused.length).toBe(400 - kept);
-    expect(refused).toEqual(refused.map(() => expect.objectContaining({ code: "KV_QUOTA", client: "COOKIE" })));
+    expect(refused).toEqual(
+      refused.map(() => expect.objectContaining({ code: "KV_QUOTA", client: "COOKIE" })),
+    );
     expect(await store.entries()).toEqual(Array.from({ length: kept }, (_, i) => [`k${i}`, i]));
     await store.set("k0", "still writable");
     await store.del("k1");
@@ -116,7 +136,11 @@ describe("COOKIE in Chromium", () => {
 
   it("says so when a cookie is out of reach for scripts", async () => {
     const hidden = { url: location.origin, name: "a" };
-    await (cdp() as Devtools).send("Network.setCookie", { ...hidden, value: "secret", httpOnly: true });
+    await (cdp() as Devtools).send("Network.setCookie", {
+      ...hidden,
+      value: "secret",
+      httpOnly: true,
+    });
     await expect(store.set("a", 1)).rejects.toMatchObject({ code: "KV_CONNECTION", key: "a" });
     expect(await store.get("a")).toBe(null);
     await (cdp() as Devtools).send("Network.deleteCookies", hidden);

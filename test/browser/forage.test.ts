@@ -11,14 +11,28 @@ forageBehaves("LOCALSTORAGE");
 
 describe("FORAGE on a full localStorage", () => {
   it("keeps old values, and makes all changes of a commit or none", async () => {
-    const instance = localforage.createInstance({ name: "anykv-full", driver: localforage.LOCALSTORAGE });
+    const instance = localforage.createInstance({
+      name: "anykv-full",
+      driver: localforage.LOCALSTORAGE,
+    });
     const store = kv(instance);
-    await store.setMany([["a", "old"], ["b", "x".repeat(1_000_000)]]);
-    await expect(store.set("a", "x".repeat(6_000_000))).rejects.toMatchObject({ code: "KV_QUOTA", client: "FORAGE", key: "a" });
+    await store.setMany([
+      ["a", "old"],
+      ["b", "x".repeat(1_000_000)],
+    ]);
+    await expect(store.set("a", "x".repeat(6_000_000))).rejects.toMatchObject({
+      code: "KV_QUOTA",
+      client: "FORAGE",
+      key: "a",
+    });
     const before = { ...localStorage };
     // The journal of so large a commit does not fit; that of the other does, and its last write does not.
     for (const size of [6_000_000, 3_000_000]) {
-      const changes = [{ key: "a", value: "new" }, { key: "c", value: "x" }, { key: "d", value: "y".repeat(size) }];
+      const changes = [
+        { key: "a", value: "new" },
+        { key: "c", value: "x" },
+        { key: "d", value: "y".repeat(size) },
+      ];
       await expect(store.commit([], changes)).rejects.toMatchObject({ code: "KV_QUOTA" });
       expect({ ...localStorage }).toEqual(before);
     }
@@ -27,7 +41,10 @@ describe("FORAGE on a full localStorage", () => {
   });
 
   it("skips texts of others that its driver cannot read", async () => {
-    const instance = localforage.createInstance({ name: "anykv-raw", driver: localforage.LOCALSTORAGE });
+    const instance = localforage.createInstance({
+      name: "anykv-raw",
+      driver: localforage.LOCALSTORAGE,
+    });
     const store = kv(instance);
     await store.set("a", 1);
     localStorage.setItem("anykv-raw/raw", "no JSON {");

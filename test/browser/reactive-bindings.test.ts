@@ -1,7 +1,12 @@
 import { act, createElement, StrictMode, startTransition, Suspense, use, useState } from "react";
 import { createRoot, hydrateRoot } from "react-dom/client";
 import { renderToString } from "react-dom/server";
-import { createComponent, createRoot as createSolidRoot, createRenderEffect, createSignal } from "solid-js";
+import {
+  createComponent,
+  createRoot as createSolidRoot,
+  createRenderEffect,
+  createSignal,
+} from "solid-js";
 import { createStore } from "solid-js/store";
 import { mount, unmount } from "svelte";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -61,7 +66,8 @@ interface Binding {
   switch?(key: string): void | Promise<void>;
 }
 
-const line = (n: number, items: readonly string[], status: string): string => `${n} ${items.join()} ${status}`;
+const line = (n: number, items: readonly string[], status: string): string =>
+  `${n} ${items.join()} ${status}`;
 
 function react(host: HTMLElement): Binding {
   const root = createRoot(host);
@@ -71,9 +77,16 @@ function react(host: HTMLElement): Binding {
       state.data.n++;
       state.data.deep.items.push("x");
     }
-    return createElement("button", { onClick }, status === "removed" ? "removed" : line(data.n, data.deep.items, status));
+    return createElement(
+      "button",
+      { onClick },
+      status === "removed" ? "removed" : line(data.n, data.deep.items, status),
+    );
   }
-  const render = (key: string): Promise<void> => act(async () => root.render(createElement(StrictMode, null, createElement(View, { name: key }))));
+  const render = (key: string): Promise<void> =>
+    act(async () =>
+      root.render(createElement(StrictMode, null, createElement(View, { name: key }))),
+    );
   return { mount: render, switch: render, unmount: () => act(async () => root.unmount()) };
 }
 
@@ -88,7 +101,14 @@ function vue(host: HTMLElement): Binding {
             data.value.n++;
             data.value.deep.items.push("x");
           }
-          return () => h("button", { onClick }, data.state.status === "removed" ? "removed" : line(data.value.n, data.value.deep.items, data.state.status));
+          return () =>
+            h(
+              "button",
+              { onClick },
+              data.state.status === "removed"
+                ? "removed"
+                : line(data.value.n, data.value.deep.items, data.state.status),
+            );
         },
       });
       app.mount(host);
@@ -101,7 +121,10 @@ function svelte(host: HTMLElement): Binding {
   let component: object;
   return {
     mount(key) {
-      component = mount(Counter, { target: host, props: { counter: useSvelte(key, init(), store) } });
+      component = mount(Counter, {
+        target: host,
+        props: { counter: useSvelte(key, init(), store) },
+      });
     },
     unmount: () => unmount(component),
   };
@@ -120,7 +143,13 @@ function solid(host: HTMLElement): Binding {
             state.data.n++;
             state.data.deep.items.push("x");
           };
-          createRenderEffect(() => (button.textContent = view.status === "removed" ? "removed" : line(view.data.n, view.data.deep.items, view.status)));
+          createRenderEffect(
+            () =>
+              (button.textContent =
+                view.status === "removed"
+                  ? "removed"
+                  : line(view.data.n, view.data.deep.items, view.status)),
+          );
           return null;
         }, {});
       });
@@ -153,7 +182,12 @@ describe.each(Object.entries({ react, vue, svelte, solid }))("useKV of %s", (_, 
     await expect.poll(text).toBe("50 x,x ready");
     await inAct(async () => void (state.data = { n: 7, deep: { items: ["new"] } }));
     await expect.poll(text).toBe("7 new ready");
-    await inAct(() => store.store().set("a", { n: 8, deep: { items: [] } }).promise());
+    await inAct(() =>
+      store
+        .store()
+        .set("a", { n: 8, deep: { items: [] } })
+        .promise(),
+    );
     await expect.poll(text).toBe("8  ready");
 
     await binding.unmount();
@@ -223,7 +257,9 @@ describe("useKV of react", () => {
     host.innerHTML = renderToString(createElement(View));
     expect(text()).toBe("0 init");
     const errors: unknown[] = [];
-    const root = await act(async () => hydrateRoot(host, createElement(View), { onRecoverableError: (error) => errors.push(error) }));
+    const root = await act(async () =>
+      hydrateRoot(host, createElement(View), { onRecoverableError: (error) => errors.push(error) }),
+    );
     expect(text()).toBe("5 ready");
     await act(async () => click());
     expect(text()).toBe("6 ready");
@@ -244,7 +280,12 @@ describe("useKV of react", () => {
       const [isWaiting, setWaiting] = useState(false);
       wait = setWaiting;
       if (isWaiting) use(gate);
-      return createElement("p", { ref: (element: HTMLElement | null) => void (element && seen.push(element.textContent)) }, createElement(Part, { place: "a" }), createElement(Part, { place: "b" }));
+      return createElement(
+        "p",
+        { ref: (element: HTMLElement | null) => void (element && seen.push(element.textContent)) },
+        createElement(Part, { place: "a" }),
+        createElement(Part, { place: "b" }),
+      );
     }
     const root = createRoot(host);
     await act(async () => root.render(createElement(Suspense, null, createElement(App))));
@@ -306,7 +347,10 @@ it("useKV of solid takes a store of Solid to begin with", async () => {
     state.data.deep.items.push("x");
     await expect.poll(() => view.data.deep.items.length).toBe(1);
     await store.ready();
-    expect([await stored("begun"), begin.deep.items.length]).toEqual([{ n: 0, deep: { items: ["x"] } }, 0]);
+    expect([await stored("begun"), begin.deep.items.length]).toEqual([
+      { n: 0, deep: { items: ["x"] } },
+      0,
+    ]);
     dispose();
   });
 });

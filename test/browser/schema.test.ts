@@ -2,7 +2,11 @@ import kv from "../../src/index.ts";
 import { deleteDatabase } from "../helpers/browser-clients.ts";
 import { schemaSuite } from "../helpers/schema-suite.ts";
 
-schemaSuite("INDEXEDDB in Chromium", async () => {
-  await deleteDatabase("anykv");
-  return kv(indexedDB, { timeout: "1m" });
-}, { another: () => kv(indexedDB, { timeout: "1m" }) });
+schemaSuite(
+  "INDEXEDDB in Chromium",
+  async () => {
+    await deleteDatabase("anykv");
+    return kv(indexedDB, { timeout: "1m" });
+  },
+  { another: () => kv(indexedDB, { timeout: "1m" }) },
+);

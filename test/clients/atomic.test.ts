@@ -22,7 +22,11 @@ const over = (make: () => unknown) => async (): Promise<Store[]> => {
 function custom(): object {
   const data = new Map<string, unknown>();
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  return { get: async (key: string) => (await turn(), data.get(key)), set: async (key: string, value: unknown) => (await turn(), void data.set(key, value)), del: async (key: string) => (await turn(), void data.delete(key)) };
+  return {
+    get: async (key: string) => (await turn(), data.get(key)),
+    set: async (key: string, value: unknown) => (await turn(), void data.set(key, value)),
+    del: async (key: string) => (await turn(), void data.delete(key)),
+  };
 }
 
 jepsen("MEMORY", { open: over(() => new Map()), times: 200 });
@@ -31,7 +35,8 @@ jepsen("LRU", { open: over(() => new LRUCache({ max: 1000 })) });
 jepsen("KEYV", { open: over(() => new Keyv()) });
 jepsen("UNSTORAGE", { open: over(() => createStorage()) });
 jepsen("CUSTOM", { open: over(custom), times: 20 });
-for (const { name, create } of [...storages, ...forages, database]) jepsen(name, { open: over(create), times: 15 });
+for (const { name, create } of [...storages, ...forages, database])
+  jepsen(name, { open: over(create), times: 15 });
 
 describe("in a page", () => {
   beforeAll(() => {
@@ -45,7 +50,12 @@ describe("in a page", () => {
 for (const client of ["FILE", "FOLDER", "SQLITE"] as const) {
   const folder = place();
   jepsen(client, {
-    open: () => Promise.all(Array.from({ length: 3 }, async () => kv((await openClient(client, folder)) as never, PATIENT))),
+    open: () =>
+      Promise.all(
+        Array.from({ length: 3 }, async () =>
+          kv((await openClient(client, folder)) as never, PATIENT),
+        ),
+      ),
     times: 30,
     processes: (store) => transfersInProcesses(client, folder, store),
   });

@@ -4,7 +4,11 @@ import kv, { type Client } from "../../src/index.ts";
 import { database, forages, storages } from "../helpers/browser-clients.ts";
 import { certify } from "../helpers/certify.ts";
 
-for (const { name, create, cleanup, putForeign, hasForeign } of [...storages, ...forages, database]) {
+for (const { name, create, cleanup, putForeign, hasForeign } of [
+  ...storages,
+  ...forages,
+  database,
+]) {
   certify(name, {
     open: async () => kv((await create()) as Client),
     cleanup,

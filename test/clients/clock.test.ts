@@ -31,7 +31,12 @@ async function inNewProcess<T>(client: unknown, work: (store: Store) => Promise<
   }
 }
 
-const writeAt = async (moment: number, client: unknown, key: string, read: string): Promise<string> => {
+const writeAt = async (
+  moment: number,
+  client: unknown,
+  key: string,
+  read: string,
+): Promise<string> => {
   vi.useFakeTimers({ toFake: ["Date"], now: moment });
   return inNewProcess(client, async (store) => {
     await store.get(read);
@@ -40,25 +45,31 @@ const writeAt = async (moment: number, client: unknown, key: string, read: strin
   });
 };
 
-it.each(Object.keys(CLIENTS))("%s: versions go on growing when the clock is set back an hour", async (type) => {
-  const folder = place();
-  const open = (): unknown => CLIENTS[type]!(folder);
-  const now = Date.now();
-  const first = await writeAt(now, open(), "a", "a");
-  // Overwrites what it has read, then something else.
-  const second = await writeAt(now - HOUR, open(), "a", "a");
-  const third = await writeAt(now - 2 * HOUR, open(), "b", "a");
-  expect(second > first).toBe(true);
-  expect(third > second).toBe(true);
-  // Time goes on from there.
-  expect((await writeAt(now + HOUR, open(), "a", "b")) > third).toBe(true);
-});
+it.each(Object.keys(CLIENTS))(
+  "%s: versions go on growing when the clock is set back an hour",
+  async (type) => {
+    const folder = place();
+    const open = (): unknown => CLIENTS[type]!(folder);
+    const now = Date.now();
+    const first = await writeAt(now, open(), "a", "a");
+    // Overwrites what it has read, then something else.
+    const second = await writeAt(now - HOUR, open(), "a", "a");
+    const third = await writeAt(now - 2 * HOUR, open(), "b", "a");
+    expect(second > first).toBe(true);
+    expect(third > second).toBe(true);
+    // Time goes on from there.
+    expect((await writeAt(now + HOUR, open(), "a", "b")) > third).toBe(true);
+  },
+);
 
-it.each(Object.keys(CLIENTS))("%s: a version that is more than a day ahead does not move the clock", async (type) => {
-  const folder = place();
-  const open = (): unknown => CLIENTS[type]!(folder);
-  const now = Date.now();
-  const far = await writeAt(now, open(), "a", "a");
-  expect((await writeAt(now - DAY - HOUR, open(), "b", "a")) < far).toBe(true);
-  expect((await writeAt(now - DAY + HOUR, open(), "b", "a")) > far).toBe(true);
-});
+it.each(Object.keys(CLIENTS))(
+  "%s: a version that is more than a day ahead does not move the clock",
+  async (type) => {
+    const folder = place();
+    const open = (): unknown => CLIENTS[type]!(folder);
+    const now = Date.now();
+    const far = await writeAt(now, open(), "a", "a");
+    expect((await writeAt(now - DAY - HOUR, open(), "b", "a")) < far).toBe(true);
+    expect((await writeAt(now - DAY + HOUR, open(), "b", "a")) > far).toBe(true);
+  },
+);

@@ -8,7 +8,10 @@ describe("COOKIE without a page", () => {
   it("says so at the first operation", async () => {
     const store = kv("cookie");
     expect(store.type).toBe("COOKIE");
-    await expect(store.get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "COOKIE" });
+    await expect(store.get("a")).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+      client: "COOKIE",
+    });
     await expect(store.set("a", 1)).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
   });
 });
@@ -24,9 +27,15 @@ describe("with a page", () => {
 
   it("fills a browser up to its limit, loses nothing, and says so", async () => {
     const store = kv("cookie");
-    const results = await Promise.allSettled(Array.from({ length: 400 }, (_, i) => store.set(`k${i}`, i)));
+    const results = await Promise.allSettled(
+      Array.from({ length: 400 }, (_, i) => store.set(`k${i}`, i)),
+    );
     expect(results.filter(({ status }) => status === "fulfilled").length).toBe(180);
-    expect(results.slice(180)).toEqual(results.slice(180).map(() => ({ status: "rejected", reason: expect.objectContaining({ code: "KV_QUOTA" }) })));
+    expect(results.slice(180)).toEqual(
+      results
+        .slice(180)
+        .map(() => ({ status: "rejected", reason: expect.objectContaining({ code: "KV_QUOTA" }) })),
+    );
     expect((await store.keys()).length).toBe(180);
   });
 
@@ -35,7 +44,10 @@ describe("with a page", () => {
     document.cookie = "theirs=1; path=/";
     const store = kv("cookie");
     for (let i = 0; i < 99; i++) await store.set(`k${i}`, i);
-    await expect(store.set("k99", 1)).rejects.toMatchObject({ code: "KV_QUOTA", message: expect.stringContaining("1 of others are gone") });
+    await expect(store.set("k99", 1)).rejects.toMatchObject({
+      code: "KV_QUOTA",
+      message: expect.stringContaining("1 of others are gone"),
+    });
     expect((await store.keys()).length).toBe(99);
     expect(await store.has("k99")).toBe(false);
   });
@@ -58,9 +70,24 @@ describe("with a page", () => {
 
   it("takes a commit back when a later change is refused", async () => {
     const store = kv("cookie");
-    await store.setMany([["a", "old"], ["b", "old"]], { expires: "1h" });
+    await store.setMany(
+      [
+        ["a", "old"],
+        ["b", "old"],
+      ],
+      { expires: "1h" },
+    );
     const before = document.cookie;
-    await expect(store.commit([], [{ key: "a", value: "new" }, { key: "c", value: 1 }, { key: "b", value: "x".repeat(5000) }])).rejects.toMatchObject({ code: "KV_TOO_LARGE", key: "b" });
+    await expect(
+      store.commit(
+        [],
+        [
+          { key: "a", value: "new" },
+          { key: "c", value: 1 },
+          { key: "b", value: "x".repeat(5000) },
+        ],
+      ),
+    ).rejects.toMatchObject({ code: "KV_TOO_LARGE", key: "b" });
     expect(document.cookie.split("; ").sort()).toEqual(before.split("; ").sort());
   });
 });

@@ -12,7 +12,11 @@ import { start } from "../helpers/processes.ts";
 const KILLS = runs(25);
 
 /** Runs a writer, kills it at a random moment, and returns what it acknowledged: the last number of each key. */
-async function crash(client: string, folder: string, first: number): Promise<{ acknowledged: Map<string, number>; last: number }> {
+async function crash(
+  client: string,
+  folder: string,
+  first: number,
+): Promise<{ acknowledged: Map<string, number>; last: number }> {
   const child = start("crash", client, folder, String(first));
   let output = "";
   child.stdout!.setEncoding("utf8").on("data", (text: string) => (output += text));
@@ -23,7 +27,12 @@ async function crash(client: string, folder: string, first: number): Promise<{ a
   await once(child, "close");
   // The last line may be cut.
   const lines = output.slice(0, output.lastIndexOf("\n")).split("\n");
-  const acknowledged = new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]));
+  const acknowledged = new Map(
+    lines.map((line) => [
+      line.slice(0, line.lastIndexOf(" ")),
+      Number(line.slice(line.lastIndexOf(" "))),
+    ]),
+  );
   return { acknowledged, last: Math.max(...acknowledged.values()) };
 }
 
@@ -46,9 +55,13 @@ describe.each(DISK_CLIENTS)("%s after SIGKILL", (client) => {
       }
       const left = await store.get("left");
       expect(await store.get("right")).toEqual(left);
-      expect(await store.get<unknown>("now and then")).toBe(left === null || left.n % 2 === 0 ? null : left.n);
+      expect(await store.get<unknown>("now and then")).toBe(
+        left === null || left.n % 2 === 0 ? null : left.n,
+      );
       const keys = await store.keys();
-      expect(keys.every((key) => /^(key \d|left|right|beside|now and then|after)$/.test(key))).toBe(true);
+      expect(keys.every((key) => /^(key \d|left|right|beside|now and then|after)$/.test(key))).toBe(
+        true,
+      );
 
       await store.set("after", valueOf(kill));
       expect(await store.get("after")).toEqual(valueOf(kill));
@@ -56,6 +69,8 @@ describe.each(DISK_CLIENTS)("%s after SIGKILL", (client) => {
       next = last + 2;
     }
     expect(next).toBeGreaterThan(2 * KILLS);
-    expect(existsSync(`${folder}/.data.json.anykv-lock`) || existsSync(`${folder}/data/.anykv-lock`)).toBe(false);
+    expect(
+      existsSync(`${folder}/.data.json.anykv-lock`) || existsSync(`${folder}/data/.anykv-lock`),
+    ).toBe(false);
   });
 });

@@ -31,32 +31,62 @@ function run(client: string, end: string): Promise<{ code: number | null; errors
     for await (const pair of store) break;
     ${end}
   `;
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "--input-type=module-typescript", "--eval", program], { cwd: folder.path, env: { ...process.env, NODE_PATH: "" } });
+  const child = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", "--input-type=module-typescript", "--eval", program],
+    { cwd: folder.path, env: { ...process.env, NODE_PATH: "" } },
+  );
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
   return new Promise((resolve) => child.on("close", (code) => resolve({ code, errors })));
 }
 
-it.each(Object.entries(CLIENTS))("a program that closed its store over %s ends by itself", async (_, client) => {
-  const absolute = client.replace("import('level')", `import(${JSON.stringify(import.meta.resolve("level"))})`);
-  expect(await run(absolute, "await store.close();")).toEqual({ code: 0, errors: "" });
-});
+it.each(Object.entries(CLIENTS))(
+  "a program that closed its store over %s ends by itself",
+  async (_, client) => {
+    const absolute = client.replace(
+      "import('level')",
+      `import(${JSON.stringify(import.meta.resolve("level"))})`,
+    );
+    expect(await run(absolute, "await store.close();")).toEqual({ code: 0, errors: "" });
+  },
+);
 
-it.each(Object.entries(CLIENTS))("a program that forgot to close its store over %s ends by itself too", async (_, client) => {
-  const absolute = client.replace("import('level')", `import(${JSON.stringify(import.meta.resolve("level"))})`);
-  expect(await run(absolute, "")).toEqual({ code: 0, errors: "" });
-});
+it.each(Object.entries(CLIENTS))(
+  "a program that forgot to close its store over %s ends by itself too",
+  async (_, client) => {
+    const absolute = client.replace(
+      "import('level')",
+      `import(${JSON.stringify(import.meta.resolve("level"))})`,
+    );
+    expect(await run(absolute, "")).toEqual({ code: 0, errors: "" });
+  },
+);
 
-it.each(["data.json", "data/"])("names the permission that is missing for %s, and not the URL", async (name) => {
-  const folder = temporaryFolder();
-  folders.push(folder);
-  const program = `
+it.each(["data.json", "data/"])(
+  "names the permission that is missing for %s, and not the URL",
+  async (name) => {
+    const folder = temporaryFolder();
+    folders.push(folder);
+    const program = `
     import kv from ${JSON.stringify(source)};
     const error = await kv(${JSON.stringify(new URL(name, pathToFileURL(`${folder.path}/`)).href)}).get("a").catch((error) => error);
     console.log(error.code, error.cause.code);
   `;
-  const root = path.join(import.meta.dirname, "../..");
-  const flags = ["--permission", ...["src", "node_modules", "package.json"].map((own) => `--allow-fs-read=${path.join(root, own)}`), "--input-type=module-typescript", "--eval", program];
-  const { stdout } = await promisify(execFile)(process.execPath, flags, { cwd: root, env: { ...process.env, NODE_PATH: "" } });
-  expect(stdout.trim()).toBe("KV_CONNECTION ERR_ACCESS_DENIED");
-});
+    const root = path.join(import.meta.dirname, "../..");
+    const flags = [
+      "--permission",
+      ...["src", "node_modules", "package.json"].map(
+        (own) => `--allow-fs-read=${path.join(root, own)}`,
+      ),
+      "--input-type=module-typescript",
+      "--eval",
+      program,
+    ];
+    const { stdout } = await promisify(execFile)(process.execPath, flags, {
+      cwd: root,
+      env: { ...process.env, NODE_PATH: "" },
+    });
+    expect(stdout.trim()).toBe("KV_CONNECTION ERR_ACCESS_DENIED");
+  },
+);

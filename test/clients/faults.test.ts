@@ -27,7 +27,13 @@ describe.each(Object.entries(AREAS))("a store over %s", (_, area) => {
     store = kv(storage);
   });
 
-  const items = (): Record<string, string> => Object.fromEntries(Array.from({ length: storage.length }, (_, i) => [storage.key(i)!, storage.getItem(storage.key(i)!)!]));
+  const items = (): Record<string, string> =>
+    Object.fromEntries(
+      Array.from({ length: storage.length }, (_, i) => [
+        storage.key(i)!,
+        storage.getItem(storage.key(i)!)!,
+      ]),
+    );
   const pass = (ms: number): void => {
     const now = Date.now() + ms;
     vi.spyOn(Date, "now").mockReturnValue(now);
@@ -36,7 +42,11 @@ describe.each(Object.entries(AREAS))("a store over %s", (_, area) => {
   it("does not list, clear, prune or sweep what others have put there, whatever it looks like", async () => {
     for (const [key, text] of Object.entries(THEIRS)) storage.setItem(key, text);
     await store.set("mine", 1, { expires: 1 });
-    expect([await store.keys(), await store.entries(), (await store.list()).entries.length]).toEqual([["mine"], [["mine", 1]], 1]);
+    expect([
+      await store.keys(),
+      await store.entries(),
+      (await store.list()).entries.length,
+    ]).toEqual([["mine"], [["mine", 1]], 1]);
     for (const key of Object.keys(THEIRS).filter(Boolean)) {
       await expect(store.get(key)).rejects.toMatchObject({ code: "KV_FOREIGN", key });
       expect(await store.has(key)).toBe(false);
@@ -60,8 +70,14 @@ describe.each(Object.entries(AREAS))("a store over %s", (_, area) => {
 
   it("does not keep an expired secret once it was cleared, read, listed or pruned, or others were written", async () => {
     const ways: (() => Promise<unknown>)[] = [
-      () => store.prefix("s").clear(), () => store.get("s1"), () => store.entries(), () => store.keys(), () => store.prune(),
-      async () => { for (let i = 0; i < 400; i++) await store.set(`w${i % 5}`, i); },
+      () => store.prefix("s").clear(),
+      () => store.get("s1"),
+      () => store.entries(),
+      () => store.keys(),
+      () => store.prune(),
+      async () => {
+        for (let i = 0; i < 400; i++) await store.set(`w${i % 5}`, i);
+      },
     ];
     for (const way of ways) {
       await store.set("s1", "secret", { expires: 1 });
@@ -76,14 +92,28 @@ describe.each(Object.entries(AREAS))("a store over %s", (_, area) => {
     const keys = ["user_1", "userX1", "USER_1", "user%1", "*1", "[a]1", "a1", "\\1", "a user_*[a]"];
     for (const prefix of ["user_", "user%", "*", "[a]", "\\", "user"]) {
       await store.setMany(keys.map((key) => [key, key]));
-      expect(((await store.prefix(prefix).values()) as string[]).sort()).toEqual(keys.filter((key) => key.startsWith(prefix)).sort());
+      expect(((await store.prefix(prefix).values()) as string[]).sort()).toEqual(
+        keys.filter((key) => key.startsWith(prefix)).sort(),
+      );
       await store.prefix(prefix).clear();
-      expect(Object.keys(items()).sort()).toEqual(keys.filter((key) => !key.startsWith(prefix)).sort());
+      expect(Object.keys(items()).sort()).toEqual(
+        keys.filter((key) => !key.startsWith(prefix)).sort(),
+      );
     }
   });
 
   it("does not meet its own methods when a key is called like one", async () => {
-    for (const key of ["getItem", "setItem", "removeItem", "clear", "key", "length", "toString", "__proto__", "constructor"]) {
+    for (const key of [
+      "getItem",
+      "setItem",
+      "removeItem",
+      "clear",
+      "key",
+      "length",
+      "toString",
+      "__proto__",
+      "constructor",
+    ]) {
       expect([key, await store.get(key), await store.has(key)]).toEqual([key, null, false]);
       await store.set(key, { called: key });
       expect([await store.get(key), await store.keys()]).toEqual([{ called: key }, [key]]);
@@ -93,7 +123,12 @@ describe.each(Object.entries(AREAS))("a store over %s", (_, area) => {
   });
 
   it("does not lose falsy values, and does not hand out what it keeps", async () => {
-    await store.setMany([["zero", 0], ["false", false], ["empty", ""], ["list", [1]]]);
+    await store.setMany([
+      ["zero", 0],
+      ["false", false],
+      ["empty", ""],
+      ["list", [1]],
+    ]);
     (await store.get<number[]>("list"))!.push(2);
     expect(await store.all()).toEqual({ zero: 0, false: false, empty: "", list: [1] });
   });

@@ -1,4 +1,16 @@
-import fs, { type BigIntStats, chmodSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import fs, {
+  type BigIntStats,
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -37,7 +49,9 @@ function watch(name: "renameSync" | "readFileSync"): { readonly calls: number } 
   syncBuiltinESMExports();
   return {
     get calls() {
-      return spy.mock.calls.filter((args) => args.some((arg) => typeof arg === "string" && arg.endsWith("data.json"))).length;
+      return spy.mock.calls.filter((args) =>
+        args.some((arg) => typeof arg === "string" && arg.endsWith("data.json")),
+      ).length;
     },
   };
 }
@@ -49,7 +63,10 @@ function coarsen(step: bigint): void {
     vi.spyOn(fs, name).mockImplementation(((...args: unknown[]) => {
       const stats = real(...args);
       if (typeof stats?.mtimeNs !== "bigint") return stats;
-      return Object.assign(stats, { mtimeNs: stats.mtimeNs - (stats.mtimeNs % step), ctimeNs: stats.ctimeNs - (stats.ctimeNs % step) });
+      return Object.assign(stats, {
+        mtimeNs: stats.mtimeNs - (stats.mtimeNs % step),
+        ctimeNs: stats.ctimeNs - (stats.ctimeNs % step),
+      });
     }) as never);
   }
   syncBuiltinESMExports();
@@ -73,17 +90,29 @@ describe("where the file is", () => {
     expect(tree(folder)).toEqual(["my data.json"]);
   });
 
-  it.each(["#1/data.json", "?1/data.json", "%zz.json", "%2F.json"])("refuses a URL that names another path than it seems to: %s", async (name) => {
-    const folder = place();
-    await expect(kv(`file://${folder}/${name}`).set("a", 1)).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "FILE" });
-    expect(tree(folder)).toEqual([]);
-  });
+  it.each(["#1/data.json", "?1/data.json", "%zz.json", "%2F.json"])(
+    "refuses a URL that names another path than it seems to: %s",
+    async (name) => {
+      const folder = place();
+      await expect(kv(`file://${folder}/${name}`).set("a", 1)).rejects.toMatchObject({
+        code: "KV_INVALID_CLIENT",
+        client: "FILE",
+      });
+      expect(tree(folder)).toEqual([]);
+    },
+  );
 
   it("refuses a folder, a relative path, and what is no URL", async () => {
     const folder = place();
-    await expect(kv("file:data.json").get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
-    await expect(kv("file://data.json").get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
-    await expect(kv(`file://${folder}`).get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
+    await expect(kv("file:data.json").get("a")).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+    });
+    await expect(kv("file://data.json").get("a")).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+    });
+    await expect(kv(`file://${folder}`).get("a")).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+    });
     expect(() => file("data.json")).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
   });
 
@@ -108,7 +137,9 @@ describe("what is in the file", () => {
     const text = textOf(path);
     expect(Object.keys(JSON.parse(text))).toEqual(["b", "__proto__"]);
     expect(text.split("\n")).toHaveLength(5);
-    expect(text).toMatch(/^ {2}"b": \{"kv":1,"version":"[0-9a-f]{20}","expires":null,"metadata":"m","value":\{"nested":\[1,2\]\}\},$/m);
+    expect(text).toMatch(
+      /^ {2}"b": \{"kv":1,"version":"[0-9a-f]{20}","expires":null,"metadata":"m","value":\{"nested":\[1,2\]\}\},$/m,
+    );
     expect(await storeAt(path).get("__proto__")).toBe("own");
   });
 
@@ -127,13 +158,18 @@ describe("what is in the file", () => {
 
   it("keeps what others wrote through every write, to the digit", async () => {
     const path = newPath();
-    writeFileSync(path, '{"theme":"dark", "id": 12345678901234567890,\n"deep":{"a" : ["\\"}", {"b":"\\\\"}]}, "__proto__": 1.0}');
+    writeFileSync(
+      path,
+      '{"theme":"dark", "id": 12345678901234567890,\n"deep":{"a" : ["\\"}", {"b":"\\\\"}]}, "__proto__": 1.0}',
+    );
     const store = storeAt(path);
     await store.set("a", 1);
     await store.set("theme", "ours");
     await store.set("a", 2);
     await store.clear();
-    expect(textOf(path)).toBe('{\n  "id": 12345678901234567890,\n  "deep": {"a" : ["\\"}", {"b":"\\\\"}]},\n  "__proto__": 1.0\n}\n');
+    expect(textOf(path)).toBe(
+      '{\n  "id": 12345678901234567890,\n  "deep": {"a" : ["\\"}", {"b":"\\\\"}]},\n  "__proto__": 1.0\n}\n',
+    );
   });
 
   it("may be laid out anew by an editor, with a byte order mark too", async () => {
@@ -151,7 +187,10 @@ describe("what is in the file", () => {
 
   it("names the key of a damaged record, and shows the others", async () => {
     const path = newPath();
-    writeFileSync(path, `{"a":{"kv":1,"version":"${version}","expires":null,"metadata":1},"b":{"kv":1,"version":"${version}","expires":null,"value":2}}`);
+    writeFileSync(
+      path,
+      `{"a":{"kv":1,"version":"${version}","expires":null,"metadata":1},"b":{"kv":1,"version":"${version}","expires":null,"value":2}}`,
+    );
     const store = storeAt(path);
     await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CORRUPT", key: "a" });
     expect(await store.get("b")).toBe(2);
@@ -161,37 +200,52 @@ describe("what is in the file", () => {
     expect(await store.values()).toEqual([1, 2]);
   });
 
-  const broken = ["", " \n", "[]", "null", '"text"', "{", '{"a":1}}', '{"a":1', "{'a':1}", Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])];
-  it.each(broken.map((content) => [JSON.stringify(content.toString()), content]))("is left alone when it is not a JSON object: %s", async (_, content) => {
-    const path = newPath();
-    writeFileSync(path, content);
-    const store = storeAt(path);
-    const operations: (() => Promise<unknown>)[] = [
-      () => store.get("a"),
-      () => store.set("a", 1),
-      () => store.add(1),
-      () => store.has("a"),
-      () => store.del("a"),
-      () => store.getMany(["a"]),
-      () => store.setMany([["a", 1]]),
-      () => store.delMany(["a"]),
-      () => store.keys(),
-      () => store.all(),
-      () => store.list(),
-      () => store.entry("a"),
-      () => store.touch("a", 1),
-      () => store.clear(),
-      () => store.prune(),
-      () => store.commit([], [{ key: "a", value: 1 }]),
-    ];
-    for (const operation of operations) await expect(operation()).rejects.toMatchObject({ code: "KV_CORRUPT", client: "FILE" });
-    // The engine's message shows some of the content.
-    expect(await store.get("a").catch((error: KvError) => error.cause)).toBe(undefined);
-    expect(readFileSync(path)).toEqual(Buffer.from(content));
-    writeFileSync(path, "{}");
-    await store.set("a", 1);
-    expect(await store.get("a")).toBe(1);
-  });
+  const broken = [
+    "",
+    " \n",
+    "[]",
+    "null",
+    '"text"',
+    "{",
+    '{"a":1}}',
+    '{"a":1',
+    "{'a':1}",
+    Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]),
+  ];
+  it.each(broken.map((content) => [JSON.stringify(content.toString()), content]))(
+    "is left alone when it is not a JSON object: %s",
+    async (_, content) => {
+      const path = newPath();
+      writeFileSync(path, content);
+      const store = storeAt(path);
+      const operations: (() => Promise<unknown>)[] = [
+        () => store.get("a"),
+        () => store.set("a", 1),
+        () => store.add(1),
+        () => store.has("a"),
+        () => store.del("a"),
+        () => store.getMany(["a"]),
+        () => store.setMany([["a", 1]]),
+        () => store.delMany(["a"]),
+        () => store.keys(),
+        () => store.all(),
+        () => store.list(),
+        () => store.entry("a"),
+        () => store.touch("a", 1),
+        () => store.clear(),
+        () => store.prune(),
+        () => store.commit([], [{ key: "a", value: 1 }]),
+      ];
+      for (const operation of operations)
+        await expect(operation()).rejects.toMatchObject({ code: "KV_CORRUPT", client: "FILE" });
+      // The engine's message shows some of the content.
+      expect(await store.get("a").catch((error: KvError) => error.cause)).toBe(undefined);
+      expect(readFileSync(path)).toEqual(Buffer.from(content));
+      writeFileSync(path, "{}");
+      await store.set("a", 1);
+      expect(await store.get("a")).toBe(1);
+    },
+  );
 });
 
 describe("reading", () => {
@@ -199,7 +253,7 @@ describe("reading", () => {
     const store = storeAt(newPath());
     await store.setMany(Array.from({ length: 1000 }, (_, i) => [`key ${i}`, i]));
     // For as long as the clock of the file system stands still, a change might not show.
-    for (const end = performance.now() + 40; performance.now() < end; ) await store.get("key 1");
+    for (const end = performance.now() + 40; performance.now() < end;) await store.get("key 1");
     const { calls } = watch("readFileSync");
     for (let i = 0; i < 1000; i++) expect(await store.get(`key ${i}`)).toBe(i);
     expect(calls).toBe(0);
@@ -209,26 +263,29 @@ describe("reading", () => {
     ["of this machine", 1n],
     ["that moves in steps", 10_000_000n],
     ["of whole seconds", 1_000_000_000n],
-  ])("sees at once what others write, in place or by replacing the file, with a file clock %s", async (_, step) => {
-    coarsen(step);
-    const path = newPath();
-    const store = storeAt(path);
-    await store.set("n", 1000);
-    for (let n = 1001; n < 1100; n++) {
-      const text = textOf(path).replace(/"value":\d+/, `"value":${n}`);
-      if (n % 2 === 0) writeFileSync(path, text);
-      else {
-        writeFileSync(`${path}.new`, text);
-        renameSync(`${path}.new`, path);
+  ])(
+    "sees at once what others write, in place or by replacing the file, with a file clock %s",
+    async (_, step) => {
+      coarsen(step);
+      const path = newPath();
+      const store = storeAt(path);
+      await store.set("n", 1000);
+      for (let n = 1001; n < 1100; n++) {
+        const text = textOf(path).replace(/"value":\d+/, `"value":${n}`);
+        if (n % 2 === 0) writeFileSync(path, text);
+        else {
+          writeFileSync(`${path}.new`, text);
+          renameSync(`${path}.new`, path);
+        }
+        expect(await store.get("n")).toBe(n);
+        if (n % 10 === 0) await store.set("n", n);
       }
-      expect(await store.get("n")).toBe(n);
-      if (n % 10 === 0) await store.set("n", n);
-    }
-    rmSync(path);
-    expect(await store.get("n")).toBe(null);
-    await store.set("a", 1);
-    expect(await store.keys()).toEqual(["a"]);
-  });
+      rmSync(path);
+      expect(await store.get("n")).toBe(null);
+      await store.set("a", 1);
+      expect(await store.keys()).toEqual(["a"]);
+    },
+  );
 
   it("goes on while others write: a listing is never cut", async () => {
     const store = storeAt(newPath());
@@ -236,7 +293,8 @@ describe("reading", () => {
     await store.setMany(keys.map((key) => [key, 1]));
     const end = new AbortController();
     const writing = (async () => {
-      for (let i = 0; !end.signal.aborted; i++) await store.set(`other ${i % 7}`, i % 3 === 0 ? null : i);
+      for (let i = 0; !end.signal.aborted; i++)
+        await store.set(`other ${i % 7}`, i % 3 === 0 ? null : i);
     })();
     for (let i = 0; i < 60; i++) {
       const found: string[] = [];
@@ -264,7 +322,10 @@ describe("writing", () => {
   it("applies writes and commits in the order of the calls", async () => {
     const adapter = await file(pathToFileURL(newPath())).open();
     const absent = { key: "a", version: null };
-    const write = (key: string, value: number) => ({ key, record: new StoredRecord(value, null, version, null) });
+    const write = (key: string, value: number) => ({
+      key,
+      record: new StoredRecord(value, null, version, null),
+    });
     const results = await Promise.all([
       adapter.commit!([absent], [write("a", 1)], 1),
       adapter.commit!([absent], [write("a", 2)], 1),
@@ -273,7 +334,14 @@ describe("writing", () => {
       adapter.set("a", write("a", 4).record),
       adapter.clear!("b"),
     ]);
-    expect(results.map((result) => Object(result).ok)).toEqual([true, false, undefined, true, undefined, undefined]);
+    expect(results.map((result) => Object(result).ok)).toEqual([
+      true,
+      false,
+      undefined,
+      true,
+      undefined,
+      undefined,
+    ]);
     expect(await adapter.getMany!(["a", "bc"])).toEqual([write("a", 4).record, null]);
   });
 
@@ -281,8 +349,14 @@ describe("writing", () => {
     const path = newPath();
     writeFileSync(path, '{"theirs":1}');
     const store = storeAt(path);
-    const [refused] = await Promise.allSettled([store.commit([{ key: "theirs", version: null }], [{ key: "b", value: 1 }]), store.set("a", 1)]);
-    expect(refused).toMatchObject({ status: "rejected", reason: { code: "KV_FOREIGN", key: "theirs" } });
+    const [refused] = await Promise.allSettled([
+      store.commit([{ key: "theirs", version: null }], [{ key: "b", value: 1 }]),
+      store.set("a", 1),
+    ]);
+    expect(refused).toMatchObject({
+      status: "rejected",
+      reason: { code: "KV_FOREIGN", key: "theirs" },
+    });
     expect(await store.keys()).toEqual(["a"]);
   });
 
@@ -314,7 +388,11 @@ describe("writing", () => {
     const folder = place();
     mkdirSync(join(folder, "real"));
     symlinkSync("real", join(folder, "link"));
-    const stores = [`file://${folder}/real/data.json`, `file://${folder}/link/data.json`, `file://${folder}/real/../real/./data.json`].map((url) => kv(url as never));
+    const stores = [
+      `file://${folder}/real/data.json`,
+      `file://${folder}/link/data.json`,
+      `file://${folder}/real/../real/./data.json`,
+    ].map((url) => kv(url as never));
     await Promise.all(Array.from({ length: 99 }, (_, i) => stores[i % 3]!.set(`key ${i}`, i)));
     for (const store of stores) expect(await store.keys()).toHaveLength(99);
     await stores[0]!.set("last", 1);
@@ -328,8 +406,17 @@ describe("writing", () => {
     const text = textOf(path);
     const obstacle = join(path, "../.data.json.anykv-lock");
     writeFileSync(obstacle, "");
-    const results = await Promise.allSettled([store.set("a", 2), store.set("b", 2), store.del("a"), store.clear()]);
-    for (const result of results) expect(result).toMatchObject({ status: "rejected", reason: { code: "KV_CONNECTION", client: "FILE" } });
+    const results = await Promise.allSettled([
+      store.set("a", 2),
+      store.set("b", 2),
+      store.del("a"),
+      store.clear(),
+    ]);
+    for (const result of results)
+      expect(result).toMatchObject({
+        status: "rejected",
+        reason: { code: "KV_CONNECTION", client: "FILE" },
+      });
     expect(textOf(path)).toBe(text);
     expect(await store.all()).toEqual({ a: 1 });
     rmSync(obstacle);
@@ -359,7 +446,10 @@ describe("writing", () => {
     const path = newPath();
     const store = storeAt(path);
     const past = Date.now() - 1;
-    writeFileSync(path, `{"gone":{"kv":1,"version":"${version}","expires":${past},"value":"x"},"stays":{"kv":1,"version":"${version}","expires":null,"value":1}}`);
+    writeFileSync(
+      path,
+      `{"gone":{"kv":1,"version":"${version}","expires":${past},"value":"x"},"stays":{"kv":1,"version":"${version}","expires":null,"value":1}}`,
+    );
     expect(await store.prune()).toBe(1);
     expect(Object.keys(JSON.parse(textOf(path)))).toEqual(["stays"]);
   });
@@ -367,11 +457,17 @@ describe("writing", () => {
   it("sweeps expired records away with later writes", async () => {
     const path = newPath();
     const store = storeAt(path);
-    await store.setMany(Array.from({ length: 300 }, (_, i) => [`old ${i}`, i]), { expires: 0.05 });
+    await store.setMany(
+      Array.from({ length: 300 }, (_, i) => [`old ${i}`, i]),
+      { expires: 0.05 },
+    );
     await store.set("stays", 0);
     await eventually(() => store.keys()).toEqual(["stays"]);
-    for (let i = 0; i < 5; i++) await store.setMany(Array.from({ length: 130 }, (_, n) => [`new ${n}`, i]));
-    expect(Object.keys(JSON.parse(textOf(path))).filter((key) => key.startsWith("old"))).toEqual([]);
+    for (let i = 0; i < 5; i++)
+      await store.setMany(Array.from({ length: 130 }, (_, n) => [`new ${n}`, i]));
+    expect(Object.keys(JSON.parse(textOf(path))).filter((key) => key.startsWith("old"))).toEqual(
+      [],
+    );
   });
 
   it("takes many keys, and lists them in order", async () => {
@@ -379,21 +475,30 @@ describe("writing", () => {
     await store.setMany(Array.from({ length: 100_000 }, (_, i) => [`key ${i}`, i]));
     expect(await store.keys()).toHaveLength(100_000);
     await store.set("one more", 1);
-    expect((await store.list({ limit: 2, reverse: true })).entries.map(({ key }) => key)).toEqual(["one more", "key 99999"]);
+    expect((await store.list({ limit: 2, reverse: true })).entries.map(({ key }) => key)).toEqual([
+      "one more",
+      "key 99999",
+    ]);
   });
 });
 
 describe("other processes", () => {
   it("lose nothing: two of them set 500 keys each", async () => {
     const folder = place();
-    await Promise.all([run("fill", "FILE", folder, "left "), run("fill", "FILE", folder, "right ")]);
+    await Promise.all([
+      run("fill", "FILE", folder, "left "),
+      run("fill", "FILE", folder, "right "),
+    ]);
     expect(await storeAt(join(folder, "data.json")).keys()).toHaveLength(1000);
     expect(tree(folder)).toEqual(["data.json"]);
   });
 
   it("count to 1000 together: 500 commits each", async () => {
     const folder = place();
-    await Promise.all([run("increment", "FILE", folder, "500"), run("increment", "FILE", folder, "500")]);
+    await Promise.all([
+      run("increment", "FILE", folder, "500"),
+      run("increment", "FILE", folder, "500"),
+    ]);
     expect(await storeAt(join(folder, "data.json")).get("count")).toBe(1000);
   });
 
@@ -407,20 +512,31 @@ describe("other processes", () => {
     const text = textOf(path);
     chmodSync(path, fileMode);
     chmodSync(folder, folderMode);
-    expect(JSON.parse(await run("powerless", "FILE", folder))).toEqual([1, ["a"], "KV_CONNECTION EACCES"]);
+    expect(JSON.parse(await run("powerless", "FILE", folder))).toEqual([
+      1,
+      ["a"],
+      "KV_CONNECTION EACCES",
+    ]);
     chmodSync(folder, 0o755);
     expect(textOf(path)).toBe(text);
     expect(tree(folder)).toEqual(["data.json"]);
   });
 
-  it.skipIf(process.platform === "win32")("are told when there is no space, and nothing is changed", async () => {
-    const folder = place();
-    await storeAt(join(folder, "data.json")).set("a", 1);
-    const text = textOf(join(folder, "data.json"));
-    chmodSync(folder, 0o777);
-    chmodSync(join(folder, "data.json"), 0o666);
-    expect(JSON.parse(await runLimited("powerless", "FILE", folder))).toEqual([1, ["a"], "KV_QUOTA EFBIG"]);
-    expect(textOf(join(folder, "data.json"))).toBe(text);
-    expect(tree(folder)).toEqual(["data.json"]);
-  });
+  it.skipIf(process.platform === "win32")(
+    "are told when there is no space, and nothing is changed",
+    async () => {
+      const folder = place();
+      await storeAt(join(folder, "data.json")).set("a", 1);
+      const text = textOf(join(folder, "data.json"));
+      chmodSync(folder, 0o777);
+      chmodSync(join(folder, "data.json"), 0o666);
+      expect(JSON.parse(await runLimited("powerless", "FILE", folder))).toEqual([
+        1,
+        ["a"],
+        "KV_QUOTA EFBIG",
+      ]);
+      expect(textOf(join(folder, "data.json"))).toBe(text);
+      expect(tree(folder)).toEqual(["data.json"]);
+    },
+  );
 });

@@ -20,7 +20,10 @@ describe("FORAGE", () => {
     const add = async (i: number): Promise<void> => {
       for (;;) {
         const found = await stores[i % 2]!.entry<number>("n");
-        const result = await stores[i % 2]!.commit([{ key: "n", version: found?.version ?? null }], [{ key: "n", value: (found?.value ?? 0) + 1 }]);
+        const result = await stores[i % 2]!.commit(
+          [{ key: "n", version: found?.version ?? null }],
+          [{ key: "n", value: (found?.value ?? 0) + 1 }],
+        );
         if (result.ok) return;
       }
     };
@@ -60,12 +63,23 @@ describe("FORAGE", () => {
     const found = (await store.get<typeof value>("a"))!;
     found.list.push(3);
     expect(await store.get("a")).toEqual({ list: [1] });
-    expect(await store.commit([], [{ key: "b", value: 1 }, { key: "c", value: 1 }])).toMatchObject({ ok: true });
+    expect(
+      await store.commit(
+        [],
+        [
+          { key: "b", value: 1 },
+          { key: "c", value: 1 },
+        ],
+      ),
+    ).toMatchObject({ ok: true });
     expect([...items.keys()]).toEqual(["a", "b", "c"]);
   });
 
   it("tells when its storage cannot be reached", async () => {
     const instance = localforage.createInstance({ name: "none", driver: "no such driver" });
-    await expect(kv(instance).set("a", 1)).rejects.toMatchObject({ code: "KV_CONNECTION", client: "FORAGE" });
+    await expect(kv(instance).set("a", 1)).rejects.toMatchObject({
+      code: "KV_CONNECTION",
+      client: "FORAGE",
+    });
   });
 });

@@ -41,7 +41,9 @@ describe("INDEXEDDB over a polyfill", () => {
     forceCloseDatabase(connections[2] as never);
     const { version } = (await store.entry("a"))!;
     forceCloseDatabase(connections[3] as never);
-    expect(await store.commit([{ key: "a", version }], [{ key: "a", value: 3 }])).toMatchObject({ ok: true });
+    expect(await store.commit([{ key: "a", version }], [{ key: "a", value: 3 }])).toMatchObject({
+      ok: true,
+    });
     expect(await store.get("a")).toBe(3);
     expect(connections.length).toBe(5);
   });
@@ -59,7 +61,10 @@ describe("INDEXEDDB over a polyfill", () => {
       request.addEventListener("success", () => request.result.close());
       return request;
     };
-    await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CONNECTION", cause: { name: "InvalidStateError" } });
+    await expect(store.get("a")).rejects.toMatchObject({
+      code: "KV_CONNECTION",
+      cause: { name: "InvalidStateError" },
+    });
     expect(opened).toBe(1);
     factory.open = open;
     expect(await store.get("a")).toBe(1);
@@ -70,7 +75,10 @@ describe("INDEXEDDB over a polyfill", () => {
     const other = await requested(factory.open("anykv", 3));
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const store = kv(factory);
-    const refused = expect(store.set("a", 1)).rejects.toMatchObject({ code: "KV_CONNECTION", message: expect.stringContaining("close the other tabs") });
+    const refused = expect(store.set("a", 1)).rejects.toMatchObject({
+      code: "KV_CONNECTION",
+      message: expect.stringContaining("close the other tabs"),
+    });
     // Its own patience, and the store's.
     await vi.waitFor(() => expect(vi.getTimerCount()).toBe(2), { interval: 1, timeout: 60_000 });
     await vi.advanceTimersByTimeAsync(4_000);
@@ -80,9 +88,14 @@ describe("INDEXEDDB over a polyfill", () => {
     expect(vi.getTimerCount()).toBe(0);
     const opened = connections.length;
     other.close();
-    await vi.waitFor(() => expect(connections.length).toBe(opened + 1), { interval: 1, timeout: 60_000 });
+    await vi.waitFor(() => expect(connections.length).toBe(opened + 1), {
+      interval: 1,
+      timeout: 60_000,
+    });
     // What was opened too late is not kept.
-    expect(() => connections.at(-1)!.transaction("kv")).toThrow(expect.objectContaining({ name: "InvalidStateError" }));
+    expect(() => connections.at(-1)!.transaction("kv")).toThrow(
+      expect.objectContaining({ name: "InvalidStateError" }),
+    );
     await store.set("a", 1);
     expect(await store.get("a")).toBe(1);
     expect(vi.getTimerCount()).toBe(0);
@@ -94,7 +107,10 @@ describe("INDEXEDDB over a polyfill", () => {
     const { open } = factory;
     let between = 0;
     factory.open = (name, version) => {
-      if (version !== undefined && between++ === 0) open(name, 9).addEventListener("success", (event) => (event.target as IDBOpenDBRequest).result.close());
+      if (version !== undefined && between++ === 0)
+        open(name, 9).addEventListener("success", (event) =>
+          (event.target as IDBOpenDBRequest).result.close(),
+        );
       return open(name, version);
     };
     await kv(factory).set("a", 1);
@@ -108,7 +124,10 @@ describe("INDEXEDDB over a polyfill", () => {
     let cuts = 0;
     factory.open = (...args) => {
       const request = open(...args);
-      request.addEventListener("upgradeneeded", () => void (cuts++ < 3 && request.transaction!.abort()));
+      request.addEventListener(
+        "upgradeneeded",
+        () => void (cuts++ < 3 && request.transaction!.abort()),
+      );
       return request;
     };
     await kv(factory).set("a", 1);
@@ -122,7 +141,9 @@ describe("INDEXEDDB over a polyfill", () => {
     await requested(request);
     await expect(kv(factory).get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
     await new Promise((resolve) => setTimeout(resolve));
-    expect(() => connections.at(-1)!.transaction("kv")).toThrow(expect.objectContaining({ name: "InvalidStateError" }));
+    expect(() => connections.at(-1)!.transaction("kv")).toThrow(
+      expect.objectContaining({ name: "InvalidStateError" }),
+    );
   });
 
   it("writes nothing of a commit when the browser refuses a later value at once", async () => {
@@ -130,20 +151,37 @@ describe("INDEXEDDB over a polyfill", () => {
     await store.set("a", "old");
     const { put } = IDBObjectStore.prototype;
     // As browsers do with values that they cannot serialize.
-    vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(function (this: IDBObjectStore, item, key) {
+    vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(function (
+      this: IDBObjectStore,
+      item,
+      key,
+    ) {
       if (key === "a") throw new DOMException("The serialized value is too large", "UnknownError");
       return put.call(this, item, key);
     });
-    await expect(store.commit([], [{ key: "b", value: 1 }, { key: "a", value: "new" }])).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
+    await expect(
+      store.commit(
+        [],
+        [
+          { key: "b", value: 1 },
+          { key: "a", value: "new" },
+        ],
+      ),
+    ).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
     vi.restoreAllMocks();
     expect(await store.entries()).toEqual([["a", "old"]]);
   });
 
   it("names what is missing where there is no IndexedDB", async () => {
     vi.stubGlobal("indexedDB", undefined);
-    await expect(kv("indexeddb://a").get("x")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "INDEXEDDB" });
+    await expect(kv("indexeddb://a").get("x")).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+      client: "INDEXEDDB",
+    });
     vi.stubGlobal("IDBKeyRange", undefined);
-    await expect(kv(new FakeFactory()).get("x")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
+    await expect(kv(new FakeFactory()).get("x")).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+    });
   });
 
   it("has one listener on its connection", async () => {

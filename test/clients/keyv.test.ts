@@ -14,7 +14,10 @@ import { redisServer } from "../helpers/redis-server.ts";
 import { PATIENT } from "../helpers/patient.ts";
 
 /** One of each version. */
-const keyvs = (options: object): KeyvLike[] => [new Keyv(options as never), new Keyv5(options as never)];
+const keyvs = (options: object): KeyvLike[] => [
+  new Keyv(options as never),
+  new Keyv5(options as never),
+];
 
 const sortedKeys = (map: Map<string, unknown>): string[] => [...map.keys()].sort();
 
@@ -23,14 +26,20 @@ describe("KEYV", () => {
     const six = new Map<string, { value: string; expires?: number }>();
     const five = new Map<string, string>();
     const at = Date.now() + 3_600_000;
-    for (const client of [new Keyv({ store: six, namespace: "app" }), new Keyv5({ store: five, namespace: "app" })]) {
+    for (const client of [
+      new Keyv({ store: six, namespace: "app" }),
+      new Keyv5({ store: five, namespace: "app" }),
+    ]) {
       await kv(client).set("user:1", { a: 1 }, { expires: new Date(at) });
       await kv(client).set("a::b", 1);
     }
     const text = /^\{"kv":1,"version":"[0-9a-f]{20}","expires":\d+,"value":\{"a":1\}\}$/;
     expect(sortedKeys(six)).toEqual(["app::a:~:b", "app::user:1"]);
     expect(sortedKeys(five)).toEqual(["app::a:~:b", "app::user:1"]);
-    const items = [six.get("app::user:1")!, JSON.parse(five.get("app::user:1")!) as { value: string; expires: number }];
+    const items = [
+      six.get("app::user:1")!,
+      JSON.parse(five.get("app::user:1")!) as { value: string; expires: number },
+    ];
     // Keyv has the deadline as well, a minute later.
     for (const { expires } of items) expect(Math.abs(expires! - at - 60_000)).toBeLessThan(5);
     expect((JSON.parse(items[0]!.value) as { value: string }).value).toMatch(text);
@@ -58,8 +67,29 @@ describe("KEYV", () => {
     for (const version of [0, 1]) {
       const map = new Map();
       const namespaces = [undefined, "a", "a:", "a::", "a:b", "a::b", ":", "b"];
-      const stores = namespaces.map((namespace) => kv((keyvs({ store: map, namespace })[version]) as never));
-      const keys = ["x", ":x", "::x", "a:x", "a::x", "b:x", "b::x", ":b::x", "a:~:x", "~:x", "~~:x", "a:~~:x", "~", ":", "::", "a:b::x", "x:", "x::"];
+      const stores = namespaces.map((namespace) =>
+        kv(keyvs({ store: map, namespace })[version] as never),
+      );
+      const keys = [
+        "x",
+        ":x",
+        "::x",
+        "a:x",
+        "a::x",
+        "b:x",
+        "b::x",
+        ":b::x",
+        "a:~:x",
+        "~:x",
+        "~~:x",
+        "a:~~:x",
+        "~",
+        ":",
+        "::",
+        "a:b::x",
+        "x:",
+        "x::",
+      ];
       for (const [i, store] of stores.entries()) await store.setMany(keys.map((key) => [key, i]));
       expect(map.size).toBe(namespaces.length * keys.length);
       for (const [i, store] of stores.entries()) {
@@ -80,7 +110,8 @@ describe("KEYV", () => {
       await store.set("mine", 1);
       expect(await store.keys()).toEqual(["mine"]);
       // Keyv 5 keeps it under a key that is none of ours.
-      if (client.encode !== undefined) await expect(store.get("theirs")).rejects.toMatchObject({ code: "KV_FOREIGN" });
+      if (client.encode !== undefined)
+        await expect(store.get("theirs")).rejects.toMatchObject({ code: "KV_FOREIGN" });
       await store.clear();
       expect(await client.get("theirs")).toEqual({ a: 1 });
     }
@@ -97,7 +128,9 @@ describe("KEYV", () => {
       decrypt(text: string) {
         const bytes = Buffer.from(text, "base64");
         const decipher = createDecipheriv("aes-256-ctr", secret, bytes.subarray(0, 16));
-        return Buffer.concat([decipher.update(bytes.subarray(16)), decipher.final()]).toString("utf8");
+        return Buffer.concat([decipher.update(bytes.subarray(16)), decipher.final()]).toString(
+          "utf8",
+        );
       },
     };
     const compression = {
@@ -118,9 +151,16 @@ describe("KEYV", () => {
       const store = kv(keyv(client));
       const value = { secret: ":base64:x", __proto: [1n].length, text: "é🎉" };
       await store.set("a", value, { expires: "1h" });
-      await store.setMany([["b", 1], ["c", 2]]);
+      await store.setMany([
+        ["b", 1],
+        ["c", 2],
+      ]);
       expect(await store.get("a")).toEqual(value);
-      expect((await store.entries()).sort()).toEqual([["a", value], ["b", 1], ["c", 2]]);
+      expect((await store.entries()).sort()).toEqual([
+        ["a", value],
+        ["b", 1],
+        ["c", 2],
+      ]);
       if (client === clients[0]) expect(JSON.stringify([...map])).not.toContain("secret");
     }
   });
@@ -138,7 +178,10 @@ describe("KEYV", () => {
       expect(store.supports).toMatchObject({ iterate: false, persistent: true });
       await store.set("a", 1);
       expect(await store.get("a")).toBe(1);
-      await expect(store.keys()).rejects.toMatchObject({ code: "KV_NOT_SUPPORTED", client: "KEYV" });
+      await expect(store.keys()).rejects.toMatchObject({
+        code: "KV_NOT_SUPPORTED",
+        client: "KEYV",
+      });
       await expect(store.clear()).rejects.toMatchObject({ code: "KV_NOT_SUPPORTED" });
     }
     expect(kv(new Keyv()).supports).toMatchObject({ iterate: true, persistent: false });
@@ -165,8 +208,16 @@ describe("KEYV", () => {
       opts: { dialect: "redis", url: "" },
     };
     const quiet = (answer: unknown) => (fails ? answer : undefined);
-    const refusing = { ...throwing, get: async (key: string) => map.get(key), set: async (key: string, value: unknown) => quiet(false) ?? void map.set(key, value), delete: async (key: string) => map.delete(key) };
-    for (const [store, isThrowing] of [[throwing, true], [refusing, false]] as const) {
+    const refusing = {
+      ...throwing,
+      get: async (key: string) => map.get(key),
+      set: async (key: string, value: unknown) => quiet(false) ?? void map.set(key, value),
+      delete: async (key: string) => map.delete(key),
+    };
+    for (const [store, isThrowing] of [
+      [throwing, true],
+      [refusing, false],
+    ] as const) {
       for (const client of keyvs({ store })) {
         fails = false;
         map.clear();
@@ -175,9 +226,22 @@ describe("KEYV", () => {
         fails = true;
         const error = { code: "KV_CONNECTION", client: "KEYV" };
         await expect(under.set("a", 2)).rejects.toMatchObject(error);
-        await expect(under.setMany([["a", 2], ["b", 2]])).rejects.toMatchObject(error);
+        await expect(
+          under.setMany([
+            ["a", 2],
+            ["b", 2],
+          ]),
+        ).rejects.toMatchObject(error);
         if (isThrowing) {
-          for (const work of [under.get("a"), under.get("none"), under.has("a"), under.getMany(["a", "b"]), under.del("a"), under.delMany(["a", "b"]), under.keys()]) {
+          for (const work of [
+            under.get("a"),
+            under.get("none"),
+            under.has("a"),
+            under.getMany(["a", "b"]),
+            under.del("a"),
+            under.delMany(["a", "b"]),
+            under.keys(),
+          ]) {
             await expect(work).rejects.toMatchObject({ ...error, cause: failure });
             await expect(work).rejects.not.toThrow(/secret/);
           }
@@ -205,9 +269,21 @@ describe("KEYV", () => {
       clear: async () => undefined,
     };
     const under = kv(new Keyv({ store }));
-    await under.setMany([["a", 1], ["b", 2]]);
+    await under.setMany([
+      ["a", 1],
+      ["b", 2],
+    ]);
     fails = true;
-    await expect(under.commit([], [{ key: "a", value: 9 }, { key: "b", value: 9 }, { key: "c", value: 9 }])).rejects.toMatchObject({ code: "KV_CONNECTION" });
+    await expect(
+      under.commit(
+        [],
+        [
+          { key: "a", value: 9 },
+          { key: "b", value: 9 },
+          { key: "c", value: 9 },
+        ],
+      ),
+    ).rejects.toMatchObject({ code: "KV_CONNECTION" });
     expect(await under.getMany(["a", "b", "c"])).toEqual([1, 2, null]);
   });
 
@@ -230,9 +306,23 @@ describe("KEYV", () => {
   });
 
   it("refuses what is no Keyv, or too old a one", async () => {
-    expect(() => keyv(new Map() as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
-    const old = { store: new Map(), opts: {}, get() {}, set() {}, delete() {}, clear() {}, disconnect() {}, on() {} };
-    await expect(kv(keyv(old as never)).get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "KEYV" });
+    expect(() => keyv(new Map() as never)).toThrow(
+      expect.objectContaining({ code: "KV_INVALID_CLIENT" }),
+    );
+    const old = {
+      store: new Map(),
+      opts: {},
+      get() {},
+      set() {},
+      delete() {},
+      clear() {},
+      disconnect() {},
+      on() {},
+    };
+    await expect(kv(keyv(old as never)).get("a")).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+      client: "KEYV",
+    });
   });
 });
 
@@ -252,7 +342,10 @@ describe("KEYV on Redis", () => {
   certify("KEYV 6 on Redis", {
     open: async () => {
       await raw.flushall();
-      return kv((client = new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" })), PATIENT);
+      return kv(
+        (client = new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" })),
+        PATIENT,
+      );
     },
     reopen: () => kv(new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" }), PATIENT),
     foreign: {
@@ -262,27 +355,48 @@ describe("KEYV on Redis", () => {
     runs: 10,
   });
 
-  const timed = conformance({ clock: "real", open: async () => {
-    await raw.flushall();
-    return kv(new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" }), PATIENT);
-  } });
-  for (const { name, run } of timed.filter((test) => /^E|expire|deadline|touch/.test(test.name))) it(`conforms by the real clock: ${name}`, run);
+  const timed = conformance({
+    clock: "real",
+    open: async () => {
+      await raw.flushall();
+      return kv(new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" }), PATIENT);
+    },
+  });
+  for (const { name, run } of timed.filter((test) => /^E|expire|deadline|touch/.test(test.name)))
+    it(`conforms by the real clock: ${name}`, run);
 
   it("gives Redis the deadline, and leaves other namespaces and other keys alone", async () => {
     await raw.flushall();
-    await raw.mset("canary", "1", "app:canary", "2", "other::canary", "3", "app::canary", "no text of Keyv's");
-    for (const keyvOnRedis of [new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" }), new Keyv5({ store: new KeyvRedis(redis.url) as never, namespace: "app" })]) {
+    await raw.mset(
+      "canary",
+      "1",
+      "app:canary",
+      "2",
+      "other::canary",
+      "3",
+      "app::canary",
+      "no text of Keyv's",
+    );
+    for (const keyvOnRedis of [
+      new Keyv({ store: new KeyvRedis(redis.url), namespace: "app" }),
+      new Keyv5({ store: new KeyvRedis(redis.url) as never, namespace: "app" }),
+    ]) {
       const store = kv(keyvOnRedis as KeyvLike & Keyv);
       await store.set("a", 1, { expires: "1h" });
       await store.set("b", 1);
-      const [a, b] = ((await raw.keys("app::*[ab]")).sort()) as [string, string];
+      const [a, b] = (await raw.keys("app::*[ab]")).sort() as [string, string];
       const left = await raw.pttl(a);
       expect(left).toBeGreaterThan(3_600_000);
       expect(left).toBeLessThanOrEqual(3_660_000);
       expect(await raw.pttl(b)).toBe(-1);
       expect((await store.keys()).sort()).toEqual(["a", "b"]);
       await store.clear();
-      expect((await raw.keys("*")).sort()).toEqual(["app::canary", "app:canary", "canary", "other::canary"]);
+      expect((await raw.keys("*")).sort()).toEqual([
+        "app::canary",
+        "app:canary",
+        "canary",
+        "other::canary",
+      ]);
       await store.close();
     }
   });
@@ -290,15 +404,43 @@ describe("KEYV on Redis", () => {
   it("tells of an outage, survives it, and works again", async () => {
     const server = await redisServer();
     await server.start();
-    const store = kv(new Keyv({ store: new KeyvRedis({ url: server.url, socket: { reconnectStrategy: 20 }, disableOfflineQueue: true }), namespace: "app" }), PATIENT);
+    const store = kv(
+      new Keyv({
+        store: new KeyvRedis({
+          url: server.url,
+          socket: { reconnectStrategy: 20 },
+          disableOfflineQueue: true,
+        }),
+        namespace: "app",
+      }),
+      PATIENT,
+    );
     await store.set("a", 1);
     expect(await store.getMany(["a", "none"])).toEqual([1, null]);
     await server.kill();
-    for (const work of [() => store.get("a"), () => store.get("none"), () => store.set("a", 2), () => store.has("a"), () => store.getMany(["a", "b"]), () => store.setMany([["a", 1], ["b", 2]]), () => store.del("a"), () => store.keys()]) {
+    for (const work of [
+      () => store.get("a"),
+      () => store.get("none"),
+      () => store.set("a", 2),
+      () => store.has("a"),
+      () => store.getMany(["a", "b"]),
+      () =>
+        store.setMany([
+          ["a", 1],
+          ["b", 2],
+        ]),
+      () => store.del("a"),
+      () => store.keys(),
+    ]) {
       await expect(work()).rejects.toMatchObject({ code: "KV_CONNECTION", client: "KEYV" });
     }
     await server.start();
-    await until("it works again", () => store.set("a", 3).then(() => true, () => false));
+    await until("it works again", () =>
+      store.set("a", 3).then(
+        () => true,
+        () => false,
+      ),
+    );
     expect(await store.entries()).toEqual([["a", 3]]);
     await store.close();
     await server.remove();

@@ -6,7 +6,8 @@ import { temporaryFolder } from "../helpers/folders.ts";
 import { PATIENT } from "../helpers/patient.ts";
 
 let folder = temporaryFolder();
-const open = (): Level<string, unknown> => new Level(`${folder.path}/db`, { valueEncoding: "json" });
+const open = (): Level<string, unknown> =>
+  new Level(`${folder.path}/db`, { valueEncoding: "json" });
 let db: Level<string, unknown>;
 
 certify("LEVEL", {
@@ -24,5 +25,10 @@ certify("LEVEL", {
   runs: 40,
 });
 
-certify("LEVEL in memory", { open: () => kv(new MemoryLevel({ keyEncoding: "buffer", valueEncoding: "buffer" })) });
-certify("LEVEL as a sublevel", { open: () => kv(new MemoryLevel().sublevel("!odd~name!", { valueEncoding: "json" })), runs: 20 });
+certify("LEVEL in memory", {
+  open: () => kv(new MemoryLevel({ keyEncoding: "buffer", valueEncoding: "buffer" })),
+});
+certify("LEVEL as a sublevel", {
+  open: () => kv(new MemoryLevel().sublevel("!odd~name!", { valueEncoding: "json" })),
+  runs: 20,
+});

@@ -43,7 +43,11 @@ describe("encodings", () => {
     const db = onDisk();
     const store = kv(db);
     await store.set("key", { b: 1 }, { expires: new Date(253_402_300_799_999) });
-    expect(await db.get("key")).toMatchObject({ kv: 1, expires: 253_402_300_799_999, value: { b: 1 } });
+    expect(await db.get("key")).toMatchObject({
+      kv: 1,
+      expires: 253_402_300_799_999,
+      value: { b: 1 },
+    });
     await store.close();
   });
 });
@@ -52,20 +56,41 @@ describe("reading a range", () => {
   it("reads no more than what is asked for", async () => {
     const seen = watched();
     const store = kv(seen.db);
-    await store.setMany(Array.from({ length: 3000 }, (_, i) => [`k${String(i).padStart(4, "0")}`, i]));
+    await store.setMany(
+      Array.from({ length: 3000 }, (_, i) => [`k${String(i).padStart(4, "0")}`, i]),
+    );
     seen.read = 0;
     seen.ranges = [];
     expect((await store.prefix("k12").keys()).length).toBe(100);
-    expect(await store.prefix("k299").entries()).toEqual(Array.from({ length: 10 }, (_, i) => [String(i), 2990 + i]));
+    expect(await store.prefix("k299").entries()).toEqual(
+      Array.from({ length: 10 }, (_, i) => [String(i), 2990 + i]),
+    );
     expect((await store.list({ limit: 10, prefix: "k1" })).entries.length).toBe(10);
-    expect((await store.list({ limit: 10, prefix: "k1", reverse: true })).entries.map(({ key }) => key)[0]).toBe("k1999");
+    expect(
+      (await store.list({ limit: 10, prefix: "k1", reverse: true })).entries.map(
+        ({ key }) => key,
+      )[0],
+    ).toBe("k1999");
     expect(seen.read).toBe(100 + 10 + 11 + 11);
     expect(seen.ranges[0]).toMatchObject({ gte: "k12", lt: "k13" });
   });
 
   it("finds the end of any prefix, in both directions", async () => {
-    const parts = ["", "a", "\0", "é", "\ud7ff", "\ue000", "\uffff", "\u{10000}", "\u{10ffff}", "\u{10ffff}\u{10ffff}"];
-    const keys = [...new Set(parts.flatMap((a) => parts.map((b) => a + b)))].filter((key) => key !== "");
+    const parts = [
+      "",
+      "a",
+      "\0",
+      "é",
+      "\ud7ff",
+      "\ue000",
+      "\uffff",
+      "\u{10000}",
+      "\u{10ffff}",
+      "\u{10ffff}\u{10ffff}",
+    ];
+    const keys = [...new Set(parts.flatMap((a) => parts.map((b) => a + b)))].filter(
+      (key) => key !== "",
+    );
     const store = kv(onDisk());
     await store.setMany(keys.map((key) => [key, key]));
     const ordered = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -73,7 +98,9 @@ describe("reading a range", () => {
     for (const prefix of keys) {
       const found = (await store.list({ prefix, limit: 1000 })).entries.map(({ key }) => key);
       expect(found).toEqual(ordered.filter((key) => key.startsWith(prefix)));
-      const back = (await store.list({ prefix, limit: 1000, reverse: true })).entries.map(({ key }) => key);
+      const back = (await store.list({ prefix, limit: 1000, reverse: true })).entries.map(
+        ({ key }) => key,
+      );
       expect(back).toEqual(found.toReversed());
     }
     await store.close();
@@ -84,7 +111,13 @@ describe("reading a range", () => {
     const store = kv(db);
     for (let i = 0; i < 30; i++) await store.set(`k${i}`, "x".repeat(200_000));
     const adapter = await level(db).open();
-    const page = await adapter.page!({ prefix: "", after: null, limit: 500, reverse: false, values: true });
+    const page = await adapter.page!({
+      prefix: "",
+      after: null,
+      limit: 500,
+      reverse: false,
+      values: true,
+    });
     expect(page.entries.length).toBeLessThan(15);
     expect(page.next).toBe(page.entries.at(-1)![0]);
     expect((await store.values()).length).toBe(30);
@@ -94,8 +127,14 @@ describe("reading a range", () => {
   it("gets past keys of others that are not UTF-8, and lists its own among them", async () => {
     const db = new MemoryLevel<Buffer, string>({ keyEncoding: "buffer" });
     const store = kv(db);
-    for (let i = 0; i < 2000; i++) await db.put(Buffer.from([0xf5 + (i % 8), i >> 8, i & 255]), "theirs");
-    await store.setMany([["a", 1], ["\ufffd", 2], ["\u{10ffff}", 3], ["\ufffd\ufffdz", 4]]);
+    for (let i = 0; i < 2000; i++)
+      await db.put(Buffer.from([0xf5 + (i % 8), i >> 8, i & 255]), "theirs");
+    await store.setMany([
+      ["a", 1],
+      ["\ufffd", 2],
+      ["\u{10ffff}", 3],
+      ["\ufffd\ufffdz", 4],
+    ]);
     expect(await store.keys()).toEqual(["a", "\ufffd", "\ufffd\ufffdz", "\u{10ffff}"]);
     await store.clear();
     expect((await db.keys().all()).length).toBe(2000);
@@ -114,8 +153,14 @@ describe("items of others", () => {
     await store.clear();
     expect(await theirs.get("a")).toEqual({ anything: 1 });
     expect(await db.get("raw")).toMatchObject({ version: "x" });
-    await expect(store.get("raw")).rejects.toMatchObject({ code: "KV_FOREIGN", client: "LEVEL", key: "raw" });
-    await expect(store.commit([{ key: "raw", version: null }], [])).rejects.toMatchObject({ code: "KV_FOREIGN" });
+    await expect(store.get("raw")).rejects.toMatchObject({
+      code: "KV_FOREIGN",
+      client: "LEVEL",
+      key: "raw",
+    });
+    await expect(store.commit([{ key: "raw", version: null }], [])).rejects.toMatchObject({
+      code: "KV_FOREIGN",
+    });
     expect(await store.has("raw")).toBe(false);
     await store.set("raw", 2);
     expect(await store.get("raw")).toBe(2);
@@ -147,9 +192,12 @@ describe("items of others", () => {
 });
 
 async function increment(store: Store, times: number): Promise<void> {
-  for (let done = 0; done < times; ) {
+  for (let done = 0; done < times;) {
     const entry = await store.entry<number>("count");
-    const { ok } = await store.commit([{ key: "count", version: entry?.version ?? null }], [{ key: "count", value: (entry?.value ?? 0) + 1 }]);
+    const { ok } = await store.commit(
+      [{ key: "count", version: entry?.version ?? null }],
+      [{ key: "count", value: (entry?.value ?? 0) + 1 }],
+    );
     if (ok) done++;
   }
 }
@@ -158,14 +206,20 @@ describe("commit", () => {
   it("loses no increment among stores over one sublevel, however they came to it", async () => {
     const db = onDisk();
     const whole = kv(db).prefix("!part!!inner!") as Store;
-    const stores = [kv(db.sublevel("part").sublevel("inner")), kv(db.sublevel("part").sublevel("inner")), kv(db.sublevel(["part", "inner"])), whole];
+    const stores = [
+      kv(db.sublevel("part").sublevel("inner")),
+      kv(db.sublevel("part").sublevel("inner")),
+      kv(db.sublevel(["part", "inner"])),
+      whole,
+    ];
     await Promise.all(stores.map((store) => increment(store, 50)));
     expect(await whole.get("count")).toBe(200);
     await db.close();
   });
 
   // On the adapter, where the order of the calls is the order of the operations.
-  const record = (value: string): StoredRecord => new StoredRecord(value, null, formatVersion(timedStamp()), null);
+  const record = (value: string): StoredRecord =>
+    new StoredRecord(value, null, formatVersion(timedStamp()), null);
 
   it("is not passed by a plain set or del that was called before it", async () => {
     const db = onDisk();
@@ -175,7 +229,11 @@ describe("commit", () => {
       const first = record("first");
       await one.set(key, first);
       const plain = i % 2 === 0 ? other.set(key, record("plain")) : other.del(key);
-      const committed = await one.commit!([{ key, version: first.version as string }], [{ key, record: record("committed") }], 0);
+      const committed = await one.commit!(
+        [{ key, version: first.version as string }],
+        [{ key, record: record("committed") }],
+        0,
+      );
       await plain;
       expect(committed).toEqual({ ok: false, failed: [key] });
       expect((await one.get(key))?.value).toBe(i % 2 === 0 ? "plain" : undefined);
@@ -189,11 +247,19 @@ describe("commit", () => {
     const plain = [
       (key: string) => other.set(key, record("plain")),
       (key: string) => other.del(key),
-      (key: string) => other.setMany!([{ key: "beside", record: record("plain") }, { key, record: record("plain") }]),
+      (key: string) =>
+        other.setMany!([
+          { key: "beside", record: record("plain") },
+          { key, record: record("plain") },
+        ]),
     ];
     for (let i = 0; i < 99; i++) {
       const key = `key${i}`;
-      const committed = one.commit!([{ key, version: null }], [{ key, record: record("committed") }], 0);
+      const committed = one.commit!(
+        [{ key, version: null }],
+        [{ key, record: record("committed") }],
+        0,
+      );
       if (i % 2 === 0) await Promise.resolve();
       await plain[i % 3]!(key);
       expect((await committed).ok).toBe(true);
@@ -218,7 +284,9 @@ describe("connection", () => {
     const path = `${place()}/db`;
     const db = new Level(path);
     await db.open();
-    const error: KvError = await kv(new Level(path)).get("a").catch((error: KvError) => error) as KvError;
+    const error: KvError = (await kv(new Level(path))
+      .get("a")
+      .catch((error: KvError) => error)) as KvError;
     expect(error).toMatchObject({ code: "KV_CONNECTION", client: "LEVEL" });
     expect((error.cause as Error).cause).toMatchObject({ code: "LEVEL_LOCKED" });
     await db.close();
@@ -230,7 +298,13 @@ describe("connection", () => {
     const store = kv(db);
     await store.set("a", 1);
     await db.close();
-    for (const task of [() => store.get("a"), () => store.set("a", 1), () => store.del("a"), () => store.keys(), () => kv(db).get("a")]) {
+    for (const task of [
+      () => store.get("a"),
+      () => store.set("a", 1),
+      () => store.del("a"),
+      () => store.keys(),
+      () => kv(db).get("a"),
+    ]) {
       await expect(task()).rejects.toMatchObject({ code: "KV_CONNECTION", client: "LEVEL" });
     }
     expect(db.status).toBe("closed");
@@ -241,7 +315,13 @@ describe("connection", () => {
     const store = kv(new Level(path));
     await store.set("a", 0);
     const writes = Array.from({ length: 50 }, (_, i) => store.set("a", i));
-    const commit = store.commit([], [{ key: "b", value: "b" }, { key: "a", value: "last" }]);
+    const commit = store.commit(
+      [],
+      [
+        { key: "b", value: "b" },
+        { key: "a", value: "last" },
+      ],
+    );
     // The writes have reached the adapter; they wait there, each for the one before.
     await turn();
     await store.close();
@@ -255,7 +335,11 @@ describe("connection", () => {
     class OldLevel extends MemoryLevel<string, string> {
       override async get(key: string, options?: object): Promise<never> {
         const found = await super.get(key, options as never);
-        if (found === undefined) throw Object.assign(new Error(`Entry not found: ${key}`), { code: "LEVEL_NOT_FOUND", notFound: true });
+        if (found === undefined)
+          throw Object.assign(new Error(`Entry not found: ${key}`), {
+            code: "LEVEL_NOT_FOUND",
+            notFound: true,
+          });
         return found as never;
       }
     }
@@ -268,12 +352,17 @@ describe("connection", () => {
 
   it("refuses an order in which prefixes have no range", async () => {
     const store = kv(new MemoryLevel({ storeEncoding: "utf8" }));
-    await expect(store.set("a", 1)).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "LEVEL" });
+    await expect(store.set("a", 1)).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+      client: "LEVEL",
+    });
     await expect(kv(new MemoryLevel({ storeEncoding: "view" })).set("a", 1)).resolves.toBe("a");
   });
 
   it("refuses what is no Level database", () => {
-    expect(() => level({} as LevelClient)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
+    expect(() => level({} as LevelClient)).toThrow(
+      expect.objectContaining({ code: "KV_INVALID_CLIENT" }),
+    );
   });
 });
 
@@ -281,7 +370,10 @@ it("does not look for each check of a commit among all the others", async () => 
   const store = kv(new MemoryLevel());
   await store.set("k7", 1);
   const search = vi.spyOn(Array.prototype, "indexOf");
-  const result = await store.commit(Array.from({ length: 2000 }, (_, i) => ({ key: `k${i}`, version: null })), [{ key: "a", value: 1 }]);
+  const result = await store.commit(
+    Array.from({ length: 2000 }, (_, i) => ({ key: `k${i}`, version: null })),
+    [{ key: "a", value: 1 }],
+  );
   const searched = search.mock.calls.filter(([item]) => /^k\d+$/.test(String(item))).length;
   search.mockRestore();
   expect([result, searched]).toEqual([{ ok: false, failed: ["k7"] }, 0]);

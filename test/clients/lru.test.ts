@@ -6,7 +6,11 @@ describe("LRU", () => {
   it("evicts what was used longest ago; a read is a use, a look is none", async () => {
     const cache = new LRUCache<string, object>({ max: 3 });
     const store = kv(cache);
-    await store.setMany([["a", 1], ["b", 2], ["c", 3]]);
+    await store.setMany([
+      ["a", 1],
+      ["b", 2],
+      ["c", 3],
+    ]);
     await store.get("a");
     expect(await store.has("b")).toBe(true);
     expect((await store.entries()).length).toBe(3);
@@ -21,11 +25,32 @@ describe("LRU", () => {
   it("keeps within the sizes of the cache, and the old value of what is too large", async () => {
     const cache = new LRUCache<string, object>({ maxSize: 1000 });
     const store = kv(cache);
-    expect(store.supports).toMatchObject({ valueBytes: 1000, persistent: false, atomic: "process" });
+    expect(store.supports).toMatchObject({
+      valueBytes: 1000,
+      persistent: false,
+      atomic: "process",
+    });
     await store.set("a", "before");
-    await expect(store.set("a", "x".repeat(998))).rejects.toMatchObject({ code: "KV_TOO_LARGE", client: "LRU", key: "a" });
-    await expect(store.setMany([["b", 1], ["a", "x".repeat(998)]])).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
-    await expect(store.commit([], [{ key: "b", value: 1 }, { key: "a", value: "x".repeat(998) }])).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
+    await expect(store.set("a", "x".repeat(998))).rejects.toMatchObject({
+      code: "KV_TOO_LARGE",
+      client: "LRU",
+      key: "a",
+    });
+    await expect(
+      store.setMany([
+        ["b", 1],
+        ["a", "x".repeat(998)],
+      ]),
+    ).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
+    await expect(
+      store.commit(
+        [],
+        [
+          { key: "b", value: 1 },
+          { key: "a", value: "x".repeat(998) },
+        ],
+      ),
+    ).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
     expect(await store.getMany(["a", "b"])).toEqual(["before", null]);
     // Key, quotes and text in UTF-8.
     await store.set("a", "é".repeat(498));
@@ -46,13 +71,22 @@ describe("LRU", () => {
     });
     const store = kv(cache);
     expect(store.supports.valueBytes).toBe(Infinity);
-    await store.setMany([["a", "12345"], ["b", "1234"]]);
+    await store.setMany([
+      ["a", "12345"],
+      ["b", "1234"],
+    ]);
     await store.set("c", "");
     expect(cache.calculatedSize).toBe(10);
     await expect(store.set("a", "123456")).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
     // An object has no length: it counts as it is long.
     await store.set("d", {});
-    expect(asked).toEqual([["a", "12345"], ["b", "1234"], ["c", ""], ["a", "123456"], ["d", {}]]);
+    expect(asked).toEqual([
+      ["a", "12345"],
+      ["b", "1234"],
+      ["c", ""],
+      ["a", "123456"],
+      ["d", {}],
+    ]);
     expect(await store.get("a")).toBe(null);
     expect(await store.getMany(["b", "c", "d"])).toEqual(["1234", "", {}]);
   });
@@ -84,7 +118,11 @@ describe("LRU", () => {
 
   it("shares the cache with items and methods of its owner's", async () => {
     const disposed: unknown[] = [];
-    const cache = new LRUCache<{}, object, unknown>({ max: 10, dispose: (_value, key, reason) => disposed.push([key, reason]), fetchMethod: async () => ({ fetched: 1 }) });
+    const cache = new LRUCache<{}, object, unknown>({
+      max: 10,
+      dispose: (_value, key, reason) => disposed.push([key, reason]),
+      fetchMethod: async () => ({ fetched: 1 }),
+    });
     cache.set(1, { theirs: 1 });
     cache.set("theirs", { theirs: 2 });
     const pending = cache.fetch("fetched");
@@ -100,9 +138,16 @@ describe("LRU", () => {
   });
 
   it("frees what has expired as others are written", async () => {
-    const cache = new LRUCache<string, object>({ max: 5000, allowStale: true, noDeleteOnStaleGet: true });
+    const cache = new LRUCache<string, object>({
+      max: 5000,
+      allowStale: true,
+      noDeleteOnStaleGet: true,
+    });
     const store = kv(cache);
-    await store.setMany(Array.from({ length: 50 }, (_, i) => [`e${i}`, i]), { expires: 0.001 });
+    await store.setMany(
+      Array.from({ length: 50 }, (_, i) => [`e${i}`, i]),
+      { expires: 0.001 },
+    );
     while (await store.has("e49"));
     for (let i = 0; i < 400; i++) await store.set("w", i);
     expect(cache.size).toBe(1);

@@ -38,7 +38,10 @@ async function program(all: KVNamespaces = PLACES.memory!()): Promise<Program> {
   states.push(lua);
   const { call } = installKV(lua, all);
   const run = (code: string): Promise<unknown> => lua.doString(code);
-  const raised = (code: string): Promise<string> => run(`local ok, message = pcall(function() ${code} end) assert(not ok) return message`) as Promise<string>;
+  const raised = (code: string): Promise<string> =>
+    run(
+      `local ok, message = pcall(function() ${code} end) assert(not ok) return message`,
+    ) as Promise<string>;
   return { all, lua, call, run, raised };
 }
 
@@ -72,18 +75,27 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
   it("keeps tables as JSON that TypeScript reads, and the other way round", async () => {
     const { run, all } = await program(place());
     const shared = all.namespace("shared");
-    await run(`KV.namespace("shared"):put("lua", { list = { 1, 2.5, "x" }, map = { a = { b = true } }, empty = {}, none = json.array() }, { metadata = { by = "lua" } })`);
-    expect(await shared.getWithMetadata("lua", "json")).toMatchObject({ value: { list: [1, 2.5, "x"], map: { a: { b: true } }, empty: {}, none: [] }, metadata: { by: "lua" } });
-    await shared.put("ts", JSON.stringify({ tags: [], deep: [{ n: 1 }, null, "ä😀\0"] }), { metadata: ["m", 0] });
+    await run(
+      `KV.namespace("shared"):put("lua", { list = { 1, 2.5, "x" }, map = { a = { b = true } }, empty = {}, none = json.array() }, { metadata = { by = "lua" } })`,
+    );
+    expect(await shared.getWithMetadata("lua", "json")).toMatchObject({
+      value: { list: [1, 2.5, "x"], map: { a: { b: true } }, empty: {}, none: [] },
+      metadata: { by: "lua" },
+    });
+    await shared.put("ts", JSON.stringify({ tags: [], deep: [{ n: 1 }, null, "ä😀\0"] }), {
+      metadata: ["m", 0],
+    });
     expect(
-      JSON.parse((await run(`
+      JSON.parse(
+        (await run(`
         local shared = KV.namespace("shared")
         local value, meta = shared:getWithMetadata("ts", "json")
         assert(math.type(value.deep[1].n) == "integer" and value.deep[2] == nil and value.deep[3] == "ä😀\\0" and #value.tags == 0)
         assert(meta.metadata[1] == "m" and meta.metadata[2] == 0 and meta.expiration == nil)
         value.tags[1] = nil
         shared:put("back", value)
-        return shared:get("back")`)) as string),
+        return shared:get("back")`)) as string,
+      ),
     ).toEqual({ deep: [{ n: 1 }, null, "ä😀\0"], tags: [] });
     await all.close();
   });
@@ -97,7 +109,9 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
       local raw = kv:get("ts", "arrayBuffer")
       assert(#raw == 70000 and raw:byte(1, 1) == 0 and raw:byte(70000) == 69999 * 31 % 256)
       kv:put("lua", raw)`);
-    expect(new Uint8Array((await all.namespace("bytes").get("lua", "arrayBuffer"))!)).toEqual(bytes);
+    expect(new Uint8Array((await all.namespace("bytes").get("lua", "arrayBuffer"))!)).toEqual(
+      bytes,
+    );
     await all.close();
   });
 
@@ -177,8 +191,18 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
         return { status = 200, body = fresh, headers = { ["X-Cache"] = "MISS" }, asked = asked }
       end`);
     const body = [{ title: "one" }, { title: "two" }];
-    expect(await call("GET", { url: "/" })).toEqual({ status: 200, body, headers: { "X-Cache": "MISS" }, asked: 1 });
-    expect(await call("GET", { url: "/" })).toEqual({ status: 200, body, headers: { "X-Cache": "HIT" }, asked: 1 });
+    expect(await call("GET", { url: "/" })).toEqual({
+      status: 200,
+      body,
+      headers: { "X-Cache": "MISS" },
+      asked: 1,
+    });
+    expect(await call("GET", { url: "/" })).toEqual({
+      status: 200,
+      body,
+      headers: { "X-Cache": "HIT" },
+      asked: 1,
+    });
     await all.close();
   });
 
@@ -229,8 +253,13 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
     await call("blog.create", { slug: "hello", title: "Hello", author: "ada" });
     const ctx = { params: { slug: "hello" }, form: { title: "Hello again" } };
     expect(await call("actions.default", ctx)).toEqual({ saved: true });
-    expect(await call("load", ctx)).toMatchObject({ post: { slug: "hello", title: "Hello again", author: "ada" } });
-    expect(await call("actions.default", { ...ctx, params: { slug: "none" } })).toEqual({ status: 400, data: { error: "no such post" } });
+    expect(await call("load", ctx)).toMatchObject({
+      post: { slug: "hello", title: "Hello again", author: "ada" },
+    });
+    expect(await call("actions.default", { ...ctx, params: { slug: "none" } })).toEqual({
+      status: 400,
+      data: { error: "no such post" },
+    });
     expect(await call("blog.all")).toHaveLength(1);
     expect(await call("actions.delete", ctx)).toEqual({ redirect: "/blog" });
     expect(await call("load", ctx)).toEqual({ error: "no such post", status: 404 });
@@ -246,7 +275,9 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
         return kv:get("k" .. n) or "none"
       end`);
     const found = await Promise.all(Array.from({ length: 60 }, (_value, n) => call("turn", n)));
-    expect(found).toEqual(Array.from({ length: 60 }, (_value, n) => (n % 5 === 0 ? "none" : `${n}`)));
+    expect(found).toEqual(
+      Array.from({ length: 60 }, (_value, n) => (n % 5 === 0 ? "none" : `${n}`)),
+    );
     await all.close();
   });
 });
@@ -269,7 +300,9 @@ describe("what cannot be stored", () => {
     ["deep", "tables more than 1000 deep"],
   ])("%s is a Lua error that names it, and nothing is written", async (value, message) => {
     const { run, raised } = await program();
-    await run('cycle = { a = {} } cycle.a.b = cycle deep = {} do local t = deep for i = 1, 5000 do t.t = {} t = t.t end end KV.namespace("n"):put("k", "before")');
+    await run(
+      'cycle = { a = {} } cycle.a.b = cycle deep = {} do local t = deep for i = 1, 5000 do t.t = {} t = t.t end end KV.namespace("n"):put("k", "before")',
+    );
     const found = await raised(`KV.namespace("n"):put("k", ${value})`);
     expect(found).toContain("this cannot be stored: ");
     expect(found).toContain(message);
@@ -290,7 +323,10 @@ describe("what cannot be stored", () => {
     ['kv:put("a", "b", { expiration = "soon" })', "expiration"],
     ['kv:put("a", "b", { metadata = print })', "options.metadata: a function"],
     ['kv:put("a", "b", 5)', "options are a table"],
-    ['kv:put("a", "b", { ttl = 60 })', "ttl is not an option of kv:put(): did you mean expirationTtl?"],
+    [
+      'kv:put("a", "b", { ttl = 60 })',
+      "ttl is not an option of kv:put(): did you mean expirationTtl?",
+    ],
     ["kv:list({ count = 5 })", "count is not an option of kv:list(): did you mean limit?"],
     ["kv:list({ limit = 2000 })", "1000"],
     ["kv:list({ cursor = 'nonsense' })", "cursor"],
@@ -326,7 +362,7 @@ describe("JSON in Lua", () => {
     ["1e300", "1e+300"],
     ["3.0", "3"],
     ['"\\0\\n"', '"\\u0000\\n"'],
-    ["json.decode('{\"a\":[],\"b\":{}}').a", "[]"],
+    ['json.decode(\'{"a":[],"b":{}}\').a', "[]"],
     ["json.decode('[[],{}]')", "[[],{}]"],
   ])("encodes %s as %s", async (value, text) => {
     const { run } = await program();
@@ -345,7 +381,11 @@ describe("JSON in Lua", () => {
     states.push(other);
     await other.doString('package.loaded.json = { encode = function() return "mine" end }');
     installKV(other, PLACES.memory!());
-    expect(await other.doString('return require("json").encode({}) .. json.encode({ getmetatable(KV.namespace("n")) })')).toBe("mine[false]");
+    expect(
+      await other.doString(
+        'return require("json").encode({}) .. json.encode({ getmetatable(KV.namespace("n")) })',
+      ),
+    ).toBe("mine[false]");
   });
 });
 
@@ -370,16 +410,40 @@ describe("waiting", () => {
   });
 
   it.each([
-    ["yields of nothing", "local c = coroutine.create(function() coroutine.yield() end) return select('#', coroutine.resume(c))"],
-    ["yields of many values", "local c = coroutine.create(function(...) coroutine.yield(...) end) return select('#', coroutine.resume(c, nil, 0/0, nil))"],
-    ["the place of an error", "local g = coroutine.wrap(function() error('no luck') end)\nlocal _, m = pcall(function()\n g() end) return m"],
-    ["an error that is no text", "local t = {} local _, m = pcall(coroutine.wrap(function() error(t) end)) return m == t"],
-    ["a dead coroutine", "local g = coroutine.wrap(function() end) g() local _, m = pcall(function() g() end) return m"],
-    ["a coroutine inside itself", "local g g = coroutine.wrap(function() g() end) local _, m = pcall(function() g() end) return m"],
-    ["an error while one is closed", "local g = coroutine.wrap(function() local x <close> = setmetatable({}, { __close = function(_, e) error(e .. ', closed', 0) end }) error('failed', 0) end) local _, m = pcall(g) return m"],
+    [
+      "yields of nothing",
+      "local c = coroutine.create(function() coroutine.yield() end) return select('#', coroutine.resume(c))",
+    ],
+    [
+      "yields of many values",
+      "local c = coroutine.create(function(...) coroutine.yield(...) end) return select('#', coroutine.resume(c, nil, 0/0, nil))",
+    ],
+    [
+      "the place of an error",
+      "local g = coroutine.wrap(function() error('no luck') end)\nlocal _, m = pcall(function()\n g() end) return m",
+    ],
+    [
+      "an error that is no text",
+      "local t = {} local _, m = pcall(coroutine.wrap(function() error(t) end)) return m == t",
+    ],
+    [
+      "a dead coroutine",
+      "local g = coroutine.wrap(function() end) g() local _, m = pcall(function() g() end) return m",
+    ],
+    [
+      "a coroutine inside itself",
+      "local g g = coroutine.wrap(function() g() end) local _, m = pcall(function() g() end) return m",
+    ],
+    [
+      "an error while one is closed",
+      "local g = coroutine.wrap(function() local x <close> = setmetatable({}, { __close = function(_, e) error(e .. ', closed', 0) end }) error('failed', 0) end) local _, m = pcall(g) return m",
+    ],
     ["what is no coroutine", "local _, m = pcall(function() coroutine.resume(5) end) return m"],
     ["what is no function", "local _, m = pcall(function() coroutine.wrap('x') end) return m"],
-    ["coroutines in coroutines without end", "local n = 0 local function f() n = n + 1 return coroutine.wrap(f)() end local ok = pcall(f) return n"],
+    [
+      "coroutines in coroutines without end",
+      "local n = 0 local function f() n = n + 1 return coroutine.wrap(f)() end local ok = pcall(f) return n",
+    ],
   ])("changes nothing for programs without it: %s", async (_, code) => {
     const [{ lua }, plain] = [await program(), await new LuaFactory().createEngine()];
     states.push(plain);
@@ -394,18 +458,26 @@ describe("waiting", () => {
       local next = coroutine.wrap(function(key) while true do key = coroutine.yield(kv:get(key)) end end)
       function get(key) return next(key) end`);
     const both = await Promise.allSettled([call("get", "a"), call("get", "b")]);
-    expect(both).toMatchObject([{ value: "A" }, { reason: { message: expect.stringContaining("cannot resume non-suspended coroutine") } }]);
+    expect(both).toMatchObject([
+      { value: "A" },
+      { reason: { message: expect.stringContaining("cannot resume non-suspended coroutine") } },
+    ]);
     expect(await call("get", "b")).toBe("B");
   });
 
   it("says where it is not possible", async () => {
     const { lua, raised, run } = await program();
     const refusal = /has to wait, which Lua cannot do here.*doString\(\) or call\(\)/;
-    expect(await raised('table.sort({ 1, 2 }, function() return KV.namespace("n"):get("x") end)')).toMatch(refusal);
+    expect(
+      await raised('table.sort({ 1, 2 }, function() return KV.namespace("n"):get("x") end)'),
+    ).toMatch(refusal);
     expect(() => lua.doStringSync('return KV.namespace("n"):get("x")')).toThrow(refusal);
     // A coroutine can yield there, to somebody who cannot wait.
-    const inside = 'local function get() return KV.namespace("n"):get("x") end local c = coroutine.create(function() return coroutine.wrap(get)() end)';
-    expect(await raised(`${inside} table.sort({ 1, 2 }, function() assert(coroutine.resume(c)) end)`)).toMatch(refusal);
+    const inside =
+      'local function get() return KV.namespace("n"):get("x") end local c = coroutine.create(function() return coroutine.wrap(get)() end)';
+    expect(
+      await raised(`${inside} table.sort({ 1, 2 }, function() assert(coroutine.resume(c)) end)`),
+    ).toMatch(refusal);
     expect(() => lua.doStringSync(`${inside} assert(coroutine.resume(c))`)).toThrow(refusal);
     await run('function load() return KV.namespace("n"):get("x") end');
     expect(() => lua.global.get("load")()).toThrow(refusal);
@@ -421,7 +493,10 @@ describe("waiting", () => {
     const { run, call } = await program();
     await run('function fails() error("no luck") end value = 5');
     await expect(call("fails")).rejects.toThrow("no luck");
-    for (const name of ["none", "value", "value.x", "KV.nothing", ""]) await expect(call(name)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" } satisfies Partial<KvError>);
+    for (const name of ["none", "value", "value.x", "KV.nothing", ""])
+      await expect(call(name)).rejects.toMatchObject({
+        code: "KV_INVALID_VALUE",
+      } satisfies Partial<KvError>);
     await run("function both() return 1, { 2 }, nil end function gives() return print end");
     expect(await call("both")).toEqual([1, [2], null]);
     await expect(call("gives")).rejects.toThrow("result 1: a function");
@@ -429,7 +504,8 @@ describe("waiting", () => {
 });
 
 describe("a program that declares its globals", () => {
-  const strict = 'setmetatable(_G, { __index = function(_, name) error("undeclared " .. name, 2) end, __newindex = function(_, name) error("undeclared " .. name, 2) end })';
+  const strict =
+    'setmetatable(_G, { __index = function(_, name) error("undeclared " .. name, 2) end, __newindex = function(_, name) error("undeclared " .. name, 2) end })';
 
   it("has KV and json all the same, and its functions are looked up as it does", async () => {
     const lua = await new LuaFactory().createEngine();
@@ -449,17 +525,29 @@ it("refuses arguments that are no JSON", async () => {
   await run("function count(...) return select('#', ...) end");
   const cycle: { self?: unknown } = {};
   cycle.self = cycle;
-  for (const value of [1n, NaN, new Date(), Math.abs, cycle]) await expect(call("count", 1, value as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE", message: expect.stringMatching(/^argument 2.*: functions of Lua are passed JSON$/) });
+  for (const value of [1n, NaN, new Date(), Math.abs, cycle])
+    await expect(call("count", 1, value as never)).rejects.toMatchObject({
+      code: "KV_INVALID_VALUE",
+      message: expect.stringMatching(/^argument 2.*: functions of Lua are passed JSON$/),
+    });
   expect(await call("count", undefined as never, null)).toBe(2);
-  for (const none of [undefined, Symbol("count")]) await expect(call(none as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+  for (const none of [undefined, Symbol("count")])
+    await expect(call(none as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
 });
 
 it("reads JSON as deep as it is stored, and refuses what is deeper", async () => {
   const { run, raised, all } = await program();
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
   await all.namespace("n").put("deep", JSON.parse(nested(1000)) as object);
-  expect(await run('local kv = KV.namespace("n") kv:put("copy", kv:get("deep", "json")) return kv:get("copy")')).toBe(nested(1000));
-  for (const depth of [1002, 1_000_000]) expect(await raised(`json.decode(("["):rep(${depth}) .. ("]"):rep(${depth}))`)).toMatch(/this JSON is more than 1000 deep$/);
+  expect(
+    await run(
+      'local kv = KV.namespace("n") kv:put("copy", kv:get("deep", "json")) return kv:get("copy")',
+    ),
+  ).toBe(nested(1000));
+  for (const depth of [1002, 1_000_000])
+    expect(await raised(`json.decode(("["):rep(${depth}) .. ("]"):rep(${depth}))`)).toMatch(
+      /this JSON is more than 1000 deep$/,
+    );
 });
 
 it("goes on when Lua has no memory left", async () => {
@@ -467,9 +555,15 @@ it("goes on when Lua has no memory left", async () => {
   states.push(lua);
   const all = PLACES.memory!();
   installKV(lua, all);
-  await all.namespace("n").put("large", JSON.stringify(Array.from({ length: 10_000 }, (_, n) => ({ n }))));
+  await all
+    .namespace("n")
+    .put("large", JSON.stringify(Array.from({ length: 10_000 }, (_, n) => ({ n }))));
   lua.global.setMemoryMax(lua.global.getMemoryUsed() + 100_000);
-  expect(await lua.doString('local ok, message = pcall(function() return KV.namespace("n"):get("large", "json") end) return message')).toBe("not enough memory");
+  expect(
+    await lua.doString(
+      'local ok, message = pcall(function() return KV.namespace("n"):get("large", "json") end) return message',
+    ),
+  ).toBe("not enough memory");
   lua.global.setMemoryMax(undefined);
   expect(await lua.doString('return #KV.namespace("n"):get("large", "json")')).toBe(10_000);
 });
@@ -491,7 +585,8 @@ it("keeps no memory for what is over", async () => {
 });
 
 describe("a state that is closed", () => {
-  const code = 'function work() local kv = KV.namespace("n") for i = 1, 20 do kv:put("k" .. i, ("x"):rep(1000)) end return #kv:list().keys end';
+  const code =
+    'function work() local kv = KV.namespace("n") for i = 1, 20 do kv:put("k" .. i, ("x"):rep(1000)) end return #kv:list().keys end';
 
   it("ends its calls, and does not touch the other states of its factory", async () => {
     const [factory, all] = [new LuaFactory(), PLACES.memory!()];
@@ -505,7 +600,11 @@ describe("a state that is closed", () => {
       await lua.doString(code);
       let ended = false;
       void lua.doString("work()").finally(() => (ended = true));
-      const calls = Promise.allSettled([installed.call("work"), installed.call("work"), installed.call("work")]);
+      const calls = Promise.allSettled([
+        installed.call("work"),
+        installed.call("work"),
+        installed.call("work"),
+      ]);
       for (let turn = 0; turn < i % 7; turn++) await undefined;
       lua.global.close();
       expect(await call("work")).toBe(20);
@@ -535,10 +634,16 @@ describe("a state that is closed", () => {
 });
 
 it("takes nothing but a state of wasmoon and namespaces, and leaves its stack as it was", async () => {
-  for (const none of [{}, null, undefined]) expect(() => installKV(none as never, PLACES.memory!())).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
+  for (const none of [{}, null, undefined])
+    expect(() => installKV(none as never, PLACES.memory!())).toThrow(
+      expect.objectContaining({ code: "KV_INVALID_CLIENT" }),
+    );
   const state = await new LuaFactory().createEngine();
   states.push(state);
-  for (const none of [undefined, null, kv()]) expect(() => installKV(state, none as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
+  for (const none of [undefined, null, kv()])
+    expect(() => installKV(state, none as never)).toThrow(
+      expect.objectContaining({ code: "KV_INVALID_CLIENT" }),
+    );
   const { lua, all, call, run } = await program();
   await run("function one() return KV.namespace('n'):get('x') end");
   const before = lua.global.getTop();
@@ -546,5 +651,9 @@ it("takes nothing but a state of wasmoon and namespaces, and leaves its stack as
   await call("one");
   await call("none").catch(() => undefined);
   expect(lua.global.getTop()).toBe(before);
-  expect(await run('KV.namespace("n"):put("a", { json.array() }) return KV.namespace("n"):get("a") .. json.encode(KV.namespace("n"):get("a", "json"))')).toBe("[[]][[]]");
+  expect(
+    await run(
+      'KV.namespace("n"):put("a", { json.array() }) return KV.namespace("n"):get("a") .. json.encode(KV.namespace("n"):get("a", "json"))',
+    ),
+  ).toBe("[[]][[]]");
 });

@@ -5,14 +5,18 @@ import { certify } from "../helpers/certify.ts";
 
 let map = new Map<unknown, unknown>();
 
-certify("MEMORY", {
-  open: () => kv((map = new Map())),
-  foreign: {
-    put: (_store, key) => void map.set(key, { anything: 1 }),
-    has: (_store, key) => map.has(key),
+certify(
+  "MEMORY",
+  {
+    open: () => kv((map = new Map())),
+    foreign: {
+      put: (_store, key) => void map.set(key, { anything: 1 }),
+      has: (_store, key) => map.has(key),
+    },
+    runs: 300,
   },
-  runs: 300,
-}, { wrappers: true });
+  { wrappers: true },
+);
 
 certify("MEMORY with the rich codec", {
   open: () => kv(new Map(), { codec: rich }) as never,
@@ -21,7 +25,11 @@ certify("MEMORY with the rich codec", {
 });
 
 it("keeps records in the Map that it was given, and leaves keys of others alone", async () => {
-  const map = new Map<unknown, unknown>([[42, "number"], [{}, "object"], ["mine", "raw"]]);
+  const map = new Map<unknown, unknown>([
+    [42, "number"],
+    [{}, "object"],
+    ["mine", "raw"],
+  ]);
   const store = kv(map);
   await store.set("a", 1);
   expect(map.has("a")).toBe(true);
@@ -35,7 +43,11 @@ it("refuses a raw value under the store's key, as the store says", async () => {
   const store = kv(map);
   await store.set("a", "b");
   map.set("a", "b");
-  await expect(store.get("a")).rejects.toMatchObject({ code: "KV_FOREIGN", client: "MEMORY", key: "a" });
+  await expect(store.get("a")).rejects.toMatchObject({
+    code: "KV_FOREIGN",
+    client: "MEMORY",
+    key: "a",
+  });
 });
 
 it("shares one Map between stores, and separates stores without one", async () => {
@@ -49,7 +61,10 @@ it("shares one Map between stores, and separates stores without one", async () =
 it("frees the expired records that a page of a listing meets", async () => {
   const map = new Map();
   const store = kv(map);
-  await store.setMany(Array.from({ length: 1000 }, (_, i) => [`a${i}`, i]), { expires: 1 });
+  await store.setMany(
+    Array.from({ length: 1000 }, (_, i) => [`a${i}`, i]),
+    { expires: 1 },
+  );
   await store.set("b", { c: 1 });
   const now = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 2000);
   const { entries } = await store.list({ limit: 1 });

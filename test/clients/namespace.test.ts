@@ -18,7 +18,10 @@ import { openClient } from "../helpers/open-client.ts";
 
 const folder = place();
 const helper = new URL("../helpers/namespace-process.ts", import.meta.url).pathname;
-const start = (...args: string[]): ChildProcess => spawn(process.execPath, ["--disable-warning=ExperimentalWarning", helper, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+const start = (...args: string[]): ChildProcess =>
+  spawn(process.execPath, ["--disable-warning=ExperimentalWarning", helper, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
 async function run(...args: string[]): Promise<string> {
   const child = start(...args);
   let output = "";
@@ -31,20 +34,29 @@ namespaceSuite("MEMORY", () => kv(new Map()));
 namespaceSuite("LRU", () => kv(new LRUCache({ max: 10_000 })));
 namespaceSuite("LEVEL", () => kv(new MemoryLevel()));
 namespaceSuite("INDEXEDDB", () => kv(new FakeFactory()));
-namespaceSuite("STORAGE", () => (localStorage.clear(), kv(localStorage)), { valueBytes: 1_000_000 });
+namespaceSuite("STORAGE", () => (localStorage.clear(), kv(localStorage)), {
+  valueBytes: 1_000_000,
+});
 // As Workers KV: keys of 512 bytes with all that stands before them, no commit, and texts of 25 MiB.
-namespaceSuite("NAMESPACE", () => kv(namespace(kv(new Map()), "outer")), { valueBytes: 18 * 1024 * 1024 });
+namespaceSuite("NAMESPACE", () => kv(namespace(kv(new Map()), "outer")), {
+  valueBytes: 18 * 1024 * 1024,
+});
 for (const kind of ["SQLITE", "FILE", "FOLDER"] as const) {
   namespaceSuite(kind, async () => {
-    for (const file of readdirSync(folder)) rmSync(`${folder}/${file}`, { recursive: true, force: true });
+    for (const file of readdirSync(folder))
+      rmSync(`${folder}/${file}`, { recursive: true, force: true });
     return kv((await openClient(kind, folder)) as never, { timeout: 0 }) as Store;
   });
 }
 
 describe("a namespace as a client", () => {
-  for (const [over, open] of [["memory", () => kv(new Map())], ["SQLite", () => kv(new DatabaseSync(":memory:"))]] as const) {
+  for (const [over, open] of [
+    ["memory", () => kv(new Map())],
+    ["SQLite", () => kv(new DatabaseSync(":memory:"))],
+  ] as const) {
     // The values that a test expects to be lost are of the namespace's store, which is below.
-    for (const test of conformance({ open: () => kv(namespace(open(), "conformance")), runs: 5 })) it(`over ${over}: ${test.name}`, test.run);
+    for (const test of conformance({ open: () => kv(namespace(open(), "conformance")), runs: 5 }))
+      it(`over ${over}: ${test.name}`, test.run);
   }
 });
 
@@ -64,7 +76,11 @@ describe("namespaces in a folder", () => {
     await one.namespace("a").put("bytes", bytes);
     await one.close();
     const db = new DatabaseSync(`${dir}/kv.db`);
-    const row = db.prepare("SELECT typeof(value) AS type, length(value) AS length FROM kv WHERE key = 'a/v/bytes'").get();
+    const row = db
+      .prepare(
+        "SELECT typeof(value) AS type, length(value) AS length FROM kv WHERE key = 'a/v/bytes'",
+      )
+      .get();
     expect(row).toEqual({ type: "blob", length: 100_003 });
     expect(db.prepare("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
     db.close();
@@ -82,7 +98,10 @@ describe("namespaces in a folder", () => {
     };
     const writers = ["one", "two"].map((name) => start("race", dir, name, "100000"));
     const seen = new Set<string>();
-    await until("both have written", async () => seen.add((await agrees()).split(".")[0]!).has("one") && seen.has("two"));
+    await until(
+      "both have written",
+      async () => seen.add((await agrees()).split(".")[0]!).has("one") && seen.has("two"),
+    );
     const ended = writers.map((writer) => once(writer, "close"));
     for (const writer of writers) writer.kill("SIGKILL");
     await Promise.all(ended);
@@ -102,7 +121,10 @@ describe("namespaces in a folder", () => {
   it("say why they cannot be opened", async () => {
     const dir = dataDir();
     const file = createKV({ dataDir: `${helper}/below` });
-    await expect(file.namespace("a").get("b")).rejects.toMatchObject({ code: "KV_CONNECTION", client: "SQLITE" });
+    await expect(file.namespace("a").get("b")).rejects.toMatchObject({
+      code: "KV_CONNECTION",
+      client: "SQLITE",
+    });
     await file.close();
     const own = createKV({ dataDir: dir });
     await own.close();

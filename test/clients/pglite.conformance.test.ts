@@ -10,8 +10,19 @@ const db = new PGlite();
 afterAll(() => db.close());
 
 /** A store that leaves the database open when it is closed. */
-const open = (): Store => kv(postgres(new Proxy(db, { get: (target, name) => (name === "close" ? async () => {} : bound(target[name as keyof PGlite], target)) }), { table: "records" }), PATIENT);
-const bound = (member: unknown, target: object): unknown => (typeof member === "function" ? (member.bind(target) as unknown) : member);
+const open = (): Store =>
+  kv(
+    postgres(
+      new Proxy(db, {
+        get: (target, name) =>
+          name === "close" ? async () => {} : bound(target[name as keyof PGlite], target),
+      }),
+      { table: "records" },
+    ),
+    PATIENT,
+  );
+const bound = (member: unknown, target: object): unknown =>
+  typeof member === "function" ? (member.bind(target) as unknown) : member;
 
 certify("POSTGRES by PGlite", {
   async open() {
@@ -20,8 +31,13 @@ certify("POSTGRES by PGlite", {
   },
   reopen: open,
   foreign: {
-    put: (_store, key) => db.query("INSERT INTO records (key, value, version) VALUES ($1, 'x', 'theirs') ON CONFLICT (key) DO UPDATE SET version = 'theirs'", [key]),
-    has: async (_store, key) => (await db.query("SELECT 1 FROM records WHERE key = $1", [key])).rows.length > 0,
+    put: (_store, key) =>
+      db.query(
+        "INSERT INTO records (key, value, version) VALUES ($1, 'x', 'theirs') ON CONFLICT (key) DO UPDATE SET version = 'theirs'",
+        [key],
+      ),
+    has: async (_store, key) =>
+      (await db.query("SELECT 1 FROM records WHERE key = $1", [key])).rows.length > 0,
   },
   runs: 5,
 });

@@ -28,7 +28,8 @@ afterEach(async () => {
   for (const page of tabs.context.pages()) await page.close();
   const page = await tabs.open();
   await page.evaluate(async () => {
-    for (const { name } of await indexedDB.databases()) await new Promise((done) => (indexedDB.deleteDatabase(name!).onsuccess = done));
+    for (const { name } of await indexedDB.databases())
+      await new Promise((done) => (indexedDB.deleteDatabase(name!).onsuccess = done));
     localStorage.clear();
   });
   await page.close();
@@ -50,8 +51,10 @@ const begin = (page: Page, version = 1): Promise<void> =>
     await notes.ready();
   }, version);
 
-const dataOf = (page: Page): Promise<Note> => page.evaluate(() => tab.notes.snapshot(tab.state).data);
-const stored = (page: Page): Promise<{ [key: string]: unknown }> => page.evaluate(() => rows("notes.kv", "notes"));
+const dataOf = (page: Page): Promise<Note> =>
+  page.evaluate(() => tab.notes.snapshot(tab.state).data);
+const stored = (page: Page): Promise<{ [key: string]: unknown }> =>
+  page.evaluate(() => rows("notes.kv", "notes"));
 
 describe("two tabs", () => {
   it("show each other's changes, without an echo, online and offline", async () => {
@@ -75,7 +78,9 @@ describe("two tabs", () => {
     await eventually(() => dataOf(a)).toEqual({ n: 1, text: "offline" });
     await a.evaluate(() => tab.notes.ready());
     await b.evaluate(() => tab.notes.ready());
-    expect([await a.evaluate(() => tab.written), await b.evaluate(() => tab.written)]).toEqual([1, 1]);
+    expect([await a.evaluate(() => tab.written), await b.evaluate(() => tab.written)]).toEqual([
+      1, 1,
+    ]);
     expect(await stored(a)).toEqual({ a: { n: 1, text: "offline" } });
   });
 
@@ -107,7 +112,9 @@ describe("two tabs", () => {
     await eventually(() => b.evaluate(() => tab.notes.store().get("new"))).toBe(1);
     await b.evaluate(() => tab.notes.remove("a"));
     expect(await b.evaluate(() => tab.state.status)).toBe("removed");
-    await eventually(() => a.evaluate(() => [tab.state.status, tab.state.data === undefined])).toEqual(["removed", true]);
+    await eventually(() =>
+      a.evaluate(() => [tab.state.status, tab.state.data === undefined]),
+    ).toEqual(["removed", true]);
     expect(await stored(a)).toEqual({ new: 1 });
   });
 
@@ -122,7 +129,10 @@ describe("two tabs", () => {
     }
     await a.evaluate(() => void (tab.state.data.n = 5));
     await eventually(() => dataOf(b)).toEqual({ n: 5, text: "" });
-    expect(await b.evaluate(() => JSON.parse(localStorage.getItem("notes:a")!).value)).toEqual({ n: 5, text: "" });
+    expect(await b.evaluate(() => JSON.parse(localStorage.getItem("notes:a")!).value)).toEqual({
+      n: 5,
+      text: "",
+    });
   });
 });
 
@@ -160,7 +170,8 @@ describe("a tab that goes", () => {
         return new Promise<void>((resolve) => {
           opening.onsuccess = () => {
             const rows = opening.result.transaction("notes", "readwrite").objectStore("notes");
-            const again = (): void => void (isOver ? opening.result.close() : (rows.get("a").onsuccess = again));
+            const again = (): void =>
+              void (isOver ? opening.result.close() : (rows.get("a").onsuccess = again));
             Object.assign(tab, { release: () => (isOver = true) });
             again();
             resolve();
@@ -185,14 +196,18 @@ describe("a tab that goes", () => {
         Object.defineProperty(document, "visibilityState", { value: to, configurable: true });
         document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
       }, to);
-    await page.evaluate(() => void (tab.notes = createKVStore("slow", { dbName: "notes.kv", delay: "1h" })));
+    await page.evaluate(
+      () => void (tab.notes = createKVStore("slow", { dbName: "notes.kv", delay: "1h" })),
+    );
     await page.evaluate(async () => {
       Object.assign(tab, { state: tab.notes("a", { n: 0, text: "" }) });
       await tab.notes.ready();
       tab.state.data.n = 1;
     });
     await turn("hidden");
-    await eventually(() => page.evaluate(() => rows("notes.kv", "slow"))).toEqual({ a: { n: 1, text: "" } });
+    await eventually(() => page.evaluate(() => rows("notes.kv", "slow"))).toEqual({
+      a: { n: 1, text: "" },
+    });
     // Behind our back, as by a tab that was killed before it told anybody.
     await page.evaluate(
       () =>
@@ -247,7 +262,10 @@ describe("a database", () => {
       page.evaluate(
         (version) =>
           new Promise<string>((resolve, reject) => {
-            const request = version === undefined ? indexedDB.deleteDatabase("notes.kv") : indexedDB.open("notes.kv", version);
+            const request =
+              version === undefined
+                ? indexedDB.deleteDatabase("notes.kv")
+                : indexedDB.open("notes.kv", version);
             request.onblocked = () => reject(new Error("blocked"));
             request.onerror = () => reject(request.error);
             request.onsuccess = () => {
@@ -264,7 +282,11 @@ describe("a database", () => {
     expect(await stored(b)).toEqual({ a: { n: 1, text: "" } });
     // A page that begins with the version of before is refused.
     const late = await tabs.open();
-    const refused = await late.evaluate(() => createKVStore("notes").ready().catch(({ code }: { code: string }) => code));
+    const refused = await late.evaluate(() =>
+      createKVStore("notes")
+        .ready()
+        .catch(({ code }: { code: string }) => code),
+    );
     expect(refused).toBe("KV_INVALID_CLIENT");
     const newer = await open("/", 6);
     expect(await dataOf(newer)).toEqual({ n: 1, text: "" });
@@ -278,7 +300,10 @@ describe("a database", () => {
   it("that the browser closes by force is opened again", async () => {
     const page = await open();
     const devtools = await tabs.context.newCDPSession(page);
-    await devtools.send("Storage.clearDataForOrigin", { origin: tabs.origin, storageTypes: "indexeddb" });
+    await devtools.send("Storage.clearDataForOrigin", {
+      origin: tabs.origin,
+      storageTypes: "indexeddb",
+    });
     await page.evaluate(() => void (tab.state.data.n = 3));
     expect(await page.evaluate(() => tab.notes.ready())).toBe(true);
     expect(await stored(page)).toEqual({ a: { n: 3, text: "" } });
@@ -296,18 +321,28 @@ describe("a database", () => {
       const small = notes("small", 1);
       state.data.text = "before";
       await notes.ready();
-      const noise = Array.from({ length: 4_000_000 }, () => String.fromCharCode(32 + Math.random() * 90)).join("");
+      const noise = Array.from({ length: 4_000_000 }, () =>
+        String.fromCharCode(32 + Math.random() * 90),
+      ).join("");
       state.data.n = 99;
       state.data.text = noise.repeat(3);
       small.data = 2;
       const code = await notes.ready().catch((error: { code: string }) => error.code);
-      const now = [code, state.data, state.status, (state.error as { code?: string } | undefined)?.code];
+      const now = [
+        code,
+        state.data,
+        state.status,
+        (state.error as { code?: string } | undefined)?.code,
+      ];
       return [now, [small.data, small.status], await rows("notes.kv", "notes")] as const;
     });
     const [now, [small, status], kept] = found;
     expect(now).toEqual(["KV_QUOTA", { n: 0, text: "before" }, "error", "KV_QUOTA"]);
     // A busy browser may take longer to free what it has refused, and refuse the small one too: it says what it did.
-    expect([[2, "ready"], [1, "error"]]).toContainEqual([small, status]);
+    expect([
+      [2, "ready"],
+      [1, "error"],
+    ]).toContainEqual([small, status]);
     expect(kept).toEqual({ a: { n: 0, text: "before" }, small });
     // The browser may take long to free what it has refused.
     await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 500_000_000 });
@@ -328,7 +363,9 @@ describe("a database", () => {
       // A frame without an origin of its own may not use IndexedDB.
       const frame = document.createElement("iframe");
       frame.setAttribute("sandbox", "allow-scripts");
-      const told = new Promise((resolve) => addEventListener("message", ({ data }) => resolve(data), { once: true }));
+      const told = new Promise((resolve) =>
+        addEventListener("message", ({ data }) => resolve(data), { once: true }),
+      );
       frame.srcdoc = `<script type="module">
         const { createKVStore } = await import("${location.origin}/stdin.js").then(() => globalThis);
         const notes = createKVStore("notes");

@@ -36,9 +36,17 @@ reactiveSuite({
     db.exec = (sql) => (begun.push(sql), exec(sql));
     return (name, options = {}) => createKVStore(name, { interval: "10ms", ...options, store });
   },
-  rows: async (name) => new Map((await open().prefix(`${name}:`).entries()).map(([key, value]) => [key, (value as { "~"?: unknown } | null)?.["~"] === "null" ? null : value])),
+  rows: async (name) =>
+    new Map(
+      (await open().prefix(`${name}:`).entries()).map(([key, value]) => [
+        key,
+        (value as { "~"?: unknown } | null)?.["~"] === "null" ? null : value,
+      ]),
+    ),
   async fill(name, values) {
-    await open().prefix(`${name}:`).setMany(Object.entries(values).map(([key, value]) => [key, value ?? { "~": "null" }]));
+    await open()
+      .prefix(`${name}:`)
+      .setMany(Object.entries(values).map(([key, value]) => [key, value ?? { "~": "null" }]));
   },
   transactions() {
     begun.length = 0;
@@ -61,19 +69,35 @@ describe("states in a store without a codec", () => {
     const state = notes<{ at: unknown }>("a", { at: 1 });
     await notes.ready();
     state.data.at = new Date();
-    await expect(notes.ready()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", message: expect.stringContaining("Date") });
+    await expect(notes.ready()).rejects.toMatchObject({
+      code: "KV_INVALID_VALUE",
+      message: expect.stringContaining("Date"),
+    });
     expect(state).toMatchObject({ data: { at: 1 }, status: "error" });
     expect(await store.get("notes:a")).toEqual({ at: 1 });
   });
 
   it("are plain records, but for null and what looks like it", async () => {
     const notes = createKVStore("notes", { store });
-    for (const [key, value] of [["null", null], ["mark", { "~": "null" }], ["plain", { x: null }]] as const) notes(key, value);
+    for (const [key, value] of [
+      ["null", null],
+      ["mark", { "~": "null" }],
+      ["plain", { x: null }],
+    ] as const)
+      notes(key, value);
     await notes.ready();
-    expect(await store.all()).toEqual({ "notes:null": { "~": "null" }, "notes:mark": { "~": "object", value: { "~": "null" } }, "notes:plain": { x: null } });
+    expect(await store.all()).toEqual({
+      "notes:null": { "~": "null" },
+      "notes:mark": { "~": "object", value: { "~": "null" } },
+      "notes:plain": { x: null },
+    });
     const again = createKVStore("notes", { store: store.prefix("") });
     await again.ready();
-    expect(["null", "mark", "plain"].map((key) => again.peek(key).data)).toEqual([null, { "~": "null" }, { x: null }]);
+    expect(["null", "mark", "plain"].map((key) => again.peek(key).data)).toEqual([
+      null,
+      { "~": "null" },
+      { x: null },
+    ]);
   });
 
   it("cannot have a name with a colon, whose keys would be those of another", async () => {
@@ -97,7 +121,12 @@ describe("states in a store without a codec", () => {
     const notes = createKVStore("notes", { store: rows, interval: "1ms" });
     const circle: { list: number[]; me?: unknown } = { list: [] };
     circle.me = circle;
-    const parts = [circle, { list: [], at: /x/g }, { list: [], at: new URL("http://a.test/") }, { list: [], at: new URLSearchParams("a=1") }].map((value, i) => notes(String(i), value as { list: number[]; at?: unknown }));
+    const parts = [
+      circle,
+      { list: [], at: /x/g },
+      { list: [], at: new URL("http://a.test/") },
+      { list: [], at: new URLSearchParams("a=1") },
+    ].map((value, i) => notes(String(i), value as { list: number[]; at?: unknown }));
     const clock = notes("clock", 0);
     await notes.ready();
     const lists = parts.map(({ data }) => data.list);
@@ -122,12 +151,18 @@ describe("states in a store without a codec", () => {
         ...rows,
         async getMany(keys: Iterable<string>) {
           const found = await rows.getMany(keys);
-          await store.commit([{ key: "notes:a", version: null }], [{ key: "notes:a", value: "theirs" }]);
+          await store.commit(
+            [{ key: "notes:a", version: null }],
+            [{ key: "notes:a", value: "theirs" }],
+          );
           return found;
         },
       } as Store;
     };
-    const notes = createKVStore("notes", { store: { ...store, supports: store.supports, prefix }, interval: 0 });
+    const notes = createKVStore("notes", {
+      store: { ...store, supports: store.supports, prefix },
+      interval: 0,
+    });
     await notes.ready();
     const states = [notes("a", "ours"), notes("b", "ours")];
     await notes.ready();
@@ -152,11 +187,13 @@ describe("states in a store without a codec", () => {
     let isDown = true;
     let tries = 0;
     const data = new Map<string, unknown>();
-    const fails = <A extends unknown[], R>(work: (...args: A) => R) => async (...args: A) => {
-      tries++;
-      if (isDown) throw new Error("down");
-      return work(...args);
-    };
+    const fails =
+      <A extends unknown[], R>(work: (...args: A) => R) =>
+      async (...args: A) => {
+        tries++;
+        if (isDown) throw new Error("down");
+        return work(...args);
+      };
     const client = {
       get: fails((key: string) => data.get(key)),
       set: fails((key: string, value: unknown) => void data.set(key, value)),
@@ -169,8 +206,15 @@ describe("states in a store without a codec", () => {
     const notes = createKVStore("notes", { store: kv(client), interval: 0 });
     const state = notes("a", { n: 0 });
     await expect(notes.ready()).rejects.toMatchObject({ code: "KV_CONNECTION" });
-    expect(state).toMatchObject({ data: { n: 0 }, status: "error", error: { code: "KV_CONNECTION" } });
-    expect([notes.store().status, notes.store().error]).toMatchObject(["closed", { code: "KV_CONNECTION" }]);
+    expect(state).toMatchObject({
+      data: { n: 0 },
+      status: "error",
+      error: { code: "KV_CONNECTION" },
+    });
+    expect([notes.store().status, notes.store().error]).toMatchObject([
+      "closed",
+      { code: "KV_CONNECTION" },
+    ]);
     state.data.n = 1;
     await notes.flush();
     expect(state.data.n).toBe(1);
@@ -186,15 +230,28 @@ describe("states in a store without a codec", () => {
     await again.promise();
     expect(state).toEqual({ data: { n: 1 }, status: "ready" });
     expect(begun).toEqual({ data: "theirs", status: "ready" });
-    expect([notes.store().status, notes.store().error, notes("c", 1).status]).toEqual(["open", undefined, "ready"]);
-    expect(await kv(client).entries()).toEqual(expect.arrayContaining([["notes:a", { n: 1 }], ["notes:b", 1]]));
+    expect([notes.store().status, notes.store().error, notes("c", 1).status]).toEqual([
+      "open",
+      undefined,
+      "ready",
+    ]);
+    expect(await kv(client).entries()).toEqual(
+      expect.arrayContaining([
+        ["notes:a", { n: 1 }],
+        ["notes:b", 1],
+      ]),
+    );
     // An outage later on: what it refused goes back, and each key is not tried by itself.
     isDown = true;
     tries = 0;
     state.data.n = 2;
     for (let i = 0; i < 20; i++) notes.store().set(`k${i}`, i);
     await notes.flush();
-    expect(state).toMatchObject({ data: { n: 1 }, status: "error", error: { code: "KV_CONNECTION" } });
+    expect(state).toMatchObject({
+      data: { n: 1 },
+      status: "error",
+      error: { code: "KV_CONNECTION" },
+    });
     expect(tries).toBeLessThan(20);
   });
 
@@ -239,7 +296,8 @@ describe("states in a store without a codec", () => {
 describe("in Node", () => {
   it("a program ends by itself, having written what it has changed", async () => {
     const file = `${folder}/exit.db`;
-    const source = (name: string): string => JSON.stringify(join(import.meta.dirname, "../../src", name));
+    const source = (name: string): string =>
+      JSON.stringify(join(import.meta.dirname, "../../src", name));
     const program = `
       import "fake-indexeddb/auto";
       import { DatabaseSync } from "node:sqlite";
@@ -251,7 +309,16 @@ describe("in Node", () => {
       await Promise.all([notes.ready(), states.ready()]);
       state.data.n = 1;
     `;
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "--input-type=module-typescript", "--eval", program.replace("fake-indexeddb/auto", import.meta.resolve("fake-indexeddb/auto"))], { stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn(
+      process.execPath,
+      [
+        "--disable-warning=ExperimentalWarning",
+        "--input-type=module-typescript",
+        "--eval",
+        program.replace("fake-indexeddb/auto", import.meta.resolve("fake-indexeddb/auto")),
+      ],
+      { stdio: ["ignore", "inherit", "inherit"] },
+    );
     expect((await once(child, "close"))[0]).toBe(0);
     const db = new DatabaseSync(file);
     databases.push(db);
@@ -263,7 +330,11 @@ describe("in Node", () => {
     const channels = vi.spyOn(globalThis, "BroadcastChannel");
     const state = states("a", { list: [1] });
     expect(state).toEqual({ data: { list: [1] }, status: "init" });
-    await expect(states.ready()).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "INDEXEDDB", message: expect.stringContaining("IndexedDB is not available") });
+    await expect(states.ready()).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+      client: "INDEXEDDB",
+      message: expect.stringContaining("IndexedDB is not available"),
+    });
     expect(state).toMatchObject({ status: "error", error: { code: "KV_INVALID_CLIENT" } });
     state.data.list.push(2);
     await states.flush();

@@ -21,10 +21,18 @@ certify("SQLITE by node:sqlite", {
 
 let db: InstanceType<typeof Database>;
 
-certify("SQLITE by better-sqlite3, with a table of its own", {
-  open: () => kv(sqlite((db = new Database(":memory:")), { table: 'my "table"' })),
-  foreign: {
-    put: (_store, key) => void db.prepare('INSERT OR REPLACE INTO "my ""table""" (key, value, version) VALUES (?, ?, ?)').run(key, "x", "theirs"),
-    has: (_store, key) => db.prepare('SELECT 1 FROM "my ""table""" WHERE key = ?').get(key) !== undefined,
+certify(
+  "SQLITE by better-sqlite3, with a table of its own",
+  {
+    open: () => kv(sqlite((db = new Database(":memory:")), { table: 'my "table"' })),
+    foreign: {
+      put: (_store, key) =>
+        void db
+          .prepare('INSERT OR REPLACE INTO "my ""table""" (key, value, version) VALUES (?, ?, ?)')
+          .run(key, "x", "theirs"),
+      has: (_store, key) =>
+        db.prepare('SELECT 1 FROM "my ""table""" WHERE key = ?').get(key) !== undefined,
+    },
   },
-}, { wrappers: true });
+  { wrappers: true },
+);

@@ -17,14 +17,25 @@ const VERSION = "0123456789abcdef0123";
 const fail = (error: KvError): KvError => error;
 
 async function increments(driver: string, path: string, times: number): Promise<void> {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "../helpers/sqlite-process.ts"), driver, path, String(times)], { stdio: "inherit" });
+  const child = spawn(
+    process.execPath,
+    [
+      "--disable-warning=ExperimentalWarning",
+      join(import.meta.dirname, "../helpers/sqlite-process.ts"),
+      driver,
+      path,
+      String(times),
+    ],
+    { stdio: "inherit" },
+  );
   const [code] = (await once(child, "exit")) as [number | null];
   if (code !== 0) throw new Error(`the process with ${driver} ended with ${code}`);
 }
 
 describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
   const open = (path = ":memory:"): Handle => DRIVERS[driver]!(path);
-  const storeOf = (db: Handle, table?: string): Store => kv(sqlite(db, table === undefined ? {} : { table }), PATIENT);
+  const storeOf = (db: Handle, table?: string): Store =>
+    kv(sqlite(db, table === undefined ? {} : { table }), PATIENT);
 
   afterEach(() => void vi.useRealTimers());
 
@@ -32,29 +43,72 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
     it("is one readable row for each record", async () => {
       const db = open();
       const store = storeOf(db);
-      await store.set("key\0é", { b: [1] }, { expires: new Date(253_402_300_799_999), metadata: "m" });
+      await store.set(
+        "key\0é",
+        { b: [1] },
+        { expires: new Date(253_402_300_799_999), metadata: "m" },
+      );
       await store.set("other", "x");
-      expect(db.prepare("SELECT key, expires, metadata, value, length(version) AS version FROM kv ORDER BY key").all().map((row) => ({ ...(row as object) }))).toEqual([
-        { key: "key\0é", expires: 253_402_300_799_999, metadata: '"m"', value: '{"b":[1]}', version: 20 },
+      expect(
+        db
+          .prepare(
+            "SELECT key, expires, metadata, value, length(version) AS version FROM kv ORDER BY key",
+          )
+          .all()
+          .map((row) => ({ ...(row as object) })),
+      ).toEqual([
+        {
+          key: "key\0é",
+          expires: 253_402_300_799_999,
+          metadata: '"m"',
+          value: '{"b":[1]}',
+          version: 20,
+        },
         { key: "other", expires: null, metadata: null, value: '"x"', version: 20 },
       ]);
       expect((await store.entry("key\0é"))!.expires).toBe(253_402_300_799_999);
-      expect(db.prepare("SELECT typeof(expires) AS type FROM kv WHERE key <> 'other'").get()).toMatchObject({ type: "integer" });
-      expect((db.prepare("SELECT sql FROM sqlite_schema WHERE name = 'kv'").get() as { sql: string }).sql).toContain("/* anykv 1 */");
+      expect(
+        db.prepare("SELECT typeof(expires) AS type FROM kv WHERE key <> 'other'").get(),
+      ).toMatchObject({ type: "integer" });
+      expect(
+        (db.prepare("SELECT sql FROM sqlite_schema WHERE name = 'kv'").get() as { sql: string })
+          .sql,
+      ).toContain("/* anykv 1 */");
     });
 
     it("has any name", async () => {
       const db = open();
-      for (const name of ["sessions", 'a "quoted" name', '"', "it's", 'kv"; DROP TABLE sessions; --', "main.kv", "select", "two words", "%", "[x]", "`", "é🙂", "new\nline"]) {
+      for (const name of [
+        "sessions",
+        'a "quoted" name',
+        '"',
+        "it's",
+        'kv"; DROP TABLE sessions; --',
+        "main.kv",
+        "select",
+        "two words",
+        "%",
+        "[x]",
+        "`",
+        "é🙂",
+        "new\nline",
+      ]) {
         await storeOf(db, name).set("a", name);
       }
-      const names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all() as { name: string }[];
+      const names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all() as {
+        name: string;
+      }[];
       expect(names.length).toBe(13);
       for (const { name } of names) expect(await storeOf(db, name).all()).toEqual({ a: name });
     });
 
     it("may have the name that the index of another table has, or would have", async () => {
-      for (const names of [["kv", "kv:expires"], ["kv:expires", "kv"], ["kv", "KV:EXPIRES", "kv:expires:2"], ["kv:expires:2", "kv", "kv:expires"]]) {
+      for (const names of [
+        ["kv", "kv:expires"],
+        ["kv:expires", "kv"],
+        ["kv", "KV:EXPIRES", "kv:expires:2"],
+        ["kv:expires:2", "kv", "kv:expires"],
+      ]) {
         const path = `${place()}/data.db`;
         const db = open(path);
         const second = open(path);
@@ -65,9 +119,15 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
         }
         for (const name of names) {
           expect(await storeOf(db, name).get("a")).toBe(name);
-          const plan = db.prepare(`EXPLAIN QUERY PLAN SELECT rowid FROM "${name}" WHERE expires <= 5`).all();
+          const plan = db
+            .prepare(`EXPLAIN QUERY PLAN SELECT rowid FROM "${name}" WHERE expires <= 5`)
+            .all();
           expect(JSON.stringify(plan)).toContain(":expires");
-          const indexes = db.prepare("SELECT count(*) AS count FROM sqlite_master WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL").get(name);
+          const indexes = db
+            .prepare(
+              "SELECT count(*) AS count FROM sqlite_master WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL",
+            )
+            .get(name);
           expect(indexes).toMatchObject({ count: 1 });
         }
         second.close();
@@ -78,7 +138,10 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
     it("cannot be called what SQLite cannot call it", async () => {
       const db = open();
       for (const name of ["", "a\0b", "\ud800", "sqlite_x", "SQLITE_x", 1, null]) {
-        await expect(storeOf(db, name as string).set("a", 1)).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "SQLITE" });
+        await expect(storeOf(db, name as string).set("a", 1)).rejects.toMatchObject({
+          code: "KV_INVALID_CLIENT",
+          client: "SQLITE",
+        });
       }
       expect(db.prepare("SELECT name FROM sqlite_schema").all()).toEqual([]);
     });
@@ -93,8 +156,15 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
         const db = open();
         db.exec(schema);
         const before = db.prepare("SELECT * FROM sqlite_schema").all();
-        for (const task of [() => storeOf(db).get("a"), () => storeOf(db).set("a", 1), () => storeOf(db).clear()]) {
-          await expect(task()).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", message: expect.stringContaining('"kv"') });
+        for (const task of [
+          () => storeOf(db).get("a"),
+          () => storeOf(db).set("a", 1),
+          () => storeOf(db).clear(),
+        ]) {
+          await expect(task()).rejects.toMatchObject({
+            code: "KV_INVALID_CLIENT",
+            message: expect.stringContaining('"kv"'),
+          });
         }
         expect(db.prepare("SELECT * FROM sqlite_schema").all()).toEqual(before);
       }
@@ -103,7 +173,10 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
     it("needs a database in UTF-8", async () => {
       const db = open();
       db.exec("PRAGMA encoding = 'UTF-16le'");
-      await expect(storeOf(db).set("a", 1)).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", message: expect.stringContaining("UTF-16le") });
+      await expect(storeOf(db).set("a", 1)).rejects.toMatchObject({
+        code: "KV_INVALID_CLIENT",
+        message: expect.stringContaining("UTF-16le"),
+      });
     });
 
     it("is read through a handle that cannot write", async () => {
@@ -111,16 +184,31 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       const store = storeOf(open(path));
       await store.set("a", 1);
       await store.close();
-      const readonly = driver === "node:sqlite" ? new DatabaseSync(path, { readOnly: true }) : new Database(path, { readonly: true });
+      const readonly =
+        driver === "node:sqlite"
+          ? new DatabaseSync(path, { readOnly: true })
+          : new Database(path, { readonly: true });
       expect(await kv(readonly).all()).toEqual({ a: 1 });
       expect(await kv(readonly).getMany(["a", "b"])).toEqual([1, null]);
-      await expect(kv(readonly).set("a", 2)).rejects.toMatchObject({ code: "KV_CONNECTION", cause: expect.objectContaining({ message: expect.stringContaining("readonly") }) });
+      await expect(kv(readonly).set("a", 2)).rejects.toMatchObject({
+        code: "KV_CONNECTION",
+        cause: expect.objectContaining({ message: expect.stringContaining("readonly") }),
+      });
       readonly.close();
     });
 
     it("leaves the pragmas as they are", async () => {
       const db = open(`${place()}/data.db`);
-      const pragmas = ["journal_mode", "synchronous", "busy_timeout", "foreign_keys", "user_version", "application_id", "auto_vacuum", "locking_mode"];
+      const pragmas = [
+        "journal_mode",
+        "synchronous",
+        "busy_timeout",
+        "foreign_keys",
+        "user_version",
+        "application_id",
+        "auto_vacuum",
+        "locking_mode",
+      ];
       const values = (): unknown[] => pragmas.map((name) => db.prepare(`PRAGMA ${name}`).get());
       const before = values();
       const store = storeOf(db);
@@ -135,21 +223,55 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
   describe("prefixes", () => {
     it("are literal: no wildcard, no other case", async () => {
       const store = storeOf(open());
-      const keys = ["a_1", "ab1", "a%1", "A_1", "user:1", "USER:1", "User:1", "[x]1", "x1", "*1", "é1", "É1", "e\u03011"];
+      const keys = [
+        "a_1",
+        "ab1",
+        "a%1",
+        "A_1",
+        "user:1",
+        "USER:1",
+        "User:1",
+        "[x]1",
+        "x1",
+        "*1",
+        "é1",
+        "É1",
+        "e\u03011",
+      ];
       await store.setMany(keys.map((key) => [key, key]));
       for (const prefix of ["a_", "a%", "user:", "USER:", "[x]", "*", "é", "%", "_"]) {
-        expect(await store.prefix(prefix).keys()).toEqual(keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)));
-        expect(Object.keys(await store.all(prefix))).toEqual(keys.filter((key) => key.startsWith(prefix)));
+        expect(await store.prefix(prefix).keys()).toEqual(
+          keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)),
+        );
+        expect(Object.keys(await store.all(prefix))).toEqual(
+          keys.filter((key) => key.startsWith(prefix)),
+        );
       }
       await store.prefix("user:").clear();
       await store.prefix("a_").clear();
       await store.prefix("%").clear();
-      expect((await store.keys()).sort()).toEqual(keys.filter((key) => key !== "a_1" && key !== "user:1").sort());
+      expect((await store.keys()).sort()).toEqual(
+        keys.filter((key) => key !== "a_1" && key !== "user:1").sort(),
+      );
     });
 
     it("have an end for every last character, in both directions", async () => {
-      const parts = ["", "a", "\0", "\x7f", "é", "\ud7ff", "\ue000", "\uffff", "\u{10000}", "\u{10ffff}", "\u{10ffff}\u{10ffff}"];
-      const keys = [...new Set(parts.flatMap((a) => parts.map((b) => a + b)))].filter((key) => key !== "");
+      const parts = [
+        "",
+        "a",
+        "\0",
+        "\x7f",
+        "é",
+        "\ud7ff",
+        "\ue000",
+        "\uffff",
+        "\u{10000}",
+        "\u{10ffff}",
+        "\u{10ffff}\u{10ffff}",
+      ];
+      const keys = [...new Set(parts.flatMap((a) => parts.map((b) => a + b)))].filter(
+        (key) => key !== "",
+      );
       const store = storeOf(open());
       await store.setMany(keys.map((key) => [key, key]));
       const ordered = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -159,10 +281,14 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
         for (const limit of [1000, 3]) {
           const found: string[] = [];
           const back: string[] = [];
-          for (const [list, reverse] of [[found, false], [back, true]] as const) {
+          for (const [list, reverse] of [
+            [found, false],
+            [back, true],
+          ] as const) {
             let cursor: string | null = null;
             do {
-              const page: { entries: readonly { key: string }[]; cursor: string | null } = await store.list({ prefix, limit, cursor, reverse });
+              const page: { entries: readonly { key: string }[]; cursor: string | null } =
+                await store.list({ prefix, limit, cursor, reverse });
               list.push(...page.entries.map(({ key }) => key));
               ({ cursor } = page);
             } while (cursor !== null);
@@ -196,13 +322,19 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       await store.prune();
       for (let i = 0; i < 200; i++) await store.set("k", i);
       await store.has("k");
-      const plans = [...texts].filter((sql) => /\bFROM "kv"|INTO "kv"/.test(sql)).map((sql) => {
-        const steps = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...Array.from(sql.matchAll(/\?/g), () => 1)) as { detail: string }[];
-        return [sql, steps.map(({ detail }) => detail).join("; ")] as const;
-      });
+      const plans = [...texts]
+        .filter((sql) => /\bFROM "kv"|INTO "kv"/.test(sql))
+        .map((sql) => {
+          const steps = db
+            .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+            .all(...Array.from(sql.matchAll(/\?/g), () => 1)) as { detail: string }[];
+          return [sql, steps.map(({ detail }) => detail).join("; ")] as const;
+        });
       expect(plans.length).toBeGreaterThan(8);
       expect(plans.filter(([, plan]) => /SCAN|TEMP B-TREE/.test(plan))).toEqual([]);
-      expect(plans.filter(([sql, plan]) => /expires <=/.test(sql) && !plan.includes("kv:expires"))).toEqual([]);
+      expect(
+        plans.filter(([sql, plan]) => /expires <=/.test(sql) && !plan.includes("kv:expires")),
+      ).toEqual([]);
     });
 
     it("are read in pages, which end early when the values are large", async () => {
@@ -215,14 +347,26 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       expect(page.entries.length).toBe(10);
       expect(page.next).toBe(page.entries[9]![0]);
       const heads = await adapter.page!({ ...query, values: false });
-      expect([heads.entries.length, heads.next, heads.entries[0]![1].value]).toEqual([40, null, null]);
+      expect([heads.entries.length, heads.next, heads.entries[0]![1].value]).toEqual([
+        40,
+        null,
+        null,
+      ]);
       expect((await store.values()).length).toBe(40);
     });
   });
 
   describe("rows of others and damaged rows", () => {
-    const insert = (db: Handle, key: unknown, version: unknown, value: unknown, expires: number | null = null): void =>
-      void db.prepare("INSERT INTO kv (key, version, expires, value) VALUES (?, ?, ?, ?)").run(key, version, expires, value);
+    const insert = (
+      db: Handle,
+      key: unknown,
+      version: unknown,
+      value: unknown,
+      expires: number | null = null,
+    ): void =>
+      void db
+        .prepare("INSERT INTO kv (key, version, expires, value) VALUES (?, ?, ?, ?)")
+        .run(key, version, expires, value);
 
     it("survive clear() and prune(), and are skipped and refused", async () => {
       const db = open();
@@ -236,7 +380,9 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       expect(await store.keys()).toEqual(["mine"]);
       for (const key of ["theirs", "upper", "binary"]) {
         await expect(store.get(key)).rejects.toMatchObject({ code: "KV_FOREIGN", key });
-        await expect(store.commit([{ key, version: null }], [{ key: "z", value: 1 }])).rejects.toMatchObject({ code: "KV_FOREIGN", key });
+        await expect(
+          store.commit([{ key, version: null }], [{ key: "z", value: 1 }]),
+        ).rejects.toMatchObject({ code: "KV_FOREIGN", key });
         expect(await store.has(key)).toBe(false);
       }
       expect(await store.prune()).toBe(0);
@@ -253,7 +399,8 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       await store.set("z", 1);
       insert(db, "a", VERSION, '{"half');
       insert(db, "b", VERSION, "");
-      for (const key of ["a", "b"]) await expect(store.get(key)).rejects.toMatchObject({ code: "KV_CORRUPT", key });
+      for (const key of ["a", "b"])
+        await expect(store.get(key)).rejects.toMatchObject({ code: "KV_CORRUPT", key });
       await expect(store.values()).rejects.toMatchObject({ code: "KV_CORRUPT", key: "a" });
       insert(db, "c", VERSION, "secret");
       const error = await store.get("c").catch(fail);
@@ -273,8 +420,14 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       vi.useFakeTimers({ toFake: ["Date"] });
       const db = open();
       const store = storeOf(db);
-      await store.setMany(Array.from({ length: 300 }, (_, i) => [`a:${i}`, i]), { expires: 1 });
-      await store.setMany(Array.from({ length: 10 }, (_, i) => [`b:${i}`, i]), { expires: 1 });
+      await store.setMany(
+        Array.from({ length: 300 }, (_, i) => [`a:${i}`, i]),
+        { expires: 1 },
+      );
+      await store.setMany(
+        Array.from({ length: 10 }, (_, i) => [`b:${i}`, i]),
+        { expires: 1 },
+      );
       await store.set("later", 1, { expires: 1.001 });
       await store.set("never", 1);
       vi.setSystemTime(Date.now() + 1000);
@@ -285,14 +438,20 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       expect(await adapter.prune!({ prefix: "", now: Date.now(), limit: 100 })).toBe(100);
       expect(await adapter.prune!({ prefix: "c", now: Date.now(), limit: 100 })).toBe(0);
       expect(await store.prune()).toBe(200);
-      expect(db.prepare("SELECT key FROM kv ORDER BY key").all()).toMatchObject([{ key: "later" }, { key: "never" }]);
+      expect(db.prepare("SELECT key FROM kv ORDER BY key").all()).toMatchObject([
+        { key: "later" },
+        { key: "never" },
+      ]);
     });
   });
 
   describe("the handle's settings", () => {
     it("may turn integers into bigints and rows into arrays", async () => {
       const path = `${place()}/data.db`;
-      const db = driver === "node:sqlite" ? new DatabaseSync(path, { readBigInts: true, returnArrays: true }) : new Database(path).defaultSafeIntegers(true);
+      const db =
+        driver === "node:sqlite"
+          ? new DatabaseSync(path, { readBigInts: true, returnArrays: true })
+          : new Database(path).defaultSafeIntegers(true);
       const store = kv(db);
       await store.set("a", 1, { expires: new Date(253_402_300_799_999) });
       await store.set("b", 2, { expires: "1m" });
@@ -314,9 +473,17 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       await store.set("a", "before");
       const { version } = (await store.entry("a"))!;
       db.exec("BEGIN");
-      expect(await store.commit([{ key: "a", version: null }], [{ key: "b", value: 1 }])).toEqual({ ok: false, failed: ["a"] });
-      expect((await store.commit([{ key: "a", version }], [{ key: "a", value: "inside" }])).ok).toBe(true);
-      await store.setMany([["b", 1], ["c", 2]]);
+      expect(await store.commit([{ key: "a", version: null }], [{ key: "b", value: 1 }])).toEqual({
+        ok: false,
+        failed: ["a"],
+      });
+      expect(
+        (await store.commit([{ key: "a", version }], [{ key: "a", value: "inside" }])).ok,
+      ).toBe(true);
+      await store.setMany([
+        ["b", 1],
+        ["c", 2],
+      ]);
       expect(await store.getMany(["a", "b"])).toEqual(["inside", 1]);
       db.exec("ROLLBACK");
       expect(await store.all()).toEqual({ a: "before" });
@@ -330,9 +497,18 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       const db = open();
       const store = storeOf(db);
       await store.set("a", 1);
-      db.exec("CREATE TRIGGER no BEFORE INSERT ON kv WHEN new.key = 'forbidden' BEGIN SELECT RAISE(ABORT, 'no'); END");
-      const writes = [{ key: "b", value: 1 }, { key: "a", value: null }, { key: "forbidden", value: 1 }];
-      for (const task of [() => store.commit([], writes), () => store.setMany(writes.map(({ key, value }) => [key, value]))]) {
+      db.exec(
+        "CREATE TRIGGER no BEFORE INSERT ON kv WHEN new.key = 'forbidden' BEGIN SELECT RAISE(ABORT, 'no'); END",
+      );
+      const writes = [
+        { key: "b", value: 1 },
+        { key: "a", value: null },
+        { key: "forbidden", value: 1 },
+      ];
+      for (const task of [
+        () => store.commit([], writes),
+        () => store.setMany(writes.map(({ key, value }) => [key, value])),
+      ]) {
         await expect(task()).rejects.toMatchObject({ code: "KV_CONNECTION" });
         expect(await store.all()).toEqual({ a: 1 });
       }
@@ -346,11 +522,17 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
     it("works on handles that do not tell whether a transaction is open", async () => {
       const path = `${place()}/data.db`;
       const db = open(path);
-      const store = kv({ prepare: (sql: string) => db.prepare(sql), exec: (sql: string) => db.exec(sql), close: () => db.close() }) as Store;
+      const store = kv({
+        prepare: (sql: string) => db.prepare(sql),
+        exec: (sql: string) => db.exec(sql),
+        close: () => db.close(),
+      }) as Store;
       await store.set("a", 1);
       const { version } = (await store.entry("a"))!;
       expect((await store.commit([{ key: "a", version }], [{ key: "a", value: 2 }])).ok).toBe(true);
-      expect((await store.commit([{ key: "a", version }], [{ key: "a", value: 3 }])).ok).toBe(false);
+      expect((await store.commit([{ key: "a", version }], [{ key: "a", value: 3 }])).ok).toBe(
+        false,
+      );
       expect(await kv(open(path)).get("a")).toBe(2);
       db.exec("BEGIN");
       await store.commit([], [{ key: "a", value: 4 }]);
@@ -369,7 +551,10 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       expect(adapter.set("a", record("x"))).toBe(undefined);
       expect(adapter.get("a")).toEqual(record("x"));
       expect(adapter.getMany!(["a"])).toEqual([record("x")]);
-      expect(adapter.commit!([], [{ key: "b", record: record("y") }], 0)).toEqual({ ok: true, version: VERSION });
+      expect(adapter.commit!([], [{ key: "b", record: record("y") }], 0)).toEqual({
+        ok: true,
+        version: VERSION,
+      });
     });
 
     it("are waited for, and the writes stay in order", async () => {
@@ -382,7 +567,13 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       const done: string[] = [];
       const writes = [
         Promise.resolve(adapter.set("a", record("first"))).then(() => done.push("first")),
-        Promise.resolve(adapter.commit!([{ key: "a", version: VERSION }], [{ key: "a", record: record("second") }], 0)).then((result) => done.push(`second ${result.ok}`)),
+        Promise.resolve(
+          adapter.commit!(
+            [{ key: "a", version: VERSION }],
+            [{ key: "a", record: record("second") }],
+            0,
+          ),
+        ).then((result) => done.push(`second ${result.ok}`)),
         Promise.resolve(adapter.set("b", record("b"))).then(() => done.push("b")),
         Promise.resolve(adapter.del("z")).then(() => done.push("del")),
       ];
@@ -410,7 +601,12 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       expect(await first).toBe(null);
       await store.set("a", 1);
       other.exec("BEGIN EXCLUSIVE");
-      const reads = Promise.all([store.get("a"), store.has("a"), store.keys(), store.getMany(["a"])]);
+      const reads = Promise.all([
+        store.get("a"),
+        store.has("a"),
+        store.keys(),
+        store.getMany(["a"]),
+      ]);
       setTimeout(() => other.exec("COMMIT"), 20);
       expect(await reads).toEqual([1, true, ["a"], [1]]);
       await store.close();
@@ -423,7 +619,15 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       const store = storeOf(open(file));
       await store.set("a", 1);
       other.exec("BEGIN IMMEDIATE");
-      const calls = [store.set("a", 2), store.get("a"), store.del("a"), store.has("a"), store.set("a", 3), store.keys(), store.get("a")];
+      const calls = [
+        store.set("a", 2),
+        store.get("a"),
+        store.del("a"),
+        store.has("a"),
+        store.set("a", 3),
+        store.keys(),
+        store.get("a"),
+      ];
       setTimeout(() => other.exec("COMMIT"), 20);
       expect(await Promise.all(calls)).toEqual(["a", 2, "a", false, "a", ["a"], 3]);
       await store.close();
@@ -440,11 +644,20 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       vi.useFakeTimers({ toFake: ["Date", "setTimeout"] });
       const start = Date.now();
       // Of different keys: a write waits for an earlier one of its key, and for its own time after it.
-      const writes = [store.set("a", 2), store.set("b", 2), store.del("d"), store.commit([], [{ key: "c", value: 1 }])].map((write) => write.catch(fail));
+      const writes = [
+        store.set("a", 2),
+        store.set("b", 2),
+        store.del("d"),
+        store.commit([], [{ key: "c", value: 1 }]),
+      ].map((write) => write.catch(fail));
       await vi.advanceTimersByTimeAsync(4400);
       expect(await Promise.race([...writes, "waiting"])).toBe("waiting");
       await vi.advanceTimersByTimeAsync(500);
-      for (const error of await Promise.all(writes)) expect(error).toMatchObject({ code: "KV_CONNECTION", cause: expect.objectContaining({ message: "database is locked" }) });
+      for (const error of await Promise.all(writes))
+        expect(error).toMatchObject({
+          code: "KV_CONNECTION",
+          cause: expect.objectContaining({ message: "database is locked" }),
+        });
       expect(Date.now() - start).toBe(4900);
       vi.useRealTimers();
       other.exec("COMMIT");
@@ -467,7 +680,11 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       other.close();
     });
 
-    for (const [mode, second] of [["DELETE", driver], ["WAL", driver], ["WAL", "better-sqlite3"]] as const) {
+    for (const [mode, second] of [
+      ["DELETE", driver],
+      ["WAL", driver],
+      ["WAL", "better-sqlite3"],
+    ] as const) {
       it(`lose no increment: 500 of ${driver} and 500 of ${second} at once, journal_mode ${mode}`, async () => {
         const file = path();
         const db = open(file);
@@ -486,7 +703,22 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       await store.set("a", "before");
       db.exec("PRAGMA max_page_count = 10");
       const large = "x".repeat(100_000);
-      for (const task of [() => store.set("a", large), () => store.setMany([["b", 1], ["a", large]]), () => store.commit([], [{ key: "b", value: 1 }, { key: "a", value: large }])]) {
+      for (const task of [
+        () => store.set("a", large),
+        () =>
+          store.setMany([
+            ["b", 1],
+            ["a", large],
+          ]),
+        () =>
+          store.commit(
+            [],
+            [
+              { key: "b", value: 1 },
+              { key: "a", value: large },
+            ],
+          ),
+      ]) {
         await expect(task()).rejects.toMatchObject({ code: "KV_QUOTA", client: "SQLITE" });
         expect(await store.all()).toEqual({ a: "before" });
       }
@@ -500,8 +732,13 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       const store = storeOf(db);
       await store.set("a", "before");
       // SQLite's own refusal, without a value of a gigabyte.
-      db.exec("CREATE TRIGGER big BEFORE UPDATE ON kv BEGIN SELECT length(zeroblob(2147483647)); SELECT hex(zeroblob(2000000000)); END");
-      await expect(store.set("a", "after")).rejects.toMatchObject({ code: "KV_TOO_LARGE", key: "a" });
+      db.exec(
+        "CREATE TRIGGER big BEFORE UPDATE ON kv BEGIN SELECT length(zeroblob(2147483647)); SELECT hex(zeroblob(2000000000)); END",
+      );
+      await expect(store.set("a", "after")).rejects.toMatchObject({
+        code: "KV_TOO_LARGE",
+        key: "a",
+      });
       expect(await store.get("a")).toBe("before");
     });
 
@@ -519,7 +756,8 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       await first.setMany(Array.from({ length: 500 }, (_, i) => [`k${i}`, "x".repeat(100)]));
       await first.close();
       const target = openSync(damaged, "r+");
-      for (let page = 4096 * 2; page < statSync(damaged).size; page += 4096) writeSync(target, Buffer.alloc(4096, 0x7f), 0, 4096, page);
+      for (let page = 4096 * 2; page < statSync(damaged).size; page += 4096)
+        writeSync(target, Buffer.alloc(4096, 0x7f), 0, 4096, page);
       closeSync(target);
       await expect(storeOf(open(damaged)).values()).rejects.toMatchObject({ code: "KV_CORRUPT" });
     });
@@ -529,7 +767,13 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       const store = storeOf(db);
       await store.set("a", 1);
       db.close();
-      for (const task of [() => store.get("a"), () => store.set("a", 1), () => store.keys(), () => store.commit([], []), () => storeOf(db).get("a")]) {
+      for (const task of [
+        () => store.get("a"),
+        () => store.set("a", 1),
+        () => store.keys(),
+        () => store.commit([], []),
+        () => storeOf(db).get("a"),
+      ]) {
         await expect(task()).rejects.toMatchObject({ code: "KV_CONNECTION", client: "SQLITE" });
       }
       await store.close();
@@ -548,7 +792,23 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
 
 it("keeps exact keys across drivers, those with NUL too", async () => {
   const file = `${place()}/data.db`;
-  const keys = ["\0", "a\0", "a\0b", "a", "é", "e\u0301", "🙂", "\ufeffx", " x ", "NULL", "123", "1e3", "'", '"', ";--"];
+  const keys = [
+    "\0",
+    "a\0",
+    "a\0b",
+    "a",
+    "é",
+    "e\u0301",
+    "🙂",
+    "\ufeffx",
+    " x ",
+    "NULL",
+    "123",
+    "1e3",
+    "'",
+    '"',
+    ";--",
+  ];
   const [one, two] = Object.values(DRIVERS).map((open) => kv(open(file)));
   for (const key of keys) await one!.set(key, key);
   for (const store of [one!, two!]) {
@@ -563,17 +823,31 @@ it("keeps exact keys across drivers, those with NUL too", async () => {
 
 it("refuses a handle that answers by callbacks or promises", async () => {
   for (const answer of [Promise.resolve([]), {}]) {
-    const statement = { get: () => answer, all: () => answer, run: () => answer, iterate: () => answer };
+    const statement = {
+      get: () => answer,
+      all: () => answer,
+      run: () => answer,
+      iterate: () => answer,
+    };
     const store = kv({ prepare: () => statement, exec: () => answer, close: () => answer });
     expect(store.type).toBe("SQLITE");
-    await expect(store.get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", message: expect.stringContaining("asynchronous") });
+    await expect(store.get("a")).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+      message: expect.stringContaining("asynchronous"),
+    });
   }
 });
 
 it("keeps keys with NUL on a handle that cuts texts there, as Node 22 does", async () => {
   const db = new DatabaseSync(":memory:");
   const cut = (row: unknown): unknown =>
-    row && Object.fromEntries(Object.entries(row as object).map(([name, value]: [string, unknown]) => [name, typeof value === "string" ? value.replace(/\0[^]*/, "") : value]));
+    row &&
+    Object.fromEntries(
+      Object.entries(row as object).map(([name, value]: [string, unknown]) => [
+        name,
+        typeof value === "string" ? value.replace(/\0[^]*/, "") : value,
+      ]),
+    );
   const store = kv({
     prepare(sql: string) {
       const statement = db.prepare(sql);
@@ -592,8 +866,12 @@ it("keeps keys with NUL on a handle that cuts texts there, as Node 22 does", asy
   expect(await store.keys()).toEqual(keys);
   const first = await store.list({ limit: 4 });
   expect(first.entries.map(({ key }) => key)).toEqual(keys.slice(0, 4));
-  expect((await store.list({ cursor: first.cursor })).entries.map(({ key }) => key)).toEqual(keys.slice(4));
-  expect((await store.list({ reverse: true })).entries.map(({ key }) => key)).toEqual(keys.toReversed());
+  expect((await store.list({ cursor: first.cursor })).entries.map(({ key }) => key)).toEqual(
+    keys.slice(4),
+  );
+  expect((await store.list({ reverse: true })).entries.map(({ key }) => key)).toEqual(
+    keys.toReversed(),
+  );
   expect(await store.all("a\0")).toEqual({ "a\0": "a\0", "a\0b": "a\0b" });
   await store.close();
 });

@@ -37,7 +37,11 @@ describe("STORAGE", () => {
       const store = kv(client);
       await store.set("a", 1);
       client.fail = true;
-      await expect(store.set("a", 2)).rejects.toMatchObject({ code: "KV_QUOTA", key: "a", cause: error });
+      await expect(store.set("a", 2)).rejects.toMatchObject({
+        code: "KV_QUOTA",
+        key: "a",
+        cause: error,
+      });
       expect(await store.get("a")).toBe(1);
     });
   }
@@ -46,7 +50,10 @@ describe("STORAGE", () => {
     const error = new DOMException("denied", "SecurityError");
     const client = failing(error);
     client.fail = true;
-    await expect(kv(client).set("a", 2)).rejects.toMatchObject({ code: "KV_CONNECTION", cause: error });
+    await expect(kv(client).set("a", 2)).rejects.toMatchObject({
+      code: "KV_CONNECTION",
+      cause: error,
+    });
   });
 
   it("lists every key that stays, whatever is deleted between two of them", async () => {
@@ -67,13 +74,21 @@ describe("STORAGE", () => {
     localStorage.clear();
     const adapter = await storage(localStorage).open();
     const version = formatVersion(nextStamp());
-    const result = adapter.commit!([{ key: "a", version: null }], [{ key: "a", record: new StoredRecord(1, null, version, null) }], Date.now());
+    const result = adapter.commit!(
+      [{ key: "a", version: null }],
+      [{ key: "a", record: new StoredRecord(1, null, version, null) }],
+      Date.now(),
+    );
     expect(result).toEqual({ ok: true, version });
-    expect(localStorage.getItem("a")).toBe(`{"kv":1,"version":"${version}","expires":null,"value":1}`);
+    expect(localStorage.getItem("a")).toBe(
+      `{"kv":1,"version":"${version}","expires":null,"value":1}`,
+    );
     localStorage.clear();
   });
 
   it("refuses what is no Web Storage", () => {
-    expect(() => storage({ getItem: () => null } as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_CLIENT" }));
+    expect(() => storage({ getItem: () => null } as never)).toThrow(
+      expect.objectContaining({ code: "KV_INVALID_CLIENT" }),
+    );
   });
 });

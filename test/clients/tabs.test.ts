@@ -23,11 +23,16 @@ afterEach(async () => {
 
 /** Adds 1 to a number, so often, each time through `commit`. */
 async function increments(kind: "idb" | "forage"): Promise<number> {
-  const store = kv(kind === "idb" ? "indexeddb://counter" : localforage.createInstance({ name: "counting" }));
+  const store = kv(
+    kind === "idb" ? "indexeddb://counter" : localforage.createInstance({ name: "counting" }),
+  );
   let conflicts = 0;
-  for (let done = 0; done < 500; ) {
+  for (let done = 0; done < 500;) {
     const found = await store.entry<number>("n");
-    const result = await store.commit([{ key: "n", version: found?.version ?? null }], [{ key: "n", value: (found?.value ?? 0) + 1 }]);
+    const result = await store.commit(
+      [{ key: "n", version: found?.version ?? null }],
+      [{ key: "n", value: (found?.value ?? 0) + 1 }],
+    );
     if (result.ok) done++;
     else conflicts++;
   }
@@ -38,10 +43,21 @@ describe("two tabs", () => {
   for (const kind of ["idb", "forage"] as const) {
     it(`lose no increment (${kind})`, async () => {
       const [a, b] = [await tabs.open(), await tabs.open()];
-      const conflicts = await Promise.all([a.evaluate(increments, kind), b.evaluate(increments, kind)]);
+      const conflicts = await Promise.all([
+        a.evaluate(increments, kind),
+        b.evaluate(increments, kind),
+      ]);
       // Without a conflict the tabs took turns, and this has shown nothing.
       expect(conflicts[0]! + conflicts[1]!).toBeGreaterThan(0);
-      const total = await a.evaluate((kind) => kv(kind === "idb" ? "indexeddb://counter" : localforage.createInstance({ name: "counting" })).get("n"), kind);
+      const total = await a.evaluate(
+        (kind) =>
+          kv(
+            kind === "idb"
+              ? "indexeddb://counter"
+              : localforage.createInstance({ name: "counting" }),
+          ).get("n"),
+        kind,
+      );
       expect(total).toBe(1000);
     });
   }
@@ -65,18 +81,42 @@ describe("a quota that is used up", () => {
       await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 5_000_000 });
       const found = await page.evaluate(async (kind) => {
         const store = kv(kind === "idb" ? indexedDB : localforage.createInstance({ name: "full" }));
-        const noise = Array.from({ length: 4_000_000 }, () => String.fromCharCode(32 + Math.random() * 90)).join("");
+        const noise = Array.from({ length: 4_000_000 }, () =>
+          String.fromCharCode(32 + Math.random() * 90),
+        ).join("");
         const told = ({ code, key }: { code: string; key?: string }): string => `${code} ${key}`;
-        await store.setMany([["a", "old"], ["b", "old"]]);
+        await store.setMany([
+          ["a", "old"],
+          ["b", "old"],
+        ]);
         const set = await store.set("a", noise.repeat(3)).catch(told);
-        const commit = await store.commit([], [{ key: "b", value: "new" }, { key: "a", value: noise.repeat(3) }]).catch(told);
+        const commit = await store
+          .commit(
+            [],
+            [
+              { key: "b", value: "new" },
+              { key: "a", value: noise.repeat(3) },
+            ],
+          )
+          .catch(told);
         Object.assign(globalThis, { tab: { store } });
         return [set, commit, await store.entries()] as const;
       }, kind);
-      expect(found).toEqual(["KV_QUOTA a", expect.stringContaining("KV_QUOTA"), [["a", "old"], ["b", "old"]]]);
+      expect(found).toEqual([
+        "KV_QUOTA a",
+        expect.stringContaining("KV_QUOTA"),
+        [
+          ["a", "old"],
+          ["b", "old"],
+        ],
+      ]);
       // The browser may take long to free what it has refused.
       await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 500_000_000 });
-      await expect.poll(() => page.evaluate(() => tab.store.set("a", "still writable").catch(() => null)), { timeout: 60_000 }).toBe("a");
+      await expect
+        .poll(() => page.evaluate(() => tab.store.set("a", "still writable").catch(() => null)), {
+          timeout: 60_000,
+        })
+        .toBe("a");
     });
   }
 });
@@ -95,13 +135,22 @@ describe("FORAGE in two tabs", () => {
         keys: () => instance.keys(),
         getItem: (key: string) => instance.getItem(key),
         removeItem: (key: string) => instance.removeItem(key),
-        setItem: (key: string, value: unknown) => (key === slowKey ? gate.then(() => instance.setItem(key, value)) : instance.setItem(key, value)),
+        setItem: (key: string, value: unknown) =>
+          key === slowKey
+            ? gate.then(() => instance.setItem(key, value))
+            : instance.setItem(key, value),
       };
       const store = kv(client);
       Object.assign(globalThis, { tab: { store, release } });
     }, slowKey);
 
-  const open = (page: Page): Promise<void> => page.evaluate(() => void Object.assign(globalThis, { tab: { store: kv(localforage.createInstance({ name: "slow" })) } }));
+  const open = (page: Page): Promise<void> =>
+    page.evaluate(
+      () =>
+        void Object.assign(globalThis, {
+          tab: { store: kv(localforage.createInstance({ name: "slow" })) },
+        }),
+    );
   const locks = (page: Page): Promise<(string | undefined)[][]> =>
     page.evaluate(async () => {
       const { held = [], pending = [] } = await navigator.locks.query();
@@ -113,12 +162,20 @@ describe("FORAGE in two tabs", () => {
     await slowly(a, "n");
     await open(b);
     await b.evaluate(() => tab.store.clear());
-    await a.evaluate(() => void (tab.done = tab.store.commit([{ key: "n", version: null }], [{ key: "n", value: "a" }])));
+    await a.evaluate(
+      () =>
+        void (tab.done = tab.store.commit(
+          [{ key: "n", version: null }],
+          [{ key: "n", value: "a" }],
+        )),
+    );
     await expect.poll(() => locks(a)).toEqual([["exclusive"], []]);
     await b.evaluate(() => void (tab.done = tab.store.set("n", "b")));
     await expect.poll(() => locks(a)).toEqual([["exclusive"], ["shared"]]);
     // Read by localForage itself: reads of the store wait for its write.
-    expect(await b.evaluate(() => localforage.createInstance({ name: "slow" }).getItem("n"))).toBe(null);
+    expect(await b.evaluate(() => localforage.createInstance({ name: "slow" }).getItem("n"))).toBe(
+      null,
+    );
     await a.evaluate(() => tab.release());
     expect(await a.evaluate(() => tab.done)).toMatchObject({ ok: true });
     await b.evaluate(() => tab.done);
@@ -129,16 +186,34 @@ describe("FORAGE in two tabs", () => {
     const [a, b] = [await tabs.open(), await tabs.open()];
     await open(b);
     await b.evaluate(() => tab.store.clear());
-    await b.evaluate(() => tab.store.setMany([["x", "old"], ["y", "old"], ["z", "old"]]));
+    await b.evaluate(() =>
+      tab.store.setMany([
+        ["x", "old"],
+        ["y", "old"],
+        ["z", "old"],
+      ]),
+    );
     await slowly(a, "y");
-    await a.evaluate(() => void (tab.done = tab.store.commit([], ["x", "y", "z"].map((key) => ({ key, value: "new" })))));
+    await a.evaluate(
+      () =>
+        void (tab.done = tab.store.commit(
+          [],
+          ["x", "y", "z"].map((key) => ({ key, value: "new" })),
+        )),
+    );
     // The tab has written one key of three.
-    await expect.poll(() => b.evaluate(() => tab.store.getMany(["x", "y", "z"]))).toEqual(["new", "old", "old"]);
+    await expect
+      .poll(() => b.evaluate(() => tab.store.getMany(["x", "y", "z"])))
+      .toEqual(["new", "old", "old"]);
     await a.close();
     await b.evaluate(() => tab.store.set("z", "newer"));
     await b.evaluate(() => tab.store.close());
     await open(b);
-    expect(await b.evaluate(() => tab.store.getMany(["x", "y", "z"]))).toEqual(["new", "new", "newer"]);
+    expect(await b.evaluate(() => tab.store.getMany(["x", "y", "z"]))).toEqual([
+      "new",
+      "new",
+      "newer",
+    ]);
     expect(await b.evaluate(() => localforage.createInstance({ name: "slow" }).length())).toBe(3);
   });
 });
@@ -154,7 +229,8 @@ describe("INDEXEDDB in two tabs", () => {
       page.evaluate(
         (name) =>
           new Promise<string>((resolve, reject) => {
-            const request = name === "upgrade" ? indexedDB.open("shared", 7) : indexedDB.deleteDatabase("shared");
+            const request =
+              name === "upgrade" ? indexedDB.open("shared", 7) : indexedDB.deleteDatabase("shared");
             request.onblocked = () => reject(new Error("blocked"));
             request.onerror = () => reject(request.error);
             request.onupgradeneeded = () => void request.result.createObjectStore("theirs");
@@ -169,19 +245,26 @@ describe("INDEXEDDB in two tabs", () => {
     expect(await a.evaluate(() => tab.store.get("a"))).toBe(1);
     expect(await change(b, "delete")).toBe("done");
     expect(await a.evaluate(() => tab.store.get("a"))).toBe(null);
-    expect(await a.evaluate(() => tab.store.set("a", 2).then(() => tab.store.entries()))).toEqual([["a", 2]]);
+    expect(await a.evaluate(() => tab.store.set("a", 2).then(() => tab.store.entries()))).toEqual([
+      ["a", 2],
+    ]);
   });
 
   it("adds object stores from both at once", async () => {
     const [a, b] = [await tabs.open(), await tabs.open()];
     const fill = (page: Page, name: string): Promise<unknown[]> =>
       page.evaluate(async (name) => {
-        const stores = [1, 2, 3, 4].map((i) => kv(indexeddb(indexedDB, { database: "many", store: `${name}${i}` })));
+        const stores = [1, 2, 3, 4].map((i) =>
+          kv(indexeddb(indexedDB, { database: "many", store: `${name}${i}` })),
+        );
         await Promise.all(stores.map((store, i) => store.set("i", `${name}${i}`)));
         return Promise.all(stores.map((store) => store.get("i")));
       }, name);
     const found = await Promise.all([fill(a, "a"), fill(b, "b")]);
-    expect(found).toEqual([["a0", "a1", "a2", "a3"], ["b0", "b1", "b2", "b3"]]);
+    expect(found).toEqual([
+      ["a0", "a1", "a2", "a3"],
+      ["b0", "b1", "b2", "b3"],
+    ]);
   });
 });
 
@@ -190,7 +273,16 @@ describe("COOKIE", () => {
     const page = await tabs.open("https://anykv.test/");
     await page.evaluate(() => kv("cookie").set("a", 1));
     expect(await page.evaluate(() => kv("cookie").get("a"))).toBe(1);
-    expect(await tabs.context.cookies()).toMatchObject([{ name: "a", secure: true, sameSite: "Lax", path: "/", httpOnly: false, domain: "anykv.test" }]);
+    expect(await tabs.context.cookies()).toMatchObject([
+      {
+        name: "a",
+        secure: true,
+        sameSite: "Lax",
+        path: "/",
+        httpOnly: false,
+        domain: "anykv.test",
+      },
+    ]);
     await page.evaluate(() => kv("cookie").del("a"));
     expect(await tabs.context.cookies()).toEqual([]);
   });
@@ -205,13 +297,18 @@ describe("COOKIE", () => {
     const [before, error, after] = await page.evaluate(async () => {
       const store = kv("cookie");
       const before = await store.list({ limit: 200 });
-      const { code, message } = await store.set("one more", 1).then(() => ({}) as never, (error: { code: string; message: string }) => error);
+      const { code, message } = await store.set("one more", 1).then(
+        () => ({}) as never,
+        (error: { code: string; message: string }) => error,
+      );
       return [before, { code, message }, await store.list({ limit: 200 })] as const;
     });
     expect(error).toEqual({ code: "KV_QUOTA", message: expect.stringContaining("put back") });
     expect(before.entries.length).toBe(100);
     expect(after).toEqual(before);
-    const lives = (await tabs.context.cookies()).filter(({ name }) => name.startsWith("k")).map(({ expires }) => expires * 1000 - Date.now());
+    const lives = (await tabs.context.cookies())
+      .filter(({ name }) => name.startsWith("k"))
+      .map(({ expires }) => expires * 1000 - Date.now());
     expect(Math.max(...lives)).toBeLessThan(3_602_000);
   });
 });

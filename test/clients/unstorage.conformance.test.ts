@@ -12,7 +12,10 @@ const foreignBelow = (base: string) => ({
   has: (_store: unknown, key: string) => storage.hasItem(base + itemName(key)),
 });
 
-certify("UNSTORAGE in memory", { open: () => kv((storage = createStorage())), foreign: foreignBelow("") });
+certify("UNSTORAGE in memory", {
+  open: () => kv((storage = createStorage())),
+  foreign: foreignBelow(""),
+});
 
 let folder = temporaryFolder();
 certify("UNSTORAGE by the fs driver, below a base", {
@@ -28,4 +31,7 @@ certify("UNSTORAGE by the fs driver, below a base", {
   runs: 15,
 });
 
-certify("UNSTORAGE with a prefix of its own", { open: () => kv(prefixStorage((storage = createStorage()), "mine")), foreign: foreignBelow("mine:") });
+certify("UNSTORAGE with a prefix of its own", {
+  open: () => kv(prefixStorage((storage = createStorage()), "mine")),
+  foreign: foreignBelow("mine:"),
+});

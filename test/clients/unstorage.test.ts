@@ -25,10 +25,25 @@ describe("names of items", () => {
     expect(itemName("../..")).toBe("%2e.%2f...json");
     expect(itemName("con.x")).toBe("%63on.x.json");
     expect(itemName("node_modules")).toBe("node_modules.json");
-    const long = ["x".repeat(100), "x".repeat(101), "x".repeat(512), "漢".repeat(170), "\0".repeat(512), "~:".repeat(90), ".".repeat(300)];
+    const long = [
+      "x".repeat(100),
+      "x".repeat(101),
+      "x".repeat(512),
+      "漢".repeat(170),
+      "\0".repeat(512),
+      "~:".repeat(90),
+      ".".repeat(300),
+    ];
     const names = [...KEYS, ...long].map(itemName);
     for (const [i, key] of [...KEYS, ...long].entries()) expect(keyOfItem(names[i]!)).toBe(key);
-    const folders = new Set(names.flatMap((name) => name.split(":").slice(0, -1).map((_, i, parts) => parts.slice(0, i + 1).join(":"))));
+    const folders = new Set(
+      names.flatMap((name) =>
+        name
+          .split(":")
+          .slice(0, -1)
+          .map((_, i, parts) => parts.slice(0, i + 1).join(":")),
+      ),
+    );
     expect(folders.size).toBeGreaterThan(3);
     for (const name of names) {
       expect(folders.has(name)).toBe(false);
@@ -38,7 +53,18 @@ describe("names of items", () => {
         expect(part.length).toBeLessThanOrEqual(106);
       }
     }
-    for (const other of ["a", "A.json", "a b.json", ".json", "%61.json", "a~:b.json", "%zz.json", "a%.json", "a.json$"]) expect(keyOfItem(other)).toBe(null);
+    for (const other of [
+      "a",
+      "A.json",
+      "a b.json",
+      ".json",
+      "%61.json",
+      "a~:b.json",
+      "%zz.json",
+      "a%.json",
+      "a.json$",
+    ])
+      expect(keyOfItem(other)).toBe(null);
   });
 });
 
@@ -57,20 +83,40 @@ describe("UNSTORAGE", () => {
   it("keeps the documented text, also of members that unstorage would drop", async () => {
     const store = kv(storage);
     await store.set("user:1", { name: "Ann" });
-    expect(await storage.getItem("user%3a1.json")).toEqual({ kv: 1, version: expect.stringMatching(/^[0-9a-f]{20}$/), expires: null, value: { name: "Ann" } });
-    const dangerous = JSON.parse('{"__proto__":{"a":1},"constructor":{"prototype":1},"n":[{"__proto__":2,"2":1,"1":2}],"t":"\\"__proto__\\":1"}') as object;
+    expect(await storage.getItem("user%3a1.json")).toEqual({
+      kv: 1,
+      version: expect.stringMatching(/^[0-9a-f]{20}$/),
+      expires: null,
+      value: { name: "Ann" },
+    });
+    const dangerous = JSON.parse(
+      '{"__proto__":{"a":1},"constructor":{"prototype":1},"n":[{"__proto__":2,"2":1,"1":2}],"t":"\\"__proto__\\":1"}',
+    ) as object;
     for (const drivers of [storage, Object.assign(createStorage(), {})]) {
       const other = kv(drivers);
-      await other.setMany([["a", dangerous], ["b", { x: dangerous }]]);
+      await other.setMany([
+        ["a", dangerous],
+        ["b", { x: dangerous }],
+      ]);
       expect(JSON.stringify(await other.get("a"))).toBe(JSON.stringify(dangerous));
-      expect(JSON.stringify(await other.getMany(["a", "b"]))).toBe(JSON.stringify([dangerous, { x: dangerous }]));
-      expect(JSON.stringify(await other.values())).toContain('{"__proto__":{"a":1},"constructor":{"prototype":1}');
+      expect(JSON.stringify(await other.getMany(["a", "b"]))).toBe(
+        JSON.stringify([dangerous, { x: dangerous }]),
+      );
+      expect(JSON.stringify(await other.values())).toContain(
+        '{"__proto__":{"a":1},"constructor":{"prototype":1}',
+      );
     }
   });
 
   it("reads what a driver has parsed by itself", async () => {
     const data = new Map<string, unknown>();
-    const parsing: Driver = { ...memoryDriver(), getItem: (key: string) => (data.has(key) ? JSON.parse(data.get(key) as string) : null), setItem: (key: string, value: string) => void data.set(key, value), getKeys: () => [...data.keys()], removeItem: (key: string) => void data.delete(key) };
+    const parsing: Driver = {
+      ...memoryDriver(),
+      getItem: (key: string) => (data.has(key) ? JSON.parse(data.get(key) as string) : null),
+      setItem: (key: string, value: string) => void data.set(key, value),
+      getKeys: () => [...data.keys()],
+      removeItem: (key: string) => void data.delete(key),
+    };
     const store = kv(createStorage({ driver: parsing }));
     const value = { "2": 1, "1": 2, b: "x", a: [null, { "": 0 }] };
     await store.set("a", value, { metadata: { m: 1 }, expires: "1h" });
@@ -85,8 +131,14 @@ describe("UNSTORAGE", () => {
     await storage.setItem("apple:a.json", "1");
     await storage.setMeta("app:x.json", { theirs: true });
     const before = await storage.getKeys();
-    const [app, sub] = [kv(unstorage(storage, { base: "app" })), kv(unstorage(storage, { base: "app/sub:" }))];
-    await app.setMany([["a", 1], ["sub:b", 2]]);
+    const [app, sub] = [
+      kv(unstorage(storage, { base: "app" })),
+      kv(unstorage(storage, { base: "app/sub:" })),
+    ];
+    await app.setMany([
+      ["a", 1],
+      ["sub:b", 2],
+    ]);
     await sub.set("c", 3);
     expect((await app.keys()).sort()).toEqual(["a", "sub:b"]);
     expect(await sub.keys()).toEqual(["c"]);
@@ -97,7 +149,10 @@ describe("UNSTORAGE", () => {
     await kv(storage).clear();
     expect(await storage.getKeys()).toEqual(before);
     expect(await storage.getMeta("app:x.json")).toEqual({ theirs: true });
-    for (const base of ["a?b", "..", "a:..:b", "./a"]) await expect(kv(unstorage(storage, { base })).get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
+    for (const base of ["a?b", "..", "a:..:b", "./a"])
+      await expect(kv(unstorage(storage, { base })).get("a")).rejects.toMatchObject({
+        code: "KV_INVALID_CLIENT",
+      });
   });
 
   it("works over several mounts", async () => {
@@ -130,24 +185,49 @@ describe("UNSTORAGE", () => {
     const increment = async (store: typeof one): Promise<void> => {
       for (;;) {
         const { value, version } = (await store.entry<number>("count"))!;
-        if ((await store.commit([{ key: "count", version }], [{ key: "count", value: value + 1 }])).ok) return;
+        if (
+          (await store.commit([{ key: "count", version }], [{ key: "count", value: value + 1 }])).ok
+        )
+          return;
       }
     };
     await Promise.all(Array.from({ length: 50 }, (_, i) => increment(i % 2 ? one : two)));
     expect(await two.get("count")).toBe(50);
-    await one.setMany([["a", 1], ["b", 2]]);
+    await one.setMany([
+      ["a", 1],
+      ["b", 2],
+    ]);
     fails = true;
-    await expect(one.commit([], [{ key: "a", value: 9 }, { key: "b", value: 9 }, { key: "c", value: 9 }])).rejects.toMatchObject({ code: "KV_CONNECTION", client: "UNSTORAGE" });
+    await expect(
+      one.commit(
+        [],
+        [
+          { key: "a", value: 9 },
+          { key: "b", value: 9 },
+          { key: "c", value: 9 },
+        ],
+      ),
+    ).rejects.toMatchObject({ code: "KV_CONNECTION", client: "UNSTORAGE" });
     expect(await one.getMany(["a", "b", "c"])).toEqual([1, 2, null]);
   });
 
   it("says so when nothing can be written", async () => {
     const folder = temporaryFolder();
     const { setItem: _set, ...readOnly } = memoryDriver();
-    for (const driver of [fsDriver({ base: folder.path, readOnly: true }), fsLiteDriver({ base: folder.path, readOnly: true }), readOnly as Driver]) {
+    for (const driver of [
+      fsDriver({ base: folder.path, readOnly: true }),
+      fsLiteDriver({ base: folder.path, readOnly: true }),
+      readOnly as Driver,
+    ]) {
       const store = kv(createStorage({ driver }));
       expect(await store.get("a")).toBe(null);
-      for (const work of [store.set("a", 1), store.setMany([["a", 1]]), store.del("a"), store.commit([], [{ key: "a", value: 1 }])]) await expect(work).rejects.toMatchObject({ code: "KV_NOT_SUPPORTED", client: "UNSTORAGE" });
+      for (const work of [
+        store.set("a", 1),
+        store.setMany([["a", 1]]),
+        store.del("a"),
+        store.commit([], [{ key: "a", value: 1 }]),
+      ])
+        await expect(work).rejects.toMatchObject({ code: "KV_NOT_SUPPORTED", client: "UNSTORAGE" });
     }
     folder.remove();
     // There is a place for everything but what is to be kept.
@@ -164,7 +244,10 @@ describe("UNSTORAGE on files", () => {
     await store.set("user:1", { name: "Ann" });
     await store.set("node_modules", 1);
     expect(readdirSync(folder.path).sort()).toEqual(["node_modules.json", "user%3a1.json"]);
-    expect(JSON.parse(readFileSync(`${folder.path}/user%3a1.json`, "utf8"))).toMatchObject({ kv: 1, value: { name: "Ann" } });
+    expect(JSON.parse(readFileSync(`${folder.path}/user%3a1.json`, "utf8"))).toMatchObject({
+      kv: 1,
+      value: { name: "Ann" },
+    });
     const keys = ["\0".repeat(512), "A".repeat(512), "a".repeat(512), "a".repeat(100)];
     await store.setMany(keys.map((key) => [key, key]));
     expect((await store.keys()).sort()).toEqual([...keys, "node_modules", "user:1"].sort());
@@ -174,12 +257,18 @@ describe("UNSTORAGE on files", () => {
   });
 
   it("tells of what the driver answers instead of throwing", async () => {
-    for (const driver of [fsDriver({ base: `${folder.path}/x` }), fsLiteDriver({ base: `${folder.path}/x` })]) {
+    for (const driver of [
+      fsDriver({ base: `${folder.path}/x` }),
+      fsLiteDriver({ base: `${folder.path}/x` }),
+    ]) {
       rmSync(`${folder.path}/x`, { recursive: true, force: true });
       // A file where there should be a folder.
       writeFileSync(`${folder.path}/x`, "");
       const store = kv(createStorage({ driver }));
-      await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CONNECTION", cause: { code: "ENOTDIR" } });
+      await expect(store.get("a")).rejects.toMatchObject({
+        code: "KV_CONNECTION",
+        cause: { code: "ENOTDIR" },
+      });
       await expect(store.set("a", 1)).rejects.toMatchObject({ code: "KV_CONNECTION" });
       rmSync(`${folder.path}/x`);
       mkdirSync(`${folder.path}/x`);
@@ -232,11 +321,15 @@ describe("UNSTORAGE on Redis", () => {
     runs: 10,
   });
 
-  const timed = conformance({ clock: "real", open: async () => {
-    await raw.flushall();
-    return kv(createStorage({ driver: redisDriver({ url: redis.url }) }), PATIENT);
-  } });
-  for (const { name, run } of timed.filter((test) => /^E|expire|deadline|touch/.test(test.name))) it(`conforms by the real clock: ${name}`, run);
+  const timed = conformance({
+    clock: "real",
+    open: async () => {
+      await raw.flushall();
+      return kv(createStorage({ driver: redisDriver({ url: redis.url }) }), PATIENT);
+    },
+  });
+  for (const { name, run } of timed.filter((test) => /^E|expire|deadline|touch/.test(test.name)))
+    it(`conforms by the real clock: ${name}`, run);
 
   it("gives Redis the deadline, and reads many at once", async () => {
     await raw.flushall();
@@ -264,18 +357,40 @@ describe("UNSTORAGE on Redis", () => {
   it("tells of an outage, and works again", async () => {
     const server = await redisServer();
     await server.start();
-    const driver = redisDriver({ url: server.url, maxRetriesPerRequest: 0, enableOfflineQueue: false, lazyConnect: true, retryStrategy: () => 20 });
+    const driver = redisDriver({
+      url: server.url,
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      lazyConnect: true,
+      retryStrategy: () => 20,
+    });
     const client = (driver.getInstance as () => Redis)();
     client.on("error", () => undefined);
     await client.connect();
     const store = kv(createStorage({ driver }));
     await store.set("a", 1);
     await server.kill();
-    for (const work of [() => store.get("a"), () => store.set("a", 2), () => store.getMany(["a", "b"]), () => store.setMany([["a", 1], ["b", 2]]), () => store.del("a"), () => store.keys()]) {
+    for (const work of [
+      () => store.get("a"),
+      () => store.set("a", 2),
+      () => store.getMany(["a", "b"]),
+      () =>
+        store.setMany([
+          ["a", 1],
+          ["b", 2],
+        ]),
+      () => store.del("a"),
+      () => store.keys(),
+    ]) {
       await expect(work()).rejects.toMatchObject({ code: "KV_CONNECTION", client: "UNSTORAGE" });
     }
     await server.start();
-    await until("it works again", () => store.set("a", 3).then(() => true, () => false));
+    await until("it works again", () =>
+      store.set("a", 3).then(
+        () => true,
+        () => false,
+      ),
+    );
     expect(await store.entries()).toEqual([["a", 3]]);
     await store.close();
     await server.remove();

@@ -33,27 +33,57 @@ versionedSuite(
   { another: () => versioned(kv(database(), PATIENT)) },
 );
 for (const kind of ["FILE", "FOLDER"] as const) {
-  const open = async (): Promise<VersionedStore> => versioned(kv((await openClient(kind, folder)) as never, PATIENT));
-  versionedSuite(kind, async () => (rmSync(`${folder}/data.json`, { force: true }), rmSync(`${folder}/data`, { recursive: true, force: true }), open()), { another: open });
+  const open = async (): Promise<VersionedStore> =>
+    versioned(kv((await openClient(kind, folder)) as never, PATIENT));
+  versionedSuite(
+    kind,
+    async () => (
+      rmSync(`${folder}/data.json`, { force: true }),
+      rmSync(`${folder}/data`, { recursive: true, force: true }),
+      open()
+    ),
+    { another: open },
+  );
 }
-versionedSuite("LEVEL", fresh(() => new MemoryLevel()));
-versionedSuite("LRU", fresh(() => new LRUCache({ max: 10_000 })), { another });
-versionedSuite("KEYV", fresh(() => new Keyv()));
-versionedSuite("UNSTORAGE", fresh(() => createStorage()));
-versionedSuite("CUSTOM", fresh(() => {
-  const data = new Map<string, unknown>();
-  return {
-    get: async (key: string) => data.get(key),
-    set: async (key: string, value: unknown) => void data.set(key, structuredClone(value)),
-    del: async (key: string) => void data.delete(key),
-    async *iterate(prefix: string) {
-      for (const [key, value] of [...data]) if (key.startsWith(prefix)) yield [key, value];
-    },
-  };
-}), { another });
+versionedSuite(
+  "LEVEL",
+  fresh(() => new MemoryLevel()),
+);
+versionedSuite(
+  "LRU",
+  fresh(() => new LRUCache({ max: 10_000 })),
+  { another },
+);
+versionedSuite(
+  "KEYV",
+  fresh(() => new Keyv()),
+);
+versionedSuite(
+  "UNSTORAGE",
+  fresh(() => createStorage()),
+);
+versionedSuite(
+  "CUSTOM",
+  fresh(() => {
+    const data = new Map<string, unknown>();
+    return {
+      get: async (key: string) => data.get(key),
+      set: async (key: string, value: unknown) => void data.set(key, structuredClone(value)),
+      del: async (key: string) => void data.delete(key),
+      async *iterate(prefix: string) {
+        for (const [key, value] of [...data]) if (key.startsWith(prefix)) yield [key, value];
+      },
+    };
+  }),
+  { another },
+);
 
-indexSuite("SQLITE", () => {
-  for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
-  return kv(database(), PATIENT);
-}, () => kv(database(), PATIENT));
+indexSuite(
+  "SQLITE",
+  () => {
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
+    return kv(database(), PATIENT);
+  },
+  () => kv(database(), PATIENT),
+);
 indexSuite("LEVEL", () => kv(new MemoryLevel()));

@@ -1,5 +1,14 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, mkdirSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  mkdirSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { build } from "esbuild";
@@ -10,7 +19,14 @@ import kv from "../../src/index.ts";
 import { installKV } from "../../src/lua/index.ts";
 import { createKV } from "../../src/namespace/index.ts";
 import { etcdServer } from "../helpers/etcd-server.ts";
-import { agrees, complete, type Example, expectations, ofMarkdown, ofSource } from "../helpers/examples.ts";
+import {
+  agrees,
+  complete,
+  type Example,
+  expectations,
+  ofMarkdown,
+  ofSource,
+} from "../helpers/examples.ts";
 import { postgresServer } from "../helpers/postgres-server.ts";
 import { redisServer } from "../helpers/redis-server.ts";
 
@@ -22,7 +38,9 @@ const list = (folder: string, ending: string): string[] =>
     .map((file) => path.join(folder, file));
 
 const examples: Example[] = [
-  ...["README.md", "CONTRIBUTING.md", ...list("docs", ".md")].flatMap((file) => ofMarkdown(read(file), file)),
+  ...["README.md", "CONTRIBUTING.md", ...list("docs", ".md")].flatMap((file) =>
+    ofMarkdown(read(file), file),
+  ),
   ...list("src", ".ts").flatMap((file) => ofSource(read(file), file)),
 ];
 
@@ -31,8 +49,31 @@ const project = mkdtempSync(path.join(tmpdir(), "anykv-docs-"));
 mkdirSync(path.join(project, "node_modules"));
 symlinkSync(root, path.join(project, "node_modules/anykv"), "dir");
 for (const scope of ["@electric-sql", "@vue"]) mkdirSync(path.join(project, "node_modules", scope));
-const libraries = ["level", "memory-level", "better-sqlite3", "fast-check", "nanoid", "redis", "ioredis", "etcd3", "pg", "@electric-sql/pglite", "lru-cache", "keyv", "unstorage", "wasmoon", "zod", "valibot", "@vue/reactivity"];
-for (const name of libraries) symlinkSync(path.join(root, "node_modules", name), path.join(project, "node_modules", name), "dir");
+const libraries = [
+  "level",
+  "memory-level",
+  "better-sqlite3",
+  "fast-check",
+  "nanoid",
+  "redis",
+  "ioredis",
+  "etcd3",
+  "pg",
+  "@electric-sql/pglite",
+  "lru-cache",
+  "keyv",
+  "unstorage",
+  "wasmoon",
+  "zod",
+  "valibot",
+  "@vue/reactivity",
+];
+for (const name of libraries)
+  symlinkSync(
+    path.join(root, "node_modules", name),
+    path.join(project, "node_modules", name),
+    "dir",
+  );
 writeFileSync(path.join(project, "package.json"), JSON.stringify({ type: "module" }));
 // Reports each console.log with the line that it stands on.
 writeFileSync(
@@ -46,7 +87,11 @@ writeFileSync(
 const servers: { remove(): Promise<unknown> }[] = [];
 const urls: { [name: string]: string } = {};
 beforeAll(async () => {
-  const [redis, etcd, postgres] = await Promise.all([redisServer(), etcdServer(), postgresServer()]);
+  const [redis, etcd, postgres] = await Promise.all([
+    redisServer(),
+    etcdServer(),
+    postgresServer(),
+  ]);
   servers.push(redis, etcd, postgres);
   await Promise.all([redis.start(), etcd.start(), postgres.start()]);
   Object.assign(urls, { REDIS_URL: redis.url, ETCD_URL: etcd.url, DATABASE_URL: postgres.url });
@@ -58,11 +103,25 @@ afterAll(async () => {
 
 let count = 0;
 
-async function run(code: string, flags: string[], command = process.execPath, warnings = ["--disable-warning=ExperimentalWarning"]): Promise<{ status: number | null; out: string; errors: string }> {
+async function run(
+  code: string,
+  flags: string[],
+  command = process.execPath,
+  warnings = ["--disable-warning=ExperimentalWarning"],
+): Promise<{ status: number | null; out: string; errors: string }> {
   const folder = path.join(project, `run${++count}`);
   mkdirSync(folder);
   writeFileSync(path.join(folder, "example.mjs"), code);
-  const child = spawn(command, [...warnings, ...flags, "example.mjs"], { cwd: folder, env: { ...process.env, ...urls, DENO_DIR: path.join(project, "deno"), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" } });
+  const child = spawn(command, [...warnings, ...flags, "example.mjs"], {
+    cwd: folder,
+    env: {
+      ...process.env,
+      ...urls,
+      DENO_DIR: path.join(project, "deno"),
+      DENO_NO_UPDATE_CHECK: "1",
+      NO_COLOR: "1",
+    },
+  });
   let out = "";
   let errors = "";
   child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
@@ -73,11 +132,15 @@ async function run(code: string, flags: string[], command = process.execPath, wa
 
 /** What a program printed is what its comments say. */
 function checkPrinted(code: string, out: string): void {
-  const printed = out.split("\n").filter(Boolean).map((line) => JSON.parse(line) as { line: number; args: unknown[] });
+  const printed = out
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as { line: number; args: unknown[] });
   for (const [line, comment] of expectations(code)) {
     const calls = printed.filter((call) => call.line === line);
     expect(calls.length, `line ${line} was reached`).toBeGreaterThan(0);
-    for (const { args } of calls) expect(agrees(args, comment), `${JSON.stringify(args)} is ${comment}`).toBe(true);
+    for (const { args } of calls)
+      expect(agrees(args, comment), `${JSON.stringify(args)} is ${comment}`).toBe(true);
   }
 }
 
@@ -86,8 +149,21 @@ const deno = existsSync(installed) ? installed : "deno";
 
 /** What a worker answers. */
 async function answerOf(code: string): Promise<string> {
-  const { outputFiles } = await build({ stdin: { contents: code, resolveDir: project }, bundle: true, format: "esm", target: "es2022", conditions: ["workerd", "worker", "browser"], write: false, logLevel: "error" });
-  const worker = new Miniflare({ modules: true, script: outputFiles[0]!.text, kvNamespaces: ["KV", "YOUR_KV_NAMESPACE"], compatibilityDate: "2026-07-01" });
+  const { outputFiles } = await build({
+    stdin: { contents: code, resolveDir: project },
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    conditions: ["workerd", "worker", "browser"],
+    write: false,
+    logLevel: "error",
+  });
+  const worker = new Miniflare({
+    modules: true,
+    script: outputFiles[0]!.text,
+    kvNamespaces: ["KV", "YOUR_KV_NAMESPACE"],
+    compatibilityDate: "2026-07-01",
+  });
   try {
     return await (await worker.dispatchFetch("http://localhost/")).text();
   } finally {
@@ -107,7 +183,20 @@ describe.concurrent("examples", () => {
 
   for (const { where, code } of examples.filter((example) => example.kind === "deno")) {
     it(`${where} prints what it says in Deno`, async () => {
-      const { status, out, errors } = await run(code, ["run", "--allow-all", "--unstable-kv", "--no-lock", "--quiet", "--import", "../record.mjs"], deno, []);
+      const { status, out, errors } = await run(
+        code,
+        [
+          "run",
+          "--allow-all",
+          "--unstable-kv",
+          "--no-lock",
+          "--quiet",
+          "--import",
+          "../record.mjs",
+        ],
+        deno,
+        [],
+      );
       expect(errors).toBe("");
       expect(status).toBe(0);
       checkPrinted(code, out);
@@ -126,8 +215,13 @@ describe.concurrent("examples", () => {
       const lua = await new LuaFactory().createEngine();
       installKV(lua, createKV({ store: kv() }));
       let out = "";
-      lua.global.set("printed", (line: number, text: string) => (out += `${JSON.stringify({ line, args: [text] })}\n`));
-      await lua.doString('function print(value) printed(debug.getinfo(2, "l").currentline, tostring(value)) end');
+      lua.global.set(
+        "printed",
+        (line: number, text: string) => (out += `${JSON.stringify({ line, args: [text] })}\n`),
+      );
+      await lua.doString(
+        'function print(value) printed(debug.getinfo(2, "l").currentline, tostring(value)) end',
+      );
       await lua.doString(code);
       lua.global.close();
       checkPrinted(code, out);
@@ -146,7 +240,13 @@ describe.concurrent("examples", () => {
 
 it("finds the examples, and every kind of them is run somewhere", () => {
   expect(examples.length).toBeGreaterThan(55);
-  expect(examples.filter(({ kind }) => !["", "browser", "test", "deno", "workerd", "lua"].includes(kind))).toEqual([]);
-  const unchecked = examples.filter(({ code }) => /console\.log/.test(code) && expectations(code).size === 0).map(({ where }) => where);
+  expect(
+    examples.filter(
+      ({ kind }) => !["", "browser", "test", "deno", "workerd", "lua"].includes(kind),
+    ),
+  ).toEqual([]);
+  const unchecked = examples
+    .filter(({ code }) => /console\.log/.test(code) && expectations(code).size === 0)
+    .map(({ where }) => where);
   expect(unchecked).toEqual([]);
 });

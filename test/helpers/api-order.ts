@@ -3,7 +3,12 @@ import { z } from "zod";
 import type { Store } from "../../src/api.ts";
 import kv, { type KvError } from "../../src/index.ts";
 import { namespace } from "../../src/namespace/index.ts";
-import { type FieldType, type StandardSchema, StaticStore, type StaticStore as StaticStoreOf } from "../../src/schema/index.ts";
+import {
+  type FieldType,
+  type StandardSchema,
+  StaticStore,
+  type StaticStore as StaticStoreOf,
+} from "../../src/schema/index.ts";
 import { versioned } from "../../src/versioned/index.ts";
 
 /** A call, and what it resolves to in a form that does not depend on versions. */
@@ -26,7 +31,13 @@ const ok = ({ ok }: { ok: boolean }): boolean => ok;
 const users = { prefix: ["users"] };
 
 export const VERSIONED: Subject<ReturnType<typeof versioned>> = {
-  open: (store) => versioned(store, { indexes: { mail: { ...users, of: (mail) => mail as string, unique: true }, size: { ...users, of: (mail) => (mail as string).length } } }),
+  open: (store) =>
+    versioned(store, {
+      indexes: {
+        mail: { ...users, of: (mail) => mail as string, unique: true },
+        size: { ...users, of: (mail) => (mail as string).length },
+      },
+    }),
   fill: async (entries) => {
     await entries.set(["a"], "old");
     await entries.set(["n"], 1n);
@@ -37,9 +48,18 @@ export const VERSIONED: Subject<ReturnType<typeof versioned>> = {
     delete: (entries) => entries.delete(["a"]),
     get: async (entries) => (await entries.get(["a"])).value,
     getMany: async (entries) => (await entries.getMany([["a"], ["b"]])).map(({ value }) => value),
-    list: async (entries) => (await valuesOf(entries.list({ prefix: [] }))).map(({ key, value }) => [key, value]),
-    commit: async (entries, value) => ok(await entries.atomic().set(["a"], value).set(["b"], value).commit()),
-    create: async (entries, value) => ok(await entries.atomic().check({ key: ["a"], version: null }).set(["a"], value).commit()),
+    list: async (entries) =>
+      (await valuesOf(entries.list({ prefix: [] }))).map(({ key, value }) => [key, value]),
+    commit: async (entries, value) =>
+      ok(await entries.atomic().set(["a"], value).set(["b"], value).commit()),
+    create: async (entries, value) =>
+      ok(
+        await entries
+          .atomic()
+          .check({ key: ["a"], version: null })
+          .set(["a"], value)
+          .commit(),
+      ),
     deleteTwo: async (entries) => ok(await entries.atomic().delete(["a"]).delete(["b"]).commit()),
     sum: async (entries) => ok(await entries.atomic().sum(["n"], 1n).commit()),
     count: async (entries) => (await entries.get(["n"])).value,
@@ -56,7 +76,8 @@ export const VERSIONED: Subject<ReturnType<typeof versioned>> = {
 export const INDEX_READS: Subject<ReturnType<typeof versioned>>["calls"] = {
   getBy: async (entries) => (await entries.getBy("mail", "ann"))?.key ?? null,
   getByNew: async (entries) => (await entries.getBy("mail", "bob"))?.key ?? null,
-  listBy: async (entries) => (await valuesOf(entries.listBy("size", 3))).map(({ key, value }) => [key, value]),
+  listBy: async (entries) =>
+    (await valuesOf(entries.listBy("size", 3))).map(({ key, value }) => [key, value]),
 };
 
 export const NAMESPACE: Subject<ReturnType<typeof namespace>> = {
@@ -82,7 +103,13 @@ interface Schema {
   readonly set: "set";
   readonly json: StandardSchema<{ name: string }, { name: string }>;
 }
-const schema: Schema = { text: "string", number: "number", list: "list", set: "set", json: z.object({ name: z.string() }) };
+const schema: Schema = {
+  text: "string",
+  number: "number",
+  list: "list",
+  set: "set",
+  json: z.object({ name: z.string() }),
+};
 type App = StaticStoreOf<Schema>;
 export const openTyped = (store: Store): App => StaticStore("app", schema, { store });
 
@@ -112,7 +139,10 @@ export const SCHEMA: Subject<App> = {
     updateJson: (app) => app.take("json").update(({ name }) => ({ name: `${name}!` })),
     readJson: (app) => app.take("json").read(),
     keys: async (app) => (await app.keys()).sort(),
-    entries: async (app) => (await app.entries()).filter(([key]) => key === "text" || key === "number" || key === "json").sort(([a], [b]) => (a < b ? -1 : 1)),
+    entries: async (app) =>
+      (await app.entries())
+        .filter(([key]) => key === "text" || key === "number" || key === "json")
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
     eraseAll: (app) => app.erase(),
   },
 };
@@ -127,11 +157,19 @@ export const STATES: readonly State[] = [
 ];
 
 /** Makes calls on an API, one after the other or without awaiting any. Resolves to their results and what is stored then. */
-async function seen<Api>({ open, fill, calls }: Subject<Api>, names: readonly string[], client: unknown, [, wrap, isWarm]: State, isAwaited: boolean): Promise<unknown> {
+async function seen<Api>(
+  { open, fill, calls }: Subject<Api>,
+  names: readonly string[],
+  client: unknown,
+  [, wrap, isWarm]: State,
+  isAwaited: boolean,
+): Promise<unknown> {
   const filling = open(kv(client as never));
   await fill(filling);
   const api = isWarm ? filling : open(kv(wrap(client) as never));
-  const works = names.map((name, i) => () => calls[name]!(api, `${name} ${i}`).catch(({ code }: KvError) => code));
+  const works = names.map(
+    (name, i) => () => calls[name]!(api, `${name} ${i}`).catch(({ code }: KvError) => code),
+  );
   const results: unknown[] = [];
   if (isAwaited) for (const work of works) results.push(await work());
   else results.push(...(await Promise.all(works.map((work) => work()))));
@@ -145,8 +183,18 @@ const AT_ONCE = 10;
 const oracles = new Map<string, Promise<unknown>>();
 
 /** Pairs of calls whose results differ from those of calls one after the other. */
-export async function differing<Api>(title: string, subject: Subject<Api>, firsts: readonly string[], seconds: readonly string[], make: () => unknown, state: State, reference: () => unknown = () => new Map()): Promise<string[]> {
-  const pairs = firsts.flatMap((one) => seconds.map((other) => [one, other])).filter((names) => !MAY_OVERTAKE.test(names.join(", ")));
+export async function differing<Api>(
+  title: string,
+  subject: Subject<Api>,
+  firsts: readonly string[],
+  seconds: readonly string[],
+  make: () => unknown,
+  state: State,
+  reference: () => unknown = () => new Map(),
+): Promise<string[]> {
+  const pairs = firsts
+    .flatMap((one) => seconds.map((other) => [one, other]))
+    .filter((names) => !MAY_OVERTAKE.test(names.join(", ")));
   const isSame = async (names: readonly string[]): Promise<boolean> => {
     const id = [title, ...names].join();
     const oracle = oracles.get(id) ?? seen(subject, names, reference(), STATES[0]!, true);

@@ -11,7 +11,11 @@ import { openServer } from "./open-server.ts";
 
 const [name = "", place = "", worker = ""] = process.argv.slice(2);
 const isOnDisk = (DISK_CLIENTS as readonly string[]).includes(name);
-const opened = isOnDisk ? openClient(name as DiskClient, place) : name === "DENO" ? import("@deno/kv").then(({ openKv }) => openKv(place)) : openServer(name, place);
+const opened = isOnDisk
+  ? openClient(name as DiskClient, place)
+  : name === "DENO"
+    ? import("@deno/kv").then(({ openKv }) => openKv(place))
+    : openServer(name, place);
 const client = await opened;
 const store = kv(client as Client, { timeout: "2s" });
 const mine = `made by ${worker}`;
@@ -27,13 +31,24 @@ for (let made = 0; !over.signal.aborted || !isSettled; await new Promise(setImme
   try {
     const [from, to] = [pick(), pick()];
     if (from === to) continue;
-    const [a, b, ledger] = await Promise.all([store.entry<number>(from), store.entry<number>(to), store.entry<number>(mine)]);
+    const [a, b, ledger] = await Promise.all([
+      store.entry<number>(from),
+      store.entry<number>(to),
+      store.entry<number>(mine),
+    ]);
     // An outage may have hidden the answer to a transfer that was made.
     if ((ledger?.value ?? 0) !== made) made = ledger!.value;
     else {
       const amount = Math.min(a!.value, Math.ceil(Math.random() * 20));
-      const transaction = atomic(store).check(a!, b!, { key: mine, version: ledger?.version ?? null });
-      const { ok } = await transaction.set(from, a!.value - amount).set(to, b!.value + amount).set(mine, made + 1).commit();
+      const transaction = atomic(store).check(a!, b!, {
+        key: mine,
+        version: ledger?.version ?? null,
+      });
+      const { ok } = await transaction
+        .set(from, a!.value - amount)
+        .set(to, b!.value + amount)
+        .set(mine, made + 1)
+        .commit();
       if (ok) made++;
     }
     writeSync(1, `${made}\n`);

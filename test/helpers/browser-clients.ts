@@ -22,7 +22,12 @@ export function requested<T>(request: IDBRequest<T>): Promise<T> {
 }
 
 /** One request in a transaction of a connection of its own. */
-export async function inStore<T>(database: string, store: string, mode: "readonly" | "readwrite", use: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+export async function inStore<T>(
+  database: string,
+  store: string,
+  mode: "readonly" | "readwrite",
+  use: (store: IDBObjectStore) => IDBRequest<T>,
+): Promise<T> {
   const db = await requested(indexedDB.open(database));
   try {
     return await requested(use(db.transaction(store, mode).objectStore(store)));
@@ -52,7 +57,12 @@ function webStorage(name: "localStorage" | "sessionStorage"): BrowserSubject {
 
 /** All cookies that the page sees: name → value. */
 export const cookies = (): Map<string, string> =>
-  new Map(document.cookie.split("; ").filter(Boolean).map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
+  new Map(
+    document.cookie
+      .split("; ")
+      .filter(Boolean)
+      .map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
+  );
 
 function clearCookies(): void {
   for (const name of cookies().keys()) document.cookie = `${name}=; path=/; max-age=0`;
@@ -80,14 +90,18 @@ function forage(driver: "INDEXEDDB" | "LOCALSTORAGE"): BrowserSubject {
   return {
     name: `FORAGE on ${driver}`,
     create: async () => {
-      instance = localforage.createInstance({ name: `anykv-forage-${++counter}`, driver: localforage[driver] });
+      instance = localforage.createInstance({
+        name: `anykv-forage-${++counter}`,
+        driver: localforage[driver],
+      });
       await instance.clear();
       return instance;
     },
     cleanup: () => instance.dropInstance(),
     putForeign: async (key) => void (await instance.setItem(key, { value: "theirs" })),
     hasForeign: async (key) => (await instance.getItem<{ value: string }>(key))?.value === "theirs",
-    damage: async (key) => void (await instance.setItem(key, (await instance.getItem<string>(key))!.slice(0, -3))),
+    damage: async (key) =>
+      void (await instance.setItem(key, (await instance.getItem<string>(key))!.slice(0, -3))),
   };
 }
 
@@ -98,15 +112,24 @@ const idb: BrowserSubject = {
     return indexedDB;
   },
   cleanup: () => deleteDatabase("anykv"),
-  putForeign: async (key) => void (await inStore("anykv", "kv", "readwrite", (store) => store.put({ value: "theirs" }, key))),
-  hasForeign: async (key) => (await inStore("anykv", "kv", "readonly", (store) => store.get(key)))?.value === "theirs",
+  putForeign: async (key) =>
+    void (await inStore("anykv", "kv", "readwrite", (store) =>
+      store.put({ value: "theirs" }, key),
+    )),
+  hasForeign: async (key) =>
+    (await inStore("anykv", "kv", "readonly", (store) => store.get(key)))?.value === "theirs",
   damage: async (key) => {
     const item = await inStore("anykv", "kv", "readonly", (store) => store.get(key));
-    await inStore("anykv", "kv", "readwrite", (store) => store.put({ ...item, text: item.text.slice(0, -3) }, key));
+    await inStore("anykv", "kv", "readwrite", (store) =>
+      store.put({ ...item, text: item.text.slice(0, -3) }, key),
+    );
   },
 };
 
-export const storages: readonly BrowserSubject[] = [webStorage("localStorage"), webStorage("sessionStorage")];
+export const storages: readonly BrowserSubject[] = [
+  webStorage("localStorage"),
+  webStorage("sessionStorage"),
+];
 export const cookieJar: BrowserSubject = cookie;
 export const forages: readonly BrowserSubject[] = [forage("INDEXEDDB"), forage("LOCALSTORAGE")];
 export const database: BrowserSubject = idb;

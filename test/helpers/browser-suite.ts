@@ -23,7 +23,11 @@ export function behaves(subject: BrowserSubject): void {
       for (const [i, key] of KEYS.entries()) await store.set(key, i);
       for (const [i, key] of KEYS.entries()) expect([key, await store.get(key)]).toEqual([key, i]);
       expect((await store.keys()).sort()).toEqual([...KEYS].sort());
-      expect(await kv(client as Client).prefix("__pro").keys()).toEqual(["to__"]);
+      expect(
+        await kv(client as Client)
+          .prefix("__pro")
+          .keys(),
+      ).toEqual(["to__"]);
       for (const key of KEYS) await store.del(key);
       expect(await store.keys()).toEqual([]);
     });
@@ -33,14 +37,22 @@ export function behaves(subject: BrowserSubject): void {
         await store.set("v", value, { metadata: value });
         const { value: found, metadata } = (await store.entry("v"))!;
         expect(JSON.stringify([found, metadata])).toBe(JSON.stringify([value, value]));
-        if (typeof value === "object" && !Array.isArray(value)) expect(Object.getPrototypeOf(found)).toBe(Object.prototype);
+        if (typeof value === "object" && !Array.isArray(value))
+          expect(Object.getPrototypeOf(found)).toBe(Object.prototype);
       }
       await store.set("zero", -0);
       expect(Object.is(await store.get("zero"), 0)).toBe(true);
     });
 
     it("is not fooled by names of methods", async () => {
-      for (const name of ["toString", "constructor", "__proto__", "getItem", "length", "hasOwnProperty"]) {
+      for (const name of [
+        "toString",
+        "constructor",
+        "__proto__",
+        "getItem",
+        "length",
+        "hasOwnProperty",
+      ]) {
         expect([name, await store.get(name), await store.has(name)]).toEqual([name, null, false]);
         await store.set(name, 1);
         expect([name, await store.get(name)]).toEqual([name, 1]);
@@ -52,8 +64,13 @@ export function behaves(subject: BrowserSubject): void {
       await store.set("mine", 1);
       expect(await store.keys()).toEqual(["mine"]);
       expect(await store.has("theirs")).toBe(false);
-      await expect(store.get("theirs")).rejects.toMatchObject({ code: "KV_FOREIGN", key: "theirs" });
-      await expect(store.commit([{ key: "theirs", version: null }], [{ key: "mine", value: 2 }])).rejects.toMatchObject({ code: "KV_FOREIGN" });
+      await expect(store.get("theirs")).rejects.toMatchObject({
+        code: "KV_FOREIGN",
+        key: "theirs",
+      });
+      await expect(
+        store.commit([{ key: "theirs", version: null }], [{ key: "mine", value: 2 }]),
+      ).rejects.toMatchObject({ code: "KV_FOREIGN" });
       await store.prune();
       await store.clear();
       expect(await store.keys()).toEqual([]);
@@ -64,7 +81,10 @@ export function behaves(subject: BrowserSubject): void {
     });
 
     it("names a damaged record, and gets rid of it", async () => {
-      await store.setMany([["good", 1], ["bad", { some: "text" }]]);
+      await store.setMany([
+        ["good", 1],
+        ["bad", { some: "text" }],
+      ]);
       await subject.damage("bad");
       await expect(store.get("bad")).rejects.toMatchObject({ code: "KV_CORRUPT", key: "bad" });
       await expect(store.entries()).rejects.toMatchObject({ code: "KV_CORRUPT", key: "bad" });
@@ -95,7 +115,13 @@ export function behaves(subject: BrowserSubject): void {
       const add = async (): Promise<void> => {
         for (;;) {
           const { value, version } = (await store.entry<number>("n"))!;
-          const result = await store.commit([{ key: "n", version }], [{ key: "n", value: value + 1 }, { key: "last", value }]);
+          const result = await store.commit(
+            [{ key: "n", version }],
+            [
+              { key: "n", value: value + 1 },
+              { key: "last", value },
+            ],
+          );
           if (result.ok) return;
           expect(result.failed).toEqual(["n"]);
         }
@@ -103,7 +129,15 @@ export function behaves(subject: BrowserSubject): void {
       await Promise.all(Array.from({ length: 20 }, add));
       expect(await store.get("n")).toBe(20);
       const { version } = (await store.entry("n"))!;
-      expect(await store.commit([{ key: "n", version }, { key: "absent", version: null }], [{ key: "n", value: null }])).toEqual({ ok: true, version: expect.stringMatching(/^[0-9a-f]{20}$/) });
+      expect(
+        await store.commit(
+          [
+            { key: "n", version },
+            { key: "absent", version: null },
+          ],
+          [{ key: "n", value: null }],
+        ),
+      ).toEqual({ ok: true, version: expect.stringMatching(/^[0-9a-f]{20}$/) });
       expect(await store.has("n")).toBe(false);
     });
 

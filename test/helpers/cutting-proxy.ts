@@ -9,7 +9,10 @@ export interface CuttingProxy {
    * Passes requests on until the `nth` one that holds this text, waits for its answer, lets something happen, and cuts the connection instead of passing the answer on. Resolves when it has.
    * Requests are told apart by packets: one that is to be cut has to be alone under way.
    */
-  cut(text: string, options?: { readonly nth?: number; readonly meanwhile?: (() => Promise<unknown>) | undefined }): Promise<void>;
+  cut(
+    text: string,
+    options?: { readonly nth?: number; readonly meanwhile?: (() => Promise<unknown>) | undefined },
+  ): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -36,7 +39,8 @@ export async function cuttingProxy(port: number): Promise<CuttingProxy> {
       });
     }
     near.on("data", (bytes) => {
-      if (plan !== null && bytes.includes(plan.text) && --plan.left === 0) [due, plan] = [plan, null];
+      if (plan !== null && bytes.includes(plan.text) && --plan.left === 0)
+        [due, plan] = [plan, null];
       far.write(bytes);
     });
     far.on("data", async (bytes) => {
@@ -52,7 +56,8 @@ export async function cuttingProxy(port: number): Promise<CuttingProxy> {
   return {
     port: own,
     url: `redis://127.0.0.1:${own}`,
-    cut: (text, { nth = 1, meanwhile = async () => undefined } = {}) => new Promise((done) => (plan = { text, left: nth, meanwhile, done })),
+    cut: (text, { nth = 1, meanwhile = async () => undefined } = {}) =>
+      new Promise((done) => (plan = { text, left: nth, meanwhile, done })),
     async remove() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

@@ -52,7 +52,10 @@ export function program(name: string, variable: string): string {
   const versions = "/usr/lib/postgresql";
   let folders = [...process.env.PATH!.split(path.delimiter), "/usr/sbin"];
   try {
-    folders = [...folders, ...readdirSync(versions).map((version) => path.join(versions, version, "bin"))];
+    folders = [
+      ...folders,
+      ...readdirSync(versions).map((version) => path.join(versions, version, "bin")),
+    ];
   } catch {
     // No PostgreSQL from packages.
   }
@@ -62,7 +65,11 @@ export function program(name: string, variable: string): string {
 }
 
 /** Waits until something holds. @throws with what was waited for after so many milliseconds. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 120_000): Promise<void> {
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  ms = 120_000,
+): Promise<void> {
   for (const end = performance.now() + ms; !(await holds()); await sleep(10)) {
     if (performance.now() > end) throw new Error(`waited ${ms} ms in vain until ${what}`);
   }
@@ -131,15 +138,21 @@ export class Daemon {
     const { command, args, port, uid, prepare } = this.#options;
     if (!this.#isPrepared) await prepare?.(this.folder);
     this.#isPrepared = true;
-    const child = spawn(command, args(this.folder), { stdio: ["ignore", "pipe", "pipe"], cwd: this.folder, ...(uid === undefined ? {} : { uid }) });
+    const child = spawn(command, args(this.folder), {
+      stdio: ["ignore", "pipe", "pipe"],
+      cwd: this.folder,
+      ...(uid === undefined ? {} : { uid }),
+    });
     this.#child = child;
     running.add(child);
-    const keep = (text: Buffer): void => void (this.#output = (this.#output + String(text)).slice(-4000));
+    const keep = (text: Buffer): void =>
+      void (this.#output = (this.#output + String(text)).slice(-4000));
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
     child.once("exit", () => running.delete(child));
     await until(`${command} listens on ${port}`, () => {
-      if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}:\n${this.#output}`);
+      if (child.exitCode !== null)
+        throw new Error(`${command} ended with ${child.exitCode}:\n${this.#output}`);
       return listens(port);
     });
     return this;

@@ -6,13 +6,19 @@ import { answersOf } from "./oracle/cases.ts";
 import { differencesOf } from "./oracle/differences.ts";
 import { type DenoDatabase, denoFace, type Face, faceOf } from "./oracle/face.ts";
 
-declare const Deno: { openKv(path: string): Promise<unknown>; KvU64: new (value: bigint) => object };
+declare const Deno: {
+  openKv(path: string): Promise<unknown>;
+  KvU64: new (value: bigint) => object;
+};
 
-const open = async (): Promise<Face> => denoFace((await Deno.openKv(":memory:")) as DenoDatabase, Deno.KvU64);
+const open = async (): Promise<Face> =>
+  denoFace((await Deno.openKv(":memory:")) as DenoDatabase, Deno.KvU64);
 const answers = {
   deno: await answersOf(open),
   differences: await differencesOf(open),
   map: await answersOf(() => faceOf(versioned(kv(new Map())))),
-  over: await answersOf(async () => faceOf(versioned(kv(((await Deno.openKv(":memory:")) as DenoKv) as never)))),
+  over: await answersOf(async () =>
+    faceOf(versioned(kv((await Deno.openKv(":memory:")) as DenoKv as never))),
+  ),
 };
 console.log(JSON.stringify(answers));

@@ -8,13 +8,20 @@ import type { DenoKv } from "../../src/clients/deno.ts";
 import kv from "../../src/index.ts";
 import { everyWay } from "./workerd-ways.ts";
 
-declare const Deno: { args: string[]; openKv(path: string): Promise<DenoKv>; remove(path: string): Promise<void> };
+declare const Deno: {
+  args: string[];
+  openKv(path: string): Promise<DenoKv>;
+  remove(path: string): Promise<void>;
+};
 
 const [task, path, runs, isFull] = Deno.args;
 
 if (task === "suite") {
   let files = 0;
-  const opened = { ":memory:": async () => kv((await Deno.openKv(":memory:")) as never), file: async () => kv((await Deno.openKv(`${path}-${files++}`)) as never) };
+  const opened = {
+    ":memory:": async () => kv((await Deno.openKv(":memory:")) as never),
+    file: async () => kv((await Deno.openKv(`${path}-${files++}`)) as never),
+  };
   for (const [where, open] of Object.entries(opened)) {
     for (const [way, tests] of everyWay({ open, runs: Number(runs) }, isFull === "full")) {
       for (const { name, run } of tests) {
@@ -30,9 +37,12 @@ if (task === "suite") {
 
 if (task === "increment") {
   const store = kv((await Deno.openKv(path!)) as never);
-  for (let done = 0; done < 500; ) {
+  for (let done = 0; done < 500;) {
     const entry = await store.entry<number>("count");
-    const { ok } = await store.commit([{ key: "count", version: entry?.version ?? null }], [{ key: "count", value: (entry?.value ?? 0) + 1 }]);
+    const { ok } = await store.commit(
+      [{ key: "count", version: entry?.version ?? null }],
+      [{ key: "count", value: (entry?.value ?? 0) + 1 }],
+    );
     if (ok) done++;
   }
   await store.close();

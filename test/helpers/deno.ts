@@ -4,7 +4,9 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { bundle } from "./workerd-bundle.ts";
 
-const binary = process.env.DENO ?? fileURLToPath(new URL("../runtimes/node_modules/@deno/linux-x64-glibc/deno", import.meta.url));
+const binary =
+  process.env.DENO ??
+  fileURLToPath(new URL("../runtimes/node_modules/@deno/linux-x64-glibc/deno", import.meta.url));
 
 /** Writes the program for Deno into a folder, and tells its path. */
 export async function writeDenoProgram(folder: string): Promise<string> {
@@ -18,9 +20,13 @@ export async function writeDenoProgram(folder: string): Promise<string> {
  * files are below /dev, as those in memory are. @throws when it fails.
  */
 export async function runDeno(folder: string, file: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(binary, ["run", "--unstable-kv", "--allow-all", "--no-remote", file, ...args], {
-    env: { DENO_DIR: `${folder}/cache`, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
-    maxBuffer: 64 * 1024 * 1024,
-  });
+  const { stdout } = await promisify(execFile)(
+    binary,
+    ["run", "--unstable-kv", "--allow-all", "--no-remote", file, ...args],
+    {
+      env: { DENO_DIR: `${folder}/cache`, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+      maxBuffer: 64 * 1024 * 1024,
+    },
+  );
   return stdout;
 }

@@ -22,4 +22,5 @@ export function place({ onDisk = false }: { onDisk?: boolean } = {}): string {
 export const textOf = (path: string): string => readFileSync(path, "utf8");
 
 /** Every path below a folder, in order. */
-export const tree = (path: string): string[] => readdirSync(path, { recursive: true, encoding: "utf8" }).sort();
+export const tree = (path: string): string[] =>
+  readdirSync(path, { recursive: true, encoding: "utf8" }).sort();

@@ -49,15 +49,44 @@ export async function etcdServer(count = 1, flags: readonly string[] = []): Prom
         command,
         port: ports[i]!,
         args: (folder) => [
-          ...["--name", `node${i}`, "--data-dir", join(folder, "data"), "--listen-client-urls", url, "--advertise-client-urls", url],
-          ...["--listen-peer-urls", peers[i]!, "--initial-advertise-peer-urls", peers[i]!, "--initial-cluster", cluster],
-          ...["--unsafe-no-fsync", "--logger", "zap", "--log-level", "error", "--heartbeat-interval", "50", "--election-timeout", "500", ...flags],
+          ...[
+            "--name",
+            `node${i}`,
+            "--data-dir",
+            join(folder, "data"),
+            "--listen-client-urls",
+            url,
+            "--advertise-client-urls",
+            url,
+          ],
+          ...[
+            "--listen-peer-urls",
+            peers[i]!,
+            "--initial-advertise-peer-urls",
+            peers[i]!,
+            "--initial-cluster",
+            cluster,
+          ],
+          ...[
+            "--unsafe-no-fsync",
+            "--logger",
+            "zap",
+            "--log-level",
+            "error",
+            "--heartbeat-interval",
+            "50",
+            "--election-timeout",
+            "500",
+            ...flags,
+          ],
         ],
       }),
   );
   // A node listens before it has a leader, and answers nothing until then.
-  const hasLeader = async (url: string): Promise<boolean> => Number((await statusOf(url))?.leader ?? 0) > 0;
-  const each = (work: (node: Daemon) => unknown) => async () => void (await Promise.all(nodes.map(work)));
+  const hasLeader = async (url: string): Promise<boolean> =>
+    Number((await statusOf(url))?.leader ?? 0) > 0;
+  const each = (work: (node: Daemon) => unknown) => async () =>
+    void (await Promise.all(nodes.map(work)));
   const server: EtcdServer = {
     nodes,
     urls,

@@ -11,9 +11,13 @@ export interface Example {
 export function expectations(code: string): Map<number, string> {
   const found = new Map<number, string>();
   code.split("\n").forEach((line, i) => {
-    const comment = /console\.log\(.*\);?\s*\}?\s*\/\/ (.*)$/.exec(line)?.[1] ?? /\bprint\(.*\)\s*-- (.*)$/.exec(line)?.[1];
+    const comment =
+      /console\.log\(.*\);?\s*\}?\s*\/\/ (.*)$/.exec(line)?.[1] ??
+      /\bprint\(.*\)\s*-- (.*)$/.exec(line)?.[1];
     // A sentence may stand on the line below, where it would be too long.
-    const below = /console\.log\(.*\);$/.test(line) ? /^\s*\/\/ (.*)$/.exec(code.split("\n")[i + 1] ?? "")?.[1] : undefined;
+    const below = /console\.log\(.*\);$/.test(line)
+      ? /^\s*\/\/ (.*)$/.exec(code.split("\n")[i + 1] ?? "")?.[1]
+      : undefined;
     if ((comment ?? below) !== undefined) found.set(i + 1, (comment ?? below)!);
   });
   return found;
@@ -34,11 +38,13 @@ export function agrees(args: readonly unknown[], comment: string): boolean {
 
 /** The fenced `js` and `lua` blocks of a Markdown text. */
 export function ofMarkdown(text: string, file: string): Example[] {
-  return [...text.matchAll(/^```(js|lua)(?: (\w+))?\n([\s\S]*?)^```$/gm)].map(({ index, 1: language, 2: kind, 3: code }) => ({
-    where: `${file}:${text.slice(0, index).split("\n").length}`,
-    kind: language === "lua" ? "lua" : (kind ?? ""),
-    code: code!,
-  }));
+  return [...text.matchAll(/^```(js|lua)(?: (\w+))?\n([\s\S]*?)^```$/gm)].map(
+    ({ index, 1: language, 2: kind, 3: code }) => ({
+      where: `${file}:${text.slice(0, index).split("\n").length}`,
+      kind: language === "lua" ? "lua" : (kind ?? ""),
+      code: code!,
+    }),
+  );
 }
 
 /** The `@example` sections of the docstrings of a source. */
@@ -48,12 +54,23 @@ export function ofSource(text: string, file: string): Example[] {
     if (example === null) return [];
     const lines = example[1]!.split("\n").map((line) => line.replace(/^\s*\* ?/, ""));
     const fence = /^```js ?(\w*)$/.exec(lines[0]!);
-    const code = lines.filter((line) => !line.startsWith("```")).join("\n").trimEnd();
-    return [{ where: `${file}:${text.slice(0, index + example.index).split("\n").length}`, kind: fence?.[1] ?? "", code }];
+    const code = lines
+      .filter((line) => !line.startsWith("```"))
+      .join("\n")
+      .trimEnd();
+    return [
+      {
+        where: `${file}:${text.slice(0, index + example.index).split("\n").length}`,
+        kind: fence?.[1] ?? "",
+        code,
+      },
+    ];
   });
 }
 
 /** An example that does not begin a program goes on with a store in memory. */
 export function complete(code: string): string {
-  return /^(import (?:\{ )?|const )kv\b/m.test(code) ? code : `import kv from "anykv"; const store = kv();${code.startsWith("\n") ? "" : " "}${code}`;
+  return /^(import (?:\{ )?|const )kv\b/m.test(code)
+    ? code
+    : `import kv from "anykv"; const store = kv();${code.startsWith("\n") ? "" : " "}${code}`;
 }

@@ -14,8 +14,13 @@ export function fakeDocument(limit = 180): { cookie: string } {
       const [pair = "", ...attributes] = line.split(";").map((part) => part.trim());
       const name = pair.slice(0, pair.indexOf("="));
       const value = pair.slice(pair.indexOf("=") + 1);
-      // eslint-disable-next-line no-control-regex
-      if (name.length + value.length > 4096 || /[\u0000-\u001f\u007f;]/.test(pair) || /^__(host|secure)-/i.test(name)) return;
+      if (
+        name.length + value.length > 4096 ||
+        // oxlint-disable-next-line no-control-regex
+        /[\u0000-\u001f\u007f;]/.test(pair) ||
+        /^__(host|secure)-/i.test(name)
+      )
+        return;
       const age = attributes.find((attribute) => /^max-age=/i.test(attribute));
       const until = age === undefined ? Infinity : performance.now() + Number(age.slice(8)) * 1000;
       kept.set(name, { value, until, used: ++uses });

@@ -10,8 +10,16 @@ export function forageBehaves(driver: "INDEXEDDB" | "LOCALSTORAGE"): void {
     let neighbour: LocalForage;
     let store: Store;
     beforeEach(async () => {
-      instance = localforage.createInstance({ name: `anykv-${driver}`, storeName: "mine", driver: localforage[driver] });
-      neighbour = localforage.createInstance({ name: `anykv-${driver}`, storeName: "theirs", driver: localforage[driver] });
+      instance = localforage.createInstance({
+        name: `anykv-${driver}`,
+        storeName: "mine",
+        driver: localforage[driver],
+      });
+      neighbour = localforage.createInstance({
+        name: `anykv-${driver}`,
+        storeName: "theirs",
+        driver: localforage[driver],
+      });
       await Promise.all([instance.clear(), neighbour.clear()]);
       store = kv(instance, PATIENT);
     });
@@ -29,7 +37,9 @@ export function forageBehaves(driver: "INDEXEDDB" | "LOCALSTORAGE"): void {
     it("keeps the documented text, and clears no other instance", async () => {
       await neighbour.setItem("a", "theirs");
       await store.set("a", { b: 1 }, { metadata: "m" });
-      expect(await instance.getItem("a")).toMatch(/^\{"kv":1,"version":"[0-9a-f]{20}","expires":null,"metadata":"m","value":\{"b":1\}\}$/);
+      expect(await instance.getItem("a")).toMatch(
+        /^\{"kv":1,"version":"[0-9a-f]{20}","expires":null,"metadata":"m","value":\{"b":1\}\}$/,
+      );
       await store.clear();
       expect(await instance.keys()).toEqual([]);
       expect(await neighbour.getItem("a")).toBe("theirs");
@@ -39,11 +49,15 @@ export function forageBehaves(driver: "INDEXEDDB" | "LOCALSTORAGE"): void {
       const keys = Array.from({ length: 345 }, (_, i) => `k${String(i).padStart(3, "0")}`);
       await store.setMany(keys.map((key) => [key, key] as const));
       expect((await store.entries()).sort()).toEqual(keys.map((key) => [key, key]));
-      expect((await store.list({ limit: 3 })).entries.map(({ key }) => key)).toEqual(keys.slice(0, 3));
+      expect((await store.list({ limit: 3 })).entries.map(({ key }) => key)).toEqual(
+        keys.slice(0, 3),
+      );
     });
 
     it("lets plain writes go in the order of the calls", async () => {
-      await Promise.all(Array.from({ length: 30 }, (_, i) => (i % 3 === 2 ? store.del("a") : store.set("a", i))));
+      await Promise.all(
+        Array.from({ length: 30 }, (_, i) => (i % 3 === 2 ? store.del("a") : store.set("a", i))),
+      );
       expect(await store.get("a")).toBe(null);
       await Promise.all(Array.from({ length: 31 }, (_, i) => store.set("a", i)));
       expect(await store.get("a")).toBe(30);
@@ -51,7 +65,10 @@ export function forageBehaves(driver: "INDEXEDDB" | "LOCALSTORAGE"): void {
 
     it("takes a commit back when one of its writes fails, and leaves no trace", async () => {
       await instance.setItem("foreign", { theirs: true });
-      await store.setMany([["a", "old"], ["b", "old"]]);
+      await store.setMany([
+        ["a", "old"],
+        ["b", "old"],
+      ]);
       const before = await store.entry("a");
       const error = new DOMException("full", "QuotaExceededError");
       const failing = {
@@ -61,11 +78,16 @@ export function forageBehaves(driver: "INDEXEDDB" | "LOCALSTORAGE"): void {
         keys: () => instance.keys(),
         getItem: (key: string) => instance.getItem(key),
         removeItem: (key: string) => instance.removeItem(key),
-        setItem: (key: string, value: unknown) => (key === "b" ? Promise.reject(error) : instance.setItem(key, value)),
+        setItem: (key: string, value: unknown) =>
+          key === "b" ? Promise.reject(error) : instance.setItem(key, value),
       };
       const broken = kv(failing);
       const changes = ["a", "foreign", "c", "b"].map((key) => ({ key, value: "new" }));
-      await expect(broken.commit([], changes)).rejects.toMatchObject({ code: "KV_QUOTA", key: "b", cause: error });
+      await expect(broken.commit([], changes)).rejects.toMatchObject({
+        code: "KV_QUOTA",
+        key: "b",
+        cause: error,
+      });
       expect(await store.entry("a")).toEqual(before);
       expect(await instance.getItem("foreign")).toEqual({ theirs: true });
       expect((await instance.keys()).sort()).toEqual(["a", "b", "foreign"]);

@@ -7,7 +7,11 @@ import { deleteDatabase, inStore, requested } from "./browser-clients.ts";
 import { PATIENT } from "./patient.ts";
 
 /** A database that somebody else made. */
-async function theirs(name: string, version: number, make: (db: IDBDatabase) => void): Promise<IDBDatabase> {
+async function theirs(
+  name: string,
+  version: number,
+  make: (db: IDBDatabase) => void,
+): Promise<IDBDatabase> {
   const request = indexedDB.open(name, version);
   request.onupgradeneeded = () => make(request.result);
   return requested(request);
@@ -16,7 +20,8 @@ async function theirs(name: string, version: number, make: (db: IDBDatabase) => 
 /** What has to hold for INDEXEDDB, in a browser and on a polyfill. */
 export function indexedDbBehaves(): void {
   const DB = "anykv-test";
-  const at = (options: IndexedDbOptions = {}): Store => kv(indexeddb(indexedDB, { database: DB, ...options }), PATIENT);
+  const at = (options: IndexedDbOptions = {}): Store =>
+    kv(indexeddb(indexedDB, { database: DB, ...options }), PATIENT);
 
   describe("INDEXEDDB", () => {
     let store: Store;
@@ -42,19 +47,47 @@ export function indexedDbBehaves(): void {
     });
 
     it("refuses a URL that it cannot read", async () => {
-      for (const url of ["indexeddb://", "indexeddb:///kv", "indexeddb://a/b/c", "indexeddb://a%zz"]) {
-        await expect(kv(url as never).get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "INDEXEDDB" });
+      for (const url of [
+        "indexeddb://",
+        "indexeddb:///kv",
+        "indexeddb://a/b/c",
+        "indexeddb://a%zz",
+      ]) {
+        await expect(kv(url as never).get("a")).rejects.toMatchObject({
+          code: "KV_INVALID_CLIENT",
+          client: "INDEXEDDB",
+        });
       }
     });
 
     it("orders keys by their UTF-8 bytes, in pages, both ways", async () => {
-      const keys = [...new Set([...KEYS, "\ud7ff", "\ue000", "\ue7ff", "\ue800", "\uf8ff", "\uffff", "\u{10000}", "\u{1f389}", "a\u{1f389}", "a\uffff", "\u{10ffff}\u{10ffff}"])].sort(compareKeys);
+      const keys = [
+        ...new Set([
+          ...KEYS,
+          "\ud7ff",
+          "\ue000",
+          "\ue7ff",
+          "\ue800",
+          "\uf8ff",
+          "\uffff",
+          "\u{10000}",
+          "\u{1f389}",
+          "a\u{1f389}",
+          "a\uffff",
+          "\u{10ffff}\u{10ffff}",
+        ]),
+      ].sort(compareKeys);
       await store.setMany(keys.map((key, i) => [key, i] as const));
       const collect = async (reverse: boolean, prefix = ""): Promise<string[]> => {
         const found: string[] = [];
         let cursor: string | null = null;
         do {
-          const page: Awaited<ReturnType<Store["list"]>> = await store.list({ limit: 7, cursor, reverse, prefix });
+          const page: Awaited<ReturnType<Store["list"]>> = await store.list({
+            limit: 7,
+            cursor,
+            reverse,
+            prefix,
+          });
           found.push(...page.entries.map(({ key }) => key));
           ({ cursor } = page);
         } while (cursor !== null);
@@ -70,41 +103,66 @@ export function indexedDbBehaves(): void {
     });
 
     it("finds nothing before the key that is the prefix itself", async () => {
-      await store.setMany([["a", 1], ["ab", 2]]);
+      await store.setMany([
+        ["a", 1],
+        ["ab", 2],
+      ]);
       const adapter = await indexeddb(indexedDB, { database: DB }).open();
-      expect(await adapter.page!({ prefix: "a", after: "a", limit: 5, reverse: true, values: true })).toEqual({ entries: [], next: null });
+      expect(
+        await adapter.page!({ prefix: "a", after: "a", limit: 5, reverse: true, values: true }),
+      ).toEqual({ entries: [], next: null });
       await adapter.close!();
     });
 
     it("keeps usual keys readable for other tools", async () => {
-      await store.setMany([["user:ann", 1], ["käse 漢字", 2]]);
-      expect(await inStore(DB, "kv", "readonly", (items) => items.getAllKeys())).toEqual(["käse 漢字", "user:ann"].sort());
+      await store.setMany([
+        ["user:ann", 1],
+        ["käse 漢字", 2],
+      ]);
+      expect(await inStore(DB, "kv", "readonly", (items) => items.getAllKeys())).toEqual(
+        ["käse 漢字", "user:ann"].sort(),
+      );
     });
 
     it("goes through more records than one transaction reads", async () => {
       const keys = Array.from({ length: 1234 }, (_, i) => `k${String(i).padStart(4, "0")}`);
       await store.setMany(keys.map((key) => [key, key] as const));
       expect(await store.keys()).toEqual(keys);
-      expect((await store.list({ limit: 1000, reverse: true })).entries.map(({ key }) => key)).toEqual(keys.toReversed().slice(0, 1000));
+      expect(
+        (await store.list({ limit: 1000, reverse: true })).entries.map(({ key }) => key),
+      ).toEqual(keys.toReversed().slice(0, 1000));
     });
 
     it("keeps deadlines in an index, and nothing else", async () => {
       const expires = Date.now() + 60_000;
-      await store.setMany([["never", 1], ["later", 1]]);
+      await store.setMany([
+        ["never", 1],
+        ["later", 1],
+      ]);
       await store.touch("later", new Date(expires));
       await inStore(DB, "kv", "readwrite", (items) => items.put({ kv: 2, expires: 5 }, "theirs"));
-      const cursor = await inStore(DB, "kv", "readonly", (items) => items.index("anykv").openKeyCursor());
+      const cursor = await inStore(DB, "kv", "readonly", (items) =>
+        items.index("anykv").openKeyCursor(),
+      );
       expect([cursor?.key, cursor?.primaryKey]).toEqual([[1, expires], "later"]);
-      expect(await inStore(DB, "kv", "readonly", (items) => items.index("anykv").getAllKeys())).toEqual(["later", "theirs"]);
+      expect(
+        await inStore(DB, "kv", "readonly", (items) => items.index("anykv").getAllKeys()),
+      ).toEqual(["later", "theirs"]);
       const adapter = await indexeddb(indexedDB, { database: DB }).open();
       expect(await adapter.prune!({ prefix: "", now: expires, limit: Infinity })).toBe(1);
-      expect(await inStore(DB, "kv", "readonly", (items) => items.getAllKeys())).toEqual(["never", "theirs"]);
+      expect(await inStore(DB, "kv", "readonly", (items) => items.getAllKeys())).toEqual([
+        "never",
+        "theirs",
+      ]);
       await adapter.close!();
     });
 
     it("prunes by the index what lies under the prefix, as much as it was asked to", async () => {
       const adapter = await indexeddb(indexedDB, { database: DB }).open();
-      await store.setMany(["a:1", "a:2", "b:1", "🎉1", "🎉2"].map((key) => [key, 1] as const), { expires: 3600 });
+      await store.setMany(
+        ["a:1", "a:2", "b:1", "🎉1", "🎉2"].map((key) => [key, 1] as const),
+        { expires: 3600 },
+      );
       await store.set("a:forever", 1);
       const now = Date.now() + 3_600_001;
       expect(await adapter.prune!({ prefix: "a:", now: 0, limit: Infinity })).toBe(0);
@@ -130,10 +188,24 @@ export function indexedDbBehaves(): void {
     it("works in an object store of somebody else, without its index and beside any item", async () => {
       const db = await theirs(DB, 4, (made) => {
         const items = made.createObjectStore("kv", { autoIncrement: true });
-        for (const [key, item] of [[1, "number"], ["text", "raw"], [["array"], {}], [new Uint8Array([97]), { kv: 1 }], ["null", null], ["almost", { kv: 2, text: "x" }]] as const) items.put(item, key as IDBValidKey);
+        for (const [key, item] of [
+          [1, "number"],
+          ["text", "raw"],
+          [["array"], {}],
+          [new Uint8Array([97]), { kv: 1 }],
+          ["null", null],
+          ["almost", { kv: 2, text: "x" }],
+        ] as const)
+          items.put(item, key as IDBValidKey);
       });
       db.close();
-      await store.setMany([["a", 1], ["b", 2]], { expires: 0.005 });
+      await store.setMany(
+        [
+          ["a", 1],
+          ["b", 2],
+        ],
+        { expires: 0.005 },
+      );
       await store.set("c", 3);
       await expect(store.get("text")).rejects.toMatchObject({ code: "KV_FOREIGN" });
       expect((await store.keys()).at(-1)).toBe("c");
@@ -148,7 +220,11 @@ export function indexedDbBehaves(): void {
 
     it("refuses an object store that keeps keys inside its items, and lets go of the database", async () => {
       (await theirs(DB, 1, (made) => made.createObjectStore("kv", { keyPath: "id" }))).close();
-      for (let i = 0; i < 2; i++) await expect(store.set("a", 1)).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "INDEXEDDB" });
+      for (let i = 0; i < 2; i++)
+        await expect(store.set("a", 1)).rejects.toMatchObject({
+          code: "KV_INVALID_CLIENT",
+          client: "INDEXEDDB",
+        });
       const request = indexedDB.deleteDatabase(DB);
       let blocked = false;
       request.onblocked = () => (blocked = true);
@@ -159,7 +235,9 @@ export function indexedDbBehaves(): void {
     it("tells a record whose head is damaged, too", async () => {
       await store.set("a", 1);
       for (const text of ["", "{}", 7, null]) {
-        await inStore(DB, "kv", "readwrite", (items) => items.put({ kv: 1, expires: null, text }, "a"));
+        await inStore(DB, "kv", "readwrite", (items) =>
+          items.put({ kv: 1, expires: null, text }, "a"),
+        );
         await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CORRUPT", key: "a" });
         await expect(store.values()).rejects.toMatchObject({ code: "KV_CORRUPT", key: "a" });
         expect(await store.keys()).toEqual(["a"]);
@@ -183,9 +261,17 @@ export function indexedDbBehaves(): void {
     it("writes everything of a commit or nothing", async () => {
       await store.set("a", "old");
       await inStore(DB, "kv", "readwrite", (items) => items.put("raw", "theirs"));
-      const changes = [{ key: "a", value: "new" }, { key: "b", value: 1 }];
-      await expect(store.commit([{ key: "theirs", version: null }], changes)).rejects.toMatchObject({ code: "KV_FOREIGN" });
-      expect(await store.commit([{ key: "a", version: "0".repeat(20) }], changes)).toEqual({ ok: false, failed: ["a"] });
+      const changes = [
+        { key: "a", value: "new" },
+        { key: "b", value: 1 },
+      ];
+      await expect(store.commit([{ key: "theirs", version: null }], changes)).rejects.toMatchObject(
+        { code: "KV_FOREIGN" },
+      );
+      expect(await store.commit([{ key: "a", version: "0".repeat(20) }], changes)).toEqual({
+        ok: false,
+        failed: ["a"],
+      });
       expect(await store.entries()).toEqual([["a", "old"]]);
     });
 

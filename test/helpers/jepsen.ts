@@ -25,18 +25,30 @@ export async function transfer(store: Store, worker: string, made: number): Prom
   if (from === to) return false;
   const [a, b] = await Promise.all([store.entry<number>(from), store.entry<number>(to)]);
   const amount = Math.min(a!.value, Math.ceil(Math.random() * 20));
-  const { ok } = await atomic(store).check(a!, b!).set(from, a!.value - amount).set(to, b!.value + amount).set(`made by ${worker}`, made + 1).commit();
+  const { ok } = await atomic(store)
+    .check(a!, b!)
+    .set(from, a!.value - amount)
+    .set(to, b!.value + amount)
+    .set(`made by ${worker}`, made + 1)
+    .commit();
   return ok;
 }
 
 /** All balances at one moment: read, and proven not to have changed meanwhile. */
 export async function balances(store: Store): Promise<number[] | null> {
-  const entries = (await Promise.all(ACCOUNTS.map((account) => store.entry<number>(account)))) as { key: string; value: number; version: string }[];
-  const { ok } = await atomic(store).check(...entries).commit();
+  const entries = (await Promise.all(ACCOUNTS.map((account) => store.entry<number>(account)))) as {
+    key: string;
+    value: number;
+    version: string;
+  }[];
+  const { ok } = await atomic(store)
+    .check(...entries)
+    .commit();
   return ok ? entries.map(({ value }) => value) : null;
 }
 
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
+const sum = (numbers: readonly number[]): number =>
+  numbers.reduce((total, each) => total + each, 0);
 
 /** Workers in this process move money, a reader counts it all the while. */
 export async function transfersTogether(stores: readonly Store[], times: number): Promise<void> {
@@ -62,22 +74,43 @@ export async function transfersTogether(stores: readonly Store[], times: number)
       counted.abort();
     }
   };
-  const [made] = await Promise.all([Promise.all(stores.map(work)).finally(() => over.abort()), read()]);
+  const [made] = await Promise.all([
+    Promise.all(stores.map(work)).finally(() => over.abort()),
+    read(),
+  ]);
   expect(sum((await balances(first))!)).toBe(EACH * ACCOUNTS.length);
-  for (const [worker, times] of made.entries()) expect(await first.get(`made by ${worker}`)).toBe(times);
+  for (const [worker, times] of made.entries())
+    expect(await first.get(`made by ${worker}`)).toBe(times);
 }
 
 /**
  * Processes move money; one of them is killed and `meanwhile` happens. What each acknowledged on its output is there, the sum never changes.
  * `place` is what `bank-process.ts` opens by the name: a folder or a URL.
  */
-export async function transfersInProcesses(name: string, place: string, store: Store, meanwhile?: () => Promise<void>): Promise<void> {
+export async function transfersInProcesses(
+  name: string,
+  place: string,
+  store: Store,
+  meanwhile?: () => Promise<void>,
+): Promise<void> {
   await openBank(store);
   const workers = ["a", "b", "victim"].map((worker) => {
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", script, name, place, worker], { stdio: ["pipe", "pipe", "inherit"] });
-    const state = { worker, child, made: 0, ended: once(child, "close") as Promise<[number | null]> };
+    const child = spawn(
+      process.execPath,
+      ["--disable-warning=ExperimentalWarning", script, name, place, worker],
+      { stdio: ["pipe", "pipe", "inherit"] },
+    );
+    const state = {
+      worker,
+      child,
+      made: 0,
+      ended: once(child, "close") as Promise<[number | null]>,
+    };
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      const numbers = text.split("\n").filter((line) => line !== "").map(Number);
+      const numbers = text
+        .split("\n")
+        .filter((line) => line !== "")
+        .map(Number);
       state.made = numbers.at(-1) ?? state.made;
     });
     return state;
@@ -95,7 +128,10 @@ export async function transfersInProcesses(name: string, place: string, store: S
   victim.child.kill("SIGKILL");
   await meanwhile?.();
   const before = [a.made, b.made] as const;
-  await until("the others have gone on", () => a.made >= before[0] + 20 && b.made >= before[1] + 20);
+  await until(
+    "the others have gone on",
+    () => a.made >= before[0] + 20 && b.made >= before[1] + 20,
+  );
   [a, b].forEach(({ child }) => child.stdin.end());
   const codes = await Promise.all([a.ended, b.ended]);
   over.abort();
@@ -115,7 +151,12 @@ export type Swap = (store: Store, key: string, expected: Value, value: Value) =>
 const honest: Swap = async (store, key, expected, value) => {
   const entry = await store.entry<number>(key);
   if ((entry?.value ?? null) !== expected) return false;
-  return (await atomic(store).check({ key, version: entry?.version ?? null }).set(key, value).commit()).ok;
+  return (
+    await atomic(store)
+      .check({ key, version: entry?.version ?? null })
+      .set(key, value)
+      .commit()
+  ).ok;
 };
 
 /** What compare-and-set is there to replace. */
@@ -126,7 +167,11 @@ export const broken: Swap = async (store, key, expected, value) => {
 };
 
 /** What several workers did to one key, with all values different. */
-export async function historyOf(stores: readonly Store[], times: number, swap: Swap = honest): Promise<Operation[]> {
+export async function historyOf(
+  stores: readonly Store[],
+  times: number,
+  swap: Swap = honest,
+): Promise<Operation[]> {
   const history: Operation[] = [];
   const key = `register ${Math.random()}`;
   let clock = 0;
@@ -156,7 +201,18 @@ export async function historyOf(stores: readonly Store[], times: number, swap: S
 }
 
 /** Transfers, lost updates and linearizability on one kind of client. `open` answers with several stores over the same data, or the same store several times. */
-export function jepsen(name: string, { open, times = 40, processes }: { open: () => Promise<Store[]> | Store[]; times?: number; processes?: (store: Store) => Promise<void> }): void {
+export function jepsen(
+  name: string,
+  {
+    open,
+    times = 40,
+    processes,
+  }: {
+    open: () => Promise<Store[]> | Store[];
+    times?: number;
+    processes?: (store: Store) => Promise<void>;
+  },
+): void {
   describe(`${name} under contention`, () => {
     it("keeps the sum of ten accounts, and loses no transfer", async () => {
       const stores = await open();

@@ -10,7 +10,12 @@ export type Operation = {
   | { readonly kind: "read"; readonly value: Value }
   | { readonly kind: "write"; readonly value: Value }
   /** Set to `value` if it was `expected`; `done` is what the process was told. */
-  | { readonly kind: "swap"; readonly expected: Value; readonly value: Value; readonly done: boolean }
+  | {
+      readonly kind: "swap";
+      readonly expected: Value;
+      readonly value: Value;
+      readonly done: boolean;
+    }
 );
 
 /** What the register holds after an operation; `undefined` when it could not have answered so. */

@@ -4,7 +4,12 @@ export interface LooseKv {
   getWithMetadata(key: unknown, type?: unknown): Promise<unknown>;
   put(key: unknown, value: unknown, options?: unknown): Promise<void>;
   delete(key: unknown): Promise<void>;
-  list(options?: unknown): Promise<{ keys: { name: string; expiration?: number; metadata?: unknown }[]; list_complete: boolean; cursor?: string; cacheStatus: unknown }>;
+  list(options?: unknown): Promise<{
+    keys: { name: string; expiration?: number; metadata?: unknown }[];
+    list_complete: boolean;
+    cursor?: string;
+    cacheStatus: unknown;
+  }>;
 }
 
 /** One statement about an empty namespace: what is seen of it is JSON, on Workers KV and here alike. */
@@ -29,7 +34,10 @@ async function ended(work: () => Promise<unknown>): Promise<unknown> {
 }
 
 /** What many operations end with, one after the other. */
-async function each<T>(inputs: readonly T[], work: (input: T) => Promise<unknown>): Promise<unknown[]> {
+async function each<T>(
+  inputs: readonly T[],
+  work: (input: T) => Promise<unknown>,
+): Promise<unknown[]> {
   const seen: unknown[] = [];
   for (const input of inputs) seen.push(await ended(() => work(input)));
   return seen;
@@ -39,11 +47,17 @@ const names = (page: { keys: { name: string }[] }): string[] => page.keys.map(({
 /** Without what only we tell. */
 function told(found: unknown): unknown {
   if (found === null || typeof found !== "object") return found;
-  const { expiration: _, cacheStatus, ...rest } = found as { expiration?: unknown; cacheStatus?: unknown };
+  const {
+    expiration: _,
+    cacheStatus,
+    ...rest
+  } = found as { expiration?: unknown; cacheStatus?: unknown };
   return { ...rest, status: cacheStatus ?? null };
 }
 const bytes = (...all: number[]): Uint8Array => new Uint8Array(all);
-const read = async (kv: LooseKv, key: string): Promise<number[]> => [...new Uint8Array((await kv.get(key, "arrayBuffer")) as ArrayBuffer)];
+const read = async (kv: LooseKv, key: string): Promise<number[]> => [
+  ...new Uint8Array((await kv.get(key, "arrayBuffer")) as ArrayBuffer),
+];
 function streamOf(...chunks: readonly unknown[]): ReadableStream {
   return new ReadableStream({
     start(controller) {
@@ -53,9 +67,33 @@ function streamOf(...chunks: readonly unknown[]): ReadableStream {
   });
 }
 /** Texts that depend on the clock: only their distance counts. */
-const distance = (seconds: number | undefined, from: number): number => Math.round(((seconds ?? 0) - from) / 5);
+const distance = (seconds: number | undefined, from: number): number =>
+  Math.round(((seconds ?? 0) - from) / 5);
 
-const KEYS = ["a", "A", "/", " ", "\n", "a\0b", "%", "?q#h", "%2F", "a/../b", "...", "__proto__", "constructor", "é", "\uffff", "😀", "😀".repeat(128), "x".repeat(512), "key\\_%", '"', "1", "0"];
+const KEYS = [
+  "a",
+  "A",
+  "/",
+  " ",
+  "\n",
+  "a\0b",
+  "%",
+  "?q#h",
+  "%2F",
+  "a/../b",
+  "...",
+  "__proto__",
+  "constructor",
+  "é",
+  "\uffff",
+  "😀",
+  "😀".repeat(128),
+  "x".repeat(512),
+  "key\\_%",
+  '"',
+  "1",
+  "0",
+];
 
 export const NAMESPACE_CASES: readonly NamespaceCase[] = [
   {
@@ -84,14 +122,35 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
     name: "keys that are no texts become texts",
     run: async (kv) => {
       await each([5, null, undefined, {}, true], (key) => kv.put(key, `${String(key)}!`));
-      return [names(await kv.list()), await kv.get(5), await kv.get("null"), await kv.get(undefined)];
+      return [
+        names(await kv.list()),
+        await kv.get(5),
+        await kv.get("null"),
+        await kv.get(undefined),
+      ];
     },
   },
   {
     name: "what is missing is null, by every type",
     run: async (kv) => {
-      const types = [undefined, null, "text", "json", "arrayBuffer", "stream", "xml", {}, { type: "json" }, { type: undefined }];
-      return [await each(types, (type) => kv.get("none", type)), await each(["text", "json", "stream"], async (type) => told(await kv.getWithMetadata("none", type)))];
+      const types = [
+        undefined,
+        null,
+        "text",
+        "json",
+        "arrayBuffer",
+        "stream",
+        "xml",
+        {},
+        { type: "json" },
+        { type: undefined },
+      ];
+      return [
+        await each(types, (type) => kv.get("none", type)),
+        await each(["text", "json", "stream"], async (type) =>
+          told(await kv.getWithMetadata("none", type)),
+        ),
+      ];
     },
   },
   {
@@ -122,8 +181,15 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
       await kv.put("no", "{");
       await kv.put("empty", "");
       await kv.put("null", "null");
-      const errors = (await each(["no", "empty"], (key) => kv.get(key, "json"))) as { error: string }[];
-      return [errors.map(({ error }) => error), await kv.get("null", "json"), told(await kv.getWithMetadata("null", "json")), [...((await kv.getWithMetadata(["null"], "json")) as Map<string, unknown>)]];
+      const errors = (await each(["no", "empty"], (key) => kv.get(key, "json"))) as {
+        error: string;
+      }[];
+      return [
+        errors.map(({ error }) => error),
+        await kv.get("null", "json"),
+        told(await kv.getWithMetadata("null", "json")),
+        [...((await kv.getWithMetadata(["null"], "json")) as Map<string, unknown>)],
+      ];
     },
   },
   {
@@ -138,7 +204,12 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
       await kv.put("none", bytes());
       await kv.put("text bom", "\ufeffA");
       const keys = ["buffer", "view", "data", "shorts", "bom", "none", "text bom"];
-      return [await each(keys, (key) => read(kv, key)), await each(keys, (key) => kv.get(key)), await kv.get("shorts", "text"), Object.prototype.toString.call(await kv.get("view", "arrayBuffer"))];
+      return [
+        await each(keys, (key) => read(kv, key)),
+        await each(keys, (key) => kv.get(key)),
+        await kv.get("shorts", "text"),
+        Object.prototype.toString.call(await kv.get("view", "arrayBuffer")),
+      ];
     },
   },
   {
@@ -148,7 +219,12 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
       await kv.put("none", streamOf());
       await kv.put("texts", streamOf("é", bytes(0x41)));
       const stream = (await kv.get("two", "stream")) as ReadableStream;
-      return [await read(kv, "two"), await read(kv, "none"), await read(kv, "texts"), [...new Uint8Array(await new Response(stream).arrayBuffer())]];
+      return [
+        await read(kv, "two"),
+        await read(kv, "none"),
+        await read(kv, "texts"),
+        [...new Uint8Array(await new Response(stream).arrayBuffer())],
+      ];
     },
   },
   {
@@ -176,8 +252,24 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
         await kv.put("a", value);
         return kv.get("a");
       });
-      const objects = [{}, [], [1], new Date(0), new String("x"), new Blob(["x"]), new Response("x"), new URLSearchParams("a=1"), () => 1, new Map()];
-      return [texts, await each(objects, (value) => kv.put("b", value)), ((await ended(() => kv.put("b", Symbol("x")))) as { error: string }).error, await kv.get("b")];
+      const objects = [
+        {},
+        [],
+        [1],
+        new Date(0),
+        new String("x"),
+        new Blob(["x"]),
+        new Response("x"),
+        new URLSearchParams("a=1"),
+        () => 1,
+        new Map(),
+      ];
+      return [
+        texts,
+        await each(objects, (value) => kv.put("b", value)),
+        ((await ended(() => kv.put("b", Symbol("x")))) as { error: string }).error,
+        await kv.get("b"),
+      ];
     },
   },
   {
@@ -187,13 +279,30 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
       const kept = ((await kv.get("a", "arrayBuffer")) as ArrayBuffer).byteLength;
       await kv.put("a", "before");
       const large = new Uint8Array(LIMIT + 1);
-      return [kept, await ended(() => kv.put("a", large)), await ended(() => kv.put("a", "é".repeat(LIMIT / 2 + 1))), await ended(() => kv.put("a", streamOf(large))), await kv.get("a")];
+      return [
+        kept,
+        await ended(() => kv.put("a", large)),
+        await ended(() => kv.put("a", "é".repeat(LIMIT / 2 + 1))),
+        await ended(() => kv.put("a", streamOf(large))),
+        await kv.get("a"),
+      ];
     },
   },
   {
     name: "metadata is any JSON but null, and replaced by each put",
     run: async (kv) => {
-      const all = [{ a: 1 }, "text", 0, false, "", [], {}, { ["__proto__"]: 1, n: null }, new Date(0), { a: undefined }];
+      const all = [
+        { a: 1 },
+        "text",
+        0,
+        false,
+        "",
+        [],
+        {},
+        { ["__proto__"]: 1, n: null },
+        new Date(0),
+        { a: undefined },
+      ];
       const seen = await each(all, async (metadata) => {
         await kv.put("a", "v", { metadata });
         return [told(await kv.getWithMetadata("a")), (await kv.list()).keys];
@@ -214,8 +323,17 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
       const cycle: { self?: unknown } = {};
       cycle.self = cycle;
       const fine = await ended(() => kv.put("b", "v", { metadata: "é".repeat(511) }));
-      const refused = (await each([cycle, { a: 1n }], (metadata) => kv.put("a", "v", { metadata }))) as { error: string }[];
-      return [fine, await each(["x".repeat(1023), "é".repeat(512)], (metadata) => kv.put("a", "v", { metadata })), refused.map(({ error }) => error), await kv.get("a")];
+      const refused = (await each([cycle, { a: 1n }], (metadata) =>
+        kv.put("a", "v", { metadata }),
+      )) as { error: string }[];
+      return [
+        fine,
+        await each(["x".repeat(1023), "é".repeat(512)], (metadata) =>
+          kv.put("a", "v", { metadata }),
+        ),
+        refused.map(({ error }) => error),
+        await kv.get("a"),
+      ];
     },
   },
   {
@@ -223,17 +341,37 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
     async run(kv) {
       await kv.put("a", "before");
       const now = Math.floor(Date.now() / 1000);
-      const ttls = await each([0, -1, 59, 59.9, NaN, null, Infinity, "x", 2 ** 31, -(2 ** 31) - 1, Date.now()], (expirationTtl) => kv.put("a", "v", { expirationTtl }));
-      const past = await each([0, -5, 1, NaN, null, 2 ** 31, Date.now()], (expiration) => kv.put("a", "v", { expiration }));
-      const soon = (await ended(() => kv.put("a", "v", { expiration: now + 30 }))) as { message: string };
-      return [ttls, past, { ...soon, message: soon.message.replace(/\d{10}/, "…") }, await kv.get("a")];
+      const ttls = await each(
+        [0, -1, 59, 59.9, NaN, null, Infinity, "x", 2 ** 31, -(2 ** 31) - 1, Date.now()],
+        (expirationTtl) => kv.put("a", "v", { expirationTtl }),
+      );
+      const past = await each([0, -5, 1, NaN, null, 2 ** 31, Date.now()], (expiration) =>
+        kv.put("a", "v", { expiration }),
+      );
+      const soon = (await ended(() => kv.put("a", "v", { expiration: now + 30 }))) as {
+        message: string;
+      };
+      return [
+        ttls,
+        past,
+        { ...soon, message: soon.message.replace(/\d{10}/, "…") },
+        await kv.get("a"),
+      ];
     },
   },
   {
     name: "deadlines: what is kept",
     async run(kv) {
       const now = Math.floor(Date.now() / 1000);
-      const all = [{ expirationTtl: 60 }, { expirationTtl: 60.9 }, { expirationTtl: "120" }, { expiration: now + 500 }, { expiration: `${now + 500}` }, { expiration: now + 500, expirationTtl: 1000 }, { expirationTtl: undefined }];
+      const all = [
+        { expirationTtl: 60 },
+        { expirationTtl: 60.9 },
+        { expirationTtl: "120" },
+        { expiration: now + 500 },
+        { expiration: `${now + 500}` },
+        { expiration: now + 500, expirationTtl: 1000 },
+        { expirationTtl: undefined },
+      ];
       const seen = await each(all, async (options) => {
         await kv.put("a", "v", options);
         const [key] = (await kv.list()).keys;
@@ -248,7 +386,11 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
     name: "options that are none, and what is refused first",
     async run(kv) {
       await kv.put("a", "before");
-      const bare = [60, "60", true].flatMap((options) => [(): Promise<unknown> => kv.put("a", "v", options), (): Promise<unknown> => kv.list(options), (): Promise<unknown> => kv.get("a", options)]);
+      const bare = [60, "60", true].flatMap((options) => [
+        (): Promise<unknown> => kv.put("a", "v", options),
+        (): Promise<unknown> => kv.list(options),
+        (): Promise<unknown> => kv.get("a", options),
+      ]);
       const metadata = "x".repeat(2000);
       const values = [{}, "v", new Uint8Array(LIMIT + 1)];
       return [
@@ -264,7 +406,11 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
   {
     name: "options of other names are ignored",
     run: async (kv) => {
-      const seen = [await ended(() => kv.put("a", "v", { ttl: 5, expires: "1h", colour: "red" })), await kv.get("a", { colour: "red" }), await kv.get("a", { as: "json" })];
+      const seen = [
+        await ended(() => kv.put("a", "v", { ttl: 5, expires: "1h", colour: "red" })),
+        await kv.get("a", { colour: "red" }),
+        await kv.get("a", { as: "json" }),
+      ];
       const bulk = (await kv.get(["a"], { colour: "red" })) as Map<string, unknown>;
       return [seen, [...bulk], (await kv.list({ count: 1, prefx: "b" })).keys];
     },
@@ -273,14 +419,33 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
     name: "delete, once and twice",
     run: async (kv) => {
       await kv.put("a", "v", { metadata: 1 });
-      return [await each(["a", "a", "none"], (key) => kv.delete(key)), await kv.get("a"), names(await kv.list())];
+      return [
+        await each(["a", "a", "none"], (key) => kv.delete(key)),
+        await kv.get("a"),
+        names(await kv.list()),
+      ];
     },
   },
   {
     name: "prefixes are literal",
     run: async (kv) => {
-      for (const key of ["a", "a:1", "A:1", "a_1", "axb", "a%b", "b", "*", "é1", "[a]"]) await kv.put(key, key);
-      const prefixes = ["a", "a:", "A", "a_", "a%", "*", "é", "[", "none", "", null, undefined, "."];
+      for (const key of ["a", "a:1", "A:1", "a_1", "axb", "a%b", "b", "*", "é1", "[a]"])
+        await kv.put(key, key);
+      const prefixes = [
+        "a",
+        "a:",
+        "A",
+        "a_",
+        "a%",
+        "*",
+        "é",
+        "[",
+        "none",
+        "",
+        null,
+        undefined,
+        ".",
+      ];
       return each(prefixes, async (prefix) => names(await kv.list({ prefix })));
     },
   },
@@ -288,11 +453,20 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
     name: "limits of a listing",
     run: async (kv) => {
       for (const key of ["a", "b", "c"]) await kv.put(key, key);
-      const some = await each([1, 1.9, "2", 3, 1000, 0, -1, NaN, null, undefined], async (limit) => {
-        const { cursor, ...page } = await kv.list({ limit });
-        return { ...page, goesOn: cursor !== undefined };
-      });
-      return [some, await each([1001, 1e6], (limit) => kv.list({ limit })), Object.keys(await kv.list()).sort(), await ended(() => kv.list({ prefix: "x".repeat(513) })), (await kv.list({ prefix: "x".repeat(512) })).list_complete];
+      const some = await each(
+        [1, 1.9, "2", 3, 1000, 0, -1, NaN, null, undefined],
+        async (limit) => {
+          const { cursor, ...page } = await kv.list({ limit });
+          return { ...page, goesOn: cursor !== undefined };
+        },
+      );
+      return [
+        some,
+        await each([1001, 1e6], (limit) => kv.list({ limit })),
+        Object.keys(await kv.list()).sort(),
+        await ended(() => kv.list({ prefix: "x".repeat(513) })),
+        (await kv.list({ prefix: "x".repeat(512) })).list_complete,
+      ];
     },
   },
   {
@@ -315,16 +489,37 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
       for (const key of ["a1", "a2", "b1", "b2", "c"]) await kv.put(key, key);
       const { cursor } = await kv.list({ limit: 3 });
       const within = (await kv.list({ prefix: "b", limit: 1 })).cursor;
-      const cursors = [{ cursor, prefix: "a" }, { cursor, prefix: "b" }, { cursor, prefix: "c" }, { cursor: within }, { cursor: "" }, { cursor: null }, { cursor: "!!" }, { cursor: "garbage" }, { cursor: "YQ" }, { cursor: "YjE=" }, { cursor: "Yz" }, { cursor: "x" }];
+      const cursors = [
+        { cursor, prefix: "a" },
+        { cursor, prefix: "b" },
+        { cursor, prefix: "c" },
+        { cursor: within },
+        { cursor: "" },
+        { cursor: null },
+        { cursor: "!!" },
+        { cursor: "garbage" },
+        { cursor: "YQ" },
+        { cursor: "YjE=" },
+        { cursor: "Yz" },
+        { cursor: "x" },
+      ];
       return each(cursors, async (options) => names(await kv.list(options)));
     },
   },
   {
     name: "many at once",
     run: async (kv) => {
-      for (const key of ["b", "a", "c"]) await kv.put(key, JSON.stringify({ key }), { metadata: key === "c" ? undefined : 0 });
-      for (const [key, value] of [["empty", ""], ["zero", "0"], ["false", "false"]] as const) await kv.put(key, value);
-      const pairs = async (keys: unknown, type?: unknown): Promise<unknown> => [...((await kv.get(keys, type)) as Map<string, unknown>)];
+      for (const key of ["b", "a", "c"])
+        await kv.put(key, JSON.stringify({ key }), { metadata: key === "c" ? undefined : 0 });
+      for (const [key, value] of [
+        ["empty", ""],
+        ["zero", "0"],
+        ["false", "false"],
+      ] as const)
+        await kv.put(key, value);
+      const pairs = async (keys: unknown, type?: unknown): Promise<unknown> => [
+        ...((await kv.get(keys, type)) as Map<string, unknown>),
+      ];
       const found = (await kv.getWithMetadata(["b", "none", "c", "b"])) as Map<string, unknown>;
       return [
         await pairs(["b", "none", "a", "b"]),
@@ -333,10 +528,13 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
         [...found],
         [...((await kv.getWithMetadata(["c"], "json")) as Map<string, unknown>)],
         await ended(() => kv.get(["a", "empty"], "json")),
-        await each(["arrayBuffer", "stream", "xml", { type: "stream" }], (type) => kv.get(["a"], type)),
+        await each(["arrayBuffer", "stream", "xml", { type: "stream" }], (type) =>
+          kv.get(["a"], type),
+        ),
         await ended(() => kv.get([])),
         await ended(() => kv.get(Array.from({ length: 101 }, (_, i) => `k${i}`))),
-        ((await kv.get(Array.from({ length: 100 }, (_, i) => `k${i}`))) as Map<string, unknown>).size,
+        ((await kv.get(Array.from({ length: 100 }, (_, i) => `k${i}`))) as Map<string, unknown>)
+          .size,
         await ended(() => kv.get(["a", ""])),
       ];
     },
@@ -358,14 +556,23 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
     async run(kv) {
       const large = "x".repeat(9 * MIB);
       for (const key of ["a", "b", "c"]) await kv.put(key, large);
-      return [await ended(() => kv.get(["a", "b", "c"])), ((await kv.get(["a", "b"])) as Map<string, string>).get("b")!.length];
+      return [
+        await ended(() => kv.get(["a", "b", "c"])),
+        ((await kv.get(["a", "b"])) as Map<string, string>).get("b")!.length,
+      ];
     },
   },
   {
     name: "a cacheTtl is 30 seconds at least",
     run: async (kv) => {
       await kv.put("a", "v");
-      return [await each([30, 3600, undefined, 10, 29.9, 0, NaN, -1], (cacheTtl) => kv.get("a", { cacheTtl })), await ended(() => kv.get("none", { cacheTtl: 5 })), await ended(() => kv.get(["a"], { cacheTtl: 5 }))];
+      return [
+        await each([30, 3600, undefined, 10, 29.9, 0, NaN, -1], (cacheTtl) =>
+          kv.get("a", { cacheTtl }),
+        ),
+        await ended(() => kv.get("none", { cacheTtl: 5 })),
+        await ended(() => kv.get(["a"], { cacheTtl: 5 })),
+      ];
     },
   },
   {
@@ -382,7 +589,10 @@ export const NAMESPACE_CASES: readonly NamespaceCase[] = [
 ];
 
 /** Where the two differ on purpose, as the documentation says: what is seen of either. */
-export const NAMESPACE_DIFFERENCES: readonly (NamespaceCase & { readonly theirs: unknown; readonly ours: unknown })[] = [
+export const NAMESPACE_DIFFERENCES: readonly (NamespaceCase & {
+  readonly theirs: unknown;
+  readonly ours: unknown;
+})[] = [
   {
     name: "a lone surrogate in a value",
     run: async (kv) => {
@@ -399,7 +609,11 @@ export const NAMESPACE_DIFFERENCES: readonly (NamespaceCase & { readonly theirs:
       return [...((await kv.get(["2", "1", "x"])) as Map<string, unknown>)];
     },
     theirs: [["x", null]],
-    ours: [["2", "two"], ["1", null], ["x", null]],
+    ours: [
+      ["2", "two"],
+      ["1", null],
+      ["x", null],
+    ],
   },
   {
     name: "the deadline beside the metadata",
@@ -412,7 +626,8 @@ export const NAMESPACE_DIFFERENCES: readonly (NamespaceCase & { readonly theirs:
   },
   {
     name: "methods that were taken off",
-    run: async ({ get }) => ((await ended(async () => get("a"))) as { error?: string }).error ?? null,
+    run: async ({ get }) =>
+      ((await ended(async () => get("a"))) as { error?: string }).error ?? null,
     theirs: "TypeError",
     ours: null,
   },

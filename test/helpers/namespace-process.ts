@@ -11,7 +11,8 @@ if (what === "race") {
   const own = createKV({ dataDir });
   const kv = own.namespace("shared");
   const filler = "x".repeat(50_000);
-  for (let i = 0; i < Number(times); i++) await kv.put("key", `${name}.${i}.${filler}`, { metadata: `${name}.${i}` });
+  for (let i = 0; i < Number(times); i++)
+    await kv.put("key", `${name}.${i}.${filler}`, { metadata: `${name}.${i}` });
   await own.close();
 } else {
   process.chdir(dataDir);

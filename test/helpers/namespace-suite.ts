@@ -10,8 +10,38 @@ export interface NamespaceSubject {
 }
 
 const LIMIT = 25 * 1024 * 1024;
-const NAMES = ["", "a", "a/", "a/k", "a/k/a", "a%2F", "A", "\0", "a\0", "a:b", "😀", "__proto__", "../a"];
-const KEYS = ["c", "b:c", "k/c", "/", "\0", "../x", "%2F", "__proto__", "é", "\uffff", "😀", "x".repeat(512), `${"x".repeat(511)}y`, `${"😀".repeat(127)}é`, "😀".repeat(128)];
+const NAMES = [
+  "",
+  "a",
+  "a/",
+  "a/k",
+  "a/k/a",
+  "a%2F",
+  "A",
+  "\0",
+  "a\0",
+  "a:b",
+  "😀",
+  "__proto__",
+  "../a",
+];
+const KEYS = [
+  "c",
+  "b:c",
+  "k/c",
+  "/",
+  "\0",
+  "../x",
+  "%2F",
+  "__proto__",
+  "é",
+  "\uffff",
+  "😀",
+  "x".repeat(512),
+  `${"x".repeat(511)}y`,
+  `${"😀".repeat(127)}é`,
+  "😀".repeat(128),
+];
 
 /** Bytes by chance: nothing that a text or a compression could make smaller. */
 export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
@@ -21,9 +51,12 @@ export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
 }
 
 /** All names, page by page. */
-export async function namesOf(kv: Namespace, options: { prefix?: string; limit?: number } = {}): Promise<string[]> {
+export async function namesOf(
+  kv: Namespace,
+  options: { prefix?: string; limit?: number } = {},
+): Promise<string[]> {
   const names: string[] = [];
-  for (let cursor: string | undefined; ; ) {
+  for (let cursor: string | undefined; ;) {
     const page = await kv.list({ ...options, cursor });
     names.push(...page.keys.map(({ name }) => name));
     if (page.list_complete) return names;
@@ -33,7 +66,11 @@ export async function namesOf(kv: Namespace, options: { prefix?: string; limit?:
 }
 
 /** Everything that a namespace promises by the rules of this library, whatever it is over. `open` answers with a store without data. */
-export function namespaceSuite(what: string, open: () => Store | Promise<Store>, { valueBytes = LIMIT }: NamespaceSubject = {}): void {
+export function namespaceSuite(
+  what: string,
+  open: () => Store | Promise<Store>,
+  { valueBytes = LIMIT }: NamespaceSubject = {},
+): void {
   const test = (name: string, work: (store: Store) => Promise<void>): void =>
     it(name, async () => {
       const store = await open();
@@ -49,7 +86,8 @@ export function namespaceSuite(what: string, open: () => Store | Promise<Store>,
   describe(`${what} as namespaces`, () => {
     test("are isolated, whatever their names and keys contain", async (store) => {
       const keys = KEYS.slice(0, 5);
-      for (const name of NAMES) for (const key of keys) await namespace(store, name).put(key, `${name}|${key}`);
+      for (const name of NAMES)
+        for (const key of keys) await namespace(store, name).put(key, `${name}|${key}`);
       for (const name of NAMES) {
         const kv = namespace(store, name);
         expect([...(await kv.get(keys))]).toEqual(keys.map((key) => [key, `${name}|${key}`]));
@@ -64,13 +102,21 @@ export function namespaceSuite(what: string, open: () => Store | Promise<Store>,
       const kv = namespace(store, "keys");
       for (const key of KEYS) await kv.put(key, key, { metadata: key.length });
       const sorted = KEYS.toSorted(compareKeys);
-      expect((await kv.list()).keys).toEqual(sorted.map((name) => ({ name, metadata: name.length })));
+      expect((await kv.list()).keys).toEqual(
+        sorted.map((name) => ({ name, metadata: name.length })),
+      );
       for (const limit of [1, 4]) expect(await namesOf(kv, { limit })).toEqual(sorted);
       for (const prefix of ["x", "x".repeat(511), `${"x".repeat(511)}y`, "😀", "/", "%", "none"]) {
-        expect(await namesOf(kv, { prefix, limit: 1 })).toEqual(sorted.filter((key) => key.startsWith(prefix)));
+        expect(await namesOf(kv, { prefix, limit: 1 })).toEqual(
+          sorted.filter((key) => key.startsWith(prefix)),
+        );
       }
       for (const key of KEYS) expect(await kv.get(key)).toBe(key);
-      await expect(kv.put("x".repeat(513), "")).rejects.toMatchObject({ name: "KvError", code: "KV_TOO_LARGE", message: "KV PUT failed: 414 UTF-8 encoded length of 513 exceeds key length limit of 512." });
+      await expect(kv.put("x".repeat(513), "")).rejects.toMatchObject({
+        name: "KvError",
+        code: "KV_TOO_LARGE",
+        message: "KV PUT failed: 414 UTF-8 encoded length of 513 exceeds key length limit of 512.",
+      });
     });
 
     test("keep bytes as bytes, texts and objects, each replaced together with its metadata and deadline", async (store) => {
@@ -78,12 +124,19 @@ export function namespaceSuite(what: string, open: () => Store | Promise<Store>,
       const all = Uint8Array.from({ length: 256 }, (_, i) => i);
       await kv.put("bytes", all, { metadata: { of: "bytes" }, expirationTtl: 1000 });
       all.fill(7);
-      expect(new Uint8Array((await kv.get("bytes", "arrayBuffer"))!)).toEqual(Uint8Array.from({ length: 256 }, (_, i) => i));
+      expect(new Uint8Array((await kv.get("bytes", "arrayBuffer"))!)).toEqual(
+        Uint8Array.from({ length: 256 }, (_, i) => i),
+      );
       const { metadata, expiration } = await kv.getWithMetadata("bytes", "arrayBuffer");
       expect(metadata).toEqual({ of: "bytes" });
       expect(Math.abs(expiration! - Date.now() / 1000 - 1000)).toBeLessThan(10);
       await kv.put("bytes", new Uint8Array(0));
-      expect(await kv.getWithMetadata("bytes")).toEqual({ value: "", metadata: null, expiration: null, cacheStatus: null });
+      expect(await kv.getWithMetadata("bytes")).toEqual({
+        value: "",
+        metadata: null,
+        expiration: null,
+        cacheStatus: null,
+      });
       expect((await kv.list()).keys).toEqual([{ name: "bytes" }]);
       await kv.put("object", { ["__proto__"]: [1, null, "é"] });
       expect(await kv.get("object")).toBe('{"__proto__":[1,null,"é"]}');
@@ -107,18 +160,32 @@ export function namespaceSuite(what: string, open: () => Store | Promise<Store>,
       vi.useFakeTimers({ toFake: ["Date"] });
       const now = Math.floor(Date.now() / 1000);
       const kv = namespace(store, "expiry");
-      for (let i = 10; i < 30; i++) await kv.put(`k${i}`, "v", i % 2 === 0 ? { expirationTtl: 500 } : {});
+      for (let i = 10; i < 30; i++)
+        await kv.put(`k${i}`, "v", i % 2 === 0 ? { expirationTtl: 500 } : {});
       await kv.put("both", "v", { expiration: now + 5000, expirationTtl: 500 });
-      expect((await kv.list({ prefix: "both" })).keys).toEqual([{ name: "both", expiration: now + 5000 }]);
-      expect((await kv.list({ prefix: "k10" })).keys).toEqual([{ name: "k10", expiration: now + 500 }]);
+      expect((await kv.list({ prefix: "both" })).keys).toEqual([
+        { name: "both", expiration: now + 5000 },
+      ]);
+      expect((await kv.list({ prefix: "k10" })).keys).toEqual([
+        { name: "k10", expiration: now + 500 },
+      ]);
       vi.setSystemTime((now + 500) * 1000 - 1);
       expect(await kv.get("k10")).toBe("v");
       vi.setSystemTime((now + 500) * 1000);
       expect([await kv.get("k10"), await kv.get("both")]).toEqual([null, "v"]);
       const odd = Array.from({ length: 10 }, (_, i) => `k${11 + 2 * i}`);
       expect(await namesOf(kv, { prefix: "k", limit: 5 })).toEqual(odd);
-      expect((await kv.getWithMetadata(["k10", "k11"])).get("k10")).toEqual({ value: null, metadata: null, expiration: null, cacheStatus: null });
-      for (const options of [{ expirationTtl: 0 }, { expiration: now - 5 }, { expiration: 0, expirationTtl: 500 }]) {
+      expect((await kv.getWithMetadata(["k10", "k11"])).get("k10")).toEqual({
+        value: null,
+        metadata: null,
+        expiration: null,
+        cacheStatus: null,
+      });
+      for (const options of [
+        { expirationTtl: 0 },
+        { expiration: now - 5 },
+        { expiration: 0, expirationTtl: 500 },
+      ]) {
         await kv.put("k11", "gone", options);
         expect(await kv.get("k11")).toBe(null);
         expect((await kv.list({ prefix: "k11" })).keys).toEqual([]);
@@ -132,15 +199,31 @@ export function namespaceSuite(what: string, open: () => Store | Promise<Store>,
       const key = (i: number): string => `k${String(i).padStart(2, "0")}`;
       await Promise.all(Array.from({ length: 30 }, (_, i) => kv.put(key(i), "v")));
       const first = await kv.list({ limit: 10 });
-      await Promise.all([kv.delete(key(9)), kv.delete(key(15)), kv.put("a", "before"), kv.put("k12b", "between")]);
+      await Promise.all([
+        kv.delete(key(9)),
+        kv.delete(key(15)),
+        kv.put("a", "before"),
+        kv.put("k12b", "between"),
+      ]);
       const second = await kv.list({ limit: 10, cursor: first.cursor! });
       const third = await kv.list({ cursor: second.cursor! });
       const found = [first, second, third].flatMap(({ keys }) => keys.map(({ name }) => name));
-      expect(found).toEqual([...Array.from({ length: 30 }, (_, i) => key(i)), "k12b"].filter((name) => name !== key(15)).sort());
+      expect(found).toEqual(
+        [...Array.from({ length: 30 }, (_, i) => key(i)), "k12b"]
+          .filter((name) => name !== key(15))
+          .sort(),
+      );
       expect(third).toMatchObject({ list_complete: true, cacheStatus: null });
       expect(third).not.toHaveProperty("cursor");
-      for (const [other, options] of [[namespace(store, "others"), {}], [kv, { prefix: "k" }], [kv, { cursor: "garbage" }], [kv, { cursor: `${first.cursor}=` }]] as const) {
-        await expect(other.list({ cursor: first.cursor!, ...options })).rejects.toMatchObject({ code: "KV_INVALID_CURSOR" });
+      for (const [other, options] of [
+        [namespace(store, "others"), {}],
+        [kv, { prefix: "k" }],
+        [kv, { cursor: "garbage" }],
+        [kv, { cursor: `${first.cursor}=` }],
+      ] as const) {
+        await expect(other.list({ cursor: first.cursor!, ...options })).rejects.toMatchObject({
+          code: "KV_INVALID_CURSOR",
+        });
       }
     });
 
@@ -159,7 +242,8 @@ export function namespaceSuite(what: string, open: () => Store | Promise<Store>,
       };
       await Promise.all([write(1), write(2), look(), write(3), look()]);
       expect(torn).toEqual([]);
-      if (store.supports.atomic !== "no") expect((await kv.list()).keys[0]!.metadata).toBe(await kv.get("key"));
+      if (store.supports.atomic !== "no")
+        expect((await kv.list()).keys[0]!.metadata).toBe(await kv.get("key"));
     });
 
     test("are closed with their store", async (store) => {
@@ -167,8 +251,19 @@ export function namespaceSuite(what: string, open: () => Store | Promise<Store>,
       await kv.put("a", "1");
       await kv.close();
       await kv.close();
-      const refused = await Promise.allSettled([kv.get("a"), kv.put("a", "1"), kv.delete("a"), kv.list(), kv.get(["a"]), kv.getWithMetadata("a")]);
-      expect(refused.map((result) => result.status === "rejected" && (result.reason as { code: string }).code)).toEqual(Array(6).fill("KV_CLOSED"));
+      const refused = await Promise.allSettled([
+        kv.get("a"),
+        kv.put("a", "1"),
+        kv.delete("a"),
+        kv.list(),
+        kv.get(["a"]),
+        kv.getWithMetadata("a"),
+      ]);
+      expect(
+        refused.map(
+          (result) => result.status === "rejected" && (result.reason as { code: string }).code,
+        ),
+      ).toEqual(Array(6).fill("KV_CLOSED"));
     });
   });
 }

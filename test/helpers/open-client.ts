@@ -21,7 +21,9 @@ export async function openClient(kind: DiskClient, folder: string): Promise<unkn
       return new Level(`${folder}/level`);
     }
     case "SQLITE": {
-      const { default: Database } = (await import("better-sqlite3" as string)) as { default: new (path: string) => BetterSqlite };
+      const { default: Database } = (await import("better-sqlite3" as string)) as {
+        default: new (path: string) => BetterSqlite;
+      };
       const db = new Database(`${folder}/data.db`);
       db.pragma("journal_mode = WAL");
       db.pragma("busy_timeout = 5000");

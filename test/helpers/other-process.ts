@@ -35,9 +35,12 @@ async function main(): Promise<void> {
   // A process that is killed would not do it at its end.
   flushCompileCache();
   if (task === "increment") {
-    for (let done = 0; done < Number(argument); ) {
+    for (let done = 0; done < Number(argument);) {
       const entry = await store.entry<number>("count");
-      const result = await store.commit([{ key: "count", version: entry?.version ?? null }], [{ key: "count", value: (entry?.value ?? 0) + 1 }]);
+      const result = await store.commit(
+        [{ key: "count", version: entry?.version ?? null }],
+        [{ key: "count", value: (entry?.value ?? 0) + 1 }],
+      );
       if (result.ok) done++;
     }
   }
@@ -59,8 +62,15 @@ async function main(): Promise<void> {
       const single = `key ${n % 10}`;
       if (n % 3 > 0) await store.set(single, valueOf(n)).then(acknowledge(single));
       else {
-        const pair = [{ key: "left", value: valueOf(n) }, { key: "right", value: valueOf(n) }, { key: "now and then", value: n % 2 === 0 ? null : n }];
-        await Promise.all([store.commit([], pair).then(acknowledge("left")), store.set("beside", valueOf(n)).then(acknowledge("beside"))]);
+        const pair = [
+          { key: "left", value: valueOf(n) },
+          { key: "right", value: valueOf(n) },
+          { key: "now and then", value: n % 2 === 0 ? null : n },
+        ];
+        await Promise.all([
+          store.commit([], pair).then(acknowledge("left")),
+          store.set("beside", valueOf(n)).then(acknowledge("beside")),
+        ]);
       }
     }
   }
@@ -68,29 +78,57 @@ async function main(): Promise<void> {
   if (task === "steps") {
     await store.get("a");
     dieAt(Number(argument));
-    await store.commit([], [{ key: "a", value: "new" }, { key: "b", value: null }, { key: "d", value: "new" }]);
+    await store.commit(
+      [],
+      [
+        { key: "a", value: "new" },
+        { key: "b", value: null },
+        { key: "d", value: "new" },
+      ],
+    );
     writeSync(1, "done\n");
   }
 
   if (task === "powerless") {
     await store.get("a");
     if (process.getuid?.() === 0) process.setuid!("nobody");
-    const refusal = await store.set("a", "x".repeat(50_000)).then(() => "none", (error: KvError) => `${error.code} ${(error.cause as NodeJS.ErrnoException).code}`);
+    const refusal = await store.set("a", "x".repeat(50_000)).then(
+      () => "none",
+      (error: KvError) => `${error.code} ${(error.cause as NodeJS.ErrnoException).code}`,
+    );
     writeSync(1, `${JSON.stringify([await store.get("a"), await store.keys(), refusal])}\n`);
   }
 
   if (task === "exhausted") {
     // Loads what reads and writes need.
-    await store.setMany([["a", 0], ["b", 0]]);
+    await store.setMany([
+      ["a", 0],
+      ["b", 0],
+    ]);
     const refusals = new Set<string>();
     const held: string[] = [];
     for (let free = 0; free < Number(argument); free++) {
       const taken = takeDescriptors(free);
-      for (const write of [() => store.set("a", free), () => store.commit([], [{ key: "a", value: free }, { key: "b", value: free }])]) {
-        const codes = (error: KvError): string => `${error.code} ${(error.cause as NodeJS.ErrnoException | undefined)?.code}`;
+      for (const write of [
+        () => store.set("a", free),
+        () =>
+          store.commit(
+            [],
+            [
+              { key: "a", value: free },
+              { key: "b", value: free },
+            ],
+          ),
+      ]) {
+        const codes = (error: KvError): string =>
+          `${error.code} ${(error.cause as NodeJS.ErrnoException | undefined)?.code}`;
         const refusal = await write().then(() => "none", codes);
         refusals.add(refusal);
-        held.push(...[".data.json.anykv-lock", "data/.anykv-lock"].filter((work) => fs.existsSync(`${folder}/${work}/held`)));
+        held.push(
+          ...[".data.json.anykv-lock", "data/.anykv-lock"].filter((work) =>
+            fs.existsSync(`${folder}/${work}/held`),
+          ),
+        );
       }
       for (const fd of taken) fs.closeSync(fd);
       await store.set("b", free);
@@ -128,7 +166,16 @@ function takeDescriptors(free: number): number[] {
 /** Kills this process when it is about to take a step of this number that changes something on the disk. */
 function dieAt(step: number): void {
   const target = fs as unknown as { [name: string]: (...args: unknown[]) => unknown };
-  for (const name of ["mkdirSync", "renameSync", "rmdirSync", "rmSync", "unlinkSync", "openSync", "writeFileSync", "fsync"]) {
+  for (const name of [
+    "mkdirSync",
+    "renameSync",
+    "rmdirSync",
+    "rmSync",
+    "unlinkSync",
+    "openSync",
+    "writeFileSync",
+    "fsync",
+  ]) {
     const real = target[name]!;
     target[name] = (...args) => {
       if (step-- === 0) process.kill(process.pid, "SIGKILL");

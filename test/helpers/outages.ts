@@ -33,7 +33,11 @@ export interface OutageSubject {
 
 type Outcome = { done: true } | { done: false; code: string };
 
-const outcome = (work: Promise<unknown>): Promise<Outcome> => work.then(() => ({ done: true }), (error) => ({ done: false, code: isKvError(error) ? error.code : `${error}` }));
+const outcome = (work: Promise<unknown>): Promise<Outcome> =>
+  work.then(
+    () => ({ done: true }),
+    (error) => ({ done: false, code: isKvError(error) ? error.code : `${error}` }),
+  );
 
 /** Each operation that asks the server. */
 const every = (store: Store): { [name: string]: () => Promise<unknown> } => ({
@@ -45,7 +49,11 @@ const every = (store: Store): { [name: string]: () => Promise<unknown> } => ({
   del: () => store.del("a"),
   touch: () => store.touch("a", "1h"),
   getMany: () => store.getMany(["a", "b"]),
-  setMany: () => store.setMany([["a", 1], ["b", 2]]),
+  setMany: () =>
+    store.setMany([
+      ["a", 1],
+      ["b", 2],
+    ]),
   delMany: () => store.delMany(["a", "b"]),
   keys: () => store.keys(),
   values: () => store.values(),
@@ -62,16 +70,26 @@ const every = (store: Store): { [name: string]: () => Promise<unknown> } => ({
 
 const works = (store: Store) => async (): Promise<boolean> => {
   const token = Math.random();
-  return (await outcome(store.set("works", token))).done && (await store.get("works").catch(() => null)) === token;
+  return (
+    (await outcome(store.set("works", token))).done &&
+    (await store.get("works").catch(() => null)) === token
+  );
 };
 
 async function refusesEverything(store: Store, operations = every(store)): Promise<void> {
-  const outcomes = await Promise.all(Object.entries(operations).map(async ([name, operation]) => [name, await outcome(operation())] as const));
-  for (const [name, found] of outcomes) expect([name, found]).toEqual([name, { done: false, code: "KV_CONNECTION" }]);
+  const outcomes = await Promise.all(
+    Object.entries(operations).map(
+      async ([name, operation]) => [name, await outcome(operation())] as const,
+    ),
+  );
+  for (const [name, found] of outcomes)
+    expect([name, found]).toEqual([name, { done: false, code: "KV_CONNECTION" }]);
 }
 
 async function outputOf(...args: string[]): Promise<string> {
-  const child = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [script, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
   const [code] = (await once(child, "close")) as [number];
@@ -80,10 +98,20 @@ async function outputOf(...args: string[]): Promise<string> {
 }
 
 /** Two processes raise one number 500 times each by compare-and-set. Nothing may be lost or counted twice, whatever happens `meanwhile`. */
-export async function incrementInTwoProcesses(name: string, url: string, store: Store, meanwhile?: (sum: () => Promise<number>) => Promise<void>): Promise<void> {
+export async function incrementInTwoProcesses(
+  name: string,
+  url: string,
+  store: Store,
+  meanwhile?: (sum: () => Promise<number>) => Promise<void>,
+): Promise<void> {
   await store.del("count");
-  const sum = async (): Promise<number> => (await store.get<Count>("count").catch(() => null))?.sum ?? 0;
-  await Promise.all([outputOf("increment", name, url, "500"), outputOf("increment", name, url, "500"), meanwhile?.(sum)]);
+  const sum = async (): Promise<number> =>
+    (await store.get<Count>("count").catch(() => null))?.sum ?? 0;
+  await Promise.all([
+    outputOf("increment", name, url, "500"),
+    outputOf("increment", name, url, "500"),
+    meanwhile?.(sum),
+  ]);
   const { sum: total, by } = (await store.get<Count>("count"))!;
   expect(Object.values(by)).toEqual([500, 500]);
   expect(total).toBe(1000);
@@ -93,7 +121,12 @@ export async function incrementInTwoProcesses(name: string, url: string, store: 
  * Keeps 200 writers busy, lets something happen once they have begun, and returns what was acknowledged: the last number under each key. Says what was
  * acknowledged, refused and lost.
  */
-export async function under200Writers(name: string, store: Store, happen: () => Promise<unknown>, after: () => Promise<unknown>): Promise<{ acknowledged: Map<string, number>; lost: number; refused: number }> {
+export async function under200Writers(
+  name: string,
+  store: Store,
+  happen: () => Promise<unknown>,
+  after: () => Promise<unknown>,
+): Promise<{ acknowledged: Map<string, number>; lost: number; refused: number }> {
   const acknowledged = new Map<string, number>();
   // Written without an answer: may be there or not.
   const unknown = new Map<string, number>();
@@ -106,7 +139,9 @@ export async function under200Writers(name: string, store: Store, happen: () => 
     let key = name;
     for (let n = 1; !over.signal.aborted; n++) {
       unknown.set(key, n);
-      const result = await outcome(n % 3 === 0 ? store.commit([], [{ key, value: n }]) : store.set(key, n));
+      const result = await outcome(
+        n % 3 === 0 ? store.commit([], [{ key, value: n }]) : store.set(key, n),
+      );
       if (result.done) {
         acknowledged.set(key, n);
         writes++;
@@ -130,7 +165,10 @@ export async function under200Writers(name: string, store: Store, happen: () => 
   await happen();
   // Each of them ends: with its own refusal, or because the rest have ended.
   const ended = Promise.all(writers);
-  await Promise.race([ended, until("a write is refused, or 1,000 more are made", () => refused > 0 || writes > 2000)]);
+  await Promise.race([
+    ended,
+    until("a write is refused, or 1,000 more are made", () => refused > 0 || writes > 2000),
+  ]);
   await after();
   await until("the store works again", works(store));
   over.abort();
@@ -140,7 +178,9 @@ export async function under200Writers(name: string, store: Store, happen: () => 
     const found = (await store.get<number>(key)) ?? 0;
     if (found !== n && found !== unknown.get(key)) lost++;
   }
-  console.log(`${name}: ${writes} writes acknowledged, ${refused} refused, ${lost} of 200 keys lost their last acknowledged write`);
+  console.log(
+    `${name}: ${writes} writes acknowledged, ${refused} refused, ${lost} of 200 keys lost their last acknowledged write`,
+  );
   expect([...codes].filter((code) => code !== "KV_CONNECTION")).toEqual([]);
   return { acknowledged, lost, refused };
 }
@@ -177,15 +217,19 @@ export function outages(subject: OutageSubject): void {
       await store.clear();
       const entries = Array.from({ length: 3000 }, (_, i): [string, number] => [`key ${i}`, i]);
       await store.setMany(entries);
-      const listing = outcome((async () => {
-        for await (const [, value] of store) if (value === -1) return;
-      })());
+      const listing = outcome(
+        (async () => {
+          for await (const [, value] of store) if (value === -1) return;
+        })(),
+      );
       const iterator = store.iterate();
       await iterator.next();
       await kill();
-      const rest = await outcome((async () => {
-        for await (const _ of iterator);
-      })());
+      const rest = await outcome(
+        (async () => {
+          for await (const _ of iterator);
+        })(),
+      );
       expect(rest).toEqual({ done: false, code: "KV_CONNECTION" });
       await listing;
       await start();
@@ -226,16 +270,22 @@ export function outages(subject: OutageSubject): void {
       expect(await store.get("before")).toBe(null);
       await store.set("before", 2, { expires: "1h" });
       expect(await store.keys()).toEqual(expect.arrayContaining(["before", "works"]));
-      expect((await store.commit([{ key: "new", version: null }], [{ key: "new", value: 1 }])).ok).toBe(true);
+      expect(
+        (await store.commit([{ key: "new", version: null }], [{ key: "new", value: 1 }])).ok,
+      ).toBe(true);
       await store.clear();
       await store.close();
     });
 
     it("lets a program end that closed its store, whether or not the server is there", async () => {
-      expect(await outputOf("exit", name, url, "30s")).toBe("get done\nset done\nkeys done\ncommit done\nclose done\n");
+      expect(await outputOf("exit", name, url, "30s")).toBe(
+        "get done\nset done\nkeys done\ncommit done\nclose done\n",
+      );
       await kill();
       const output = await outputOf("exit", name, url, "1s");
-      expect(output).toMatch(/^get KV_CONNECTION\nset KV_CONNECTION\nkeys KV_CONNECTION\ncommit KV_CONNECTION\nclose (done|KV_CONNECTION)\n$/);
+      expect(output).toMatch(
+        /^get KV_CONNECTION\nset KV_CONNECTION\nkeys KV_CONNECTION\ncommit KV_CONNECTION\nclose (done|KV_CONNECTION)\n$/,
+      );
       await start();
     });
 

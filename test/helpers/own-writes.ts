@@ -18,5 +18,11 @@ export async function seesItsOwnWrites(store: Store): Promise<void> {
     await changes.get(name)?.();
   }
   expect(found.size).toBe(2999);
-  expect([600, 1100, 1600, 2100, 2101].map((i) => found.get(key(i)))).toEqual([undefined, "set", "many", "commit", 2101]);
+  expect([600, 1100, 1600, 2100, 2101].map((i) => found.get(key(i)))).toEqual([
+    undefined,
+    "set",
+    "many",
+    "commit",
+    2101,
+  ]);
 }

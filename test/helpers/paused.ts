@@ -6,15 +6,22 @@ import { expect } from "vitest";
 const script = join(import.meta.dirname, "paused-process.ts");
 
 /** Tests that programs end soon after they have closed their stores, though the server does not answer. The names are those of `open-server.ts`. */
-export async function endsWhilePaused(server: { url: string; pause(): void; resume(): void }, names: readonly string[]): Promise<void> {
+export async function endsWhilePaused(
+  server: { url: string; pause(): void; resume(): void },
+  names: readonly string[],
+): Promise<void> {
   const children = await Promise.all(
-    names.flatMap((name) => ["used", "fresh"].map(async (state) => {
-      const child = fork(script, [name, server.url, state], { stdio: ["ignore", "pipe", "inherit", "ipc"] });
-      let output = "";
-      child.stdout!.on("data", (text) => (output += text));
-      await once(child, "message");
-      return { name: `${name} ${state}`, child, output: () => output };
-    })),
+    names.flatMap((name) =>
+      ["used", "fresh"].map(async (state) => {
+        const child = fork(script, [name, server.url, state], {
+          stdio: ["ignore", "pipe", "inherit", "ipc"],
+        });
+        let output = "";
+        child.stdout!.on("data", (text) => (output += text));
+        await once(child, "message");
+        return { name: `${name} ${state}`, child, output: () => output };
+      }),
+    ),
   );
   server.pause();
   try {
@@ -26,7 +33,8 @@ export async function endsWhilePaused(server: { url: string; pause(): void; resu
       clearTimeout(late);
       return [name, code, output()];
     });
-    const refused = "KV_CONNECTION,KV_CONNECTION,KV_CONNECTION,KV_CONNECTION KV_CONNECTION\nclosed\n";
+    const refused =
+      "KV_CONNECTION,KV_CONNECTION,KV_CONNECTION,KV_CONNECTION KV_CONNECTION\nclosed\n";
     expect(await Promise.all(ends)).toEqual(children.map(({ name }) => [name, 0, refused]));
   } finally {
     server.resume();

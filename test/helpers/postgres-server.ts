@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Daemon, freePorts, program, until } from "./daemon.ts";
@@ -20,13 +28,19 @@ export interface PostgresServer {
 }
 
 /** The id of a user of the system; `undefined` for the one who runs the tests. Postgres refuses to run as root. */
-const idOf = (flag: "-u" | "-g"): number | undefined => (process.getuid?.() === 0 ? Number(execFileSync("id", [flag, "postgres"])) : undefined);
+const idOf = (flag: "-u" | "-g"): number | undefined =>
+  process.getuid?.() === 0 ? Number(execFileSync("id", [flag, "postgres"])) : undefined;
 
 /** The processes that a process has started: as Linux tells it in files, or else by `ps`, which systems without those always have. */
 function childrenOf(parent: number): number[] {
   const parents = existsSync("/proc/self/stat")
-    ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((name) => [Number(name), parentOf(name)])
-    : execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n").map((line) => line.trim().split(/\s+/).map(Number));
+    ? readdirSync("/proc")
+        .filter((name) => /^\d+$/.test(name))
+        .map((name) => [Number(name), parentOf(name)])
+    : execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" })
+        .trim()
+        .split("\n")
+        .map((line) => line.trim().split(/\s+/).map(Number));
   return parents.filter(([, ppid]) => ppid === parent).map(([pid]) => pid!);
 }
 
@@ -59,11 +73,40 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
     const data = join(folder, "data");
     [folder, data].forEach(makeOwn);
     const run = (command: string, args: readonly string[], input?: string): unknown =>
-      execFileSync(program(command, command.toUpperCase()), args, { ...owner, cwd: folder, input, stdio: ["pipe", "ignore", "pipe"], env: { ...process.env, TZ: "UTC" } });
-    run("initdb", ["--pgdata", data, "--username", "anykv", "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]);
-    run("postgres", ["--single", "-D", data, "-c", "fsync=off", "postgres"], `CREATE DATABASE anykv\nCREATE USER secret PASSWORD '${PASSWORD}'\n`);
+      execFileSync(program(command, command.toUpperCase()), args, {
+        ...owner,
+        cwd: folder,
+        input,
+        stdio: ["pipe", "ignore", "pipe"],
+        env: { ...process.env, TZ: "UTC" },
+      });
+    run("initdb", [
+      "--pgdata",
+      data,
+      "--username",
+      "anykv",
+      "--auth",
+      "trust",
+      "--encoding",
+      "UTF8",
+      "--locale",
+      "C.UTF-8",
+      "--no-sync",
+    ]);
+    run(
+      "postgres",
+      ["--single", "-D", data, "-c", "fsync=off", "postgres"],
+      `CREATE DATABASE anykv\nCREATE USER secret PASSWORD '${PASSWORD}'\n`,
+    );
     const rules = join(data, "pg_hba.conf");
-    execFileSync("sh", ["-c", `printf 'host all secret all scram-sha-256\\nhost all all all trust\\nlocal all all trust\\n' > '${rules}'`], { ...owner });
+    execFileSync(
+      "sh",
+      [
+        "-c",
+        `printf 'host all secret all scram-sha-256\\nhost all all all trust\\nlocal all all trust\\n' > '${rules}'`,
+      ],
+      { ...owner },
+    );
   }
 
   /** Copies an empty database that all servers of a test run share: it takes a second to make. */
@@ -83,7 +126,10 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
       }
     }
     makeOwn(folder);
-    execFileSync("cp", ["-R", join(template, "data"), join(folder, "data")], { ...owner, cwd: folder });
+    execFileSync("cp", ["-R", join(template, "data"), join(folder, "data")], {
+      ...owner,
+      cwd: folder,
+    });
   }
 
   const daemon = new Daemon({
@@ -91,18 +137,30 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
     port,
     uid,
     prepare,
-    args: (folder) => ["-D", join(folder, "data"), ...["listen_addresses=127.0.0.1", `port=${port}`, "unix_socket_directories=", "fsync=off", ...settings].flatMap((setting) => ["-c", setting])],
+    args: (folder) => [
+      "-D",
+      join(folder, "data"),
+      ...[
+        "listen_addresses=127.0.0.1",
+        `port=${port}`,
+        "unix_socket_directories=",
+        "fsync=off",
+        ...settings,
+      ].flatMap((setting) => ["-c", setting]),
+    ],
   });
   /** What it started goes with it, or it could not start again. Each of them is in a group of its own. */
   const children = (): number[] => childrenOf(daemon.pid);
   const signal = (pids: readonly number[], name: NodeJS.Signals | 0): boolean =>
-    pids.map((pid) => {
-      try {
-        return process.kill(pid, name);
-      } catch {
-        return false;
-      }
-    }).some(Boolean);
+    pids
+      .map((pid) => {
+        try {
+          return process.kill(pid, name);
+        } catch {
+          return false;
+        }
+      })
+      .some(Boolean);
   let isDown = true;
   const server: PostgresServer = {
     daemon,
@@ -111,7 +169,15 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
     async start() {
       await daemon.start();
       isDown = false;
-      const { default: pg } = (await import("pg" as string)) as { default: { Client: new (options: object) => { connect(): Promise<void>; end(): Promise<void>; on(event: string, listener: () => void): void } } };
+      const { default: pg } = (await import("pg" as string)) as {
+        default: {
+          Client: new (options: object) => {
+            connect(): Promise<void>;
+            end(): Promise<void>;
+            on(event: string, listener: () => void): void;
+          };
+        };
+      };
       await until("postgres takes connections", async () => {
         const client = new pg.Client({ connectionString: server.url });
         client.on("error", () => {});

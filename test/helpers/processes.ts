@@ -38,13 +38,20 @@ export async function runWithFewFiles(...args: string[]): Promise<string> {
 }
 
 function limited(limit: string, args: readonly string[]): ChildProcess {
-  return started("bash", ["-c", `ulimit ${limit}; exec "$0" "$@"`, process.execPath, script, ...args]);
+  return started("bash", [
+    "-c",
+    `ulimit ${limit}; exec "$0" "$@"`,
+    process.execPath,
+    script,
+    ...args,
+  ]);
 }
 
 async function outputOf(child: ChildProcess): Promise<string> {
   let output = "";
   child.stdout!.setEncoding("utf8").on("data", (text: string) => (output += text));
   const [code] = (await once(child, "close")) as [number | null];
-  if (code !== null && code !== 0) throw new Error(`${child.spawnargs.join(" ")} ended with ${code}`);
+  if (code !== null && code !== 0)
+    throw new Error(`${child.spawnargs.join(" ")} ended with ${code}`);
   return output;
 }

@@ -11,7 +11,11 @@ const withoutFiles = ["--save", "", "--appendonly", "no"];
 /** A Redis server that is not started yet. */
 export async function redisServer(...more: string[]): Promise<Daemon & { readonly url: string }> {
   const [port] = await freePorts(1);
-  const daemon = new Daemon({ command: server, port: port!, args: () => ["--port", `${port}`, "--bind", "127.0.0.1", ...withoutFiles, ...more] });
+  const daemon = new Daemon({
+    command: server,
+    port: port!,
+    args: () => ["--port", `${port}`, "--bind", "127.0.0.1", ...withoutFiles, ...more],
+  });
   return Object.assign(daemon, { url: `redis://127.0.0.1:${port}` });
 }
 
@@ -38,7 +42,11 @@ function group(servers: readonly Daemon[], ports: readonly number[]): RedisGroup
 
 /** Does something with a server, over a connection of its own. */
 export async function ask<T>(port: number, work: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis(port, "127.0.0.1", { lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null });
+  const client = new Redis(port, "127.0.0.1", {
+    lazyConnect: true,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
   client.on("error", () => undefined);
   try {
     await client.connect();
@@ -48,46 +56,106 @@ export async function ask<T>(port: number, work: (client: Redis) => Promise<T>):
   }
 }
 
-const isUp = (port: number): Promise<boolean> => ask(port, async (client) => /cluster_state:ok/.test((await client.cluster("INFO")) as string)).catch(() => false);
+const isUp = (port: number): Promise<boolean> =>
+  ask(port, async (client) =>
+    /cluster_state:ok/.test((await client.cluster("INFO")) as string),
+  ).catch(() => false);
 
 /** Three masters with a replica each, up and running. */
 export async function redisCluster(): Promise<RedisGroup> {
   const ports = await freePorts(6);
   const args = (port: number): string[] => [
-    ...["--port", `${port}`, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0", ...withoutFiles],
+    ...[
+      "--port",
+      `${port}`,
+      "--bind",
+      "127.0.0.1",
+      "--cluster-enabled",
+      "yes",
+      "--cluster-node-timeout",
+      "1000",
+      "--repl-diskless-sync-delay",
+      "0",
+      ...withoutFiles,
+    ],
   ];
-  const servers = ports.map((port) => new Daemon({ command: server, port, args: () => args(port) }));
+  const servers = ports.map(
+    (port) => new Daemon({ command: server, port, args: () => args(port) }),
+  );
   await Promise.all(servers.map((each) => each.start()));
   const addresses = ports.map((port) => `127.0.0.1:${port}`);
-  await promisify(execFile)(program("redis-cli", "REDIS_CLI"), ["--cluster", "create", ...addresses, "--cluster-replicas", "1", "--cluster-yes"]);
+  await promisify(execFile)(program("redis-cli", "REDIS_CLI"), [
+    "--cluster",
+    "create",
+    ...addresses,
+    "--cluster-replicas",
+    "1",
+    "--cluster-yes",
+  ]);
   for (const port of ports) await until(`node ${port} is a part of the cluster`, () => isUp(port));
-  await until("every master has its replica", () => ask(ports[0]!, async (client) => ((await client.cluster("SLOTS")) as unknown[][]).every((range) => range.length === 4)));
+  await until("every master has its replica", () =>
+    ask(ports[0]!, async (client) =>
+      ((await client.cluster("SLOTS")) as unknown[][]).every((range) => range.length === 4),
+    ),
+  );
   return group(servers, ports);
 }
 
 /** Which port has which slot, as the first of the nodes that answers sees it. */
-export async function slotsOf(cluster: RedisGroup, ...except: number[]): Promise<(slot: number) => number> {
+export async function slotsOf(
+  cluster: RedisGroup,
+  ...except: number[]
+): Promise<(slot: number) => number> {
   for (const port of cluster.ports.filter((each) => !except.includes(each))) {
-    const ranges = await ask(port, async (client) => (await client.cluster("SLOTS")) as unknown as [number, number, [string, number]][]).catch(() => []);
-    if (ranges.length > 0) return (slot) => ranges.find(([from, to]) => from <= slot && slot <= to)![2][1];
+    const ranges = await ask(
+      port,
+      async (client) =>
+        (await client.cluster("SLOTS")) as unknown as [number, number, [string, number]][],
+    ).catch(() => []);
+    if (ranges.length > 0)
+      return (slot) => ranges.find(([from, to]) => from <= slot && slot <= to)![2][1];
   }
   throw new Error("no node of the cluster answers");
 }
 
 /** The port of the master that has a slot. */
-export const masterOf = async (cluster: RedisGroup, slot: number, ...except: number[]): Promise<number> => (await slotsOf(cluster, ...except))(slot);
+export const masterOf = async (
+  cluster: RedisGroup,
+  slot: number,
+  ...except: number[]
+): Promise<number> => (await slotsOf(cluster, ...except))(slot);
 
 /** A master, a replica, and three sentinels that watch it as "main". */
-export async function redisSentinel(): Promise<RedisGroup & { readonly sentinels: readonly number[]; master(): Promise<number> }> {
+export async function redisSentinel(): Promise<
+  RedisGroup & { readonly sentinels: readonly number[]; master(): Promise<number> }
+> {
   const [master, replica, ...sentinels] = (await freePorts(5)) as [number, number, ...number[]];
-  const args = (port: number): string[] => ["--port", `${port}`, "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0", ...withoutFiles];
+  const args = (port: number): string[] => [
+    "--port",
+    `${port}`,
+    "--bind",
+    "127.0.0.1",
+    "--repl-diskless-sync-delay",
+    "0",
+    ...withoutFiles,
+  ];
   const servers = [
     new Daemon({ command: server, port: master, args: () => args(master) }),
-    new Daemon({ command: server, port: replica, args: () => [...args(replica), "--replicaof", "127.0.0.1", `${master}`] }),
+    new Daemon({
+      command: server,
+      port: replica,
+      args: () => [...args(replica), "--replicaof", "127.0.0.1", `${master}`],
+    }),
   ];
   await Promise.all(servers.map((each) => each.start()));
   const watching = sentinels.map((port) => {
-    const lines = [`port ${port}`, "bind 127.0.0.1", `sentinel monitor main 127.0.0.1 ${master} 2`, "sentinel down-after-milliseconds main 1000", "sentinel failover-timeout main 3000"];
+    const lines = [
+      `port ${port}`,
+      "bind 127.0.0.1",
+      `sentinel monitor main 127.0.0.1 ${master} 2`,
+      "sentinel down-after-milliseconds main 1000",
+      "sentinel failover-timeout main 3000",
+    ];
     return new Daemon({
       command: server,
       port,
@@ -97,11 +165,21 @@ export async function redisSentinel(): Promise<RedisGroup & { readonly sentinels
   });
   await Promise.all(watching.map((each) => each.start()));
   for (const port of sentinels) {
-    await until(`sentinel ${port} knows the others`, () => ask(port, async (client) => ((await client.call("SENTINEL", "SENTINELS", "main")) as unknown[]).length === 2 && ((await client.call("SENTINEL", "REPLICAS", "main")) as unknown[]).length === 1));
+    await until(`sentinel ${port} knows the others`, () =>
+      ask(
+        port,
+        async (client) =>
+          ((await client.call("SENTINEL", "SENTINELS", "main")) as unknown[]).length === 2 &&
+          ((await client.call("SENTINEL", "REPLICAS", "main")) as unknown[]).length === 1,
+      ),
+    );
   }
   return {
     ...group([...servers, ...watching], [master, replica]),
     sentinels,
-    master: () => ask(sentinels[0]!, async (client) => Number(((await client.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")) as string[])[1])),
+    master: () =>
+      ask(sentinels[0]!, async (client) =>
+        Number(((await client.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")) as string[])[1]),
+      ),
   };
 }

@@ -25,17 +25,43 @@ async function change(store: Store, times: number): Promise<void> {
 }
 
 /** What is left of the changes of two processes: how many members, the number, how many items, what the bits hold, and the visits. */
-export async function changedByTwo(client: string, place: string, times: number, store: Store): Promise<unknown[]> {
+export async function changedByTwo(
+  client: string,
+  place: string,
+  times: number,
+  store: Store,
+): Promise<unknown[]> {
   const app = appOn(store);
   await app.take("json").write({ name: "Ann" });
   const run = promisify(execFile);
-  await Promise.all([1, 2].map(() => run(process.execPath, ["--disable-warning=ExperimentalWarning", import.meta.filename, client, place, String(times)])));
-  return [await app.take("set").size(), await app.take("number").read(), await app.take("list").size(), await app.take("small").read(0), (await app.take("json").read())?.visits];
+  await Promise.all(
+    [1, 2].map(() =>
+      run(process.execPath, [
+        "--disable-warning=ExperimentalWarning",
+        import.meta.filename,
+        client,
+        place,
+        String(times),
+      ]),
+    ),
+  );
+  return [
+    await app.take("set").size(),
+    await app.take("number").read(),
+    await app.take("list").size(),
+    await app.take("small").read(0),
+    (await app.take("json").read())?.visits,
+  ];
 }
 
 const [client = "", place = "", times = "0"] = process.argv.slice(2);
 if (process.argv[1] === import.meta.filename) {
-  const store = kv((await ((DISK_CLIENTS as readonly string[]).includes(client) ? openClient(client as DiskClient, place) : openServer(client, place))) as never, PATIENT);
+  const store = kv(
+    (await ((DISK_CLIENTS as readonly string[]).includes(client)
+      ? openClient(client as DiskClient, place)
+      : openServer(client, place))) as never,
+    PATIENT,
+  );
   await change(store, Number(times));
   await store.close();
 }

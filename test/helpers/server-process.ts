@@ -29,12 +29,20 @@ async function increment(store: Store, times: number): Promise<void> {
       const entry = await store.entry<Count>("count");
       const { sum, by, last } = entry?.value ?? { sum: 0, by: {}, last: {} };
       // One of unknown outcome rejects: what answers that it failed has not been made.
-      if (refused !== null && last[me] === refused) throw new Error(`attempt ${refused} was answered with { ok: false }, and was made`);
+      if (refused !== null && last[me] === refused)
+        throw new Error(`attempt ${refused} was answered with { ok: false }, and was made`);
       refused = null;
       done = by[me] ?? 0;
       if (done === times) return;
-      const value: Count = { sum: sum + 1, by: { ...by, [me]: done + 1 }, last: { ...last, [me]: attempt } };
-      const { ok } = await store.commit([{ key: "count", version: entry?.version ?? null }], [{ key: "count", value: value as unknown as Json }]);
+      const value: Count = {
+        sum: sum + 1,
+        by: { ...by, [me]: done + 1 },
+        last: { ...last, [me]: attempt },
+      };
+      const { ok } = await store.commit(
+        [{ key: "count", version: entry?.version ?? null }],
+        [{ key: "count", value: value as unknown as Json }],
+      );
       if (!ok) refused = attempt;
     } catch (error) {
       if (!isKvError(error, "KV_CONNECTION")) throw error;
@@ -43,9 +51,18 @@ async function increment(store: Store, times: number): Promise<void> {
 }
 
 async function exit(store: Store): Promise<void> {
-  const operations = { get: () => store.get("a"), set: () => store.set("a", 1), keys: () => store.keys(), commit: () => store.commit([], [{ key: "a", value: 1 }]), close: () => store.close() };
+  const operations = {
+    get: () => store.get("a"),
+    set: () => store.set("a", 1),
+    keys: () => store.keys(),
+    commit: () => store.commit([], [{ key: "a", value: 1 }]),
+    close: () => store.close(),
+  };
   for (const [name, operation] of Object.entries(operations)) {
-    const outcome = await operation().then(() => "done", (error) => error.code as string);
+    const outcome = await operation().then(
+      () => "done",
+      (error) => error.code as string,
+    );
     writeSync(1, `${name} ${outcome}\n`);
   }
 }
@@ -59,16 +76,32 @@ async function said(word: string): Promise<void> {
 
 async function leave(store: Store): Promise<void> {
   // Half a second may be too little at first.
-  while (!(await store.set("a", 1).then(() => true, () => false)));
+  while (
+    !(await store.set("a", 1).then(
+      () => true,
+      () => false,
+    ))
+  );
   await said("stop");
-  const pending = store.get("a").then(() => "done", (error) => error.code as string);
-  writeSync(1, `close ${await store.close().then(() => "done", (error) => error.code as string)}\n`);
+  const pending = store.get("a").then(
+    () => "done",
+    (error) => error.code as string,
+  );
+  writeSync(
+    1,
+    `close ${await store.close().then(
+      () => "done",
+      (error) => error.code as string,
+    )}\n`,
+  );
   writeSync(1, `get ${await pending}\n`);
 }
 
 const [task, name = "", url = "", argument = ""] = process.argv.slice(2);
 if (task !== undefined && process.argv[1] === import.meta.filename) {
-  const store = kv((await openServer(name, url)) as Client, { timeout: task === "leave" ? "500ms" : task === "exit" ? argument : "1s" });
+  const store = kv((await openServer(name, url)) as Client, {
+    timeout: task === "leave" ? "500ms" : task === "exit" ? argument : "1s",
+  });
   if (task === "increment") await increment(store, Number(argument)).finally(() => store.close());
   if (task === "exit") await exit(store);
   if (task === "leave") await leave(store);

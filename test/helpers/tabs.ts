@@ -46,10 +46,17 @@ export async function openTabs(contents: string = CLIENTS): Promise<Tabs> {
   const files = await bundle(contents);
   const answer = (url: URL): { headers: { [name: string]: string | string[] }; body: string } => {
     const script = files.get(url.pathname);
-    if (script !== undefined) return { headers: { "content-type": "text/javascript", "access-control-allow-origin": "*" }, body: script };
+    if (script !== undefined)
+      return {
+        headers: { "content-type": "text/javascript", "access-control-allow-origin": "*" },
+        body: script,
+      };
     const headers = { "content-type": "text/html" };
     const hidden = Number(url.pathname === "/hidden" ? url.searchParams.get("n") : 0);
-    const cookies = Array.from({ length: hidden }, (_, i) => `hidden${i}=secret; HttpOnly; Path=/; Max-Age=10000`);
+    const cookies = Array.from(
+      { length: hidden },
+      (_, i) => `hidden${i}=secret; HttpOnly; Path=/; Max-Age=10000`,
+    );
     return {
       headers: hidden > 0 ? { ...headers, "set-cookie": cookies } : headers,
       body: '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/stdin.js"></script>',

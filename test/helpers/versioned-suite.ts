@@ -23,7 +23,11 @@ export interface VersionedSubject {
 export type Case = CaseOf<VersionedStore>;
 
 /** Everything that a versioned store promises, whatever it is over. `open` answers with an empty store. */
-export function versionedSuite(name: string, open: () => Opened, subject: VersionedSubject = {}): void {
+export function versionedSuite(
+  name: string,
+  open: () => Opened,
+  subject: VersionedSubject = {},
+): void {
   const test = casesOn(open);
   describe(`${name} as a versioned store`, () => {
     keeping(test, subject);

@@ -14,7 +14,10 @@ export function everyWay(
   const { open } = subject;
   const ways: [string, ConformanceTest[]][] = [
     ["directly", conformance(subject)],
-    [`through .prefix("${prefix}")`, conformance({ ...subject, open: async () => (await open()).prefix(prefix) })],
+    [
+      `through .prefix("${prefix}")`,
+      conformance({ ...subject, open: async () => (await open()).prefix(prefix) }),
+    ],
     ["through kv(kv(client))", conformance({ ...subject, open: async () => kv(kv(await open())) })],
   ];
   return wrappers ? ways : ways.slice(0, 1);

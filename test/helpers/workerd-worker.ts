@@ -15,7 +15,9 @@ const routes: { [path: string]: (env: Env, query: URLSearchParams) => Promise<un
   /** Runs one statement. */
   "/statement": async (env, query) => {
     const open = async () => kv(await emptied(env.KV));
-    const [, tests] = everyWay({ open, runs: Number(query.get("runs")) }, true)[Number(query.get("way"))]!;
+    const [, tests] = everyWay({ open, runs: Number(query.get("runs")) }, true)[
+      Number(query.get("way"))
+    ]!;
     const test = tests[Number(query.get("index"))]!;
     return test.run().then(
       () => ({ name: test.name }),

@@ -13,8 +13,14 @@ const token = "9b9634a1-1655-4baf-bdf5-c04feffc68bd";
 const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "my-app" }] });
 const fetch = (...request) => handler(new Request(...request));
 const remote = connect({ url: "https://kv.test", accessToken: token, fetch });
-const entries = versioned(kv(new Map()), { indexes: { email: { prefix: ["users"], of: (user) => user.email, unique: true } } });
-const app = StaticStore("app", { online: "set", users: DynamicStore("users", "number") }, { store: kv(new Map()) });
+const entries = versioned(kv(new Map()), {
+  indexes: { email: { prefix: ["users"], of: (user) => user.email, unique: true } },
+});
+const app = StaticStore(
+  "app",
+  { online: "set", users: DynamicStore("users", "number") },
+  { store: kv(new Map()) },
+);
 const settings = createKVStore("settings", { store: kv(new Map()) });
 const posts = namespace(kv(new Map()), "posts");
 const users = KV.namespace("users");
@@ -58,7 +64,14 @@ export const faces = ({ storage }) => ({
   },
   async schema() {
     equal(await app.take("online").add("ann"), 1);
-    equal(await app.take("users").take("ann").write("one").catch(({ code }) => code), "KV_VALIDATION");
+    equal(
+      await app
+        .take("users")
+        .take("ann")
+        .write("one")
+        .catch(({ code }) => code),
+      "KV_VALIDATION",
+    );
   },
   async reactive() {
     const theme = settings("theme", { dark: false });

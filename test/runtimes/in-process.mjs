@@ -12,9 +12,12 @@ import { smoke } from "./smoke.mjs";
 
 let count = 0;
 const fresh = (ending) => new URL(`./data/${++count}${ending}`, import.meta.url);
-const Database = process.versions.bun ? await import("bun:sqlite").then(({ Database }) => Database) : await import("node:sqlite").then(({ DatabaseSync }) => DatabaseSync);
-const removed = { cleanup: () => rmSync(new URL("./data/", import.meta.url), { recursive: true, force: true }) };
-
+const Database = process.versions.bun
+  ? await import("bun:sqlite").then(({ Database }) => Database)
+  : await import("node:sqlite").then(({ DatabaseSync }) => DatabaseSync);
+const removed = {
+  cleanup: () => rmSync(new URL("./data/", import.meta.url), { recursive: true, force: true }),
+};
 
 const subjects = {
   "a JSON file": { open: () => kv(fresh(".json")), ...removed },
@@ -44,7 +47,9 @@ const more = {
   async lua() {
     const lua = await new LuaFactory().createEngine();
     installKV(lua, createKV({ store: kv(new Map()) }));
-    const answer = await lua.doString('local kv = KV.namespace("cache"); kv:put("config", { theme = "dark" }); return kv:get("config", "json").theme');
+    const answer = await lua.doString(
+      'local kv = KV.namespace("cache"); kv:put("config", { theme = "dark" }); return kv:get("config", "json").theme',
+    );
     if (answer !== "dark") throw new Error(`Lua answers ${answer}`);
   },
   async serve() {

@@ -15,7 +15,11 @@ async function importAll() {
       failures.push(`${name}: ${error}`);
     }
   }
-  return { what: "import every entry", passed: Object.keys(entries).length - failures.length, failures };
+  return {
+    what: "import every entry",
+    passed: Object.keys(entries).length - failures.length,
+    failures,
+  };
 }
 
 /** Runs the conformance suite on one kind of client. */
@@ -51,7 +55,11 @@ async function runEach(what, programs) {
  * namespaces are kept here, `more` what only some runtimes have.
  */
 export async function smoke(subjects, { storage = "MEMORY", more = {} } = {}) {
-  const rows = [await importAll(), await runEach("every face", { ...faces({ storage }), ...more }), await certify("memory", { open: () => kv(new Map()) })];
+  const rows = [
+    await importAll(),
+    await runEach("every face", { ...faces({ storage }), ...more }),
+    await certify("memory", { open: () => kv(new Map()) }),
+  ];
   for (const [what, subject] of Object.entries(subjects)) rows.push(await certify(what, subject));
   return rows;
 }

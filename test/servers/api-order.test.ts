@@ -2,7 +2,15 @@ import pg from "pg";
 import { createClient } from "redis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import kv from "../../src/index.ts";
-import { differing, INDEX_READS, NAMESPACE, SCHEMA, STATES, type Subject, VERSIONED } from "../helpers/api-order.ts";
+import {
+  differing,
+  INDEX_READS,
+  NAMESPACE,
+  SCHEMA,
+  STATES,
+  type Subject,
+  VERSIONED,
+} from "../helpers/api-order.ts";
 import { postgresServer } from "../helpers/postgres-server.ts";
 import { redisServer } from "../helpers/redis-server.ts";
 
@@ -16,7 +24,10 @@ beforeAll(async () => {
   const client = await createClient({ url: redis.url }).connect();
   const pool = new pg.Pool({ connectionString: postgres.url, max: 4 });
   clients = { Redis: client, Postgres: pool };
-  closing.push(() => client.close(), () => pool.end());
+  closing.push(
+    () => client.close(),
+    () => pool.end(),
+  );
 });
 afterAll(async () => {
   await Promise.all(closing.map((close) => close()));
@@ -25,13 +36,28 @@ afterAll(async () => {
 
 let spaces = 0;
 
-describe.each(["Redis", "Postgres"])("calls on %s that are not awaited take effect in call order", (name) => {
-  // Each pair of calls has a part of the database of its own.
-  const make = (): unknown => kv(clients[name] as never, { prefix: `${++spaces}:`, timeout: 0 });
-  const check = <Api>(title: string, subject: Subject<Api>, firsts = Object.keys(subject.calls), seconds = firsts): void =>
-    it(title, async () => expect(await differing(title, subject, firsts, seconds, make, STATES[0]!)).toEqual([]));
-  check("versioned", VERSIONED);
-  check("versioned, by an index", { ...VERSIONED, calls: { ...VERSIONED.calls, ...INDEX_READS } }, Object.keys(VERSIONED.calls), Object.keys(INDEX_READS));
-  check("namespaces", NAMESPACE);
-  check("typed stores", SCHEMA);
-});
+describe.each(["Redis", "Postgres"])(
+  "calls on %s that are not awaited take effect in call order",
+  (name) => {
+    // Each pair of calls has a part of the database of its own.
+    const make = (): unknown => kv(clients[name] as never, { prefix: `${++spaces}:`, timeout: 0 });
+    const check = <Api>(
+      title: string,
+      subject: Subject<Api>,
+      firsts = Object.keys(subject.calls),
+      seconds = firsts,
+    ): void =>
+      it(title, async () =>
+        expect(await differing(title, subject, firsts, seconds, make, STATES[0]!)).toEqual([]),
+      );
+    check("versioned", VERSIONED);
+    check(
+      "versioned, by an index",
+      { ...VERSIONED, calls: { ...VERSIONED.calls, ...INDEX_READS } },
+      Object.keys(VERSIONED.calls),
+      Object.keys(INDEX_READS),
+    );
+    check("namespaces", NAMESPACE);
+    check("typed stores", SCHEMA);
+  },
+);

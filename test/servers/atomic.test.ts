@@ -16,20 +16,25 @@ let postgres: PostgresServer;
 beforeAll(async () => {
   [etcd, postgres] = await Promise.all([etcdServer(), postgresServer(), redis.start()]);
 });
-afterAll(async () => void (await Promise.all([redis, etcd, postgres].map((server) => server.remove()))));
+afterAll(
+  async () => void (await Promise.all([redis, etcd, postgres].map((server) => server.remove()))),
+);
 
 /** Several stores with a connection each, over what is empty at first. */
 async function several(open: () => unknown): Promise<Store[]> {
-  const stores = await Promise.all(Array.from({ length: 3 }, async () => kv((await open()) as never, { timeout: "2s" })));
+  const stores = await Promise.all(
+    Array.from({ length: 3 }, async () => kv((await open()) as never, { timeout: "2s" })),
+  );
   await stores[0]!.clear();
   return stores;
 }
 
 /** Ends a server as a crash does, and starts it again. */
-const restart = (server: { kill(): Promise<unknown>; start(): Promise<unknown> }) => async (): Promise<void> => {
-  await server.kill();
-  await server.start();
-};
+const restart =
+  (server: { kill(): Promise<unknown>; start(): Promise<unknown> }) => async (): Promise<void> => {
+    await server.kill();
+    await server.start();
+  };
 
 jepsen("REDIS", {
   open: () => several(() => createClient({ url: redis.url })),

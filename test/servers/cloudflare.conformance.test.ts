@@ -34,7 +34,9 @@ describe("CLOUDFLARE conforms from Node", () => {
   const isHere = ({ name }: { name: string }): boolean => isFull || !elsewhere.has(name);
   for (const test of conformance(subject).filter(isHere)) it(test.name, test.run);
   describe("by the real clock", () => {
-    const timed = conformance({ ...subject, clock: "real" }).filter(({ name }) => /^E|expire|deadline|touch/.test(name));
+    const timed = conformance({ ...subject, clock: "real" }).filter(({ name }) =>
+      /^E|expire|deadline|touch/.test(name),
+    );
     for (const test of timed) it(test.name, test.run);
   });
 });
@@ -48,7 +50,9 @@ describe("CLOUDFLARE inside workerd", async () => {
     describe(`conforms ${words}`, () => {
       for (const [index, { name }] of tests.entries()) {
         it(name, async () => {
-          const response = await workerd.dispatchFetch(`http://worker/statement?way=${way}&index=${index}&runs=${runs(15)}`);
+          const response = await workerd.dispatchFetch(
+            `http://worker/statement?way=${way}&index=${index}&runs=${runs(15)}`,
+          );
           expect(await response.json()).toEqual({ name });
         });
       }

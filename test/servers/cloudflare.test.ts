@@ -16,24 +16,30 @@ let calls: { get: number; bulk: number; list: number; put: number; delete: numbe
 function counted(): WorkersKv {
   calls = { get: 0, bulk: 0, list: 0, put: 0, delete: 0 };
   return new Proxy({} as WorkersKv, {
-    get: (_target, name: "get" | "list" | "put" | "delete") => (key: unknown, ...rest: never[]) => {
-      calls[name === "get" && Array.isArray(key) ? "bulk" : name]++;
-      return (binding[name] as (...args: unknown[]) => unknown)(key, ...rest);
-    },
+    get:
+      (_target, name: "get" | "list" | "put" | "delete") =>
+      (key: unknown, ...rest: never[]) => {
+        calls[name === "get" && Array.isArray(key) ? "bulk" : name]++;
+        return (binding[name] as (...args: unknown[]) => unknown)(key, ...rest);
+      },
   });
 }
 
-const numbered = (count: number): [string, number][] => Array.from({ length: count }, (_, i) => [`n${String(i).padStart(5, "0")}`, i]);
+const numbered = (count: number): [string, number][] =>
+  Array.from({ length: count }, (_, i) => [`n${String(i).padStart(5, "0")}`, i]);
 
 async function fill(store: Store, pairs: readonly [string, number][]): Promise<void> {
   for (let i = 0; i < pairs.length; i += 400) await store.setMany(pairs.slice(i, i + 400));
 }
 
 /** Each call goes through a proxy, and may take long on a busy machine. */
-const open = (client: WorkersKv | ReturnType<typeof cloudflare>): Store => kv(client, { timeout: "1m" });
+const open = (client: WorkersKv | ReturnType<typeof cloudflare>): Store =>
+  kv(client, { timeout: "1m" });
 
 /** What Workers KV itself tells of a key. */
-async function told(name: string): Promise<{ expiration?: number; metadata?: unknown } | undefined> {
+async function told(
+  name: string,
+): Promise<{ expiration?: number; metadata?: unknown } | undefined> {
   return (await binding.list({ prefix: name })).keys.find((key) => key.name === name);
 }
 
@@ -48,7 +54,12 @@ describe("CLOUDFLARE", () => {
     const store = open(binding).expires("1d");
     const name = DynamicStore("s", "string", { store }).take("name");
     const [late, deadlines] = [Date.parse("2999-01-01"), [] as (number | null)[]];
-    for (const [text, options] of [["a", { expires: new Date(late) }], ["b", {}], ["c", { expires: null }], ["d", {}]] as const) {
+    for (const [text, options] of [
+      ["a", { expires: new Date(late) }],
+      ["b", {}],
+      ["c", { expires: null }],
+      ["d", {}],
+    ] as const) {
       await name.write(text, options);
       deadlines.push((await store.entry("s:name"))!.expires);
     }
@@ -88,7 +99,11 @@ describe("CLOUDFLARE", () => {
       const found: unknown[] = [];
       let pages = 0;
       for (let cursor: string | null | undefined; cursor !== null; pages++) {
-        const page = await store.list({ limit: 20, reverse, ...(cursor !== undefined && { cursor }) });
+        const page = await store.list({
+          limit: 20,
+          reverse,
+          ...(cursor !== undefined && { cursor }),
+        });
         found.push(...page.entries.map(({ key, value }) => [key, value]));
         ({ cursor } = page);
       }
@@ -121,7 +136,9 @@ describe("CLOUDFLARE", () => {
     const at = Date.now() + 3_600_000;
     await store.set("a", { b: 1 }, { expires: new Date(at), metadata: "m".repeat(5000) });
     const { version } = (await store.entry("a"))!;
-    expect(await binding.get("a")).toBe(`{"kv":1,"version":"${version}","expires":${at},"metadata":"${"m".repeat(5000)}","value":{"b":1}}`);
+    expect(await binding.get("a")).toBe(
+      `{"kv":1,"version":"${version}","expires":${at},"metadata":"${"m".repeat(5000)}","value":{"b":1}}`,
+    );
     expect((await told("a"))!.metadata).toEqual({ v: version, e: at });
   });
 
@@ -137,41 +154,72 @@ describe("CLOUDFLARE", () => {
 
   it("reads keys that a bulk leaves out, and values that are too large together", async () => {
     const store = open(cloudflare(counted()));
-    await store.setMany([["1", "one"], ["2", "two"], ["01", "zero one"], ["x", "x"]]);
-    expect(await store.getMany(["2", "x", "1", "none", "01", "2"])).toEqual(["two", "x", "one", null, "zero one", "two"]);
+    await store.setMany([
+      ["1", "one"],
+      ["2", "two"],
+      ["01", "zero one"],
+      ["x", "x"],
+    ]);
+    expect(await store.getMany(["2", "x", "1", "none", "01", "2"])).toEqual([
+      "two",
+      "x",
+      "one",
+      null,
+      "zero one",
+      "two",
+    ]);
     expect(calls.bulk).toBe(1);
     expect((await store.values()).sort()).toEqual(["one", "two", "x", "zero one"]);
     const large = "x".repeat(9 * 1024 * 1024);
-    await store.setMany([["a", `${large}a`], ["b", `${large}b`], ["c", `${large}c`]]);
+    await store.setMany([
+      ["a", `${large}a`],
+      ["b", `${large}b`],
+      ["c", `${large}c`],
+    ]);
     const values = (await store.getMany(["a", "b", "c", "1"])) as string[];
     expect(values.map((value) => value.at(-1))).toEqual(["a", "b", "c", "e"]);
     expect((await store.entries()).length).toBe(7);
   });
 
   it("works on a binding that knows no bulk", async () => {
-    await open(binding).setMany([["a", 1], ["b", 2]]);
+    await open(binding).setMany([
+      ["a", 1],
+      ["b", 2],
+    ]);
     const old = new Proxy(counted(), {
-      get: (target, name: keyof WorkersKv) => (name === "get" ? (key: unknown) => binding.get(String(key)) : target[name]),
+      get: (target, name: keyof WorkersKv) =>
+        name === "get" ? (key: unknown) => binding.get(String(key)) : target[name],
     });
     expect(await open(cloudflare(old)).getMany(["a", "b", "c"])).toEqual([1, 2, null]);
   });
 
   it("takes keys that Workers KV refuses, in order", async () => {
     const store = open(binding);
-    const keys = [".", ".\0", ".\0\0", ".\0a", ".a", "..", "..\0", "..\0\0", "...", "-", "/"].sort(compareKeys);
+    const keys = [".", ".\0", ".\0\0", ".\0a", ".a", "..", "..\0", "..\0\0", "...", "-", "/"].sort(
+      compareKeys,
+    );
     await store.setMany(keys.map((key) => [key, key]));
-    expect((await store.list()).entries.map(({ key, value }) => [key, value])).toEqual(keys.map((key) => [key, key]));
+    expect((await store.list()).entries.map(({ key, value }) => [key, value])).toEqual(
+      keys.map((key) => [key, key]),
+    );
     expect((await store.prefix("..").keys()).sort()).toEqual(["\0", "\0\0", "."]);
     expect(await store.prefix(".\0").keys()).toEqual(["\0", "a"]);
     expect(await store.prefix(".").get(".")).toBe("..");
     const longest = `.${"\0".repeat(511)}`;
-    await expect(store.set(longest, 1)).rejects.toMatchObject({ code: "KV_TOO_LARGE", client: "CLOUDFLARE", key: longest });
+    await expect(store.set(longest, 1)).rejects.toMatchObject({
+      code: "KV_TOO_LARGE",
+      client: "CLOUDFLARE",
+      key: longest,
+    });
   });
 
   it("refuses what is too large before it is sent, and leaves what was there", async () => {
     const store = open(cloudflare(counted()));
     await store.set("a", "before");
-    await expect(store.set("a", "é".repeat(14_000_000))).rejects.toMatchObject({ code: "KV_TOO_LARGE", key: "a" });
+    await expect(store.set("a", "é".repeat(14_000_000))).rejects.toMatchObject({
+      code: "KV_TOO_LARGE",
+      key: "a",
+    });
     expect(calls.put).toBe(1);
     await store.set("a", "é".repeat(13_000_000));
     expect(calls.put).toBe(2);
@@ -179,16 +227,41 @@ describe("CLOUDFLARE", () => {
 
   it("says why it cannot commit, and what a refusal of Workers KV means", async () => {
     const store = open(binding);
-    expect(store.supports).toMatchObject({ atomic: "no", order: false, expires: "native", keyBytes: 512 });
-    await expect(store.commit([], [{ key: "a", value: 1 }])).rejects.toMatchObject({ code: "KV_NOT_SUPPORTED", client: "CLOUDFLARE" });
+    expect(store.supports).toMatchObject({
+      atomic: "no",
+      order: false,
+      expires: "native",
+      keyBytes: 512,
+    });
+    await expect(store.commit([], [{ key: "a", value: 1 }])).rejects.toMatchObject({
+      code: "KV_NOT_SUPPORTED",
+      client: "CLOUDFLARE",
+    });
     // No simulation limits the rate.
-    const busy = { ...counted(), get: binding.get, list: binding.list, delete: binding.delete, getWithMetadata: binding.getWithMetadata, put: () => Promise.reject(new Error("KV PUT failed: 429 Too Many Requests")) };
-    await expect(open(cloudflare(busy)).set("a", 1)).rejects.toMatchObject({ code: "KV_RATE_LIMITED", key: "a" });
+    const busy = {
+      ...counted(),
+      get: binding.get,
+      list: binding.list,
+      delete: binding.delete,
+      getWithMetadata: binding.getWithMetadata,
+      put: () => Promise.reject(new Error("KV PUT failed: 429 Too Many Requests")),
+    };
+    await expect(open(cloudflare(busy)).set("a", 1)).rejects.toMatchObject({
+      code: "KV_RATE_LIMITED",
+      key: "a",
+    });
   });
 
   it("leaves alone what others put, whatever their metadata", async () => {
-    const theirs: [string, unknown][] = [["t0", undefined], ["t1", { v: "x" }], ["t2", { e: 1 }], ["t3", "text"], ["t4", { v: "0".repeat(20), e: "soon" }]];
-    for (const [key, metadata] of theirs) await binding.put(key, "canary", metadata === undefined ? {} : { metadata });
+    const theirs: [string, unknown][] = [
+      ["t0", undefined],
+      ["t1", { v: "x" }],
+      ["t2", { e: 1 }],
+      ["t3", "text"],
+      ["t4", { v: "0".repeat(20), e: "soon" }],
+    ];
+    for (const [key, metadata] of theirs)
+      await binding.put(key, "canary", metadata === undefined ? {} : { metadata });
     const store = open(binding);
     await store.prefix("t").set("mine", 1);
     expect(await store.keys()).toEqual(["tmine"]);

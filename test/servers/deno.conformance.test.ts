@@ -30,20 +30,35 @@ certify("DENO by @deno/kv in a file, with a prefix of its own", {
     folder = temporaryFolder();
     return kv(deno(await openKv(`${folder.path}/db`), { prefix: ["a", 1, true] }), PATIENT);
   },
-  reopen: async () => kv(deno(await openKv(`${folder.path}/db`), { prefix: ["a", 1, true] }), PATIENT),
+  reopen: async () =>
+    kv(deno(await openKv(`${folder.path}/db`), { prefix: ["a", 1, true] }), PATIENT),
   runs: 5,
 });
 
 describe("DENO conforms by the real clock", () => {
-  for (const { name, run } of conformance({ open: async () => kv(await openKv(":memory:"), PATIENT), clock: "real" })) it(name, run);
+  for (const { name, run } of conformance({
+    open: async () => kv(await openKv(":memory:"), PATIENT),
+    clock: "real",
+  }))
+    it(name, run);
 });
 
 describe("DENO in Deno", () => {
   const program = temporaryFolder();
   let results = new Map<string, string | null>();
   beforeAll(async () => {
-    const output = await runDeno(program.path, await writeDenoProgram(program.path), "suite", `${program.path}/db`, `${runs(10)}`, isFull ? "full" : "");
-    const lines = output.trim().split("\n").map((line) => JSON.parse(line) as { name: string; failure: string | null });
+    const output = await runDeno(
+      program.path,
+      await writeDenoProgram(program.path),
+      "suite",
+      `${program.path}/db`,
+      `${runs(10)}`,
+      isFull ? "full" : "",
+    );
+    const lines = output
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { name: string; failure: string | null });
     results = new Map(lines.map(({ name, failure }) => [name, failure]));
   });
   afterAll(() => program.remove());
@@ -51,7 +66,9 @@ describe("DENO in Deno", () => {
   for (const where of [":memory:", "file"]) {
     // Here only for the names: the statements have run over there.
     for (const [way, tests] of everyWay({ open: () => kv() }, isFull)) {
-      for (const { name } of tests) it(`${where} ${way}: ${name}`, () => expect(results.get(`${where} ${way}: ${name}`)).toBe(null));
+      for (const { name } of tests)
+        it(`${where} ${way}: ${name}`, () =>
+          expect(results.get(`${where} ${way}: ${name}`)).toBe(null));
     }
   }
 });

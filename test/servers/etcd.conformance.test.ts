@@ -28,6 +28,11 @@ certify("ETCD", {
 describe("ETCD by a namespace, in real time, conforms", () => {
   const root = (): Etcd3 => new Etcd3({ hosts: server.url });
   const open = (): Store => kv(root().namespace(Buffer.from([0, 0xff, 0x2f])), PATIENT);
-  const tests = conformance({ clock: "real", open: async () => (await root().delete().all(), open()), reopen: open, runs: 5 });
+  const tests = conformance({
+    clock: "real",
+    open: async () => (await root().delete().all(), open()),
+    reopen: open,
+    runs: 5,
+  });
   for (const { name, run } of tests) it(name, run);
 });

@@ -8,7 +8,8 @@ import { incrementInTwoProcesses, outages, under200Writers } from "../helpers/ou
 const SECRET = "not-the-passw0rd";
 
 const [single, cluster, locked] = await Promise.all([etcdServer(), etcdServer(3), etcdServer()]);
-const clientOf = (server: EtcdServer, options: object = {}): Etcd3 => new Etcd3({ hosts: [...server.urls], ...options });
+const clientOf = (server: EtcdServer, options: object = {}): Etcd3 =>
+  new Etcd3({ hosts: [...server.urls], ...options });
 
 beforeAll(async () => {
   const admin = clientOf(locked);
@@ -29,7 +30,11 @@ outages({
   pause: () => single.pause(),
   resume: () => single.resume(),
   open: (options) => kv(clientOf(single), options),
-  wrong: { open: (options) => kv(clientOf(locked, { auth: { username: "root", password: SECRET } }), options), secret: SECRET },
+  wrong: {
+    open: (options) =>
+      kv(clientOf(locked, { auth: { username: "root", password: SECRET } }), options),
+    secret: SECRET,
+  },
   isDurable: true,
 });
 
@@ -52,8 +57,17 @@ describe("ETCD on three nodes", () => {
   it("loses no acknowledged write with its leader, and goes on with another", async () => {
     const store = kv(clientOf(cluster), { timeout: "2s" });
     const old = await cluster.leader();
-    const isOther = async (): Promise<boolean> => cluster.leader().then((leader) => leader !== old, () => false);
-    const { lost } = await under200Writers("ETCD on three nodes", store, () => old.kill(), () => until("another node leads", isOther));
+    const isOther = async (): Promise<boolean> =>
+      cluster.leader().then(
+        (leader) => leader !== old,
+        () => false,
+      );
+    const { lost } = await under200Writers(
+      "ETCD on three nodes",
+      store,
+      () => old.kill(),
+      () => until("another node leads", isOther),
+    );
     expect(lost).toBe(0);
     await old.start();
     await store.close();

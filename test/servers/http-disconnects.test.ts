@@ -17,7 +17,8 @@ const AT_ONCE = 50;
 const KINDS = [Socket, IncomingMessage, ServerResponse, ReadableStream];
 
 /** How many objects of a class are alive after a garbage collection. */
-const alive = (kind: unknown): number => queryObjects(kind as never, { format: "count" }) as unknown as number;
+const alive = (kind: unknown): number =>
+  queryObjects(kind as never, { format: "count" }) as unknown as number;
 
 const head = (path: string, body: string, length = body.length): string =>
   `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer ${token}\r\ncontent-length: ${length}\r\n\r\n${body}`;
@@ -34,8 +35,14 @@ async function disconnect(port: number, text: string, isPatient: boolean): Promi
   });
 }
 
-async function disconnectMany(port: number, count: number, text: string, isPatient = false): Promise<void> {
-  for (let i = 0; i < count; i += AT_ONCE) await Promise.all(Array.from({ length: AT_ONCE }, () => disconnect(port, text, isPatient)));
+async function disconnectMany(
+  port: number,
+  count: number,
+  text: string,
+  isPatient = false,
+): Promise<void> {
+  for (let i = 0; i < count; i += AT_ONCE)
+    await Promise.all(Array.from({ length: AT_ONCE }, () => disconnect(port, text, isPatient)));
 }
 
 describe("clients that disconnect leave nothing in the server's memory", () => {
@@ -45,13 +52,17 @@ describe("clients that disconnect leave nothing in the server's memory", () => {
     ["from an event stream, before it begins", head("/v1/watch", '{"keys":["a"]}'), false],
     ["from an event stream that has begun", head("/v1/watch", '{"keys":["a"]}'), true],
   ])("%s", async (_when, text, isPatient) => {
-    const server = await serve(kv(new Map()), { tokens: [{ token, space: "a", limits: { streams: AT_ONCE * 4 } }], grace: "2s" });
+    const server = await serve(kv(new Map()), {
+      tokens: [{ token, space: "a", limits: { streams: AT_ONCE * 4 } }],
+      grace: "2s",
+    });
     running.push(server);
     // The first clients also fill the caches of the runtime.
     await disconnectMany(server.port, AT_ONCE, text, isPatient);
     const before = KINDS.map(alive);
     await disconnectMany(server.port, CLIENTS, text, isPatient);
-    for (const [i, kind] of KINDS.entries()) await until(`no ${kind.name} is left`, () => alive(kind) < before[i]! + AT_ONCE / 2, 20_000);
+    for (const [i, kind] of KINDS.entries())
+      await until(`no ${kind.name} is left`, () => alive(kind) < before[i]! + AT_ONCE / 2, 20_000);
   });
 });
 
@@ -69,7 +80,11 @@ it("counts no connection that was closed before its answer", async () => {
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   await disconnectMany(port, AT_ONCE, head("/", "x", 2), false);
-  await until("all responses are closed", () => closed === seen.length && connections.size === 0, 20_000);
+  await until(
+    "all responses are closed",
+    () => closed === seen.length && connections.size === 0,
+    20_000,
+  );
   expect(seen.length).toBeGreaterThan(0);
   expect(seen.filter((socket) => connections.isIdle(socket))).toEqual([]);
   server.close();

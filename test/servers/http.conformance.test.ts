@@ -3,7 +3,13 @@ import { afterAll, describe, it } from "vitest";
 import type { Store } from "../../src/api.ts";
 import { http } from "../../src/clients/http.ts";
 import { conformance } from "../../src/conformance/index.ts";
-import { createHandler, type HandlerOptions, type KvServer, serve, spaceOf } from "../../src/http/index.ts";
+import {
+  createHandler,
+  type HandlerOptions,
+  type KvServer,
+  serve,
+  spaceOf,
+} from "../../src/http/index.ts";
 import kv, { type Client } from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { DISK_CLIENTS, openClient } from "../helpers/open-client.ts";
@@ -11,7 +17,10 @@ import { temporaryFolder } from "../helpers/folders.ts";
 import { PATIENT } from "../helpers/patient.ts";
 
 const token = "a-token-for-the-tests";
-const options: HandlerOptions = { tokens: [{ token, space: "a/b {c}" }], limits: { valueBytes: Infinity, bodyBytes: 20_000_000 } };
+const options: HandlerOptions = {
+  tokens: [{ token, space: "a/b {c}" }],
+  limits: { valueBytes: Infinity, bodyBytes: 20_000_000 },
+};
 const HTTP = { token };
 
 /** A server over a store of its own for each test, and what is left of it when the test is over. */
@@ -35,7 +44,11 @@ async function end(client: Store): Promise<void> {
 const endAll = async (): Promise<void> => void (await Promise.all([...servers.keys()].map(end)));
 afterAll(endAll);
 
-certify("HTTP over memory by node:http", { open: () => overNode(kv(new Map())), cleanup: endAll, runs: 5 });
+certify("HTTP over memory by node:http", {
+  open: () => overNode(kv(new Map())),
+  cleanup: endAll,
+  runs: 5,
+});
 
 let folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -71,14 +84,31 @@ certify("HTTP over SQLite by node:http", {
 });
 
 describe("HTTP by node:http conforms by the real clock", () => {
-  for (const { name, run } of conformance({ open: () => overNode(kv(new Map())), cleanup: endAll, clock: "real", runs: 2 })) it(name, run);
+  for (const { name, run } of conformance({
+    open: () => overNode(kv(new Map())),
+    cleanup: endAll,
+    clock: "real",
+    runs: 2,
+  }))
+    it(name, run);
 });
 
 describe("HTTP with a limit on storage conforms", () => {
-  const metered: HandlerOptions = { ...options, limits: { ...options.limits, storageBytes: 1e9, operationsPerMonth: 1e9, requestsPerSecond: 1e9 } };
+  const metered: HandlerOptions = {
+    ...options,
+    limits: {
+      ...options.limits,
+      storageBytes: 1e9,
+      operationsPerMonth: 1e9,
+      requestsPerSecond: 1e9,
+    },
+  };
   const open = (): Store => {
     const handler = createHandler(kv(new Map()), metered);
-    return kv(http("http://localhost", { ...HTTP, fetch: (url, init) => handler(new Request(url, init)) }), PATIENT);
+    return kv(
+      http("http://localhost", { ...HTTP, fetch: (url, init) => handler(new Request(url, init)) }),
+      PATIENT,
+    );
   };
   for (const { name, run } of conformance({ open, runs: 3 })) it(name, run);
 });
@@ -94,11 +124,17 @@ class Custom {
   }
 }
 
-const CLIENTS: { readonly [name: string]: () => unknown } = { MEMORY: () => new Map(), CUSTOM: () => new Custom() };
+const CLIENTS: { readonly [name: string]: () => unknown } = {
+  MEMORY: () => new Map(),
+  CUSTOM: () => new Custom(),
+};
 
 function overHandler(store: Store): Store {
   const handler = createHandler(store, options);
-  return kv(http("https://kv.test/", { ...HTTP, fetch: (url, init) => handler(new Request(url, init)) }), PATIENT);
+  return kv(
+    http("https://kv.test/", { ...HTTP, fetch: (url, init) => handler(new Request(url, init)) }),
+    PATIENT,
+  );
 }
 
 for (const name of ["MEMORY", "CUSTOM", ...DISK_CLIENTS]) {

@@ -6,7 +6,13 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Store } from "../../src/api.ts";
 import { http } from "../../src/clients/http.ts";
 import { KvError } from "../../src/errors.ts";
-import { type KvServer, type LogLine, serve, type ServeOptions, spaceOf } from "../../src/http/index.ts";
+import {
+  type KvServer,
+  type LogLine,
+  serve,
+  type ServeOptions,
+  spaceOf,
+} from "../../src/http/index.ts";
 import kv from "../../src/index.ts";
 import { until } from "../helpers/daemon.ts";
 import { PATIENT } from "../helpers/patient.ts";
@@ -15,9 +21,17 @@ const token = "0123456789abcdef";
 const running: KvServer[] = [];
 afterEach(async () => void (await Promise.all(running.splice(0).map((server) => server.close()))));
 
-async function start(options: Partial<ServeOptions> = {}, own: Store = kv(new Map())): Promise<{ server: KvServer; own: Store; store: Store; lines: LogLine[] }> {
+async function start(
+  options: Partial<ServeOptions> = {},
+  own: Store = kv(new Map()),
+): Promise<{ server: KvServer; own: Store; store: Store; lines: LogLine[] }> {
   const lines: LogLine[] = [];
-  const server = await serve(own, { tokens: [{ token, space: "a" }], grace: "2s", log: (line) => void lines.push(line), ...options });
+  const server = await serve(own, {
+    tokens: [{ token, space: "a" }],
+    grace: "2s",
+    log: (line) => void lines.push(line),
+    ...options,
+  });
   running.push(server);
   return { server, own, store: kv(http(server.url, { token }), PATIENT), lines };
 }
@@ -39,7 +53,11 @@ class Raw {
   }
 
   async answered(): Promise<number> {
-    await until("there is an answer, or the connection is over", () => this.isOver || /\r\n\r\n/.test(this.received), 20_000);
+    await until(
+      "there is an answer, or the connection is over",
+      () => this.isOver || /\r\n\r\n/.test(this.received),
+      20_000,
+    );
     return this.status;
   }
 
@@ -49,7 +67,13 @@ class Raw {
 }
 
 const head = (path: string, headers: { readonly [name: string]: string }): string =>
-  `POST ${path} HTTP/1.1\r\nhost: x\r\n${Object.entries({ "content-type": "application/json", authorization: `Bearer ${token}`, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+  `POST ${path} HTTP/1.1\r\nhost: x\r\n${Object.entries({
+    "content-type": "application/json",
+    authorization: `Bearer ${token}`,
+    ...headers,
+  })
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join("")}\r\n`;
 
 /** Sends `bytes` of a body as fast as they are taken, whatever is answered. Resolves to how many were. */
 async function flood(raw: Raw, bytes: number, isChunked: boolean): Promise<number> {
@@ -57,9 +81,14 @@ async function flood(raw: Raw, bytes: number, isChunked: boolean): Promise<numbe
   let sent = 0;
   while (sent < bytes && !raw.isOver) {
     if (isChunked) raw.socket.write(`${block.length.toString(16)}\r\n`);
-    const isFlowing = raw.socket.write(isChunked ? Buffer.concat([block, Buffer.from("\r\n")]) : block);
+    const isFlowing = raw.socket.write(
+      isChunked ? Buffer.concat([block, Buffer.from("\r\n")]) : block,
+    );
     sent += block.length;
-    if (!isFlowing) await Promise.race([once(raw.socket, "drain"), once(raw.socket, "close")]).catch(() => undefined);
+    if (!isFlowing)
+      await Promise.race([once(raw.socket, "drain"), once(raw.socket, "close")]).catch(
+        () => undefined,
+      );
   }
   return sent;
 }
@@ -72,19 +101,24 @@ describe("an attacker", () => {
     ["in chunks", { "transfer-encoding": "chunked" }, 413],
     ["without a token", { "transfer-encoding": "chunked", authorization: "Bearer wrong" }, 401],
     ["at a path that is none", { "transfer-encoding": "chunked" }, 404],
-  ])("sends a body of 1 GB %s: it is refused while reading, and memory stays flat", async (_what, headers, status) => {
-    const { server, store } = await start();
-    await store.set("a", 1);
-    const before = process.memoryUsage().rss;
-    const raw = new Raw(server.port);
-    raw.socket.write(head(status === 404 ? "/v1/nope" : "/v1/set", headers as { [name: string]: string }));
-    const sent = await flood(raw, GIGABYTE, "transfer-encoding" in headers);
-    expect(await raw.answered()).toBe(status);
-    expect(sent).toBeLessThan(20_000_000);
-    expect(process.memoryUsage().rss - before).toBeLessThan(60_000_000);
-    await raw.over();
-    expect(await store.get("a")).toBe(1);
-  });
+  ])(
+    "sends a body of 1 GB %s: it is refused while reading, and memory stays flat",
+    async (_what, headers, status) => {
+      const { server, store } = await start();
+      await store.set("a", 1);
+      const before = process.memoryUsage().rss;
+      const raw = new Raw(server.port);
+      raw.socket.write(
+        head(status === 404 ? "/v1/nope" : "/v1/set", headers as { [name: string]: string }),
+      );
+      const sent = await flood(raw, GIGABYTE, "transfer-encoding" in headers);
+      expect(await raw.answered()).toBe(status);
+      expect(sent).toBeLessThan(20_000_000);
+      expect(process.memoryUsage().rss - before).toBeLessThan(60_000_000);
+      await raw.over();
+      expect(await store.get("a")).toBe(1);
+    },
+  );
 
   it("is told why, though it does not listen at first", async () => {
     const { server, lines } = await start();
@@ -107,7 +141,9 @@ describe("an attacker", () => {
     const ended = new Raw(server.port);
     ended.socket.end(`${head("/v1/set", { "content-length": "100" })}{"writes":[]}`);
     const both = new Raw(server.port);
-    both.socket.write(`${head("/v1/set", { "content-length": "5", "transfer-encoding": "chunked" })}0\r\n\r\n`);
+    both.socket.write(
+      `${head("/v1/set", { "content-length": "5", "transfer-encoding": "chunked" })}0\r\n\r\n`,
+    );
     expect(await both.answered()).toBe(400);
     expect(await short.answered()).toBe(408);
     await ended.over();
@@ -117,7 +153,11 @@ describe("an attacker", () => {
   it.each(["a body", "headers"])("sends %s a byte at a time: it has an end", async (what) => {
     const { server, store } = await start({ bodyTimeout: "500ms" });
     const raw = new Raw(server.port);
-    raw.socket.write(what === "headers" ? "POST /v1/set HTTP/1.1\r\nhost: x\r\nx: " : head("/v1/set", { "content-length": "100000" }));
+    raw.socket.write(
+      what === "headers"
+        ? "POST /v1/set HTTP/1.1\r\nhost: x\r\nx: "
+        : head("/v1/set", { "content-length": "100000" }),
+    );
     const dripping = setInterval(() => raw.socket.write("x"), 50);
     const began = performance.now();
     await raw.over();
@@ -131,7 +171,9 @@ describe("an attacker", () => {
     const { server, store } = await start({ bodyTimeout: 5 });
     const slow = Array.from({ length: 100 }, () => new Raw(server.port));
     for (const raw of slow) raw.socket.write(`${head("/v1/set", { "content-length": "1000" })}{`);
-    await until("all are connected", () => slow.every(({ socket }) => socket.readyState === "open"));
+    await until("all are connected", () =>
+      slow.every(({ socket }) => socket.readyState === "open"),
+    );
     await store.set("a", 1);
     expect(await store.get("a")).toBe(1);
     for (const { socket } of slow) socket.destroy();
@@ -151,7 +193,10 @@ describe("an attacker", () => {
       [`BREW /v1/get HTTP/1.1\r\nhost: x\r\n\r\n`, 400],
       [`TRACE /v1/get HTTP/1.1\r\nhost: x\r\n\r\n`, 405],
       [`GET /v1/get HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`, 431],
-      [`${head("/v1/get", { "content-length": "14", authorization: "Bearer x\r\nauthorization: Bearer y" })}{"keys":["a"]}`, 401],
+      [
+        `${head("/v1/get", { "content-length": "14", authorization: "Bearer x\r\nauthorization: Bearer y" })}{"keys":["a"]}`,
+        401,
+      ],
     ];
     for (const [text, status] of texts) {
       const raw = new Raw(server.port);
@@ -174,7 +219,9 @@ describe("an attacker", () => {
     const { server, store } = await start();
     for (let i = 0; i < 50; i++) {
       const raw = new Raw(server.port);
-      raw.socket.write(`${head("/v1/set", { "content-length": "1000" })}{"writes"`, () => raw.socket.destroy());
+      raw.socket.write(`${head("/v1/set", { "content-length": "1000" })}{"writes"`, () =>
+        raw.socket.destroy(),
+      );
       await raw.over();
     }
     await store.set("a", 1);
@@ -187,7 +234,9 @@ describe("a server", () => {
     const own = kv(new DatabaseSync(":memory:"));
     const { store, lines } = await start({}, own);
     await Promise.all(Array.from({ length: 200 }, (_, i) => store.set(`k${i}`, i)));
-    expect(await Promise.all(Array.from({ length: 200 }, (_, i) => store.get(`k${i}`)))).toEqual(Array.from({ length: 200 }, (_, i) => i));
+    expect(await Promise.all(Array.from({ length: 200 }, (_, i) => store.get(`k${i}`)))).toEqual(
+      Array.from({ length: 200 }, (_, i) => i),
+    );
     expect(lines.length).toBe(400);
     expect(lines.every(({ status, space }) => status === 200 && space === "a")).toBe(true);
     await own.close();
@@ -195,16 +244,28 @@ describe("a server", () => {
 
   it("tells whether it is up, and whether its store answers", async () => {
     const { server, own } = await start({ base: "/kv" });
-    const probe = async (name: string): Promise<number> => (await fetch(`${server.url}/${name}`)).status;
-    expect([await probe("health"), await probe("ready"), await probe("other")]).toEqual([200, 200, 404]);
+    const probe = async (name: string): Promise<number> =>
+      (await fetch(`${server.url}/${name}`)).status;
+    expect([await probe("health"), await probe("ready"), await probe("other")]).toEqual([
+      200, 200, 404,
+    ]);
     await own.close();
     expect([await probe("health"), await probe("ready")]).toEqual([200, 503]);
   });
 
   it("says so when it cannot listen", async () => {
     const { server } = await start();
-    await expect(serve(kv(), { tokens: "none", port: server.port })).rejects.toMatchObject({ code: "KV_CONNECTION" });
-    for (const options of [undefined, {}, ...["http", 65_536, -1, 0.5, NaN].map((port) => ({ tokens: "none", port }))]) await expect(serve(kv(), options as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+    await expect(serve(kv(), { tokens: "none", port: server.port })).rejects.toMatchObject({
+      code: "KV_CONNECTION",
+    });
+    for (const options of [
+      undefined,
+      {},
+      ...["http", 65_536, -1, 0.5, NaN].map((port) => ({ tokens: "none", port })),
+    ])
+      await expect(serve(kv(), options as never)).rejects.toMatchObject({
+        code: "KV_INVALID_VALUE",
+      });
   });
 
   /** A store whose writes wait until they are let go on. */
@@ -233,7 +294,9 @@ describe("a server", () => {
     const writing = store.set("a", 1);
     await until("the write has arrived", () => waiting() > 0);
     const closing = server.close();
-    await expect(kv(http(server.url, { token })).get("a")).rejects.toMatchObject({ code: "KV_CONNECTION" });
+    await expect(kv(http(server.url, { token })).get("a")).rejects.toMatchObject({
+      code: "KV_CONNECTION",
+    });
     release();
     expect(await writing).toBe("a");
     await closing;
@@ -268,7 +331,13 @@ describe("a client", () => {
     const store = kv(http(first.url, { token }), { timeout: "2s" });
     await store.set("a", 1);
     await first.close();
-    for (const work of [() => store.get("a"), () => store.set("a", 2), () => store.commit([], [{ key: "a", value: 2 }]), () => store.keys()]) await expect(work()).rejects.toMatchObject({ code: "KV_CONNECTION", client: "HTTP" });
+    for (const work of [
+      () => store.get("a"),
+      () => store.set("a", 2),
+      () => store.commit([], [{ key: "a", value: 2 }]),
+      () => store.keys(),
+    ])
+      await expect(work()).rejects.toMatchObject({ code: "KV_CONNECTION", client: "HTTP" });
     const { server } = await start({ port: first.port }, own);
     expect(server.port).toBe(first.port);
     expect(await store.get("a")).toBe(1);
@@ -287,11 +356,15 @@ describe("a client", () => {
         fetch: (url, init) => {
           if (!url.endsWith("commit") || left++ % 2 > 0) return fetch(url, init);
           return new Promise((_, reject) => {
-            const lost = request(url, { method: "POST", headers: init.headers as { [name: string]: string } }, (response) => {
-              cut++;
-              response.destroy();
-              reject(new TypeError("fetch failed"));
-            });
+            const lost = request(
+              url,
+              { method: "POST", headers: init.headers as { [name: string]: string } },
+              (response) => {
+                cut++;
+                response.destroy();
+                reject(new TypeError("fetch failed"));
+              },
+            );
             lost.on("error", reject).end(init.body as string);
           });
         },
@@ -300,16 +373,34 @@ describe("a client", () => {
     await store.set("sum", 0);
     for (let i = 0; i < 20; i++) {
       const { value, version } = (await broken.entry<number>("sum"))!;
-      expect((await broken.commit([{ key: "sum", version }], [{ key: "sum", value: value + 1 }])).ok).toBe(true);
+      expect(
+        (await broken.commit([{ key: "sum", version }], [{ key: "sum", value: value + 1 }])).ok,
+      ).toBe(true);
     }
     expect([await spaceOf(own, "a").get("sum"), cut]).toEqual([20, 20]);
   });
 });
 
 /** The events of a stream, as they come. */
-async function* events(url: string, keys: readonly string[], signal: AbortSignal): AsyncGenerator<{ name: string; data: { entries: ({ key: string; value: unknown } | null)[] } }, void, undefined> {
-  const response = await fetch(`${url}/v1/watch`, { method: "POST", headers: { "content-type": "application/json", authorization: `Bearer ${token}` }, body: JSON.stringify({ keys }), signal });
-  expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
+async function* events(
+  url: string,
+  keys: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<
+  { name: string; data: { entries: ({ key: string; value: unknown } | null)[] } },
+  void,
+  undefined
+> {
+  const response = await fetch(`${url}/v1/watch`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    body: JSON.stringify({ keys }),
+    signal,
+  });
+  expect([response.status, response.headers.get("content-type")]).toEqual([
+    200,
+    "text/event-stream",
+  ]);
   let text = "";
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
     text += chunk;
@@ -322,7 +413,8 @@ async function* events(url: string, keys: readonly string[], signal: AbortSignal
 }
 
 describe("an event stream", () => {
-  const valuesOf = ({ data }: { data: { entries: ({ value: unknown } | null)[] } }): unknown[] => data.entries.map((entry) => entry?.value ?? null);
+  const valuesOf = ({ data }: { data: { entries: ({ value: unknown } | null)[] } }): unknown[] =>
+    data.entries.map((entry) => entry?.value ?? null);
 
   it("tells what is there, and each change, by whatever operation", async () => {
     const { server, store, own } = await start({ interval: "30ms" });
@@ -356,9 +448,17 @@ describe("an event stream", () => {
   it("ends when the server is closed, and when its client goes away", async () => {
     const { server, store } = await start({ limits: { streams: 2 } });
     const one = new AbortController();
-    const streams = [events(server.url, ["a"], one.signal), events(server.url, ["a"], new AbortController().signal)];
+    const streams = [
+      events(server.url, ["a"], one.signal),
+      events(server.url, ["a"], new AbortController().signal),
+    ];
     for (const stream of streams) await stream.next();
-    const watch = (): Promise<Response> => fetch(`${server.url}/v1/watch`, { method: "POST", headers: { "content-type": "application/json", authorization: `Bearer ${token}` }, body: '{"keys":["a"]}' });
+    const watch = (): Promise<Response> =>
+      fetch(`${server.url}/v1/watch`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+        body: '{"keys":["a"]}',
+      });
     expect((await watch()).status).toBe(429);
     one.abort();
     await until("there is room for another", async () => {

@@ -6,17 +6,23 @@ import { connect, type VersionedStore } from "../../src/versioned/index.ts";
 import { versionedSuite } from "../helpers/versioned-suite.ts";
 
 let count = 0;
-const tokens = Array.from({ length: 300 }, (_, i) => ({ token: `0123456789abcdef-${i}`, space: `space ${i}` }));
+const tokens = Array.from({ length: 300 }, (_, i) => ({
+  token: `0123456789abcdef-${i}`,
+  space: `space ${i}`,
+}));
 const stores = [kv(new Map()), kv(new DatabaseSync(":memory:"))] as const;
 const limits = { valueBytes: Infinity, bodyBytes: 20_000_000 };
-const servers: KvServer[] = await Promise.all(stores.map((store) => serve(store, { tokens, limits, interval: "20ms" })));
+const servers: KvServer[] = await Promise.all(
+  stores.map((store) => serve(store, { tokens, limits, interval: "20ms" })),
+);
 afterAll(async () => {
   await Promise.all(servers.map((server) => server.close()));
   await Promise.all(stores.map((store) => store.close()));
 });
 
 for (const [i, name] of ["memory", "SQLite"].entries()) {
-  const another = (): VersionedStore => connect({ url: servers[i]!.url, accessToken: tokens[count]!.token, valueBytes: Infinity });
+  const another = (): VersionedStore =>
+    connect({ url: servers[i]!.url, accessToken: tokens[count]!.token, valueBytes: Infinity });
   // Each test has a space of its own.
   versionedSuite(`HTTP over ${name}`, () => (count++, another()), { another, keyBytes: 2048 });
 }
@@ -27,7 +33,9 @@ it("runs the examples of the service that the interface comes from, as they are 
     email: string;
     id?: string;
   }
-  const server = await serve(kv(new Map()), { tokens: [{ token: "9b9634a1-1655-4baf-bdf5-c04feffc68bd", space: "users" }] });
+  const server = await serve(kv(new Map()), {
+    tokens: [{ token: "9b9634a1-1655-4baf-bdf5-c04feffc68bd", space: "users" }],
+  });
   const kv_ = connect({
     url: server.url,
     accessToken: "9b9634a1-1655-4baf-bdf5-c04feffc68bd",
@@ -40,7 +48,8 @@ it("runs the examples of the service that the interface comes from, as they are 
   expect(entry).toEqual({ key, value, version: expect.stringMatching(/^[0-9a-f]{20}$/) });
   expect(await kv_.delete(key)).toBe(true);
   expect(await kv_.delete(key)).toBe(false);
-  const create = async (): Promise<boolean> => (await kv_.atomic().check({ key, version: null }).set(key, value).commit()).ok;
+  const create = async (): Promise<boolean> =>
+    (await kv_.atomic().check({ key, version: null }).set(key, value).commit()).ok;
   expect([await create(), await create()]).toEqual([true, false]);
 
   async function saveUser(user: User & { id: string }): Promise<unknown> {
@@ -54,7 +63,10 @@ it("runs the examples of the service that the interface comes from, as they are 
     return kv_.get<User>(r1.value!);
   }
   await saveUser({ id: "2", name: "Ann", email: "ann@example.com" });
-  expect(await getByEmail("ann@example.com")).toMatchObject({ key: ["users", "2"], value: { name: "Ann" } });
+  expect(await getByEmail("ann@example.com")).toMatchObject({
+    key: ["users", "2"],
+    value: { name: "Ann" },
+  });
   // Where its keys would be joined into one, ours are not.
   await kv_.set(["a/b"], 1);
   expect((await kv_.get(["a", "b"])).version).toBe(null);

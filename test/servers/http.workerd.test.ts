@@ -36,8 +36,21 @@ const program = `
 let worker: Miniflare;
 let url: URL;
 beforeAll(async () => {
-  const { outputFiles } = await build({ stdin: { contents: program, resolveDir: path.join(import.meta.dirname, "../servers") }, bundle: true, format: "esm", target: "es2022", conditions: ["workerd", "worker", "browser"], write: false, logLevel: "error" });
-  worker = new Miniflare({ modules: true, script: outputFiles[0]!.text, compatibilityDate: "2026-07-01", compatibilityFlags: ["nodejs_compat"] });
+  const { outputFiles } = await build({
+    stdin: { contents: program, resolveDir: path.join(import.meta.dirname, "../servers") },
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    conditions: ["workerd", "worker", "browser"],
+    write: false,
+    logLevel: "error",
+  });
+  worker = new Miniflare({
+    modules: true,
+    script: outputFiles[0]!.text,
+    compatibilityDate: "2026-07-01",
+    compatibilityFlags: ["nodejs_compat"],
+  });
   url = await worker.ready;
 });
 afterAll(() => worker.dispose());
@@ -50,8 +63,14 @@ it("is ready in every request, whichever came first", async () => {
 
 it("streams in one request what another has written", async () => {
   const post = (operation: string, body: unknown): Promise<Response> =>
-    fetch(new URL(`/v1/${operation}`, url), { method: "POST", headers: { authorization: "Bearer 0123456789abcdef-99", "content-type": "application/json" }, body: JSON.stringify(body) });
-  const events = (await post("watch", { keys: ["key"] })).body!.pipeThrough(new TextDecoderStream()).getReader();
+    fetch(new URL(`/v1/${operation}`, url), {
+      method: "POST",
+      headers: { authorization: "Bearer 0123456789abcdef-99", "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const events = (await post("watch", { keys: ["key"] }))
+    .body!.pipeThrough(new TextDecoderStream())
+    .getReader();
   expect((await events.read()).value).toContain('"entries":[null]');
   await post("set", { writes: [{ key: "key", value: "from another" }] });
   expect((await events.read()).value).toContain("from another");
@@ -63,12 +82,22 @@ it("has a versioned store that all requests share", async () => {
 });
 
 it("refuses files and servers by our errors, also where there are modules of Node", async () => {
-  expect(await json("/built-in")).toEqual(["KV_INVALID_CLIENT", "KV_INVALID_CLIENT", "KV_NOT_SUPPORTED"]);
+  expect(await json("/built-in")).toEqual([
+    "KV_INVALID_CLIENT",
+    "KV_INVALID_CLIENT",
+    "KV_NOT_SUPPORTED",
+  ]);
 });
 
 let count = 0;
 // What a runtime may do differently. Its clock is its own, so that deadlines are tested elsewhere.
-const matters = ({ id }: { id: string }): boolean => ["V1", "K1", "P1", "P5", "A2", "N2"].includes(id);
+const matters = ({ id }: { id: string }): boolean =>
+  ["V1", "K1", "P1", "P5", "A2", "N2"].includes(id);
 describe("HTTP over a handler in workerd conforms", () => {
-  for (const { name, run } of conformance({ open: () => kv(http(url, { token: `0123456789abcdef-${count++}` })), clock: "real", runs: 2 }).filter(matters)) it(name, run);
+  for (const { name, run } of conformance({
+    open: () => kv(http(url, { token: `0123456789abcdef-${count++}` })),
+    clock: "real",
+    runs: 2,
+  }).filter(matters))
+    it(name, run);
 });

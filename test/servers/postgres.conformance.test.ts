@@ -18,8 +18,10 @@ afterAll(async () => {
   await server.remove();
 });
 
-const pool = (): InstanceType<typeof pg.Pool> => new pg.Pool({ connectionString: server.url, max: 4 });
-const empty = async (table: string): Promise<void> => void (await admin.query(`DROP TABLE IF EXISTS ${table}`));
+const pool = (): InstanceType<typeof pg.Pool> =>
+  new pg.Pool({ connectionString: server.url, max: 4 });
+const empty = async (table: string): Promise<void> =>
+  void (await admin.query(`DROP TABLE IF EXISTS ${table}`));
 
 certify("POSTGRES by a Pool", {
   async open() {
@@ -28,14 +30,25 @@ certify("POSTGRES by a Pool", {
   },
   reopen: () => kv(pool(), PATIENT),
   foreign: {
-    put: (_store, key) => admin.query("INSERT INTO kv (key, value, version) VALUES ($1, 'x', 'theirs') ON CONFLICT (key) DO UPDATE SET version = 'theirs'", [key]),
-    has: async (_store, key) => (await admin.query("SELECT 1 FROM kv WHERE key = $1", [key])).rows.length > 0,
+    put: (_store, key) =>
+      admin.query(
+        "INSERT INTO kv (key, value, version) VALUES ($1, 'x', 'theirs') ON CONFLICT (key) DO UPDATE SET version = 'theirs'",
+        [key],
+      ),
+    has: async (_store, key) =>
+      (await admin.query("SELECT 1 FROM kv WHERE key = $1", [key])).rows.length > 0,
   },
   runs: 15,
 });
 
 describe("POSTGRES by a Client, in real time, conforms", () => {
-  const open = () => kv(postgres(new pg.Client({ connectionString: server.url }), { table: "records" }), PATIENT);
-  const tests = conformance({ clock: "real", open: async () => (await empty("records"), open()), reopen: open, runs: 5 });
+  const open = () =>
+    kv(postgres(new pg.Client({ connectionString: server.url }), { table: "records" }), PATIENT);
+  const tests = conformance({
+    clock: "real",
+    open: async () => (await empty("records"), open()),
+    reopen: open,
+    runs: 5,
+  });
   for (const { name, run } of tests) it(name, run);
 });

@@ -16,7 +16,11 @@ outages({
   pause: () => server.pause(),
   resume: () => server.resume(),
   open: (options) => kv(new pg.Pool({ connectionString: server.url }), options),
-  wrong: { open: (options) => kv(new pg.Pool({ connectionString: server.withPassword(`not ${PASSWORD}`) }), options), secret: PASSWORD },
+  wrong: {
+    open: (options) =>
+      kv(new pg.Pool({ connectionString: server.withPassword(`not ${PASSWORD}`) }), options),
+    secret: PASSWORD,
+  },
   isDurable: true,
 });
 

@@ -25,16 +25,23 @@ afterAll(async () => {
 const open: Store[] = [];
 const kept = (store: Store): Store => (open.push(store), store);
 const pool = (options: object = {}) => new pg.Pool({ connectionString: server.url, ...options });
-const sql = async (text: string, values?: unknown[]): Promise<{ [column: string]: unknown }[]> => (await admin.query(text, values)).rows;
-const storeOf = (options?: PostgresOptions, client: object = pool()): Store => kept(kv(postgres(client as never, options), PATIENT));
+const sql = async (text: string, values?: unknown[]): Promise<{ [column: string]: unknown }[]> =>
+  (await admin.query(text, values)).rows;
+const storeOf = (options?: PostgresOptions, client: object = pool()): Store =>
+  kept(kv(postgres(client as never, options), PATIENT));
 
-beforeEach(() => sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP SCHEMA IF EXISTS other CASCADE"));
+beforeEach(() =>
+  sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP SCHEMA IF EXISTS other CASCADE"),
+);
 afterEach(async () => {
   await Promise.all(open.splice(0).map((store) => store.close()));
 });
 
 /** The statements that a client is asked for while something is done. */
-async function statementsOf(client: { query: unknown }, work: () => Promise<unknown>): Promise<string[]> {
+async function statementsOf(
+  client: { query: unknown },
+  work: () => Promise<unknown>,
+): Promise<string[]> {
   const real = client.query as (...args: unknown[]) => unknown;
   const texts: string[] = [];
   client.query = function (this: unknown, query: { text: string }, ...rest: unknown[]) {
@@ -50,32 +57,98 @@ async function statementsOf(client: { query: unknown }, work: () => Promise<unkn
 describe("the table", () => {
   it("is one readable row for each record", async () => {
     const store = storeOf();
-    await store.set("key\0é\u0001", { b: [1], a: "\0\ud800'\\" }, { expires: new Date(253_402_300_799_999), metadata: "m" });
+    await store.set(
+      "key\0é\u0001",
+      { b: [1], a: "\0\ud800'\\" },
+      { expires: new Date(253_402_300_799_999), metadata: "m" },
+    );
     await store.set("other", "x");
-    const rows = await sql("SELECT key, expires::text, metadata, value, length(version) AS version FROM kv ORDER BY key");
+    const rows = await sql(
+      "SELECT key, expires::text, metadata, value, length(version) AS version FROM kv ORDER BY key",
+    );
     expect(rows).toEqual([
-      { key: "key\u0001\u0001é\u0001\u0002", expires: "253402300799999", metadata: '"m"', value: String.raw`{"b":[1],"a":"\u0000\ud800'\\"}`, version: 20 },
+      {
+        key: "key\u0001\u0001é\u0001\u0002",
+        expires: "253402300799999",
+        metadata: '"m"',
+        value: String.raw`{"b":[1],"a":"\u0000\ud800'\\"}`,
+        version: 20,
+      },
       { key: "other", expires: null, metadata: null, value: '"x"', version: 20 },
     ]);
-    expect(await store.entry("key\0é\u0001")).toMatchObject({ key: "key\0é\u0001", value: { b: [1], a: "\0\ud800'\\" }, expires: 253_402_300_799_999, metadata: "m" });
-    expect(await sql("SELECT obj_description('kv'::regclass) AS comment")).toEqual([{ comment: "anykv 1" }]);
-    expect((await sql("SELECT indexdef FROM pg_indexes WHERE tablename = 'kv' AND indexdef LIKE '%expires IS NOT NULL%'")).length).toBe(1);
+    expect(await store.entry("key\0é\u0001")).toMatchObject({
+      key: "key\0é\u0001",
+      value: { b: [1], a: "\0\ud800'\\" },
+      expires: 253_402_300_799_999,
+      metadata: "m",
+    });
+    expect(await sql("SELECT obj_description('kv'::regclass) AS comment")).toEqual([
+      { comment: "anykv 1" },
+    ]);
+    expect(
+      (
+        await sql(
+          "SELECT indexdef FROM pg_indexes WHERE tablename = 'kv' AND indexdef LIKE '%expires IS NOT NULL%'",
+        )
+      ).length,
+    ).toBe(1);
   });
 
   it("has any name, in any schema", async () => {
     await sql("CREATE SCHEMA other");
-    for (const table of ["sessions", 'a "quoted" name', '"', "it's", 'kv"; DROP TABLE sessions; --', "public.kv", "select", "two words", "%", "$anykv$", "$anykv$0$anykv0$", "é🙂", "new\nline", "\\", "x".repeat(63)]) {
+    for (const table of [
+      "sessions",
+      'a "quoted" name',
+      '"',
+      "it's",
+      'kv"; DROP TABLE sessions; --',
+      "public.kv",
+      "select",
+      "two words",
+      "%",
+      "$anykv$",
+      "$anykv$0$anykv0$",
+      "é🙂",
+      "new\nline",
+      "\\",
+      "x".repeat(63),
+    ]) {
       await storeOf({ table }).set("a", table);
-      await storeOf({ table, schema: "other" }).commit([{ key: "b", version: null }, { key: "c", version: null }], [{ key: "b", value: table }]);
+      await storeOf({ table, schema: "other" }).commit(
+        [
+          { key: "b", version: null },
+          { key: "c", version: null },
+        ],
+        [{ key: "b", value: table }],
+      );
       expect(await storeOf({ table }).all()).toEqual({ a: table });
       expect(await storeOf({ table, schema: "other" }).all()).toEqual({ b: table });
     }
-    expect(await sql("SELECT schemaname, count(*)::int FROM pg_tables WHERE schemaname IN ('public', 'other') GROUP BY 1 ORDER BY 1")).toEqual([{ schemaname: "other", count: 15 }, { schemaname: "public", count: 15 }]);
+    expect(
+      await sql(
+        "SELECT schemaname, count(*)::int FROM pg_tables WHERE schemaname IN ('public', 'other') GROUP BY 1 ORDER BY 1",
+      ),
+    ).toEqual([
+      { schemaname: "other", count: 15 },
+      { schemaname: "public", count: 15 },
+    ]);
   });
 
   it("cannot be called what Postgres cannot call it, or be where nothing is", async () => {
-    for (const options of [{ table: "" }, { table: "a\0b" }, { table: "\ud800" }, { table: "x".repeat(64) }, { table: 1 }, { table: null }, { schema: "" }, { schema: "none" }]) {
-      await expect(storeOf(options as PostgresOptions).set("a", 1)).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "POSTGRES" });
+    for (const options of [
+      { table: "" },
+      { table: "a\0b" },
+      { table: "\ud800" },
+      { table: "x".repeat(64) },
+      { table: 1 },
+      { table: null },
+      { schema: "" },
+      { schema: "none" },
+    ]) {
+      await expect(storeOf(options as PostgresOptions).set("a", 1)).rejects.toMatchObject({
+        code: "KV_INVALID_CLIENT",
+        client: "POSTGRES",
+      });
     }
     expect(await sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).toEqual([]);
   });
@@ -83,7 +156,7 @@ describe("the table", () => {
   it("is refused and left alone when it is somebody else's", async () => {
     for (const schema of [
       "CREATE TABLE kv (id text PRIMARY KEY, value text, expires_at bigint)",
-      'CREATE TABLE kv (key text PRIMARY KEY, version text NOT NULL, expires bigint, metadata text, value text NOT NULL)',
+      "CREATE TABLE kv (key text PRIMARY KEY, version text NOT NULL, expires bigint, metadata text, value text NOT NULL)",
       'CREATE TABLE kv (key text COLLATE "C" NOT NULL, version text NOT NULL, expires bigint, metadata text, value text NOT NULL)',
       "CREATE VIEW kv AS SELECT 1 AS key",
       "CREATE SEQUENCE kv",
@@ -92,7 +165,10 @@ describe("the table", () => {
       await sql(`DROP SCHEMA public CASCADE; CREATE SCHEMA public; ${schema}`);
       const store = storeOf();
       for (const task of [() => store.get("a"), () => store.set("a", 1), () => store.clear()]) {
-        await expect(task(), schema).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", message: expect.stringContaining('"kv"') });
+        await expect(task(), schema).rejects.toMatchObject({
+          code: "KV_INVALID_CLIENT",
+          message: expect.stringContaining('"kv"'),
+        });
       }
     }
   });
@@ -100,8 +176,14 @@ describe("the table", () => {
   it("needs a database in UTF-8", async () => {
     await sql("DROP DATABASE IF EXISTS latin");
     await sql("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
-    const store = storeOf({}, new pg.Pool({ connectionString: server.url.replace(/anykv$/, "latin") }));
-    await expect(store.set("a", 1)).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", message: expect.stringContaining("LATIN1") });
+    const store = storeOf(
+      {},
+      new pg.Pool({ connectionString: server.url.replace(/anykv$/, "latin") }),
+    );
+    await expect(store.set("a", 1)).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+      message: expect.stringContaining("LATIN1"),
+    });
   });
 
   it("is made once by many at the same moment", async () => {
@@ -115,7 +197,23 @@ describe("the table", () => {
 
   it("is made again when it was dropped", async () => {
     const store = storeOf();
-    for (const task of [() => store.set("a", 1), () => store.get("a"), () => store.keys(), () => store.setMany([["a", 1]]), () => store.commit([{ key: "a", version: null }], [{ key: "a", value: 1 }]), () => store.commit([], [{ key: "a", value: 1 }, { key: "b", value: 1 }]), () => store.clear(), () => store.prune()]) {
+    for (const task of [
+      () => store.set("a", 1),
+      () => store.get("a"),
+      () => store.keys(),
+      () => store.setMany([["a", 1]]),
+      () => store.commit([{ key: "a", version: null }], [{ key: "a", value: 1 }]),
+      () =>
+        store.commit(
+          [],
+          [
+            { key: "a", value: 1 },
+            { key: "b", value: 1 },
+          ],
+        ),
+      () => store.clear(),
+      () => store.prune(),
+    ]) {
       await store.set("x", 1);
       await sql("DROP TABLE kv");
       await task();
@@ -128,25 +226,43 @@ describe("the table", () => {
     await storeOf().set("a", 1);
     const readonly = storeOf({}, pool({ options: "-c default_transaction_read_only=on" }));
     expect(await readonly.all()).toEqual({ a: 1 });
-    await expect(readonly.set("a", 2)).rejects.toMatchObject({ code: "KV_CONNECTION", cause: expect.objectContaining({ code: "25006" }) });
+    await expect(readonly.set("a", 2)).rejects.toMatchObject({
+      code: "KV_CONNECTION",
+      cause: expect.objectContaining({ code: "25006" }),
+    });
   });
 
   it("leaves rows of others alone", async () => {
     const store = storeOf();
     await store.set("mine", 1, { expires: 0.001 });
-    await sql("INSERT INTO kv (key, version, expires, value) VALUES ('theirs', 'v1', 1, 'x'), ('p:theirs', 'v1', 1, 'x')");
+    await sql(
+      "INSERT INTO kv (key, version, expires, value) VALUES ('theirs', 'v1', 1, 'x'), ('p:theirs', 'v1', 1, 'x')",
+    );
     await until("it has expired", async () => (await store.get("mine")) === null);
     await expect(store.get("theirs")).rejects.toMatchObject({ code: "KV_FOREIGN" });
-    for (const writes of [[{ key: "theirs", value: 1 }], [{ key: "theirs", value: null }], [{ key: "other", value: 1 }], []]) {
-      await expect(store.commit([{ key: "theirs", version: null }], writes)).rejects.toMatchObject({ code: "KV_FOREIGN", key: "theirs" });
+    for (const writes of [
+      [{ key: "theirs", value: 1 }],
+      [{ key: "theirs", value: null }],
+      [{ key: "other", value: 1 }],
+      [],
+    ]) {
+      await expect(store.commit([{ key: "theirs", version: null }], writes)).rejects.toMatchObject({
+        code: "KV_FOREIGN",
+        key: "theirs",
+      });
     }
     expect(await store.has("theirs")).toBe(false);
     expect(await store.keys()).toEqual([]);
     await store.prune();
     await store.prefix("p:").clear();
     await store.clear();
-    expect((await sql("SELECT key FROM kv ORDER BY key")).map(({ key }) => key)).toEqual(["p:theirs", "theirs"]);
-    await sql("UPDATE kv SET version = '0123456789abcdef0123', expires = NULL, value = '{' WHERE key = 'theirs'");
+    expect((await sql("SELECT key FROM kv ORDER BY key")).map(({ key }) => key)).toEqual([
+      "p:theirs",
+      "theirs",
+    ]);
+    await sql(
+      "UPDATE kv SET version = '0123456789abcdef0123', expires = NULL, value = '{' WHERE key = 'theirs'",
+    );
     await expect(store.get("theirs")).rejects.toMatchObject({ code: "KV_CORRUPT" });
   });
 });
@@ -159,27 +275,58 @@ describe("keys", () => {
       expect(decodeKey(encodeKey(a))).toBe(a);
       for (const b of keys) {
         expect(encodeKey(a).startsWith(encodeKey(b))).toBe(a.startsWith(b));
-        expect(Math.sign(Buffer.compare(Buffer.from(encodeKey(a)), Buffer.from(encodeKey(b))))).toBe(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b))));
+        expect(
+          Math.sign(Buffer.compare(Buffer.from(encodeKey(a)), Buffer.from(encodeKey(b)))),
+        ).toBe(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b))));
       }
     }
-    expect([decodeKey("\u0001x"), decodeKey("\u0001"), decodeKey("a\u0001\u0003")]).toEqual([null, null, null]);
+    expect([decodeKey("\u0001x"), decodeKey("\u0001"), decodeKey("a\u0001\u0003")]).toEqual([
+      null,
+      null,
+      null,
+    ]);
   });
 
   it("have literal prefixes, by ranges of the index", async () => {
     const store = storeOf();
-    const keys = ["a_1", "ab1", "a%1", "A_1", "user:1", "USER:1", "User:1", "a\\1", "*1", "é1", "É1", "e\u03011", "\u00001", "\u00011"];
+    const keys = [
+      "a_1",
+      "ab1",
+      "a%1",
+      "A_1",
+      "user:1",
+      "USER:1",
+      "User:1",
+      "a\\1",
+      "*1",
+      "é1",
+      "É1",
+      "e\u03011",
+      "\u00001",
+      "\u00011",
+    ];
     await store.setMany(keys.map((key) => [key, key]));
     for (const prefix of ["a_", "a%", "user:", "a\\", "*", "é", "%", "_", "\0", "\u0001"]) {
-      expect(await store.prefix(prefix).values()).toEqual(keys.filter((key) => key.startsWith(prefix)));
+      expect(await store.prefix(prefix).values()).toEqual(
+        keys.filter((key) => key.startsWith(prefix)),
+      );
     }
     await store.prefix("a_").clear();
     await store.prefix("user:").clear();
-    expect((await store.keys()).sort()).toEqual(keys.filter((key) => key !== "a_1" && key !== "user:1").sort());
+    expect((await store.keys()).sort()).toEqual(
+      keys.filter((key) => key !== "a_1" && key !== "user:1").sort(),
+    );
   });
 
   it("fill the index whatever they are", async () => {
     const store = storeOf();
-    for (const key of ["\0".repeat(1300), "\u0001".repeat(1300), Array.from({ length: 650 }, (_, i) => String.fromCodePoint(0x80 + ((i * 7919) % 1800))).join("")]) {
+    for (const key of [
+      "\0".repeat(1300),
+      "\u0001".repeat(1300),
+      Array.from({ length: 650 }, (_, i) => String.fromCodePoint(0x80 + ((i * 7919) % 1800))).join(
+        "",
+      ),
+    ]) {
       await store.set(key, 1);
       expect(await store.keys()).toEqual([key]);
       await store.clear();
@@ -189,36 +336,87 @@ describe("keys", () => {
 });
 
 describe("statements", () => {
-  const pairs = Array.from({ length: 1000 }, (_, i): [string, number] => [`key ${String(i).padStart(4, "0")}`, i]);
+  const pairs = Array.from({ length: 1000 }, (_, i): [string, number] => [
+    `key ${String(i).padStart(4, "0")}`,
+    i,
+  ]);
 
   it("are one for many keys", async () => {
     const client = pool();
     const store = storeOf({}, client);
     await store.get("a");
     expect(await statementsOf(client, () => store.setMany(pairs))).toHaveLength(1);
-    expect(await statementsOf(client, async () => expect(await store.getMany(pairs.map(([key]) => key))).toEqual(pairs.map(([, value]) => value)))).toHaveLength(1);
-    expect(await statementsOf(client, () => store.setMany([["key 0000", null], ["new", 1], ["key 0001", 2]]))).toHaveLength(1);
-    expect(await store.getMany(["key 0000", "new", "key 0001", "key 0002", "key 0002"])).toEqual([null, 1, 2, 2, 2]);
+    expect(
+      await statementsOf(client, async () =>
+        expect(await store.getMany(pairs.map(([key]) => key))).toEqual(
+          pairs.map(([, value]) => value),
+        ),
+      ),
+    ).toHaveLength(1);
+    expect(
+      await statementsOf(client, () =>
+        store.setMany([
+          ["key 0000", null],
+          ["new", 1],
+          ["key 0001", 2],
+        ]),
+      ),
+    ).toHaveLength(1);
+    expect(await store.getMany(["key 0000", "new", "key 0001", "key 0002", "key 0002"])).toEqual([
+      null,
+      1,
+      2,
+      2,
+      2,
+    ]);
     // 500, and the rest while those are taken apart: good for a moment only, which may be over here.
     const clock = vi.spyOn(performance, "now").mockReturnValue(performance.now());
-    expect(await statementsOf(client, async () => expect((await store.keys()).length).toBe(1000))).toHaveLength(2);
+    expect(
+      await statementsOf(client, async () => expect((await store.keys()).length).toBe(1000)),
+    ).toHaveLength(2);
     clock.mockRestore();
     expect(await statementsOf(client, () => store.list({ limit: 10 }))).toHaveLength(1);
-    expect(await statementsOf(client, () => store.commit([{ key: "a", version: null }], [{ key: "a", value: 1 }]))).toHaveLength(1);
-    expect(await statementsOf(client, () => store.commit([{ key: "b", version: null }, { key: "c", version: null }], [{ key: "b", value: 1 }, { key: "c", value: 1 }]))).toHaveLength(1);
-    expect(await statementsOf(client, () => store.delMany(pairs.map(([key]) => key)))).toHaveLength(1);
+    expect(
+      await statementsOf(client, () =>
+        store.commit([{ key: "a", version: null }], [{ key: "a", value: 1 }]),
+      ),
+    ).toHaveLength(1);
+    expect(
+      await statementsOf(client, () =>
+        store.commit(
+          [
+            { key: "b", version: null },
+            { key: "c", version: null },
+          ],
+          [
+            { key: "b", value: 1 },
+            { key: "c", value: 1 },
+          ],
+        ),
+      ),
+    ).toHaveLength(1);
+    expect(await statementsOf(client, () => store.delMany(pairs.map(([key]) => key)))).toHaveLength(
+      1,
+    );
     expect(await statementsOf(client, () => store.clear())).toHaveLength(1);
   });
 
   it("use the indexes", async () => {
     const store = storeOf();
-    for (let i = 0; i < 20; i++) await store.setMany(Array.from({ length: 1000 }, (_, j) => [`p${i}:${j}`, j]), i === 3 ? { expires: 1000 } : {});
+    for (let i = 0; i < 20; i++)
+      await store.setMany(
+        Array.from({ length: 1000 }, (_, j) => [`p${i}:${j}`, j]),
+        i === 3 ? { expires: 1000 } : {},
+      );
     await sql("ANALYZE kv");
     const plans: string[] = [];
     const client = pool({ max: 1 });
     const explained = storeOf({}, client);
     await explained.get("a");
-    const real = client.query.bind(client) as (query: { text: string; values?: unknown[] }) => Promise<{ rows: unknown[][] }>;
+    const real = client.query.bind(client) as (query: {
+      text: string;
+      values?: unknown[];
+    }) => Promise<{ rows: unknown[][] }>;
     client.query = (async (query: { text: string; values?: unknown[] }) => {
       const { rows } = await real({ ...query, text: `EXPLAIN ${query.text}` });
       plans.push(rows.flat().join("\n"));
@@ -229,7 +427,10 @@ describe("statements", () => {
     await explained.prefix("p3:").list({ limit: 10 });
     await explained.prefix("p3:").list({ limit: 10, reverse: true });
     await explained.prefix("p3:").keys();
-    await explained.setMany([["p3:1", 1], ["p4:1", null]]);
+    await explained.setMany([
+      ["p3:1", 1],
+      ["p4:1", null],
+    ]);
     await explained.delMany(["p3:1", "p4:1"]);
     await explained.prune().catch(() => {});
     for (const plan of plans) {
@@ -263,23 +464,69 @@ describe("statements", () => {
 
   it("do not depend on the user's type parsers, isolation or settings", async () => {
     const types = { getTypeParser: () => () => "parsed" };
-    const settings = ["-c default_transaction_isolation=serializable", "-c standard_conforming_strings=off", "-c extra_float_digits=0 -c datestyle=German", "-c default_transaction_isolation=repeatable\\ read"];
-    for (const options of [{ types }, { binary: true }, ...settings.map((options) => ({ options }))]) {
+    const settings = [
+      "-c default_transaction_isolation=serializable",
+      "-c standard_conforming_strings=off",
+      "-c extra_float_digits=0 -c datestyle=German",
+      "-c default_transaction_isolation=repeatable\\ read",
+    ];
+    for (const options of [
+      { types },
+      { binary: true },
+      ...settings.map((options) => ({ options })),
+    ]) {
       await sql("DROP TABLE IF EXISTS kv");
       const store = storeOf({}, pool(options));
       await store.set("a\\'", { x: "\\ ' \" {} é 🙂 \0 \ud800" }, { expires: "1h", metadata: [1] });
-      await store.setMany([["b", "\\"], ["c,{}", 'x"y']]);
+      await store.setMany([
+        ["b", "\\"],
+        ["c,{}", 'x"y'],
+      ]);
       const entry = (await store.entry("a\\'"))!;
       expect(entry.value).toEqual({ x: "\\ ' \" {} é 🙂 \0 \ud800" });
       expect(entry.expires).toBeGreaterThan(Date.now());
-      const writes = [{ key: "a\\'", value: ["\\'"], metadata: "\\" }, { key: "new\\\n'\"$1$$", value: "$anykv$ \\ ' {,} \0" }, { key: "b", value: null }];
-      expect((await store.commit([{ key: "a\\'", version: entry.version }, { key: "none\\'\0", version: null }], writes)).ok).toBe(true);
-      expect(await store.commit([{ key: "a\\'", version: entry.version }, { key: "none\\'\0", version: "\0'" }], [])).toEqual({ ok: false, failed: ["a\\'", "none\\'\0"] });
-      expect(await store.all()).toEqual({ "a\\'": ["\\'"], "c,{}": 'x"y', "new\\\n'\"$1$$": "$anykv$ \\ ' {,} \0" });
+      const writes = [
+        { key: "a\\'", value: ["\\'"], metadata: "\\" },
+        { key: "new\\\n'\"$1$$", value: "$anykv$ \\ ' {,} \0" },
+        { key: "b", value: null },
+      ];
+      expect(
+        (
+          await store.commit(
+            [
+              { key: "a\\'", version: entry.version },
+              { key: "none\\'\0", version: null },
+            ],
+            writes,
+          )
+        ).ok,
+      ).toBe(true);
+      expect(
+        await store.commit(
+          [
+            { key: "a\\'", version: entry.version },
+            { key: "none\\'\0", version: "\0'" },
+          ],
+          [],
+        ),
+      ).toEqual({ ok: false, failed: ["a\\'", "none\\'\0"] });
+      expect(await store.all()).toEqual({
+        "a\\'": ["\\'"],
+        "c,{}": 'x"y',
+        "new\\\n'\"$1$$": "$anykv$ \\ ' {,} \0",
+      });
       const count = async (): Promise<void> => {
         for (;;) {
           const found = await store.entry<number>("count");
-          if ((await store.commit([{ key: "count", version: found?.version ?? null }], [{ key: "count", value: (found?.value ?? 0) + 1 }])).ok) return;
+          if (
+            (
+              await store.commit(
+                [{ key: "count", version: found?.version ?? null }],
+                [{ key: "count", value: (found?.value ?? 0) + 1 }],
+              )
+            ).ok
+          )
+            return;
         }
       };
       await Promise.all(Array.from({ length: 10 }, count));
@@ -295,7 +542,12 @@ describe("commit", () => {
     const writes = Array.from({ length: 1000 }, (_, i) => ({ key: `write ${i}`, value: i }));
     expect((await store.commit(checks, writes)).ok).toBe(true);
     await store.set("check 7", 1);
-    expect(await store.commit(checks, writes.map((write) => ({ ...write, value: null })))).toEqual({ ok: false, failed: ["check 7"] });
+    expect(
+      await store.commit(
+        checks,
+        writes.map((write) => ({ ...write, value: null })),
+      ),
+    ).toEqual({ ok: false, failed: ["check 7"] });
     expect((await store.keys()).length).toBe(1001);
   });
 
@@ -313,7 +565,10 @@ describe("commit", () => {
         const entries = await Promise.all(some.map((key) => store.entry<number>(key)));
         const { ok } = await store.commit(
           some.map((key, i) => ({ key, version: entries[i]?.version ?? null })),
-          [...some.map((key, i) => ({ key, value: (entries[i]?.value ?? 0) + 1 })), ...some.map((key) => ({ key: `other ${key}`, value: n }))],
+          [
+            ...some.map((key, i) => ({ key, value: (entries[i]?.value ?? 0) + 1 })),
+            ...some.map((key) => ({ key: `other ${key}`, value: n })),
+          ],
         );
         if (ok) made++;
       }
@@ -330,8 +585,20 @@ describe("commit", () => {
       const [a, b] = [`a${round}`, `b${round}`];
       // Each checks what the other writes.
       const results = await Promise.all([
-        stores[0]!.commit([{ key: a, version: null }, { key: "x", version: null }], [{ key: b, value: 1 }]),
-        stores[1]!.commit([{ key: b, version: null }, { key: "y", version: null }], [{ key: a, value: 2 }]),
+        stores[0]!.commit(
+          [
+            { key: a, version: null },
+            { key: "x", version: null },
+          ],
+          [{ key: b, value: 1 }],
+        ),
+        stores[1]!.commit(
+          [
+            { key: b, version: null },
+            { key: "y", version: null },
+          ],
+          [{ key: a, value: 2 }],
+        ),
       ]);
       expect(results.filter(({ ok }) => ok).length).toBe(1);
       // Both check and write the same two.
@@ -339,7 +606,10 @@ describe("commit", () => {
       const both = await Promise.all(
         stores.map((store, i) => {
           const keys = i === 0 ? pairs : [...pairs].reverse();
-          return store.commit(keys.map((key) => ({ key, version: null })), keys.map((key) => ({ key, value: i })));
+          return store.commit(
+            keys.map((key) => ({ key, version: null })),
+            keys.map((key) => ({ key, value: i })),
+          );
         }),
       );
       expect(both.filter(({ ok }) => ok).length).toBe(1);
@@ -352,7 +622,13 @@ describe("commit", () => {
     const stores = [storeOf(), storeOf()];
     for (let round = 0; round < 60; round++) {
       const keys = [`k${round}`, `l${round}`];
-      const [result] = await Promise.all([stores[0]!.commit(keys.map((key) => ({ key, version: null })), keys.map((key) => ({ key, value: "commit" }))), stores[1]!.set(keys[1]!, "set")]);
+      const [result] = await Promise.all([
+        stores[0]!.commit(
+          keys.map((key) => ({ key, version: null })),
+          keys.map((key) => ({ key, value: "commit" })),
+        ),
+        stores[1]!.set(keys[1]!, "set"),
+      ]);
       expect(await stores[0]!.getMany(keys)).toEqual(result.ok ? ["commit", "set"] : [null, "set"]);
     }
   });
@@ -360,10 +636,23 @@ describe("commit", () => {
   it("waits for who is writing its keys, and sees what they wrote", async () => {
     const store = storeOf();
     const row = "('0123456789abcdef0123', NULL, NULL, '\"theirs\"')";
-    const isWaiting = async (): Promise<boolean> => (await sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'anykv'")).length > 0;
+    const isWaiting = async (): Promise<boolean> =>
+      (
+        await sql(
+          "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'anykv'",
+        )
+      ).length > 0;
     const theirs: [before: unknown, statement: string, after: unknown][] = [
-      [null, `INSERT INTO kv (key, version, expires, metadata, value) VALUES ('b', ${row.slice(1)}`, "theirs"],
-      ["before", `UPDATE kv SET (version, expires, metadata, value) = ROW${row} WHERE key = 'b'`, "theirs"],
+      [
+        null,
+        `INSERT INTO kv (key, version, expires, metadata, value) VALUES ('b', ${row.slice(1)}`,
+        "theirs",
+      ],
+      [
+        "before",
+        `UPDATE kv SET (version, expires, metadata, value) = ROW${row} WHERE key = 'b'`,
+        "theirs",
+      ],
       ["before", "DELETE FROM kv WHERE key = 'b'", null],
     ];
     for (const [before, statement, after] of theirs) {
@@ -374,7 +663,10 @@ describe("commit", () => {
         const other = await admin.connect();
         await other.query("BEGIN");
         await other.query(statement);
-        const committing = store.commit([{ key: "b", version }, ...others.map((key) => ({ key, version: null }))], ["b", ...others].map((key) => ({ key, value: "ours" })));
+        const committing = store.commit(
+          [{ key: "b", version }, ...others.map((key) => ({ key, version: null }))],
+          ["b", ...others].map((key) => ({ key, value: "ours" })),
+        );
         await until("the commit waits", isWaiting);
         await other.query("COMMIT");
         other.release();
@@ -387,15 +679,29 @@ describe("commit", () => {
   it("holds keys that it only checks: who writes them waits for it, and nobody sees how", async () => {
     // Two clients: over one, the write would wait for the commit before it reaches the database.
     const [store, another] = [storeOf(), storeOf()];
-    const waiting = async (): Promise<number> => (await sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'anykv'")).length;
+    const waiting = async (): Promise<number> =>
+      (
+        await sql(
+          "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'anykv'",
+        )
+      ).length;
     await Promise.all([store.set("a", 1), another.get("a")]);
     for (const state of ["absent", "expired"]) {
-      for (const writes of [[{ key: "b", value: "ours" }], [{ key: "b", value: "ours" }, { key: "lock", value: null }]]) {
+      for (const writes of [
+        [{ key: "b", value: "ours" }],
+        [
+          { key: "b", value: "ours" },
+          { key: "lock", value: null },
+        ],
+      ]) {
         await sql("DELETE FROM kv");
-        if (state === "expired") await sql("INSERT INTO kv VALUES ('lock', '0123456789abcdef0123', 1, NULL, '0')");
+        if (state === "expired")
+          await sql("INSERT INTO kv VALUES ('lock', '0123456789abcdef0123', 1, NULL, '0')");
         const rows = await sql("SELECT key, version FROM kv");
         const other = await admin.connect();
-        await other.query("BEGIN; INSERT INTO kv VALUES ('b', '0123456789abcdef0123', NULL, NULL, '0')");
+        await other.query(
+          "BEGIN; INSERT INTO kv VALUES ('b', '0123456789abcdef0123', NULL, NULL, '0')",
+        );
         const committing = store.commit([{ key: "lock", version: null }], writes);
         await until("the commit waits", async () => (await waiting()) === 1);
         let isSet = false;
@@ -408,9 +714,25 @@ describe("commit", () => {
         expect((await committing).ok).toBe(true);
         await setting;
         expect(await store.all()).toEqual({ b: "ours", lock: 2 });
-        expect((await store.commit([{ key: "none", version: null }, { key: "lock", version: null }], writes)).ok).toBe(false);
-        expect((await store.commit([{ key: "none", version: null }], [{ key: "c", value: 1 }])).ok).toBe(true);
-        expect(await sql("SELECT key FROM kv ORDER BY key")).toEqual([{ key: "b" }, { key: "c" }, { key: "lock" }]);
+        expect(
+          (
+            await store.commit(
+              [
+                { key: "none", version: null },
+                { key: "lock", version: null },
+              ],
+              writes,
+            )
+          ).ok,
+        ).toBe(false);
+        expect(
+          (await store.commit([{ key: "none", version: null }], [{ key: "c", value: 1 }])).ok,
+        ).toBe(true);
+        expect(await sql("SELECT key FROM kv ORDER BY key")).toEqual([
+          { key: "b" },
+          { key: "c" },
+          { key: "lock" },
+        ]);
       }
     }
   });
@@ -418,18 +740,45 @@ describe("commit", () => {
   it("takes 20,000 keys, which a server has no locks for", async () => {
     const store = storeOf();
     const keys = Array.from({ length: 20_000 }, (_, i) => `key ${i}`);
-    expect((await store.commit(keys.slice(0, 10_000).map((key) => ({ key, version: null })), keys.map((key) => ({ key, value: 1 })))).ok).toBe(true);
-    expect((await store.commit(keys.map((key) => ({ key, version: null })), [{ key: "a", value: 1 }]))).toMatchObject({ ok: false, failed: expect.objectContaining({ length: 20_000 }) });
-    expect((await store.commit(keys.map((key) => ({ key: `no ${key}`, version: null })), [{ key: "a", value: 1 }])).ok).toBe(true);
+    expect(
+      (
+        await store.commit(
+          keys.slice(0, 10_000).map((key) => ({ key, version: null })),
+          keys.map((key) => ({ key, value: 1 })),
+        )
+      ).ok,
+    ).toBe(true);
+    expect(
+      await store.commit(
+        keys.map((key) => ({ key, version: null })),
+        [{ key: "a", value: 1 }],
+      ),
+    ).toMatchObject({ ok: false, failed: expect.objectContaining({ length: 20_000 }) });
+    expect(
+      (
+        await store.commit(
+          keys.map((key) => ({ key: `no ${key}`, version: null })),
+          [{ key: "a", value: 1 }],
+        )
+      ).ok,
+    ).toBe(true);
     expect((await sql("SELECT count(*)::int FROM kv"))[0]).toEqual({ count: 20_001 });
   });
 
   it("counts through a Pool and a Client at once", async () => {
     const stores = [storeOf(), storeOf({}, new pg.Client({ connectionString: server.url }))];
     const raise = async (store: Store): Promise<void> => {
-      for (let done = 0; done < 40; ) {
+      for (let done = 0; done < 40;) {
         const entry = await store.entry<number>("count");
-        if ((await store.commit([{ key: "count", version: entry?.version ?? null }], [{ key: "count", value: (entry?.value ?? 0) + 1, expires: "1h" }])).ok) done++;
+        if (
+          (
+            await store.commit(
+              [{ key: "count", version: entry?.version ?? null }],
+              [{ key: "count", value: (entry?.value ?? 0) + 1, expires: "1h" }],
+            )
+          ).ok
+        )
+          done++;
       }
     };
     await Promise.all([...stores, ...stores].map(raise));
@@ -469,13 +818,49 @@ describe("a Client", () => {
   it("keeps the transaction that its owner has open", async () => {
     const own = client();
     const store = storeOf({}, own);
-    await store.setMany([["before", 1], ["other", 1]]);
+    await store.setMany([
+      ["before", 1],
+      ["other", 1],
+    ]);
     await own.query("BEGIN");
     await store.set("a", 1);
-    expect((await store.commit([{ key: "a", version: (await store.entry("a"))!.version }], [{ key: "a", value: 2 }])).ok).toBe(true);
-    expect((await store.commit([{ key: "b", version: null }, { key: "before", version: null }], [{ key: "b", value: 2 }])).ok).toBe(false);
-    expect((await store.commit([{ key: "b", version: null }, { key: "c", version: null }], [{ key: "b", value: 2 }, { key: "other", value: null }])).ok).toBe(true);
-    await store.setMany([["d", 1], ["before", null]]);
+    expect(
+      (
+        await store.commit(
+          [{ key: "a", version: (await store.entry("a"))!.version }],
+          [{ key: "a", value: 2 }],
+        )
+      ).ok,
+    ).toBe(true);
+    expect(
+      (
+        await store.commit(
+          [
+            { key: "b", version: null },
+            { key: "before", version: null },
+          ],
+          [{ key: "b", value: 2 }],
+        )
+      ).ok,
+    ).toBe(false);
+    expect(
+      (
+        await store.commit(
+          [
+            { key: "b", version: null },
+            { key: "c", version: null },
+          ],
+          [
+            { key: "b", value: 2 },
+            { key: "other", value: null },
+          ],
+        )
+      ).ok,
+    ).toBe(true);
+    await store.setMany([
+      ["d", 1],
+      ["before", null],
+    ]);
     expect(await store.keys()).toEqual(["a", "b", "d"]);
     expect(await storeOf().all()).toEqual({ before: 1, other: 1 });
     await own.query("ROLLBACK");
@@ -496,7 +881,7 @@ describe("a Client", () => {
 
   it("that was taken out of a pool goes back to it", async () => {
     const source = pool({ max: 1 });
-    const store = kv(((await source.connect()) as object) as Client);
+    const store = kv((await source.connect()) as object as Client);
     await store.set("a", 1);
     await store.close();
     expect((await source.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
@@ -508,12 +893,27 @@ describe("a Client", () => {
     const store = storeOf({}, own);
     await store.set("a", 1);
     const [{ pid }] = (await own.query("SELECT pg_backend_pid() AS pid")).rows as [{ pid: number }];
-    const waiting = store.commit([], [{ key: "a", value: "x".repeat(100) }]).catch((error: unknown) => error);
+    const waiting = store
+      .commit([], [{ key: "a", value: "x".repeat(100) }])
+      .catch((error: unknown) => error);
     await sql("SELECT pg_terminate_backend($1)", [pid]);
     await waiting;
-    await until("it has ended", async () => store.get("a").then(() => false, () => true));
-    for (const task of [() => store.get("a"), () => store.set("a", 1), () => store.keys(), () => kv(own).get("a")]) {
-      await expect(task()).rejects.toMatchObject({ code: "KV_CONNECTION", message: expect.stringContaining("pass a Pool") });
+    await until("it has ended", async () =>
+      store.get("a").then(
+        () => false,
+        () => true,
+      ),
+    );
+    for (const task of [
+      () => store.get("a"),
+      () => store.set("a", 1),
+      () => store.keys(),
+      () => kv(own).get("a"),
+    ]) {
+      await expect(task()).rejects.toMatchObject({
+        code: "KV_CONNECTION",
+        message: expect.stringContaining("pass a Pool"),
+      });
     }
     expect(await storeOf().has("a")).toBe(true);
   });
@@ -536,29 +936,64 @@ describe("a Client", () => {
 describe("a Pool", () => {
   it("gets one listener, however many stores there are, and no crash from an idle connection", async () => {
     const client = pool();
-    for (let i = 0; i < 5; i++) await storeOf({ table: `t${i}` }, client).set("a", 1).then(() => open.pop());
+    for (let i = 0; i < 5; i++)
+      await storeOf({ table: `t${i}` }, client)
+        .set("a", 1)
+        .then(() => open.pop());
     expect(client.listenerCount("error")).toBe(1);
-    await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'anykv'").catch(() => {});
+    await sql(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'anykv'",
+    ).catch(() => {});
     const store = storeOf({}, client);
-    await until("it works again", () => store.set("a", 1).then(() => true, () => false));
+    await until("it works again", () =>
+      store.set("a", 1).then(
+        () => true,
+        () => false,
+      ),
+    );
   });
 
   it("recovers from 200 queries that a stopped server does not answer", async () => {
     const store = kv(pool(), { timeout: "300ms" });
     await store.set("a", 1);
     server.pause();
-    const results = await Promise.all(Array.from({ length: 200 }, (_, i) => store.set(`key ${i}`, i).then(() => "done", (error: { code: string }) => error.code)));
+    const results = await Promise.all(
+      Array.from({ length: 200 }, (_, i) =>
+        store.set(`key ${i}`, i).then(
+          () => "done",
+          (error: { code: string }) => error.code,
+        ),
+      ),
+    );
     server.resume();
     expect(new Set(results)).toEqual(new Set(["KV_CONNECTION"]));
-    await until("it works again", () => store.set("a", 2).then(() => true, () => false));
-    await until("no connection is taken", async () => (await sql("SELECT count(*)::int AS busy FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND datname = 'anykv'"))[0]!.busy === 0);
+    await until("it works again", () =>
+      store.set("a", 2).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await until(
+      "no connection is taken",
+      async () =>
+        (
+          await sql(
+            "SELECT count(*)::int AS busy FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND datname = 'anykv'",
+          )
+        )[0]!.busy === 0,
+    );
     expect(await store.get("a")).toBe(2);
     await store.close();
   });
 
   it("is closed in a moment, also while the server is stopped", async () => {
     const store = kv(pool(), { timeout: "200ms" });
-    await until("the store works", () => store.set("a", 1).then(() => true, () => false));
+    await until("the store works", () =>
+      store.set("a", 1).then(
+        () => true,
+        () => false,
+      ),
+    );
     server.pause();
     const waiting = store.set("a", 2).catch((error: { code: string }) => error.code);
     await store.close().catch(() => {});
@@ -570,18 +1005,41 @@ describe("a Pool", () => {
     const store = storeOf();
     await sql("DROP TABLE IF EXISTS kv");
     await store.get("a");
-    for (const [state, code] of [["53100", "KV_QUOTA"], ["53200", "KV_QUOTA"], ["54000", "KV_TOO_LARGE"], ["42501", "KV_CONNECTION"]]) {
-      await sql(`CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '${state}'; END $$; CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON kv EXECUTE FUNCTION refuse()`);
-      await expect(store.set("a", 1)).rejects.toMatchObject({ code, cause: expect.objectContaining({ code: state }) });
-      await expect(store.commit([], [{ key: "a", value: 1 }, { key: "b", value: 1 }])).rejects.toMatchObject({ code });
-      if (state === "53200") await expect(store.set("a", 1)).rejects.toMatchObject({ message: expect.stringContaining("max_locks_per_transaction") });
+    for (const [state, code] of [
+      ["53100", "KV_QUOTA"],
+      ["53200", "KV_QUOTA"],
+      ["54000", "KV_TOO_LARGE"],
+      ["42501", "KV_CONNECTION"],
+    ]) {
+      await sql(
+        `CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '${state}'; END $$; CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON kv EXECUTE FUNCTION refuse()`,
+      );
+      await expect(store.set("a", 1)).rejects.toMatchObject({
+        code,
+        cause: expect.objectContaining({ code: state }),
+      });
+      await expect(
+        store.commit(
+          [],
+          [
+            { key: "a", value: 1 },
+            { key: "b", value: 1 },
+          ],
+        ),
+      ).rejects.toMatchObject({ code });
+      if (state === "53200")
+        await expect(store.set("a", 1)).rejects.toMatchObject({
+          message: expect.stringContaining("max_locks_per_transaction"),
+        });
     }
   });
 
   it("does not end the program with an idle connection that breaks before the first operation", async () => {
     const client = pool();
     const connection = await client.connect();
-    const [{ pid }] = (await connection.query("SELECT pg_backend_pid() AS pid")).rows as [{ pid: number }];
+    const [{ pid }] = (await connection.query("SELECT pg_backend_pid() AS pid")).rows as [
+      { pid: number },
+    ];
     connection.release();
     const store = kept(kv(client));
     expect(client.listenerCount("error")).toBe(1);
@@ -594,7 +1052,11 @@ describe("a Pool", () => {
   it("lets the program end that closed its store", () => {
     for (const kind of ["Pool", "Client"]) {
       const script = `import pg from "pg"; import kv from ${JSON.stringify(join(import.meta.dirname, "../../src/index.ts"))}; const store = kv(new pg.${kind}({ connectionString: ${JSON.stringify(server.url)} })); await store.set("a", 1, { expires: "1h" }); await store.keys(); await store.close();`;
-      const { status, stderr } = spawnSync(process.execPath, ["--input-type=module-typescript", "-e", script], { cwd: join(import.meta.dirname, "../.."), timeout: 20_000, encoding: "utf8" });
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        ["--input-type=module-typescript", "-e", script],
+        { cwd: join(import.meta.dirname, "../.."), timeout: 20_000, encoding: "utf8" },
+      );
       expect([status, stderr.replace(/.*Warning.*\n/g, "")]).toEqual([0, ""]);
     }
   });
@@ -621,14 +1083,22 @@ describe("close()", () => {
 
   it("neither connects nor makes a table where nothing was done, and ends a client whose table is another's", async () => {
     await sql("CREATE TABLE other (id int)");
-    const busy = async (): Promise<number> => (await sql("SELECT count(*)::int AS busy FROM pg_stat_activity WHERE application_name = 'closing'"))[0]!.busy as number;
+    const busy = async (): Promise<number> =>
+      (
+        await sql(
+          "SELECT count(*)::int AS busy FROM pg_stat_activity WHERE application_name = 'closing'",
+        )
+      )[0]!.busy as number;
     const options = { connectionString: server.url, application_name: "closing" };
     for (const of of [() => new pg.Pool(options), () => new pg.Client(options)]) {
       const fresh = of();
       let connections = 0;
       (fresh as { on(event: string, listen: () => void): void }).on("connect", () => connections++);
       await kv(fresh).close();
-      expect([connections, await sql("SELECT to_regclass('kv') AS kv")]).toEqual([0, [{ kv: null }]]);
+      expect([connections, await sql("SELECT to_regclass('kv') AS kv")]).toEqual([
+        0,
+        [{ kv: null }],
+      ]);
       const store = kv(postgres(of(), { table: "other" }));
       await expect(store.get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
       expect(await busy()).toBe(1);
@@ -644,14 +1114,31 @@ describe("close()", () => {
 
   it("settles 300 operations that are under way, whatever the timeout", async () => {
     for (const timeout of ["5s", 0]) {
-      for (const of of [() => pool({ max: 2 }), () => new pg.Client({ connectionString: server.url })]) {
+      for (const of of [
+        () => pool({ max: 2 }),
+        () => new pg.Client({ connectionString: server.url }),
+      ]) {
         for (const isUsed of [true, false]) {
           const store = kv(of(), { timeout });
           if (isUsed) await store.set("a", 1);
-          const work = Array.from({ length: 300 }, (_, i) => (i % 3 === 0 ? store.get(`key ${i}`) : i % 3 === 1 ? store.set(`key ${i}`, i) : store.commit([{ key: `key ${i}`, version: null }, { key: "none", version: null }], [{ key: `key ${i}`, value: i }])));
+          const work = Array.from({ length: 300 }, (_, i) =>
+            i % 3 === 0
+              ? store.get(`key ${i}`)
+              : i % 3 === 1
+                ? store.set(`key ${i}`, i)
+                : store.commit(
+                    [
+                      { key: `key ${i}`, version: null },
+                      { key: "none", version: null },
+                    ],
+                    [{ key: `key ${i}`, value: i }],
+                  ),
+          );
           const [closed, ...results] = await Promise.allSettled([store.close(), ...work]);
           expect(closed.status).toBe("fulfilled");
-          for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "KV_CLOSED" });
+          for (const result of results)
+            if (result.status === "rejected")
+              expect(result.reason).toMatchObject({ code: "KV_CLOSED" });
           await sql("TRUNCATE kv");
         }
       }
@@ -680,7 +1167,10 @@ describe("close()", () => {
 describe("expired rows", () => {
   it("leave through the index, a few with each sweep, all by prune()", async () => {
     const store = storeOf();
-    await store.setMany(Array.from({ length: 300 }, (_, i) => [`gone ${i}`, i]), { expires: 0.001 });
+    await store.setMany(
+      Array.from({ length: 300 }, (_, i) => [`gone ${i}`, i]),
+      { expires: 0.001 },
+    );
     await store.set("stays", 1, { expires: "1h" });
     for (let i = 0; i < 130; i++) await store.set("other", i);
     const left = Number((await sql("SELECT count(*) FROM kv"))[0]!.count);
@@ -691,7 +1181,13 @@ describe("expired rows", () => {
 
   it("that others are about to rewrite are left to them", async () => {
     const store = storeOf();
-    await store.setMany([["a", 1], ["b", 1]], { expires: 0.001 });
+    await store.setMany(
+      [
+        ["a", 1],
+        ["b", 1],
+      ],
+      { expires: 0.001 },
+    );
     const deadline = Date.now() + 1;
     const other = await admin.connect();
     await other.query("BEGIN");
@@ -710,8 +1206,19 @@ describe("reading ahead", () => {
   it("shows the writes of the one who iterates", () => seesItsOwnWrites(storeOf()));
 
   const all = Array.from({ length: 12_000 }, (_, i) => String(i).padStart(5, "0"));
-  const query = (after: string | null, limit = 500): PageQuery => ({ prefix: "", after, limit, reverse: false, values: true });
-  function source(): { ahead: ReadAhead<string>; reads: number[]; pass: (ms: number) => void; fail: (times: number) => void } {
+  const query = (after: string | null, limit = 500): PageQuery => ({
+    prefix: "",
+    after,
+    limit,
+    reverse: false,
+    values: true,
+  });
+  function source(): {
+    ahead: ReadAhead<string>;
+    reads: number[];
+    pass: (ms: number) => void;
+    fail: (times: number) => void;
+  } {
     const reads: number[] = [];
     let now = 0;
     vi.spyOn(performance, "now").mockImplementation(() => now);
@@ -723,7 +1230,12 @@ describe("reading ahead", () => {
       const start = after === null ? 0 : all.indexOf(after) + 1;
       return { rows: all.slice(start, start + limit), more: start + limit < all.length };
     };
-    return { ahead: new ReadAhead(read, (row) => row), reads, pass: (ms) => (now += ms), fail: (times) => (failures = times) };
+    return {
+      ahead: new ReadAhead(read, (row) => row),
+      reads,
+      pass: (ms) => (now += ms),
+      fail: (times) => (failures = times),
+    };
   }
 
   it("gives everything once, in pages, by few reads", async () => {

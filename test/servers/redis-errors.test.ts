@@ -8,17 +8,34 @@ class ReplyError extends Error {
     return "ReplyError";
   }
 }
-const reply = (message: string): ReplyError => Object.assign(new ReplyError(message), { command: { name: "auth", args: [secret] } });
+const reply = (message: string): ReplyError =>
+  Object.assign(new ReplyError(message), { command: { name: "auth", args: [secret] } });
 const shown = (error: unknown): string => inspect(error, { depth: 9, showHidden: true });
 
 describe("the errors of clients", () => {
   const CASES: { readonly [name: string]: () => Error } = {
     "with their command": () => reply("WRONGPASS no"),
-    "with other arguments": () => Object.assign(reply("ERR no"), { code: "EX", errno: 5, buffer: Buffer.from(secret), replies: [secret, reply("ERR a")], send: () => secret, args: [[secret]] }),
-    "within others": () => new Error("a", { cause: Object.assign(reply("ERR b"), { lastNodeError: reply("ERR c"), previousErrors: [reply("ERR d")] }) }),
+    "with other arguments": () =>
+      Object.assign(reply("ERR no"), {
+        code: "EX",
+        errno: 5,
+        buffer: Buffer.from(secret),
+        replies: [secret, reply("ERR a")],
+        send: () => secret,
+        args: [[secret]],
+      }),
+    "within others": () =>
+      new Error("a", {
+        cause: Object.assign(reply("ERR b"), {
+          lastNodeError: reply("ERR c"),
+          previousErrors: [reply("ERR d")],
+        }),
+      }),
     "of several": () => new AggregateError([reply("ERR a"), new Error("b"), secret], "all"),
-    "that quote arguments": () => new Error(`ERR unknown command 'SET', with args beginning with: 'a' '${secret}' `),
-    "that quote arguments of scripts": () => reply(`ERR unknown command 'EVAL', with args beginning with: '\nlocal' '${secret}' \n`),
+    "that quote arguments": () =>
+      new Error(`ERR unknown command 'SET', with args beginning with: 'a' '${secret}' `),
+    "that quote arguments of scripts": () =>
+      reply(`ERR unknown command 'EVAL', with args beginning with: '\nlocal' '${secret}' \n`),
   };
 
   it.each(Object.entries(CASES))("%s show none of it", (_, make) => {
@@ -28,7 +45,10 @@ describe("the errors of clients", () => {
     expect(shown(told)).not.toContain(secret);
     expect(JSON.stringify(told, Object.getOwnPropertyNames(told))).not.toContain(secret);
     expect(told).toBeInstanceOf(error.constructor);
-    expect([told.name, told.message]).toEqual([error.name, error.message.replace(/, with args.*/s, "")]);
+    expect([told.name, told.message]).toEqual([
+      error.name,
+      error.message.replace(/, with args.*/s, ""),
+    ]);
     expect(told.stack).toContain("redis-errors.test.ts");
     // What the client itself tells others stays as it is.
     expect(told).not.toBe(error);
@@ -36,10 +56,20 @@ describe("the errors of clients", () => {
   });
 
   it("keep what tells of the place, and are the same where there is nothing to hide", () => {
-    const told = translated(Object.assign(reply("ERR no"), { code: "EX", errno: 5, previousErrors: [reply("ERR d")] })) as Error & { previousErrors: Error[]; command?: unknown };
-    expect(told).toMatchObject({ code: "EX", errno: 5, message: "ERR no", previousErrors: [{ message: "ERR d" }] });
+    const told = translated(
+      Object.assign(reply("ERR no"), { code: "EX", errno: 5, previousErrors: [reply("ERR d")] }),
+    ) as Error & { previousErrors: Error[]; command?: unknown };
+    expect(told).toMatchObject({
+      code: "EX",
+      errno: 5,
+      message: "ERR no",
+      previousErrors: [{ message: "ERR d" }],
+    });
     expect(["command" in told, "command" in told.previousErrors[0]!]).toEqual([false, false]);
-    const plain = Object.assign(new AggregateError([new Error("a")], "b", { cause: new Error("c") }), { code: "ECONNREFUSED" });
+    const plain = Object.assign(
+      new AggregateError([new Error("a")], "b", { cause: new Error("c") }),
+      { code: "ECONNREFUSED" },
+    );
     expect(translated(plain)).toBe(plain);
     expect(translated("no error")).toBe("no error");
     expect(translated(undefined)).toBe(undefined);

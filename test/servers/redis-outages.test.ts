@@ -39,17 +39,23 @@ outages({
   ...common,
   name: "REDIS",
   open: (options) => kv(createClient({ url: server.url }), options),
-  wrong: { open: (options) => kv(createClient({ url: server.url, username: "nobody", password: secret }), options), secret },
+  wrong: {
+    open: (options) =>
+      kv(createClient({ url: server.url, username: "nobody", password: secret }), options),
+    secret,
+  },
 });
 outages({ ...common, name: "IOREDIS", open: (options) => kv(new Redis(server.url), options) });
 
 const WRONG: { readonly [name: string]: () => object } = {
   "node-redis 6": () => createClient({ url: server.url, username: "nobody", password: secret }),
   "node-redis 4": () => createClient4({ url: server.url, username: "nobody", password: secret }),
-  "a pool of node-redis 6": () => createClientPool({ url: server.url, username: "nobody", password: secret }),
+  "a pool of node-redis 6": () =>
+    createClientPool({ url: server.url, username: "nobody", password: secret }),
   "ioredis 5": () => new Redis(server.url, { username: "nobody", password: secret }),
   "ioredis 6": () => new Redis6(server.url, { username: "nobody", password: secret }),
-  "ioredis 5, lazy": () => new Redis(server.url, { username: "nobody", password: secret, lazyConnect: true }),
+  "ioredis 5, lazy": () =>
+    new Redis(server.url, { username: "nobody", password: secret, lazyConnect: true }),
 };
 
 describe.each(Object.entries(WRONG))("a wrong password for %s", (_, make) => {
@@ -57,9 +63,17 @@ describe.each(Object.entries(WRONG))("a wrong password for %s", (_, make) => {
     // Without a timeout: nobody else ends what hangs.
     const store = kv(make() as Client, { timeout: 0 });
     for (const operation of [() => store.get("a"), () => store.set("a", 1), () => store.keys()]) {
-      const error = await operation().then(() => null, (error: Error) => error);
-      expect(error).toMatchObject({ code: "KV_CONNECTION", cause: { message: expect.stringContaining("WRONGPASS") } });
-      expect(`${inspect(error, { depth: 9, showHidden: true })} ${JSON.stringify(error)}`).not.toContain(secret);
+      const error = await operation().then(
+        () => null,
+        (error: Error) => error,
+      );
+      expect(error).toMatchObject({
+        code: "KV_CONNECTION",
+        cause: { message: expect.stringContaining("WRONGPASS") },
+      });
+      expect(
+        `${inspect(error, { depth: 9, showHidden: true })} ${JSON.stringify(error)}`,
+      ).not.toContain(secret);
     }
     await store.close();
   });
@@ -69,77 +83,153 @@ describe.each(Object.entries(CLIENTS))("%s without a server", (_, make) => {
   it("rejects with what went wrong, and goes on once it is there", async () => {
     await server.kill();
     const store = kv(make(server.url), { timeout: "3s" });
-    const failed = await store.get("a").then(() => null, (error: unknown) => error);
+    const failed = await store.get("a").then(
+      () => null,
+      (error: unknown) => error,
+    );
     expect(failed).toMatchObject({ code: "KV_CONNECTION" });
     expect(JSON.stringify(failed, ["cause", "code", "message"])).toMatch(/ECONNREFUSED|closed/);
     await server.start();
-    await until("the store works", () => store.set("a", 1).then(() => true, () => false));
+    await until("the store works", () =>
+      store.set("a", 1).then(
+        () => true,
+        () => false,
+      ),
+    );
     expect(await store.get("a")).toBe(1);
     await store.close();
   });
 
   it("that was connected when kv() got it may lose it before the first operation", async () => {
-    const client = make(server.url) as RedisClient & { status?: string; isReady?: boolean; isOpen?: boolean; listenerCount(event: string): number };
+    const client = make(server.url) as RedisClient & {
+      status?: string;
+      isReady?: boolean;
+      isOpen?: boolean;
+      listenerCount(event: string): number;
+    };
     const before = client.listenerCount("error");
-    if (client.status === "connecting") await until("it is connected", () => client.status === "ready");
+    if (client.status === "connecting")
+      await until("it is connected", () => client.status === "ready");
     else await client.connect();
     const store = kv(client, { timeout: "500ms" });
     expect(client.listenerCount("error")).toBe(before + 1);
     await server.kill();
     // A pool does not say.
-    await until("the client knows", () => (client.status ?? client.isReady ?? false) !== "ready" && client.isReady !== true);
+    await until(
+      "the client knows",
+      () => (client.status ?? client.isReady ?? false) !== "ready" && client.isReady !== true,
+    );
     await sleep(100);
     await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CONNECTION" });
     await expect(store.set("a", 1)).rejects.toMatchObject({ code: "KV_CONNECTION" });
     await server.start();
-    await until("the store works", () => store.set("a", 1).then(() => true, () => false));
+    await until("the store works", () =>
+      store.set("a", 1).then(
+        () => true,
+        () => false,
+      ),
+    );
     expect([await store.get("a"), client.listenerCount("error")]).toEqual([1, before + 1]);
     await store.close();
   });
 });
 
-describe.each(["node-redis 6", "node-redis 4", "ioredis 5"])("%s that has lost its server", (name) => {
-  it("does not keep what it refused", async () => {
-    const client = CLIENTS[name]!(server.url) as RedisClient & { isReady?: boolean; status?: string };
-    const store = kv(client, { timeout: "1s" });
-    await store.set("late", "before");
-    await server.kill();
-    await until("the client knows", () => !(client.isReady ?? client.status === "ready"));
-    // Far more than a client would ever queue, each of them refused.
-    const outcomes = await Promise.all(Array.from({ length: 500 }, () => store.set("late", "refused").then(() => "ok", (error) => error.code as string)));
-    expect(new Set(outcomes)).toEqual(new Set(["KV_CONNECTION"]));
-    await server.start();
-    await until("the store works", () => store.set("works", 1).then(() => true, () => false));
-    expect(await store.get("late")).toBe(null);
-    expect(await ask(server.port, async (client) => /cmdstat_set:calls=(\d+)/.exec(await client.info("commandstats"))?.[1])).toMatch(/^\d$/);
-    await store.close();
-  });
+describe.each(["node-redis 6", "node-redis 4", "ioredis 5"])(
+  "%s that has lost its server",
+  (name) => {
+    it("does not keep what it refused", async () => {
+      const client = CLIENTS[name]!(server.url) as RedisClient & {
+        isReady?: boolean;
+        status?: string;
+      };
+      const store = kv(client, { timeout: "1s" });
+      await store.set("late", "before");
+      await server.kill();
+      await until("the client knows", () => !(client.isReady ?? client.status === "ready"));
+      // Far more than a client would ever queue, each of them refused.
+      const outcomes = await Promise.all(
+        Array.from({ length: 500 }, () =>
+          store.set("late", "refused").then(
+            () => "ok",
+            (error) => error.code as string,
+          ),
+        ),
+      );
+      expect(new Set(outcomes)).toEqual(new Set(["KV_CONNECTION"]));
+      await server.start();
+      await until("the store works", () =>
+        store.set("works", 1).then(
+          () => true,
+          () => false,
+        ),
+      );
+      expect(await store.get("late")).toBe(null);
+      expect(
+        await ask(
+          server.port,
+          async (client) => /cmdstat_set:calls=(\d+)/.exec(await client.info("commandstats"))?.[1],
+        ),
+      ).toMatch(/^\d$/);
+      await store.close();
+    });
 
-  it("waits as long as its callers do, and says then what the matter was", async () => {
-    const client = CLIENTS[name]!(server.url) as RedisClient & { isReady?: boolean; status?: string };
-    const [hasty, patient, endless] = [kv(client, { timeout: "300ms" }), kv(client, { timeout: "20s" }), kv(client, { timeout: 0 })];
-    await endless.set("a", 0);
-    await server.kill();
-    await until("the client knows", () => !(client.isReady ?? client.status === "ready"));
-    const ended: string[] = [];
-    const work = [patient, endless].flatMap((store, i) => [store.set(`s${i}`, i), store.commit([{ key: `c${i}`, version: null }], [{ key: `c${i}`, value: i }]), store.touch("x", "1h"), store.keys(), store.getMany(["a"])]);
-    for (const each of work) each.then(() => ended.push("done"), (error) => ended.push(error.code as string));
-    const refused = await Promise.all([hasty.set("a", "late"), hasty.commit([], [{ key: "a", value: "late" }]), hasty.keys()].map((each) => each.then(() => null, (error) => error as Error)));
-    for (const error of refused) expect(error).toMatchObject({ code: "KV_CONNECTION", cause: { message: expect.stringMatching(/ECONNREFUSED|not connected|closed/i) } });
-    // Longer than the default timeout.
-    await sleep(5500);
-    expect(ended).toEqual([]);
-    await server.start();
-    await Promise.all(work);
-    expect(await endless.getMany(["s0", "s1", "c0", "c1", "a"])).toEqual([0, 1, 0, 1, null]);
-    await endless.close();
-  });
-});
+    it("waits as long as its callers do, and says then what the matter was", async () => {
+      const client = CLIENTS[name]!(server.url) as RedisClient & {
+        isReady?: boolean;
+        status?: string;
+      };
+      const [hasty, patient, endless] = [
+        kv(client, { timeout: "300ms" }),
+        kv(client, { timeout: "20s" }),
+        kv(client, { timeout: 0 }),
+      ];
+      await endless.set("a", 0);
+      await server.kill();
+      await until("the client knows", () => !(client.isReady ?? client.status === "ready"));
+      const ended: string[] = [];
+      const work = [patient, endless].flatMap((store, i) => [
+        store.set(`s${i}`, i),
+        store.commit([{ key: `c${i}`, version: null }], [{ key: `c${i}`, value: i }]),
+        store.touch("x", "1h"),
+        store.keys(),
+        store.getMany(["a"]),
+      ]);
+      for (const each of work)
+        each.then(
+          () => ended.push("done"),
+          (error) => ended.push(error.code as string),
+        );
+      const refused = await Promise.all(
+        [hasty.set("a", "late"), hasty.commit([], [{ key: "a", value: "late" }]), hasty.keys()].map(
+          (each) =>
+            each.then(
+              () => null,
+              (error) => error as Error,
+            ),
+        ),
+      );
+      for (const error of refused)
+        expect(error).toMatchObject({
+          code: "KV_CONNECTION",
+          cause: { message: expect.stringMatching(/ECONNREFUSED|not connected|closed/i) },
+        });
+      // Longer than the default timeout.
+      await sleep(5500);
+      expect(ended).toEqual([]);
+      await server.start();
+      await Promise.all(work);
+      expect(await endless.getMany(["s0", "s1", "c0", "c1", "a"])).toEqual([0, 1, 0, 1, null]);
+      await endless.close();
+    });
+  },
+);
 
 describe("a server that is silent when its store is closed", () => {
   it.each(["REDIS", "IOREDIS"])("holds neither the store nor the program (%s)", async (name) => {
     const script = join(import.meta.dirname, "../helpers/server-process.ts");
-    const child = spawn(process.execPath, [script, "leave", name, server.url], { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [script, "leave", name, server.url], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
     await until("the program has a connection", () => output === "stop\n");
@@ -156,7 +246,10 @@ describe("a server that is silent when its store is closed", () => {
 
 describe("a pool of node-redis 5 that is closed while the server is silent", () => {
   it("throws nothing afterwards", async () => {
-    const pool = createClientPool5({ url: server.url }, { cleanupDelay: 20, minimum: 1, maximum: 10 });
+    const pool = createClientPool5(
+      { url: server.url },
+      { cleanupDelay: 20, minimum: 1, maximum: 10 },
+    );
     const uncaught: unknown[] = [];
     const note = (error: unknown): void => void uncaught.push(error);
     process.on("uncaughtException", note);
@@ -164,7 +257,14 @@ describe("a pool of node-redis 5 that is closed while the server is silent", () 
     await store.set("a", 1);
     server.pause();
     try {
-      const work = Array.from({ length: 5 }, () => pool.execute((client) => client.ping()).then(() => "done", (error: Error) => error.message));
+      const work = Array.from({ length: 5 }, () =>
+        pool
+          .execute((client) => client.ping())
+          .then(
+            () => "done",
+            (error: Error) => error.message,
+          ),
+      );
       await until("all are under way", () => pool.clientsInUse === 5);
       await store.close();
       expect(await Promise.all(work)).not.toContain("done");

@@ -15,5 +15,6 @@ it("groups keys, and loses none", () => {
   const groups = bySlot(keys);
   expect(groups.length).toBe(7);
   expect(groups.flat().sort((a, b) => a - b)).toEqual(keys.map((_, i) => i));
-  for (const group of groups) expect(new Set(group.map((place) => slotOf(keys[place]!))).size).toBe(1);
+  for (const group of groups)
+    expect(new Set(group.map((place) => slotOf(keys[place]!))).size).toBe(1);
 });

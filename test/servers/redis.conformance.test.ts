@@ -27,26 +27,34 @@ const subject = (open: () => Store): Subject => ({
 
 const { open, reopen } = subject(() => kv(createClient({ url: server.url }), PATIENT));
 
-certify("REDIS by node-redis", {
-  async open() {
-    ahead();
-    return open();
-  },
-  reopen: reopen!,
-}, { wrappers: true });
-
-describe("REDIS by node-redis conforms while time passes", () => {
-  for (const test of conformance({ open, reopen: reopen!, clock: "real", runs: 5 })) it(test.name, test.run);
-});
-
-describe.each(Object.entries(CLIENTS).filter(([name]) => name !== "node-redis 6"))("REDIS by %s conforms", (_, make) => {
-  const { open } = subject(() => kv(make(server.url), PATIENT));
-  const reduced: Subject = {
+certify(
+  "REDIS by node-redis",
+  {
     async open() {
       ahead();
       return open();
     },
-    runs: 10,
-  };
-  for (const test of conformance(reduced)) it(test.name, test.run);
+    reopen: reopen!,
+  },
+  { wrappers: true },
+);
+
+describe("REDIS by node-redis conforms while time passes", () => {
+  for (const test of conformance({ open, reopen: reopen!, clock: "real", runs: 5 }))
+    it(test.name, test.run);
 });
+
+describe.each(Object.entries(CLIENTS).filter(([name]) => name !== "node-redis 6"))(
+  "REDIS by %s conforms",
+  (_, make) => {
+    const { open } = subject(() => kv(make(server.url), PATIENT));
+    const reduced: Subject = {
+      async open() {
+        ahead();
+        return open();
+      },
+      runs: 10,
+    };
+    for (const test of conformance(reduced)) it(test.name, test.run);
+  },
+);

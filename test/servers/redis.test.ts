@@ -21,7 +21,9 @@ const FORBIDDEN = ["flushall", "flushdb", "keys"] as const;
 
 /** How often each command was called since the statistics were reset. */
 async function calls(): Promise<{ [command: string]: number }> {
-  const found = [...(await raw.info("commandstats")).matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(([, name, count]) => [name!, Number(count)] as const);
+  const found = [...(await raw.info("commandstats")).matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(
+    ([, name, count]) => [name!, Number(count)] as const,
+  );
   return Object.fromEntries(found.filter(([name]) => !/^(info|config\|resetstat)$/.test(name)));
 }
 const forbidden: string[] = [];
@@ -38,7 +40,10 @@ async function sent(work: () => Promise<unknown>): Promise<{ [command: string]: 
 }
 
 const stores: Store[] = [];
-const open = (options: KvOptions = {}, client: object = createClient({ url: server.url })): Store => {
+const open = (
+  options: KvOptions = {},
+  client: object = createClient({ url: server.url }),
+): Store => {
   const store = kv(client as Client, { ...PATIENT, ...options });
   stores.push(store);
   return store;
@@ -55,7 +60,9 @@ beforeEach(async () => {
   await raw.flushall();
   await raw.config("RESETSTAT");
 });
-afterEach(async () => void (await Promise.allSettled(stores.splice(0).map((store) => store.close()))));
+afterEach(
+  async () => void (await Promise.allSettled(stores.splice(0).map((store) => store.close()))),
+);
 afterAll(async () => {
   await note();
   raw.disconnect();
@@ -64,14 +71,22 @@ afterAll(async () => {
 });
 
 describe.each(Object.entries(CLIENTS))("%s", (name, make) => {
-  const listeners = (client: RedisClient): number => (client as unknown as { listenerCount(event: string): number }).listenerCount("error");
+  const listeners = (client: RedisClient): number =>
+    (client as unknown as { listenerCount(event: string): number }).listenerCount("error");
 
   it("may be given before it is connected, while it connects, and as a promise", async () => {
     const fresh = open({}, make(server.url));
     expect(fresh.type).toBe("REDIS");
-    expect(await Promise.all([fresh.set("a", 1), fresh.get("b"), fresh.set("b", 2)])).toEqual(["a", null, "b"]);
+    expect(await Promise.all([fresh.set("a", 1), fresh.get("b"), fresh.set("b", 2)])).toEqual([
+      "a",
+      null,
+      "b",
+    ]);
     const connecting = make(server.url);
-    const promise = name === "ioredis 5" ? Promise.resolve(connecting) : connecting.connect().then(() => connecting);
+    const promise =
+      name === "ioredis 5"
+        ? Promise.resolve(connecting)
+        : connecting.connect().then(() => connecting);
     expect(await open({}, connecting).get("a")).toBe(1);
     expect(await kv(promise).get("b")).toBe(2);
   });
@@ -88,13 +103,19 @@ describe.each(Object.entries(CLIENTS))("%s", (name, make) => {
   it("reads what another one wrote", async () => {
     await open().set("by 6", { a: [1, "é🎉\0"] }, { expires: "1h", metadata: { b: 2 } });
     const store = open({}, make(server.url));
-    expect(await store.entry("by 6")).toMatchObject({ value: { a: [1, "é🎉\0"] }, metadata: { b: 2 } });
+    expect(await store.entry("by 6")).toMatchObject({
+      value: { a: [1, "é🎉\0"] },
+      metadata: { b: 2 },
+    });
     await store.set("back", 1);
     expect((await open().keys()).sort()).toEqual(["back", "by 6"]);
   });
 
   it("is not used any more once its owner has closed it, unless for a new store", async () => {
-    const client = make(server.url) as RedisClient & { quit?(): Promise<unknown>; close?(): Promise<unknown> };
+    const client = make(server.url) as RedisClient & {
+      quit?(): Promise<unknown>;
+      close?(): Promise<unknown>;
+    };
     const store = kv(client);
     await store.set("a", 1);
     await (client.close === undefined ? client.quit!() : client.close());
@@ -111,7 +132,9 @@ describe.each(Object.entries(CLIENTS))("%s", (name, make) => {
     await Promise.all([store.close(), store.close()]);
     expect(await pending).toBe("a");
     await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CLOSED" });
-    await expect((async () => (client as { get(key: string): Promise<unknown> }).get("a"))()).rejects.toBeInstanceOf(Error);
+    await expect(
+      (async () => (client as { get(key: string): Promise<unknown> }).get("a"))(),
+    ).rejects.toBeInstanceOf(Error);
   });
 });
 
@@ -120,12 +143,20 @@ describe("clients told to answer otherwise", () => {
   const CASES: { readonly [name: string]: () => object } = {
     "node-redis 6 with RESP2": () => createClient({ url: server.url, RESP: 2 }),
     "node-redis 5 with RESP3": () => createClient5({ url: server.url, RESP: 3 }),
-    "node-redis 6 that maps texts to buffers": () => createClient({ url: server.url, commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer, [RESP_TYPES.NUMBER]: String } } }),
-    "a proxy that maps texts to buffers": () => createClient({ url: server.url }).withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }),
+    "node-redis 6 that maps texts to buffers": () =>
+      createClient({
+        url: server.url,
+        commandOptions: {
+          typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer, [RESP_TYPES.NUMBER]: String },
+        },
+      }),
+    "a proxy that maps texts to buffers": () =>
+      createClient({ url: server.url }).withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }),
     "node-redis 4 in its legacy mode": () => createClient4({ url: server.url, legacyMode: true }),
     "ioredis with numbers as texts": () => new Redis(server.url, { stringNumbers: true }),
     "ioredis 6 with RESP2": () => new Redis6(server.url, { protocol: 2 }),
-    "ioredis with pipelines of its own": () => new Redis(server.url, { enableAutoPipelining: true }),
+    "ioredis with pipelines of its own": () =>
+      new Redis(server.url, { enableAutoPipelining: true }),
     "ioredis with friendly stacks": () => new Redis(server.url, { showFriendlyErrorStack: true }),
     "node-redis 6 with a prefix": () => createClient({ url: server.url, keyPrefix: "app*:" }),
     "a pool with a prefix": () => createClientPool({ url: server.url, keyPrefix: "app*:" }),
@@ -138,14 +169,36 @@ describe("clients told to answer otherwise", () => {
     const prefix = name.endsWith("with a prefix") ? "app*:" : "";
     const store = open({ prefix: "p:" }, make());
     await store.set("a", { b: ["é"] }, { expires: "1h" });
-    await store.setMany([["b", 1], ["c", 2]]);
-    expect([await store.get("a"), await store.getMany(["c", "b", "x"]), await store.has("a"), await store.has("x")]).toEqual([{ b: ["é"] }, [2, 1, null], true, false]);
-    expect([await store.touch("a", null), await store.touch("x", "1h"), (await store.entry("a"))!.expires]).toEqual([true, false, null]);
-    expect([(await store.keys()).sort(), (await store.entries()).length]).toEqual([["a", "b", "c"], 3]);
-    expect(await store.commit([{ key: "a", version: null }], [])).toEqual({ ok: false, failed: ["a"] });
-    expect(await store.commit([{ key: "d", version: null }], [{ key: "d", value: 1 }])).toMatchObject({ ok: true });
+    await store.setMany([
+      ["b", 1],
+      ["c", 2],
+    ]);
+    expect([
+      await store.get("a"),
+      await store.getMany(["c", "b", "x"]),
+      await store.has("a"),
+      await store.has("x"),
+    ]).toEqual([{ b: ["é"] }, [2, 1, null], true, false]);
+    expect([
+      await store.touch("a", null),
+      await store.touch("x", "1h"),
+      (await store.entry("a"))!.expires,
+    ]).toEqual([true, false, null]);
+    expect([(await store.keys()).sort(), (await store.entries()).length]).toEqual([
+      ["a", "b", "c"],
+      3,
+    ]);
+    expect(await store.commit([{ key: "a", version: null }], [])).toEqual({
+      ok: false,
+      failed: ["a"],
+    });
+    expect(
+      await store.commit([{ key: "d", version: null }], [{ key: "d", value: 1 }]),
+    ).toMatchObject({ ok: true });
     // Everything stands under the client's own prefix.
-    expect((await raw.keys("*")).sort()).toEqual(["apple:a", ...["a", "b", "c", "d"].map((key) => `${prefix}p:${key}`)].sort());
+    expect((await raw.keys("*")).sort()).toEqual(
+      ["apple:a", ...["a", "b", "c", "d"].map((key) => `${prefix}p:${key}`)].sort(),
+    );
     await raw.config("RESETSTAT");
     await store.delMany(["d"]);
     await store.clear();
@@ -153,8 +206,14 @@ describe("clients told to answer otherwise", () => {
   });
 
   it("refuses what is no client", async () => {
-    for (const face of [createClient({ url: server.url }).legacy(), createClient5({ url: server.url }).legacy()]) {
-      await expect(kv(redis(face as never)).get("a")).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "REDIS" });
+    for (const face of [
+      createClient({ url: server.url }).legacy(),
+      createClient5({ url: server.url }).legacy(),
+    ]) {
+      await expect(kv(redis(face as never)).get("a")).rejects.toMatchObject({
+        code: "KV_INVALID_CLIENT",
+        client: "REDIS",
+      });
     }
     expect(() => redis({} as never)).toThrow(/no client for REDIS/);
     expect(plain.isOpen).toBe(false);
@@ -167,9 +226,18 @@ describe("a record", () => {
     await store.set("a", { b: 1 });
     await store.set("b", [], { expires: new Date("9999-12-31T23:59:59.999Z"), metadata: 5 });
     const { version } = (await store.entry("a"))!;
-    expect(await raw.get("a")).toBe(`{"kv":1,"version":"${version}","expires":null           ,"value":{"b":1}}`);
-    expect(await raw.get("b")).toBe(`{"kv":1,"version":"${(await store.entry("b"))!.version}","expires":253402300799999,"metadata":5,"value":[]}`);
-    expect(JSON.parse((await raw.get("a"))!)).toEqual({ kv: 1, version, expires: null, value: { b: 1 } });
+    expect(await raw.get("a")).toBe(
+      `{"kv":1,"version":"${version}","expires":null           ,"value":{"b":1}}`,
+    );
+    expect(await raw.get("b")).toBe(
+      `{"kv":1,"version":"${(await store.entry("b"))!.version}","expires":253402300799999,"metadata":5,"value":[]}`,
+    );
+    expect(JSON.parse((await raw.get("a"))!)).toEqual({
+      kv: 1,
+      version,
+      expires: null,
+      value: { b: 1 },
+    });
   });
 
   it("has the same deadline in Redis, to the millisecond", async () => {
@@ -183,8 +251,20 @@ describe("a record", () => {
       await check("set");
     });
     await store.set("long", 1, { expires: new Date(253_402_300_799_999) });
-    await store.setMany([["many 1", 1], ["many 2", 2]], { expires: "90s" });
-    await store.commit([], [{ key: "commit", value: 1, expires: "1.5h" }, { key: "forever", value: 1 }]);
+    await store.setMany(
+      [
+        ["many 1", 1],
+        ["many 2", 2],
+      ],
+      { expires: "90s" },
+    );
+    await store.commit(
+      [],
+      [
+        { key: "commit", value: 1, expires: "1.5h" },
+        { key: "forever", value: 1 },
+      ],
+    );
     await store.set("touched", 1);
     for (const expires of ["10m", new Date(253_402_300_799_999), null, "5s"] as const) {
       expect(await store.touch("touched", expires)).toBe(true);
@@ -214,7 +294,10 @@ describe("a record", () => {
   it("of 2 MB and of none comes back", async () => {
     const store = open();
     const large = "é".repeat(1_000_000);
-    await store.setMany([["large", large], ["", ""].map((_, i) => (i === 0 ? "empty" : "")) as [string, string]]);
+    await store.setMany([
+      ["large", large],
+      ["", ""].map((_, i) => (i === 0 ? "empty" : "")) as [string, string],
+    ]);
     expect(await store.getMany(["large", "empty"])).toEqual([large, ""]);
     expect((await store.entries()).length).toBe(2);
     expect((await store.keys()).sort()).toEqual(["empty", "large"]);
@@ -235,15 +318,30 @@ describe("a record", () => {
 
   it("that another client of this library wrote, without padding, is one too", async () => {
     const store = open();
-    const bare = (expires: number | null): string => `{"kv":1,"version":"0123456789abcdef0123","expires":${expires},"metadata":{"m":1},"value":{"a":","}}`;
+    const bare = (expires: number | null): string =>
+      `{"kv":1,"version":"0123456789abcdef0123","expires":${expires},"metadata":{"m":1},"value":{"a":","}}`;
     await raw.set("a", bare(null));
     await raw.set("b", bare(Date.now() - 1));
     await raw.set("c", bare(253_402_300_799_999));
-    expect(await store.entry("a")).toEqual({ key: "a", value: { a: "," }, version: "0123456789abcdef0123", expires: null, metadata: { m: 1 } });
-    expect([await store.touch("a", "1h"), await store.touch("b", "1h"), await store.touch("c", "1h")]).toEqual([true, false, true]);
+    expect(await store.entry("a")).toEqual({
+      key: "a",
+      value: { a: "," },
+      version: "0123456789abcdef0123",
+      expires: null,
+      metadata: { m: 1 },
+    });
+    expect([
+      await store.touch("a", "1h"),
+      await store.touch("b", "1h"),
+      await store.touch("c", "1h"),
+    ]).toEqual([true, false, true]);
     for (const key of ["a", "c"]) {
       const entry = (await store.entry(key))!;
-      expect(entry).toMatchObject({ value: { a: "," }, metadata: { m: 1 }, expires: await raw.pexpiretime(key) });
+      expect(entry).toMatchObject({
+        value: { a: "," },
+        metadata: { m: 1 },
+        expires: await raw.pexpiretime(key),
+      });
       expect(entry.version).not.toBe("0123456789abcdef0123");
     }
     expect((await store.keys()).sort()).toEqual(["a", "c"]);
@@ -271,19 +369,37 @@ describe("what is sent", () => {
     expect(await sent(() => store.setMany([]))).toEqual({});
     expect(await sent(() => store.delMany(keys))).toEqual({ unlink: 1 });
     expect(await sent(() => store.delMany([]))).toEqual({});
-    expect(await sent(() => store.touch("x", "1h"))).toEqual({ evalsha: 1, getrange: 2, setrange: 1, pexpireat: 1 });
-    expect(await sent(() => store.touch("x", null))).toEqual({ evalsha: 1, getrange: 2, setrange: 1, persist: 1 });
-    expect(await sent(() => store.commit([{ key: "a", version: a.version }], [{ key: "b", value: 1 }]))).toMatchObject({ evalsha: 1 });
+    expect(await sent(() => store.touch("x", "1h"))).toEqual({
+      evalsha: 1,
+      getrange: 2,
+      setrange: 1,
+      pexpireat: 1,
+    });
+    expect(await sent(() => store.touch("x", null))).toEqual({
+      evalsha: 1,
+      getrange: 2,
+      setrange: 1,
+      persist: 1,
+    });
+    expect(
+      await sent(() => store.commit([{ key: "a", version: a.version }], [{ key: "b", value: 1 }])),
+    ).toMatchObject({ evalsha: 1 });
     expect(await sent(() => store.commit([], []))).toEqual({});
   });
 
   it("is exactly 1,000 SETs for 1,000 sets at once", async () => {
     const store = open();
     await store.set("a", 1);
-    expect(await sent(() => Promise.all(Array.from({ length: 1000 }, (_, i) => store.set(`k${i}`, i))))).toEqual({ set: 1000 });
+    expect(
+      await sent(() => Promise.all(Array.from({ length: 1000 }, (_, i) => store.set(`k${i}`, i)))),
+    ).toEqual({ set: 1000 });
     const byIoredis = open({}, new Redis(server.url));
     await byIoredis.get("a");
-    expect(await sent(() => Promise.all(Array.from({ length: 1000 }, (_, i) => byIoredis.set(`k${i}`, i))))).toEqual({ set: 1000 });
+    expect(
+      await sent(() =>
+        Promise.all(Array.from({ length: 1000 }, (_, i) => byIoredis.set(`k${i}`, i))),
+      ),
+    ).toEqual({ set: 1000 });
   });
 
   it("is one MGET for each page of a listing, never a GET for each key", async () => {
@@ -296,7 +412,11 @@ describe("what is sent", () => {
       expect(scan).toBeLessThan(15);
     }
     // A page of some: their values alone, and the heads of all.
-    const { get: values = 0, mget: texts = 0, getrange: heads = 0 } = await sent(() => store.list({ limit: 5 }));
+    const {
+      get: values = 0,
+      mget: texts = 0,
+      getrange: heads = 0,
+    } = await sent(() => store.list({ limit: 5 }));
     expect([values, texts, heads]).toEqual([5, 0, 10_000]);
     const { scan: pages = 0, evalsha = 0, getrange = 0, mget = 0 } = await sent(() => store.keys());
     expect([mget, evalsha <= pages, getrange]).toEqual([0, true, 10_000]);
@@ -337,7 +457,11 @@ describe("what is sent", () => {
       return sendCommand.call(this, args, options);
     } as never;
     const store = open({ prefix: "mine:", timeout: "1200ms" }, client);
-    expect([await store.keys(), await store.entries(), (await store.list()).entries.length]).toEqual([["a"], [["a", 1]], 1]);
+    expect([
+      await store.keys(),
+      await store.entries(),
+      (await store.list()).entries.length,
+    ]).toEqual([["a"], [["a", 1]], 1]);
     expect(pages / 3).toBeGreaterThan(24);
     await store.clear();
     expect(await raw.dbsize()).toBe(100_000);
@@ -357,16 +481,56 @@ describe("what is sent", () => {
 });
 
 describe("prefixes", () => {
-  const HOSTILE = ["*", "?", "[vip]:", "[", "]", "\\", "a*", "a?", "h[ae]llo", "h[^e]llo", "h[a-b]llo", "^", "-", "\\*", "{a}", "é", "🎉", "\0", "\n", " ", "user:", "%"];
+  const HOSTILE = [
+    "*",
+    "?",
+    "[vip]:",
+    "[",
+    "]",
+    "\\",
+    "a*",
+    "a?",
+    "h[ae]llo",
+    "h[^e]llo",
+    "h[a-b]llo",
+    "^",
+    "-",
+    "\\*",
+    "{a}",
+    "é",
+    "🎉",
+    "\0",
+    "\n",
+    " ",
+    "user:",
+    "%",
+  ];
 
   it("are literal", async () => {
     const store = open();
-    const others = ["hello", "hallo", "hbllo", "vip:x", "v", "aa", "ab", "abc", "USER:x", "user_x", "x"];
-    await store.setMany([...HOSTILE.map((prefix): [string, string] => [`${prefix}key`, prefix]), ...others.map((key): [string, string] => [key, key])]);
+    const others = [
+      "hello",
+      "hallo",
+      "hbllo",
+      "vip:x",
+      "v",
+      "aa",
+      "ab",
+      "abc",
+      "USER:x",
+      "user_x",
+      "x",
+    ];
+    await store.setMany([
+      ...HOSTILE.map((prefix): [string, string] => [`${prefix}key`, prefix]),
+      ...others.map((key): [string, string] => [key, key]),
+    ]);
     const all = (await store.keys()).sort();
     expect(all.length).toBe(HOSTILE.length + others.length);
     for (const prefix of HOSTILE) {
-      const mine = all.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+      const mine = all
+        .filter((key) => key.startsWith(prefix))
+        .map((key) => key.slice(prefix.length));
       expect([prefix, (await store.prefix(prefix).keys()).sort()]).toEqual([prefix, mine.sort()]);
       expect((await store.prefix(prefix).entries()).length).toBe(mine.length);
     }
@@ -382,7 +546,10 @@ describe("prefixes", () => {
     const store = open();
     const other = createClient({ url: `${server.url}/1` });
     await open({}, other).set("elsewhere", 1);
-    await store.setMany([["a:1", 1], ["b:1", 1]]);
+    await store.setMany([
+      ["a:1", 1],
+      ["b:1", 1],
+    ]);
     await raw.set("a:", "the prefix itself");
     await store.prefix("a:").clear();
     expect((await raw.keys("*")).sort()).toEqual(["a:", "b:1"]);
@@ -402,27 +569,55 @@ describe("what others keep in Redis", () => {
     stream: (key) => raw.xadd(key, "*", "f", "x"),
   };
 
-  it.each(Object.entries(TYPES))("a %s is refused, not listed and not cleared; set replaces it", async (_, put) => {
-    const store = open();
-    await store.set("mine", 1);
-    await put("theirs");
-    await put("other");
-    await expect(store.get("theirs")).rejects.toMatchObject({ code: "KV_FOREIGN", key: "theirs" });
-    await expect(store.entry("theirs")).rejects.toMatchObject({ code: "KV_FOREIGN" });
-    await expect(store.touch("theirs", "1h")).rejects.toMatchObject({ code: "KV_FOREIGN" });
-    await expect(store.commit([{ key: "x", version: null }, { key: "theirs", version: null }], [{ key: "x", value: 1 }])).rejects.toMatchObject({ code: "KV_FOREIGN", key: "theirs" });
-    expect([await store.has("theirs"), await store.has("x")]).toEqual([false, false]);
-    expect(await store.getMany(["mine", "theirs"])).toEqual([1, null]);
-    expect([await store.keys(), await store.entries(), (await store.list()).entries.length]).toEqual([["mine"], [["mine", 1]], 1]);
-    await store.clear();
-    expect(await raw.exists("theirs", "mine")).toBe(1);
-    await store.set("theirs", "ours");
-    expect(await store.get("theirs")).toBe("ours");
-    await store.del("other");
-    expect(await raw.exists("other")).toBe(0);
-  });
+  it.each(Object.entries(TYPES))(
+    "a %s is refused, not listed and not cleared; set replaces it",
+    async (_, put) => {
+      const store = open();
+      await store.set("mine", 1);
+      await put("theirs");
+      await put("other");
+      await expect(store.get("theirs")).rejects.toMatchObject({
+        code: "KV_FOREIGN",
+        key: "theirs",
+      });
+      await expect(store.entry("theirs")).rejects.toMatchObject({ code: "KV_FOREIGN" });
+      await expect(store.touch("theirs", "1h")).rejects.toMatchObject({ code: "KV_FOREIGN" });
+      await expect(
+        store.commit(
+          [
+            { key: "x", version: null },
+            { key: "theirs", version: null },
+          ],
+          [{ key: "x", value: 1 }],
+        ),
+      ).rejects.toMatchObject({ code: "KV_FOREIGN", key: "theirs" });
+      expect([await store.has("theirs"), await store.has("x")]).toEqual([false, false]);
+      expect(await store.getMany(["mine", "theirs"])).toEqual([1, null]);
+      expect([
+        await store.keys(),
+        await store.entries(),
+        (await store.list()).entries.length,
+      ]).toEqual([["mine"], [["mine", 1]], 1]);
+      await store.clear();
+      expect(await raw.exists("theirs", "mine")).toBe(1);
+      await store.set("theirs", "ours");
+      expect(await store.get("theirs")).toBe("ours");
+      await store.del("other");
+      expect(await raw.exists("other")).toBe(0);
+    },
+  );
 
-  it.each(["text", "", "{}", '{"kv":1}', '{"kv":2,"version":"0123456789abcdef0123","expires":null,"value":1}', '{"kv":1,"version":"XYZ3456789abcdef0123","expires":null           ,"value":1}', '{"a":', "null", "5"])(
+  it.each([
+    "text",
+    "",
+    "{}",
+    '{"kv":1}',
+    '{"kv":2,"version":"0123456789abcdef0123","expires":null,"value":1}',
+    '{"kv":1,"version":"XYZ3456789abcdef0123","expires":null           ,"value":1}',
+    '{"a":',
+    "null",
+    "5",
+  ])(
     "the string %j is refused and left out of what is read, and counts as the store's where only keys are",
     async (text) => {
       const store = open();
@@ -430,7 +625,9 @@ describe("what others keep in Redis", () => {
       await raw.set("theirs", text);
       await expect(store.get("theirs")).rejects.toMatchObject({ code: "KV_FOREIGN" });
       await expect(store.touch("theirs", "1h")).rejects.toMatchObject({ code: "KV_FOREIGN" });
-      await expect(store.commit([{ key: "theirs", version: null }], [{ key: "x", value: 1 }])).rejects.toMatchObject({ code: "KV_FOREIGN" });
+      await expect(
+        store.commit([{ key: "theirs", version: null }], [{ key: "x", value: 1 }]),
+      ).rejects.toMatchObject({ code: "KV_FOREIGN" });
       expect(await store.has("theirs")).toBe(false);
       expect(await raw.get("theirs")).toBe(text);
       expect(await store.entries()).toEqual([["mine", 1]]);
@@ -445,14 +642,28 @@ describe("commit", () => {
   it("writes 1,000 records and checks 100", async () => {
     const store = open();
     await store.setMany(Array.from({ length: 100 }, (_, i) => [`c${i}`, i]));
-    const checks = await Promise.all(Array.from({ length: 100 }, async (_, i) => ({ key: `c${i}`, version: (await store.entry(`c${i}`))!.version })));
-    const writes = Array.from({ length: 1000 }, (_, i) => ({ key: `w${i}`, value: i, ...(i % 2 ? { expires: "1h" } : {}) }));
+    const checks = await Promise.all(
+      Array.from({ length: 100 }, async (_, i) => ({
+        key: `c${i}`,
+        version: (await store.entry(`c${i}`))!.version,
+      })),
+    );
+    const writes = Array.from({ length: 1000 }, (_, i) => ({
+      key: `w${i}`,
+      value: i,
+      ...(i % 2 ? { expires: "1h" } : {}),
+    }));
     const result = await store.commit(checks, writes);
     expect(result).toMatchObject({ ok: true });
     expect((await store.getMany(writes.map(({ key }) => key))).length).toBe(1000);
-    expect(new Set([(await store.entry("w0"))!.version, (await store.entry("w999"))!.version])).toEqual(new Set([result.ok && result.version]));
+    expect(
+      new Set([(await store.entry("w0"))!.version, (await store.entry("w999"))!.version]),
+    ).toEqual(new Set([result.ok && result.version]));
     await store.set("c50", "changed");
-    const again = await store.commit(checks, writes.map(({ key }) => ({ key, value: null })));
+    const again = await store.commit(
+      checks,
+      writes.map(({ key }) => ({ key, value: null })),
+    );
     expect(again).toEqual({ ok: false, failed: ["c50"] });
     expect(await raw.dbsize()).toBe(1100);
   });
@@ -460,10 +671,27 @@ describe("commit", () => {
   it("that a client sends twice, for want of an answer, says that it was made", async () => {
     const adapter = await adapterOf();
     const record = new StoredRecord(1, null, "0123456789abcdef0123", null);
-    const once = (): unknown => adapter.commit!([{ key: "a", version: null }], [{ key: "gone", record: null }, { key: "a", record }], Date.now());
-    expect([await once(), await once()]).toEqual([{ ok: true, version: "0123456789abcdef0123" }, { ok: true, version: "0123456789abcdef0123" }]);
+    const once = (): unknown =>
+      adapter.commit!(
+        [{ key: "a", version: null }],
+        [
+          { key: "gone", record: null },
+          { key: "a", record },
+        ],
+        Date.now(),
+      );
+    expect([await once(), await once()]).toEqual([
+      { ok: true, version: "0123456789abcdef0123" },
+      { ok: true, version: "0123456789abcdef0123" },
+    ]);
     const other = new StoredRecord(2, null, "0123456789abcdef0124", null);
-    expect(await adapter.commit!([{ key: "a", version: null }], [{ key: "a", record: other }], Date.now())).toEqual({ ok: false, failed: ["a"] });
+    expect(
+      await adapter.commit!(
+        [{ key: "a", version: null }],
+        [{ key: "a", record: other }],
+        Date.now(),
+      ),
+    ).toEqual({ ok: false, failed: ["a"] });
     await adapter.close!();
   });
 
@@ -473,65 +701,113 @@ describe("commit", () => {
     const { version, expires } = (await store.entry("a"))!;
     await raw.persist("a");
     const adapter = await adapterOf();
-    expect(await adapter.commit!([{ key: "a", version }], [], expires! - 1)).toMatchObject({ ok: true });
-    expect(await adapter.commit!([{ key: "a", version: null }], [], expires! - 1)).toEqual({ ok: false, failed: ["a"] });
-    expect(await adapter.commit!([{ key: "a", version: null }], [], expires!)).toMatchObject({ ok: true });
-    expect(await adapter.commit!([{ key: "a", version }], [], expires!)).toEqual({ ok: false, failed: ["a"] });
+    expect(await adapter.commit!([{ key: "a", version }], [], expires! - 1)).toMatchObject({
+      ok: true,
+    });
+    expect(await adapter.commit!([{ key: "a", version: null }], [], expires! - 1)).toEqual({
+      ok: false,
+      failed: ["a"],
+    });
+    expect(await adapter.commit!([{ key: "a", version: null }], [], expires!)).toMatchObject({
+      ok: true,
+    });
+    expect(await adapter.commit!([{ key: "a", version }], [], expires!)).toEqual({
+      ok: false,
+      failed: ["a"],
+    });
     // As the store evicts: at moment 0.
-    expect(await adapter.commit!([{ key: "a", version }], [{ key: "a", record: null }], 0)).toMatchObject({ ok: true });
+    expect(
+      await adapter.commit!([{ key: "a", version }], [{ key: "a", record: null }], 0),
+    ).toMatchObject({ ok: true });
     expect(await raw.exists("a")).toBe(0);
     await adapter.close!();
   });
 });
 
 describe("refusals of Redis", () => {
-  it.each(["node-redis 6", "node-redis 4", "ioredis 5", "ioredis 6"])("are KV_QUOTA when its memory is full, and the record before is still there (%s)", async (name) => {
-    const store = open({}, CLIENTS[name]!(server.url));
-    const secret = "hunter2-hunter2";
-    await store.set("a", "before");
-    await store.commit([], [{ key: "x", value: 1 }]);
-    await raw.config("SET", "maxmemory", "1");
-    try {
-      for (const write of [() => store.set("a", secret), () => store.setMany([["a", secret]]), () => store.commit([], [{ key: "y", value: 1 }, { key: "a", value: secret }])]) {
-        const error = await write().then(() => null, (refusal: unknown) => refusal);
-        expect(error).toMatchObject({ code: "KV_QUOTA", client: "REDIS", cause: { message: expect.stringContaining("OOM") } });
-        // The value is in what ioredis says, not in what is handed on.
-        expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(secret);
+  it.each(["node-redis 6", "node-redis 4", "ioredis 5", "ioredis 6"])(
+    "are KV_QUOTA when its memory is full, and the record before is still there (%s)",
+    async (name) => {
+      const store = open({}, CLIENTS[name]!(server.url));
+      const secret = "hunter2-hunter2";
+      await store.set("a", "before");
+      await store.commit([], [{ key: "x", value: 1 }]);
+      await raw.config("SET", "maxmemory", "1");
+      try {
+        for (const write of [
+          () => store.set("a", secret),
+          () => store.setMany([["a", secret]]),
+          () =>
+            store.commit(
+              [],
+              [
+                { key: "y", value: 1 },
+                { key: "a", value: secret },
+              ],
+            ),
+        ]) {
+          const error = await write().then(
+            () => null,
+            (refusal: unknown) => refusal,
+          );
+          expect(error).toMatchObject({
+            code: "KV_QUOTA",
+            client: "REDIS",
+            cause: { message: expect.stringContaining("OOM") },
+          });
+          // The value is in what ioredis says, not in what is handed on.
+          expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(secret);
+        }
+        expect(await store.getMany(["a", "y"])).toEqual(["before", null]);
+        await store.del("x");
+      } finally {
+        await raw.config("SET", "maxmemory", "0");
       }
-      expect(await store.getMany(["a", "y"])).toEqual(["before", null]);
-      await store.del("x");
-    } finally {
-      await raw.config("SET", "maxmemory", "0");
-    }
-    expect(await store.set("a", "after")).toBe("a");
-  });
+      expect(await store.set("a", "after")).toBe("a");
+    },
+  );
 
-  it.each(["node-redis 6", "node-redis 4", "ioredis 5"])("leave the record before when the server takes no text as long (%s)", async (name) => {
-    const store = open({}, CLIENTS[name]!(server.url));
-    await store.set("a", "before");
-    await raw.config("SET", "proto-max-bulk-len", "1mb");
-    try {
-      // The server says so and hangs up: what arrives first is a matter of luck.
-      await expect(store.set("a", "x".repeat(2_000_000))).rejects.toMatchObject({ code: expect.stringMatching(/^KV_(TOO_LARGE|CONNECTION)$/), key: "a" });
-    } finally {
-      await raw.config("SET", "proto-max-bulk-len", "512mb");
-    }
-    await expect.poll(() => store.get("a").catch(() => null)).toBe("before");
-  });
+  it.each(["node-redis 6", "node-redis 4", "ioredis 5"])(
+    "leave the record before when the server takes no text as long (%s)",
+    async (name) => {
+      const store = open({}, CLIENTS[name]!(server.url));
+      await store.set("a", "before");
+      await raw.config("SET", "proto-max-bulk-len", "1mb");
+      try {
+        // The server says so and hangs up: what arrives first is a matter of luck.
+        await expect(store.set("a", "x".repeat(2_000_000))).rejects.toMatchObject({
+          code: expect.stringMatching(/^KV_(TOO_LARGE|CONNECTION)$/),
+          key: "a",
+        });
+      } finally {
+        await raw.config("SET", "proto-max-bulk-len", "512mb");
+      }
+      await expect.poll(() => store.get("a").catch(() => null)).toBe("before");
+    },
+  );
 
   it("stay what they are otherwise: a replica, no permission", async () => {
     const store = open();
     await store.set("a", 1);
     await raw.replicaof("127.0.0.1", 1);
     try {
-      await expect(store.set("a", 2)).rejects.toMatchObject({ code: "KV_CONNECTION", cause: { message: expect.stringContaining("READONLY") } });
+      await expect(store.set("a", 2)).rejects.toMatchObject({
+        code: "KV_CONNECTION",
+        cause: { message: expect.stringContaining("READONLY") },
+      });
       expect(await store.get("a")).toBe(1);
     } finally {
       await raw.replicaof("NO", "ONE");
     }
     await raw.acl("SETUSER", "reader", "on", ">pass", "~*", "+@read", "+@connection");
-    const reader = open({}, createClient({ url: server.url, username: "reader", password: "pass" }));
+    const reader = open(
+      {},
+      createClient({ url: server.url, username: "reader", password: "pass" }),
+    );
     expect(await reader.get("a")).toBe(1);
-    await expect(reader.set("a", 2)).rejects.toMatchObject({ code: "KV_CONNECTION", cause: { message: expect.stringContaining("NOPERM") } });
+    await expect(reader.set("a", 2)).rejects.toMatchObject({
+      code: "KV_CONNECTION",
+      cause: { message: expect.stringContaining("NOPERM") },
+    });
   });
 });

@@ -24,14 +24,25 @@ afterAll(async () => {
   await Promise.all([redis, etcd, postgres].map((server) => server.remove()));
 });
 
-const emptied = async (store: () => Store): Promise<Store> => (await ask(redis.port, (client) => client.flushall()), store());
+const emptied = async (store: () => Store): Promise<Store> => (
+  await ask(redis.port, (client) => client.flushall()),
+  store()
+);
 const overRedis = (): Store => kv(createClient({ url: redis.url }), PATIENT);
 schemaSuite("REDIS by node-redis", () => emptied(overRedis), { another: overRedis });
 const overIoredis = (): Store => kv(new Redis(redis.url, { keyPrefix: "their:" }), PATIENT);
 schemaSuite("REDIS by ioredis", () => emptied(overIoredis), { another: overIoredis });
 
 const overEtcd = (): Store => kv(new Etcd3({ hosts: etcd.url }), PATIENT);
-schemaSuite("ETCD", async () => (await new Etcd3({ hosts: etcd.url }).delete().all(), overEtcd()), { another: overEtcd, large: 1_000_000 });
+schemaSuite("ETCD", async () => (await new Etcd3({ hosts: etcd.url }).delete().all(), overEtcd()), {
+  another: overEtcd,
+  large: 1_000_000,
+});
 
-const overPostgres = (): Store => kv(new pg.Pool({ connectionString: postgres.url, max: 4 }), PATIENT);
-schemaSuite("POSTGRES", async () => (await admin.query("DROP TABLE IF EXISTS kv"), overPostgres()), { another: overPostgres });
+const overPostgres = (): Store =>
+  kv(new pg.Pool({ connectionString: postgres.url, max: 4 }), PATIENT);
+schemaSuite(
+  "POSTGRES",
+  async () => (await admin.query("DROP TABLE IF EXISTS kv"), overPostgres()),
+  { another: overPostgres },
+);

@@ -20,12 +20,22 @@ beforeAll(async () => {
   const file = `${folder.path}/oracle.mjs`;
   writeFileSync(file, await bundle("./deno-oracle-program.ts", ["deno", "browser"]));
   deno = JSON.parse(await runDeno(folder.path, file)) as typeof deno;
-  const here = { "in Node over a Map": await answersOf(() => faceOf(versioned(kv(new Map())))), "in Node over SQLite": await answersOf(() => faceOf(versioned(kv(new DatabaseSync(":memory:"))))) };
+  const here = {
+    "in Node over a Map": await answersOf(() => faceOf(versioned(kv(new Map())))),
+    "in Node over SQLite": await answersOf(() =>
+      faceOf(versioned(kv(new DatabaseSync(":memory:")))),
+    ),
+  };
   ours = { ...here, "in Deno over a Map": deno.map, "in Deno over Deno KV": deno.over };
 });
 afterAll(() => folder.remove());
 
-describe.each(["in Node over a Map", "in Node over SQLite", "in Deno over a Map", "in Deno over Deno KV"])("the versioned store %s answers as Deno KV does", (where) => {
+describe.each([
+  "in Node over a Map",
+  "in Node over SQLite",
+  "in Deno over a Map",
+  "in Deno over Deno KV",
+])("the versioned store %s answers as Deno KV does", (where) => {
   it.each(Object.keys(CASES))("%s", (name) => {
     expect(deno.deno[name]!.length).toBeGreaterThan(0);
     expect(ours[where]![name]).toEqual(deno.deno[name]);

@@ -27,17 +27,52 @@ afterAll(async () => {
 });
 
 const overRedis = (): VersionedStore => versioned(kv(createClient({ url: redis.url }), PATIENT));
-versionedSuite("REDIS", async () => (await ask(redis.port, (client) => client.flushall()), overRedis()), { another: overRedis });
+versionedSuite(
+  "REDIS",
+  async () => (await ask(redis.port, (client) => client.flushall()), overRedis()),
+  { another: overRedis },
+);
 
 const overEtcd = (): VersionedStore => versioned(kv(new Etcd3({ hosts: etcd.url }), PATIENT));
-versionedSuite("ETCD", async () => (await new Etcd3({ hosts: etcd.url }).delete().all(), overEtcd()), { another: overEtcd });
+versionedSuite(
+  "ETCD",
+  async () => (await new Etcd3({ hosts: etcd.url }).delete().all(), overEtcd()),
+  { another: overEtcd },
+);
 
-const overPostgres = (): VersionedStore => versioned(kv(new pg.Pool({ connectionString: postgres.url, max: 4 }), PATIENT));
-versionedSuite("POSTGRES", async () => (await admin.query("DROP TABLE IF EXISTS kv"), overPostgres()), { another: overPostgres, keyBytes: 1300 });
+const overPostgres = (): VersionedStore =>
+  versioned(kv(new pg.Pool({ connectionString: postgres.url, max: 4 }), PATIENT));
+versionedSuite(
+  "POSTGRES",
+  async () => (await admin.query("DROP TABLE IF EXISTS kv"), overPostgres()),
+  { another: overPostgres, keyBytes: 1300 },
+);
 
-versionedSuite("DENO by @deno/kv", async () => versioned(kv(await openKv(":memory:"), PATIENT)), { keyBytes: 1000, checks: 10 });
+versionedSuite("DENO by @deno/kv", async () => versioned(kv(await openKv(":memory:"), PATIENT)), {
+  keyBytes: 1000,
+  checks: 10,
+});
 
-indexSuite("ETCD", async () => (await new Etcd3({ hosts: etcd.url }).delete().all(), kv(new Etcd3({ hosts: etcd.url }), PATIENT)), () => kv(new Etcd3({ hosts: etcd.url }), PATIENT));
-const pool = (): InstanceType<typeof pg.Pool> => new pg.Pool({ connectionString: postgres.url, max: 4 });
-indexSuite("POSTGRES", async () => (await admin.query("DROP TABLE IF EXISTS kv"), kv(pool(), PATIENT)), () => kv(pool(), PATIENT));
-indexSuite("REDIS", async () => (await ask(redis.port, (client) => client.flushall()), kv(createClient({ url: redis.url }), PATIENT)), () => kv(createClient({ url: redis.url }), PATIENT));
+indexSuite(
+  "ETCD",
+  async () => (
+    await new Etcd3({ hosts: etcd.url }).delete().all(),
+    kv(new Etcd3({ hosts: etcd.url }), PATIENT)
+  ),
+  () => kv(new Etcd3({ hosts: etcd.url }), PATIENT),
+);
+const pool = (): InstanceType<typeof pg.Pool> =>
+  new pg.Pool({ connectionString: postgres.url, max: 4 });
+indexSuite(
+  "POSTGRES",
+  async () => (await admin.query("DROP TABLE IF EXISTS kv"), kv(pool(), PATIENT)),
+  () => kv(pool(), PATIENT),
+);
+indexSuite(
+  "REDIS",
+  async () => (
+    await ask(redis.port, (client) => client.flushall()),
+    kv(createClient({ url: redis.url }), PATIENT)
+  ),
+  () => kv(createClient({ url: redis.url }), PATIENT),
+);

@@ -7,7 +7,16 @@ import { DatabaseSync } from "node:sqlite";
 import pg from "pg";
 import { createClient } from "redis";
 import { createStorage } from "unstorage";
-import kv, { type Client, type Codec, type Json, type KvOptions, type PlainOptions, type SetOptions, type Store, type StoreType } from "anykv";
+import kv, {
+  type Client,
+  type Codec,
+  type Json,
+  type KvOptions,
+  type PlainOptions,
+  type SetOptions,
+  type Store,
+  type StoreType,
+} from "anykv";
 import { rich } from "anykv/codec";
 import { sqlite } from "anykv/clients/sqlite";
 
@@ -16,7 +25,8 @@ interface User {
   age?: number;
 }
 
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(..._proof: Same<A, B> extends true ? [] : [never]): void => {};
 
 declare const text: string;
@@ -128,7 +138,11 @@ export function rejected(): void {
   kv(new Map(), { requires: { atomic: "maybe" } });
 }
 
-export function options(settings: { prefix: string | undefined; expires: string | undefined; timeout: number | undefined }): void {
+export function options(settings: {
+  prefix: string | undefined;
+  expires: string | undefined;
+  timeout: number | undefined;
+}): void {
   same<ReturnType<typeof plain>, Store<Json>>();
   function plain(client: Client, given?: PlainOptions) {
     return kv(client, given);
@@ -140,7 +154,10 @@ export function options(settings: { prefix: string | undefined; expires: string 
   }
   kv(new Map(), settings);
   kv(new Map(), { ...settings, codec: undefined });
-  kv<User>(new Map(), { ...settings, requires: { persistent: true, atomic: "yes", keyBytes: undefined } });
+  kv<User>(new Map(), {
+    ...settings,
+    requires: { persistent: true, atomic: "yes", keyBytes: undefined },
+  });
 }
 
 export function values(): void {
@@ -162,13 +179,23 @@ export function values(): void {
   kv<User>(new Map(), { codec: dates });
 }
 
-export function generic<T extends Json, U>(client: Client, codec: Codec<U>): [Store<T>, Store<U>, Store<U>] {
+export function generic<T extends Json, U>(
+  client: Client,
+  codec: Codec<U>,
+): [Store<T>, Store<U>, Store<U>] {
   return [kv<T>(client), kv<U>(client, { codec }), kv(client) as Store<U>];
 }
 
 export async function untyped<T>(any: Store, of: Store<T>): Promise<void> {
   // A store of any type.
-  const stores: Store[] = [kv<User>(), kv(), kv<string>(), kv(new Map(), { codec: rich }), kv<Date>(new Map(), { codec: dates }), of];
+  const stores: Store[] = [
+    kv<User>(),
+    kv(),
+    kv<string>(),
+    kv(new Map(), { codec: rich }),
+    kv<Date>(new Map(), { codec: dates }),
+    of,
+  ];
   for (const store of stores) await store.clear();
   const found = await any.get("a");
   same<typeof found, unknown>();
@@ -195,13 +222,28 @@ export async function reading(strings: Store<string>, json: Store<Json>): Promis
   const user = await json.get<User>("a");
   same<typeof user, User | null>();
   const entry = await json.entry<User>("a");
-  same<typeof entry, { key: string; value: User; version: string | null; expires: number | null; metadata: Json } | null>;
+  same<
+    typeof entry,
+    {
+      key: string;
+      value: User;
+      version: string | null;
+      expires: number | null;
+      metadata: Json;
+    } | null
+  >;
   const all = await Promise.all(["a", "b"].map(strings.get));
   same<typeof all, (string | null)[]>();
 }
 
-export async function durations(store: Store, given: SetOptions, count: number, unit: "h" | "m"): Promise<void> {
-  for (const expires of [text, maybe, null, undefined, 60, new Date()]) await store.set("a", 1, { expires });
+export async function durations(
+  store: Store,
+  given: SetOptions,
+  count: number,
+  unit: "h" | "m",
+): Promise<void> {
+  for (const expires of [text, maybe, null, undefined, 60, new Date()])
+    await store.set("a", 1, { expires });
   await store.set("a", 1, given);
   await store.set("a", 1, { expires: "10m" });
   await store.set("a", 1, { expires: "10 minutes" });

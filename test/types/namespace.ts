@@ -1,7 +1,16 @@
 // Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other line must.
 import type { KVNamespace } from "@cloudflare/workers-types";
 import kv from "anykv";
-import { createKV, KV, type KVNamespaces, type KeyPage, type ListedKey, type Namespace, namespace, type ValueWithMetadata } from "anykv/namespace";
+import {
+  createKV,
+  KV,
+  type KVNamespaces,
+  type KeyPage,
+  type ListedKey,
+  type Namespace,
+  namespace,
+  type ValueWithMetadata,
+} from "anykv/namespace";
 
 interface Post {
   title: string;
@@ -10,7 +19,8 @@ interface Meta {
   author: string;
 }
 
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(..._proof: Same<A, B> extends true ? [] : [never]): void => {};
 
 /** A program for Workers. */
@@ -64,8 +74,22 @@ export async function reads(posts: Namespace): Promise<void> {
 }
 
 export async function writes(posts: Namespace): Promise<void> {
-  await posts.put("a", "v", { expiration: null, expirationTtl: undefined, metadata: { author: "ann" } });
-  for (const each of [new Uint8Array(), new ArrayBuffer(1), new Blob([]).stream(), new DataView(new ArrayBuffer(1)), { title: "a" }, ["a"], 5, true]) await posts.put("a", each);
+  await posts.put("a", "v", {
+    expiration: null,
+    expirationTtl: undefined,
+    metadata: { author: "ann" },
+  });
+  for (const each of [
+    new Uint8Array(),
+    new ArrayBuffer(1),
+    new Blob([]).stream(),
+    new DataView(new ArrayBuffer(1)),
+    { title: "a" },
+    ["a"],
+    5,
+    true,
+  ])
+    await posts.put("a", each);
   // @ts-expect-error delete() removes
   await posts.put("a", null);
   // @ts-expect-error seconds are a number

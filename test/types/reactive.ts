@@ -1,7 +1,20 @@
 // Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other line must.
 import anykv, { type Store } from "anykv";
 import { rich, type Rich } from "anykv/codec";
-import { createKVStore, kv, type KVEvent, type KVFn, type KVOperation, type KVSeed, type KVState, type KVStatus, type KVStore, type KVStoreOptions, type Storable, type SubscribeOptions } from "anykv/reactive";
+import {
+  createKVStore,
+  kv,
+  type KVEvent,
+  type KVFn,
+  type KVOperation,
+  type KVSeed,
+  type KVState,
+  type KVStatus,
+  type KVStore,
+  type KVStoreOptions,
+  type Storable,
+  type SubscribeOptions,
+} from "anykv/reactive";
 
 interface User {
   name: string;
@@ -9,7 +22,8 @@ interface User {
   born?: Date;
 }
 
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(..._proof: Same<A, B> extends true ? [] : [never]): void => {};
 
 declare const user: User;
@@ -60,7 +74,11 @@ export async function stores(): Promise<void> {
   const a = createKVStore("a");
   same<typeof a, KVFn>();
   createKVStore<User>("b", 2, "database", [["x", user]]);
-  createKVStore("b", 2, "database", [["x", 1], ["y", "two"], ["z", user]]);
+  createKVStore("b", 2, "database", [
+    ["x", 1],
+    ["y", "two"],
+    ["z", user],
+  ]);
   createKVStore("c", { store: anykv(new Map()), interval: 0, delay: "5ms", seeds: [["x", 1]] });
   createKVStore("c", { store: anykv<Rich>(new Map(), { codec: rich }) });
   createKVStore("c", { store: anykv<{ n: number }>(new Map()) });
@@ -93,7 +111,18 @@ export async function stores(): Promise<void> {
   const { type } = await rows.promise();
   same<typeof type, "open" | "closed">();
 
-  const storable: Storable[] = [1, "x", null, undefined, 1n, user, [user], new Map([[1, user]]), new Date(), new Uint8Array()];
+  const storable: Storable[] = [
+    1,
+    "x",
+    null,
+    undefined,
+    1n,
+    user,
+    [user],
+    new Map([[1, user]]),
+    new Date(),
+    new Uint8Array(),
+  ];
   rows.set("x", storable);
   rows.set("x", { a: 1, list: [{ b: new Map() }] });
   // @ts-expect-error a function cannot be stored

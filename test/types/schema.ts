@@ -1,46 +1,65 @@
 // Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other line must.
 import { type } from "arktype";
 import kv, { type Client, type Store } from "anykv";
-import { bitset, type BitsetField, type Contained, DynamicStore, type HashField, json, type JsonField, type NumberField, type SetField, StaticStore, type StringField, type TypedStore } from "anykv/schema";
+import {
+  bitset,
+  type BitsetField,
+  type Contained,
+  DynamicStore,
+  type HashField,
+  json,
+  type JsonField,
+  type NumberField,
+  type SetField,
+  StaticStore,
+  type StringField,
+  type TypedStore,
+} from "anykv/schema";
 import { rich } from "anykv/codec";
 import * as v from "valibot";
 import { z } from "zod";
 
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(..._proof: Same<A, B> extends true ? [] : [never]): void => {};
 
 /** The example that the API follows, as it was printed. */
 export async function asPrinted(): Promise<void> {
-  const store = StaticStore('foo', {
-    bar: new DynamicStore('bar', z.array(z.object({ message: z.string() }))),
+  const store = StaticStore("foo", {
+    bar: new DynamicStore("bar", z.array(z.object({ message: z.string() }))),
 
-    baz: 'set',
-  })
+    baz: "set",
+  });
 
-  const val = await store.take('foo').take('bar').read()
+  const val = await store.take("foo").take("bar").read();
   same<typeof val, { message: string }[] | undefined>();
 
   await store
-    .take('foo')
-    .take('bar')
-    .take('any')
-    .write([{ message: 'Hello, World!' }])
+    .take("foo")
+    .take("bar")
+    .take("any")
+    .write([{ message: "Hello, World!" }]);
 
   await store
-    .take('foo')
-    .take('bar')
-    .take('any')
+    .take("foo")
+    .take("bar")
+    .take("any")
     // @ts-expect-error the types do not match
-    .write([{ message: 0 }])
-
-  // @ts-expect-error the key is not defined
-  await store.take('notfoo').take('bar').take('any').write([{ message: 'Hello, World!' }])
+    .write([{ message: 0 }]);
 
   await store
-    .take('foo')
-    .take('bar')
-    .take('some other key that does not exist yet')
-    .write([{ message: 'Hello, World!' }])
+    // @ts-expect-error the key is not defined
+    .take("notfoo")
+    // @ts-expect-error and neither is its type
+    .take("bar")
+    .take("any")
+    .write([{ message: "Hello, World!" }]);
+
+  await store
+    .take("foo")
+    .take("bar")
+    .take("some other key that does not exist yet")
+    .write([{ message: "Hello, World!" }]);
 
   const set = store.take("baz");
   same<typeof set, SetField>();
@@ -68,7 +87,9 @@ export async function fields(text: string): Promise<void> {
     valibot: v.object({ name: v.string() }),
     arktype: type({ name: "string", "age?": "number" }),
     versioned: json(v.number(), { version: 2, migrate: (value, from) => Number(value) + from }),
-    nested: StaticStore("nested", { deeper: new StaticStore("deeper", { deepest: new DynamicStore("deepest", "number") }) }),
+    nested: StaticStore("nested", {
+      deeper: new StaticStore("deeper", { deepest: new DynamicStore("deepest", "number") }),
+    }),
     app2: "string",
   });
   same<typeof store.name, "app">();
@@ -175,7 +196,9 @@ export async function fields(text: string): Promise<void> {
 export async function stores(client: Client, typed: Store<string>): Promise<void> {
   const hash = DynamicStore("hashes", "hash", { store: kv(client) }).take("any");
   same<typeof hash, HashField>();
-  const entries = await new DynamicStore("dates", z.date(), { store: kv(client, { codec: rich }) }).entries();
+  const entries = await new DynamicStore("dates", z.date(), {
+    store: kv(client, { codec: rich }),
+  }).entries();
   same<typeof entries, [key: string, value: Date][]>();
   StaticStore.redis("app", { a: "string" }, kv(client)).take("a");
   // @ts-expect-error the store is needed

@@ -1,5 +1,13 @@
 // Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other line must.
-import kv, { type Codec, type CustomClient, type Entry, type Json, KvError, isKvError, type Store } from "anykv";
+import kv, {
+  type Codec,
+  type CustomClient,
+  type Entry,
+  type Json,
+  KvError,
+  isKvError,
+  type Store,
+} from "anykv";
 import { jsonCodec } from "anykv/codec";
 
 interface User {
@@ -8,7 +16,8 @@ interface User {
   tags: readonly string[];
 }
 
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(..._proof: Same<A, B> extends true ? [] : [never]): void => {};
 
 declare const user: User;
@@ -28,10 +37,18 @@ export async function untyped(): Promise<void> {
   await store.set("a", { optional: undefined });
   await store.set("a", json);
   await store.add(user, { expires: "1h", metadata: { any: "thing" }, prefix: "p:" });
-  await store.setMany([["a", 1], ["b", "x"], ["c", null]]);
+  await store.setMany([
+    ["a", 1],
+    ["b", "x"],
+    ["c", null],
+  ]);
   await store.setMany(["a", "b"].map((key, i) => [key, { i }]));
   await store.setMany(Object.entries({ a: 1 }));
-  await store.setMany([["a", 1, { expires: "1h" }], ["b", "x", { metadata: { by: "ann" }, expires: undefined }], ["c", 1]]);
+  await store.setMany([
+    ["a", 1, { expires: "1h" }],
+    ["b", "x", { metadata: { by: "ann" }, expires: undefined }],
+    ["c", 1],
+  ]);
   await store.setMany(["a"].map((key) => [key, 1, { expires: 60 }]));
   // @ts-expect-error no such option of an entry
   await store.setMany([["a", 1, { ttl: 60 }]]);
@@ -39,7 +56,8 @@ export async function untyped(): Promise<void> {
   await store.setMany([["a", 1, "1h"]]);
   await store.setMany(new Map([["a", user]]), { expires: null });
 
-  const ofAny = async (any: Store<unknown>): Promise<User | null> => any.get<User>(await any.set("a", user));
+  const ofAny = async (any: Store<unknown>): Promise<User | null> =>
+    any.get<User>(await any.set("a", user));
   await ofAny(store);
   await ofAny(kv<User>(new Map()));
   // What takes every store takes a `Store`.
@@ -59,10 +77,19 @@ export async function untyped(): Promise<void> {
   await store.set("a", { b: Symbol("x") });
   // @ts-expect-error a Map is no JSON
   await store.set("a", new Map());
-  // @ts-expect-error a class with methods is no JSON
-  await store.set("a", new (class { name = "x"; greet(): void {} })());
+  await store.set(
+    "a",
+    // @ts-expect-error a class with methods is not JSON
+    new (class {
+      name = "x";
+      greet(): void {}
+    })(),
+  );
   // @ts-expect-error among many
-  await store.setMany([["a", 1], ["b", date]]);
+  await store.setMany([
+    ["a", 1],
+    ["b", date],
+  ]);
   // @ts-expect-error or in a Map
   await store.setMany(new Map([["a", date]]));
   // @ts-expect-error a key is a string
@@ -135,7 +162,12 @@ export async function viaJson(url: URL): Promise<void> {
   same<typeof users, Store<User>>();
 }
 
-export async function generic<T, U extends Json>(store: Store<T>, plain: Store, value: T, json: U): Promise<void> {
+export async function generic<T, U extends Json>(
+  store: Store<T>,
+  plain: Store,
+  value: T,
+  json: U,
+): Promise<void> {
   await store.set("a", value);
   await store.add(value);
   await store.set("a", null);
@@ -146,7 +178,10 @@ export async function generic<T, U extends Json>(store: Store<T>, plain: Store, 
 }
 
 export async function results(store: Store): Promise<void> {
-  const result = await store.commit([{ key: "a", version: null }], [{ key: "a", value: 1, expires: "1h" }]);
+  const result = await store.commit(
+    [{ key: "a", version: null }],
+    [{ key: "a", value: 1, expires: "1h" }],
+  );
   // @ts-expect-error only a success has a version
   result.version.length;
   if (result.ok) same<typeof result.version, string>();

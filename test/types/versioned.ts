@@ -18,7 +18,8 @@ interface User {
   email: string;
 }
 
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(..._proof: Same<A, B> extends true ? [] : [never]): void => {};
 
 declare const user: User;
@@ -27,7 +28,9 @@ export async function entries(): Promise<void> {
   const store = versioned(kv(new Map()));
   same<typeof store, VersionedStore>();
 
-  const made = await store.set(["users", 1, 1n, true, new Uint8Array()], user, { expireIn: 60_000 });
+  const made = await store.set(["users", 1, 1n, true, new Uint8Array()], user, {
+    expireIn: 60_000,
+  });
   same<typeof made, VersionedEntry<User> & { ok: true }>();
   same<typeof made.version, string>();
   same<typeof made.value, User>();
@@ -63,8 +66,18 @@ export async function entries(): Promise<void> {
 }
 
 export async function listings(store: VersionedStore): Promise<void> {
-  const selectors: Selector[] = [{ prefix: [] }, { prefix: ["a"], start: ["a", 1] }, { prefix: ["a"], end: ["a", 1] }, { start: ["a"], end: ["b"] }];
-  const list = store.list<User>(selectors[0]!, { limit: 5, cursor: "x", reverse: true, batchSize: 10 });
+  const selectors: Selector[] = [
+    { prefix: [] },
+    { prefix: ["a"], start: ["a", 1] },
+    { prefix: ["a"], end: ["a", 1] },
+    { start: ["a"], end: ["b"] },
+  ];
+  const list = store.list<User>(selectors[0]!, {
+    limit: 5,
+    cursor: "x",
+    reverse: true,
+    batchSize: 10,
+  });
   same<typeof list.cursor, string>();
   for await (const entry of list) same<typeof entry, VersionedEntry<User>>();
   // @ts-expect-error half a range
@@ -77,8 +90,19 @@ export async function listings(store: VersionedStore): Promise<void> {
   list.cursor = "";
 }
 
-export async function transactions(store: VersionedStore, missing: MaybeEntry<User>): Promise<void> {
-  const result = await store.atomic().check(missing, { key: ["b"], version: null }).set(["a"], user, { expires: 60 }).delete(["b"]).sum(["n"], 1n).min(["n"], 1n).max(["n"], 1n).commit();
+export async function transactions(
+  store: VersionedStore,
+  missing: MaybeEntry<User>,
+): Promise<void> {
+  const result = await store
+    .atomic()
+    .check(missing, { key: ["b"], version: null })
+    .set(["a"], user, { expires: 60 })
+    .delete(["b"])
+    .sum(["n"], 1n)
+    .min(["n"], 1n)
+    .max(["n"], 1n)
+    .commit();
   same<typeof result, VersionedCommit>();
   if (result.ok) same<typeof result.version, string>();
   // @ts-expect-error only a success has a version
@@ -113,19 +137,23 @@ export async function indexed(plain: Store, users: Store<User>): Promise<void> {
   });
   const found = await store.getBy<User>("email", "ann@example.com");
   same<typeof found, VersionedEntry<User> | null>();
-  for await (const entry of store.listBy<User>("name", ["Ann", 2])) same<typeof entry, VersionedEntry<User>>();
+  for await (const entry of store.listBy<User>("name", ["Ann", 2]))
+    same<typeof entry, VersionedEntry<User>>();
   const page = store.listBy<User>("name", "Ann", { limit: 5, cursor: "x", reverse: true });
   same<typeof page, VersionedList<User>>();
   // @ts-expect-error no such option
   store.listBy("name", "Ann", { batchSize: 5 });
   const count = await store.reindex({ progress: (done) => done.toFixed() });
   same<typeof count, number>();
-  for await (const states of store.watch([["a"]], { raw: true, interval: "500ms" })) same<typeof states, MaybeEntry[]>();
+  for await (const states of store.watch([["a"]], { raw: true, interval: "500ms" }))
+    same<typeof states, MaybeEntry[]>();
   await store.close();
   versioned(users);
   // @ts-expect-error what the value is has to be said: it is unknown
   versioned(plain, { indexes: { email: { prefix: ["users"], of: (each) => each.email } } });
-  versioned(plain, { indexes: { all: { prefix: ["users"], of: (each) => (same<typeof each, unknown>(), null) } } });
+  versioned(plain, {
+    indexes: { all: { prefix: ["users"], of: (each) => (same<typeof each, unknown>(), null) } },
+  });
   // @ts-expect-error an index is told what finds an entry
   versioned(plain, { indexes: { email: { prefix: ["users"] } } });
   // @ts-expect-error a Date finds nothing

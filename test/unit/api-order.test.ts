@@ -7,14 +7,24 @@ import kv, { KvError } from "../../src/index.ts";
 import { namespace } from "../../src/namespace/index.ts";
 import { StaticStore } from "../../src/schema/index.ts";
 import { versioned } from "../../src/versioned/index.ts";
-import { differing, INDEX_READS, NAMESPACE, openTyped, SCHEMA, STATES, type Subject, VERSIONED } from "../helpers/api-order.ts";
+import {
+  differing,
+  INDEX_READS,
+  NAMESPACE,
+  openTyped,
+  SCHEMA,
+  STATES,
+  type Subject,
+  VERSIONED,
+} from "../helpers/api-order.ts";
 
 /** Pauses of up to three turns of the event loop, the same ones in each run. */
 function pauses(seed: number): () => Promise<void> {
   let state = seed;
   return async () => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    for (let turns = (state >>> 16) % 4; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+    for (let turns = (state >>> 16) % 4; turns > 0; turns--)
+      await new Promise((resolve) => setImmediate(resolve));
   };
 }
 
@@ -74,42 +84,92 @@ const LONG_NAMES: typeof NAMESPACE = {
   },
 };
 
-it.each(STATES)("calls on a namespace with shortened names, without commits: %s", async (...state) => {
-  const names = Object.keys(LONG_NAMES.calls);
-  expect(await differing("long names", LONG_NAMES, names, names, () => poorClient(seeds++), state, () => poorClient(seeds++))).toEqual([]);
-});
+it.each(STATES)(
+  "calls on a namespace with shortened names, without commits: %s",
+  async (...state) => {
+    const names = Object.keys(LONG_NAMES.calls);
+    expect(
+      await differing(
+        "long names",
+        LONG_NAMES,
+        names,
+        names,
+        () => poorClient(seeds++),
+        state,
+        () => poorClient(seeds++),
+      ),
+    ).toEqual([]);
+  },
+);
 
-describe.each(CLIENTS)("calls on %s that are not awaited take effect in call order", (_client, make) => {
-  describe.each(STATES)("%s", (...state) => {
-    const check = <Api>(title: string, subject: Subject<Api>, firsts = Object.keys(subject.calls), seconds = firsts): void =>
-      it(title, async () => expect(await differing(title, subject, firsts, seconds, make, state)).toEqual([]));
-    check("versioned", VERSIONED);
-    check("versioned, by an index", { ...VERSIONED, calls: { ...VERSIONED.calls, ...INDEX_READS } }, Object.keys(VERSIONED.calls), Object.keys(INDEX_READS));
-    check("namespaces", NAMESPACE);
-    check("typed stores", SCHEMA);
-  });
-});
+describe.each(CLIENTS)(
+  "calls on %s that are not awaited take effect in call order",
+  (_client, make) => {
+    describe.each(STATES)("%s", (...state) => {
+      const check = <Api>(
+        title: string,
+        subject: Subject<Api>,
+        firsts = Object.keys(subject.calls),
+        seconds = firsts,
+      ): void =>
+        it(title, async () =>
+          expect(await differing(title, subject, firsts, seconds, make, state)).toEqual([]),
+        );
+      check("versioned", VERSIONED);
+      check(
+        "versioned, by an index",
+        { ...VERSIONED, calls: { ...VERSIONED.calls, ...INDEX_READS } },
+        Object.keys(VERSIONED.calls),
+        Object.keys(INDEX_READS),
+      );
+      check("namespaces", NAMESPACE);
+      check("typed stores", SCHEMA);
+    });
+  },
+);
 
 describe("the call order", () => {
   it("holds while the code of the operations is loaded", async () => {
     const fresh = async () => {
       vi.resetModules();
-      const [core, { versioned }, { namespace }, { StaticStore }] = await Promise.all([import("../../src/index.ts"), import("../../src/versioned/index.ts"), import("../../src/namespace/index.ts"), import("../../src/schema/index.ts")]);
+      const [core, { versioned }, { namespace }, { StaticStore }] = await Promise.all([
+        import("../../src/index.ts"),
+        import("../../src/versioned/index.ts"),
+        import("../../src/namespace/index.ts"),
+        import("../../src/schema/index.ts"),
+      ]);
       return { store: core.default(new Map()), versioned, namespace, StaticStore };
     };
     const first = await fresh();
     const entries = first.versioned(first.store);
-    const [, , , entry] = await Promise.all([entries.atomic().set(["a"], 1).commit(), entries.delete(["a"]), entries.set(["a"], 2), entries.get(["a"])]);
+    const [, , , entry] = await Promise.all([
+      entries.atomic().set(["a"], 1).commit(),
+      entries.delete(["a"]),
+      entries.set(["a"], 2),
+      entries.get(["a"]),
+    ]);
     expect(entry.value).toBe(2);
 
     const second = await fresh();
     const words = second.namespace(second.store, "words");
-    const [, , , page, none] = await Promise.all([words.put("a", "1"), words.delete("a"), words.put("b", "2"), words.list(), words.get("a")]);
+    const [, , , page, none] = await Promise.all([
+      words.put("a", "1"),
+      words.delete("a"),
+      words.put("b", "2"),
+      words.list(),
+      words.get("a"),
+    ]);
     expect([page.keys, none]).toEqual([[{ name: "b" }], null]);
 
     const third = await fresh();
     const app = third.StaticStore("app", { list: "list", text: "string" }, { store: third.store });
-    const [, , , items, keys] = await Promise.all([app.take("text").write("a"), app.erase(), app.take("list").push(["a", "b"]), app.take("list").read(), app.keys()]);
+    const [, , , items, keys] = await Promise.all([
+      app.take("text").write("a"),
+      app.erase(),
+      app.take("list").push(["a", "b"]),
+      app.take("list").read(),
+      app.keys(),
+    ]);
     expect([items, keys, await app.keys()]).toEqual([["a", "b"], ["list"], ["list"]]);
   });
 
@@ -118,7 +178,13 @@ describe("the call order", () => {
       const client = make() as never;
       const [store, same] = [kv(client), kv(client)];
       const [entries, words, app] = [VERSIONED.open(store), NAMESPACE.open(same), openTyped(store)];
-      const writes = (): Promise<unknown>[] => [entries.set(["a"], 1), entries.delete(["b"]), words.put("a", "v"), app.take("text").write("v"), app.take("list").push("v")];
+      const writes = (): Promise<unknown>[] => [
+        entries.set(["a"], 1),
+        entries.delete(["b"]),
+        words.put("a", "v"),
+        app.take("text").write("v"),
+        app.take("list").push("v"),
+      ];
       await Promise.all([...writes(), same.clear()]);
       expect(await store.keys()).toEqual([]);
       const [, keys] = await Promise.all([Promise.all(writes()), same.keys()]);
@@ -130,14 +196,22 @@ describe("the call order", () => {
   });
 
   it("holds for validation that takes its time", async () => {
-    const pause = z.string().refine(async (name) => (name === "slow" ? new Promise((resolve) => setTimeout(() => resolve(true), 5)) : true));
+    const pause = z
+      .string()
+      .refine(async (name) =>
+        name === "slow" ? new Promise((resolve) => setTimeout(() => resolve(true), 5)) : true,
+      );
     const field = StaticStore("app", { name: pause }, { store: kv(new Map()) }).take("name");
     const [, , read] = await Promise.all([field.write("slow"), field.write("fast"), field.read()]);
     expect([read, await field.read()]).toEqual(["fast", "fast"]);
   });
 
   it("takes a value as it was when the call was made", async () => {
-    const field = StaticStore("app", { json: z.object({ name: z.string() }) }, { store: kv(slowClient(1) as never) }).take("json");
+    const field = StaticStore(
+      "app",
+      { json: z.object({ name: z.string() }) },
+      { store: kv(slowClient(1) as never) },
+    ).take("json");
     const value = { name: "first" };
     const writes = [field.write({ name: "before" }), field.write(value)];
     value.name = "changed later";
@@ -146,7 +220,11 @@ describe("the call order", () => {
   });
 
   it("lets an update that takes its time use its own field", async () => {
-    const field = StaticStore("app", { json: z.object({ count: z.number() }) }, { store: kv(slowClient(1) as never) }).take("json");
+    const field = StaticStore(
+      "app",
+      { json: z.object({ count: z.number() }) },
+      { store: kv(slowClient(1) as never) },
+    ).take("json");
     await field.write({ count: 1 });
     let isFirst = true;
     const update = field.update(async ({ count }) => {
@@ -162,7 +240,16 @@ describe("the call order", () => {
   it("does not wait for a stream, which takes its place when it has ended", async () => {
     const words = namespace(kv(slowClient(1) as never), "words");
     let end = (): void => {};
-    const slow = words.put("a", new ReadableStream({ start: (controller) => void (end = () => (controller.enqueue(new TextEncoder().encode("stream")), controller.close())) }));
+    const slow = words.put(
+      "a",
+      new ReadableStream({
+        start: (controller) =>
+          void (end = () => (
+            controller.enqueue(new TextEncoder().encode("stream")),
+            controller.close()
+          )),
+      }),
+    );
     await words.put("a", "text");
     expect(await words.get("a")).toBe("text");
     end();
@@ -173,16 +260,54 @@ describe("the call order", () => {
   it("is kept when calls fail", async () => {
     for (const [, make] of CLIENTS) {
       const store = kv(make() as never);
-      const entries = versioned(store, { indexes: { size: { prefix: ["a"], of: (value) => (value as string).length } } });
-      const field = StaticStore("app", { json: z.object({ name: z.string() }) }, { store }).take("json");
+      const entries = versioned(store, {
+        indexes: { size: { prefix: ["a"], of: (value) => (value as string).length } },
+      });
+      const field = StaticStore("app", { json: z.object({ name: z.string() }) }, { store }).take(
+        "json",
+      );
       const words = namespace(store, "words");
-      const fails = (work: Promise<unknown>): Promise<unknown> => work.then(() => "done", ({ code }: KvError) => code);
+      const fails = (work: Promise<unknown>): Promise<unknown> =>
+        work.then(
+          () => "done",
+          ({ code }: KvError) => code,
+        );
       const outcomes = await Promise.all([
-        ...[entries.set(["a", 1], null), entries.atomic().sum(["n"], 1n).set(["a", 1], null).commit(), entries.set(["a", 1], "text"), entries.delete(["a", 1])].map(fails),
-        ...[field.write({ name: 5 as never }), field.update(() => { throw new KvError("KV_QUOTA", "no"); }), field.write({ name: "ann" }), field.update(() => ({ name: 5 as never }))].map(fails),
-        ...[words.put("a", { a: 1n }), words.put("a", "v"), words.get("a", "json"), words.delete("a")].map(fails),
+        ...[
+          entries.set(["a", 1], null),
+          entries.atomic().sum(["n"], 1n).set(["a", 1], null).commit(),
+          entries.set(["a", 1], "text"),
+          entries.delete(["a", 1]),
+        ].map(fails),
+        ...[
+          field.write({ name: 5 as never }),
+          field.update(() => {
+            throw new KvError("KV_QUOTA", "no");
+          }),
+          field.write({ name: "ann" }),
+          field.update(() => ({ name: 5 as never })),
+        ].map(fails),
+        ...[
+          words.put("a", { a: 1n }),
+          words.put("a", "v"),
+          words.get("a", "json"),
+          words.delete("a"),
+        ].map(fails),
       ]);
-      expect(outcomes).toEqual(["KV_INVALID_VALUE", "KV_INVALID_VALUE", "done", "done", "KV_VALIDATION", "done", "done", "KV_VALIDATION", "KV_INVALID_VALUE", "done", "KV_INVALID_VALUE", "done"]);
+      expect(outcomes).toEqual([
+        "KV_INVALID_VALUE",
+        "KV_INVALID_VALUE",
+        "done",
+        "done",
+        "KV_VALIDATION",
+        "done",
+        "done",
+        "KV_VALIDATION",
+        "KV_INVALID_VALUE",
+        "done",
+        "KV_INVALID_VALUE",
+        "done",
+      ]);
       expect([await store.keys(), await field.read()]).toEqual([["app:json"], { name: "ann" }]);
     }
   });

@@ -48,7 +48,10 @@ it("keeps the filter of all(), and the surplus arguments of item methods", async
 
 it("says that add() makes the key", async () => {
   const store = await open();
-  const rejection = { code: "KV_INVALID_EXPIRES", message: 'add() makes the key: write add(value, { expires: "1h" }), or set(key, value)' };
+  const rejection = {
+    code: "KV_INVALID_EXPIRES",
+    message: 'add() makes the key: write add(value, { expires: "1h" }), or set(key, value)',
+  };
   await expect(store.add("key", "value" as never)).rejects.toMatchObject(rejection);
   await expect(store.add({ a: 1 }, "1h" as never)).rejects.toMatchObject(rejection);
   expect(await store.keys()).toHaveLength(2);

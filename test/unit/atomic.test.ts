@@ -1,23 +1,50 @@
 import { describe, expect, it, vi } from "vitest";
-import { atomic, increment, remove, replace, setIfAbsent, take, update } from "../../src/atomic/index.ts";
+import {
+  atomic,
+  increment,
+  remove,
+  replace,
+  setIfAbsent,
+  take,
+  update,
+} from "../../src/atomic/index.ts";
 import kv, { type Store } from "../../src/index.ts";
 
 /** A client of one's own that keeps bare values and has no versions: nothing can be compared. */
 const versionless = (): Store => {
   const data = new Map<string, unknown>();
-  return kv({ EXPIRES: true, get: (key: string) => data.get(key), set: (key: string, value: unknown) => void data.set(key, value), del: (key: string) => void data.delete(key) });
+  return kv({
+    EXPIRES: true,
+    get: (key: string) => data.get(key),
+    set: (key: string, value: unknown) => void data.set(key, value),
+    del: (key: string) => void data.delete(key),
+  });
 };
 
 describe("atomic()", () => {
   it("writes everything when all checks hold, and nothing when one fails", async () => {
     const store = kv();
-    await store.setMany([["a", 1], ["b", 2]]);
+    await store.setMany([
+      ["a", 1],
+      ["b", 2],
+    ]);
     const [a, b] = [(await store.entry("a"))!, (await store.entry("b"))!];
-    const done = await atomic(store).check(a, { key: "c", version: null }).check(b).set("c", 3, { expires: "1h", metadata: "m" }).del("a").set("b", 20).commit();
+    const done = await atomic(store)
+      .check(a, { key: "c", version: null })
+      .check(b)
+      .set("c", 3, { expires: "1h", metadata: "m" })
+      .del("a")
+      .set("b", 20)
+      .commit();
     expect(done).toEqual({ ok: true, version: (await store.entry("b"))!.version });
     expect(await store.all()).toEqual({ b: 20, c: 3 });
-    expect(await store.entry("c")).toMatchObject({ metadata: "m", expires: expect.any(Number) as number });
-    expect(await atomic(store).check(a, b, { key: "c", version: null }).set("d", 4).commit()).toEqual({ ok: false, failed: ["a", "b", "c"] });
+    expect(await store.entry("c")).toMatchObject({
+      metadata: "m",
+      expires: expect.any(Number) as number,
+    });
+    expect(
+      await atomic(store).check(a, b, { key: "c", version: null }).set("d", 4).commit(),
+    ).toEqual({ ok: false, failed: ["a", "b", "c"] });
     expect(await store.has("d")).toBe(false);
   });
 
@@ -33,16 +60,28 @@ describe("atomic()", () => {
 
   it("refuses what is no check at once: an absent key has no entry", async () => {
     const store = kv();
-    for (const wrong of [await store.entry("absent"), undefined, "a"]) expect(() => atomic(store).check(wrong as never)).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error);
+    for (const wrong of [await store.entry("absent"), undefined, "a"])
+      expect(() => atomic(store).check(wrong as never)).toThrow(
+        expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error,
+      );
   });
 
   it("and the functions do not take a bare deadline for options", async () => {
     const store = kv();
     await store.set("a", 1);
     for (const bare of ["10s", 60, new Date(), null] as never[]) {
-      expect(() => atomic(store).set("a", 2, bare)).toThrow(expect.objectContaining({ code: "KV_INVALID_EXPIRES" }) as Error);
-      for (const call of [() => increment(store, "a", 1, bare), () => setIfAbsent(store, "b", 1, bare), () => replace(store, "a", 2, bare), () => update(store, "a", () => 2, bare)]) {
-        await expect(call(), `${call} ${bare}`).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
+      expect(() => atomic(store).set("a", 2, bare)).toThrow(
+        expect.objectContaining({ code: "KV_INVALID_EXPIRES" }) as Error,
+      );
+      for (const call of [
+        () => increment(store, "a", 1, bare),
+        () => setIfAbsent(store, "b", 1, bare),
+        () => replace(store, "a", 2, bare),
+        () => update(store, "a", () => 2, bare),
+      ]) {
+        await expect(call(), `${call} ${bare}`).rejects.toMatchObject({
+          code: "KV_INVALID_EXPIRES",
+        });
       }
     }
     expect(await store.all()).toEqual({ a: 1 });
@@ -51,9 +90,14 @@ describe("atomic()", () => {
   it("rejects unknown options, and writes nothing", async () => {
     const store = kv();
     await store.set("a", 1);
-    const rejection = { code: "KV_INVALID_VALUE", message: expect.stringContaining("ttl is not an option of") as string };
+    const rejection = {
+      code: "KV_INVALID_VALUE",
+      message: expect.stringContaining("ttl is not an option of") as string,
+    };
     const options = { ttl: 60 } as never;
-    expect(() => atomic(store).set("a", 2, options)).toThrow(expect.objectContaining(rejection) as Error);
+    expect(() => atomic(store).set("a", 2, options)).toThrow(
+      expect.objectContaining(rejection) as Error,
+    );
     const calls = [
       () => increment(store, "a", 1, options),
       () => setIfAbsent(store, "b", 1, options),
@@ -62,7 +106,9 @@ describe("atomic()", () => {
     ];
     for (const call of calls) await expect(call()).rejects.toMatchObject(rejection);
     // It would check one key and write another.
-    await expect(setIfAbsent(store, "b", 1, { prefix: "p:" } as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+    await expect(setIfAbsent(store, "b", 1, { prefix: "p:" } as never)).rejects.toMatchObject({
+      code: "KV_INVALID_VALUE",
+    });
     expect(await store.all()).toEqual({ a: 1 });
   });
 
@@ -87,15 +133,24 @@ describe("atomic()", () => {
       checks.check({ key: `absent ${i}`, version: null });
     }
     expect((await full.commit()).ok).toBe(true);
-    await expect(checks.check({ key: "one more", version: null }).set("x", 1).commit()).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
+    await expect(
+      checks.check({ key: "one more", version: null }).set("x", 1).commit(),
+    ).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
     await expect(writes.del("one more").commit()).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
     expect((await store.keys()).length).toBe(1000);
   });
 
   it("refuses what cannot be stored before anything is written", async () => {
     const store = kv();
-    await expect(atomic(store).set("a", 1).set("b", () => 1).commit()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
-    await expect(atomic(store).set("a", 1).set("", 1).commit()).rejects.toMatchObject({ code: "KV_INVALID_KEY" });
+    await expect(
+      atomic(store)
+        .set("a", 1)
+        .set("b", () => 1)
+        .commit(),
+    ).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+    await expect(atomic(store).set("a", 1).set("", 1).commit()).rejects.toMatchObject({
+      code: "KV_INVALID_KEY",
+    });
     expect(await store.keys()).toEqual([]);
   });
 });
@@ -103,7 +158,9 @@ describe("atomic()", () => {
 describe("update()", () => {
   it("sets, deletes for null and leaves for undefined, and resolves to what is there then", async () => {
     const store = kv();
-    expect(await update(store, "a", (value) => (value === null ? { n: 1 } : "wrong"))).toEqual({ n: 1 });
+    expect(await update(store, "a", (value) => (value === null ? { n: 1 } : "wrong"))).toEqual({
+      n: 1,
+    });
     const before = await store.entry("a");
     expect(await update(store, "a", () => undefined)).toEqual({ n: 1 });
     expect(await store.entry("a")).toEqual(before);
@@ -118,9 +175,17 @@ describe("update()", () => {
     const store = kv().expires("1d");
     await store.set("a", 1, { expires: new Date("2999-01-01"), metadata: "m" });
     await update(store, "a", () => 2);
-    expect(await store.entry("a")).toMatchObject({ value: 2, expires: Date.parse("2999-01-01"), metadata: "m" });
+    expect(await store.entry("a")).toMatchObject({
+      value: 2,
+      expires: Date.parse("2999-01-01"),
+      metadata: "m",
+    });
     await update(store, "a", () => 3, { metadata: "n" });
-    expect(await store.entry("a")).toMatchObject({ value: 3, expires: Date.parse("2999-01-01"), metadata: "n" });
+    expect(await store.entry("a")).toMatchObject({
+      value: 3,
+      expires: Date.parse("2999-01-01"),
+      metadata: "n",
+    });
     await update(store, "a", () => 4, { expires: null });
     expect(await store.entry("a")).toMatchObject({ value: 4, expires: null, metadata: "n" });
     // Without a deadline before, the store's default does not sneak in.
@@ -152,8 +217,14 @@ describe("update()", () => {
 
   it("loses nothing among 50 at once", async () => {
     const store = kv();
-    await Promise.all(Array.from({ length: 50 }, (_, i) => update(store as Store<number[]>, "list", (list) => [...(list ?? []), i])));
-    expect((await store.get<number[]>("list"))!.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+    await Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        update(store as Store<number[]>, "list", (list) => [...(list ?? []), i]),
+      ),
+    );
+    expect((await store.get<number[]>("list"))!.sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, i) => i),
+    );
   });
 });
 
@@ -169,7 +240,9 @@ describe("increment()", () => {
 
   it("stays within min and max, and lets exactly as many pass", async () => {
     const store = kv();
-    const attempts = await Promise.all(Array.from({ length: 20 }, () => increment(store, "limit", 1, { max: 5 })));
+    const attempts = await Promise.all(
+      Array.from({ length: 20 }, () => increment(store, "limit", 1, { max: 5 })),
+    );
     expect(attempts.filter((value) => value !== null).length).toBe(5);
     expect(await store.get("limit")).toBe(5);
     expect(await increment(store, "stock", -1, { min: 0 })).toBe(null);
@@ -200,7 +273,9 @@ describe("increment()", () => {
 
   it.each([NaN, Infinity, "1", 2 ** 53])("refuses to add %s", async (by) => {
     const store = kv();
-    await expect(increment(store, "n", by as number)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+    await expect(increment(store, "n", by as number)).rejects.toMatchObject({
+      code: "KV_INVALID_VALUE",
+    });
     expect(await store.has("n")).toBe(false);
   });
 });
@@ -209,10 +284,18 @@ describe("setIfAbsent(), replace() and take()", () => {
   it("do so once, whoever else tries", async () => {
     const store = kv();
     expect(await replace(store, "a", 1)).toBe(false);
-    const won = await Promise.all(Array.from({ length: 20 }, (_, i) => setIfAbsent(store, "a", i, { expires: "1h", metadata: i })));
+    const won = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        setIfAbsent(store, "a", i, { expires: "1h", metadata: i }),
+      ),
+    );
     expect(won.filter(Boolean).length).toBe(1);
     const entry = await store.entry<number>("a");
-    expect([won[entry!.value], entry!.metadata, entry!.expires !== null]).toEqual([true, entry!.value, true]);
+    expect([won[entry!.value], entry!.metadata, entry!.expires !== null]).toEqual([
+      true,
+      entry!.value,
+      true,
+    ]);
     expect(await replace(store, "a", "new")).toBe(true);
     expect(await store.entry("a")).toMatchObject({ value: "new", expires: null, metadata: null });
     const taken = await Promise.all(Array.from({ length: 20 }, () => take(store, "a")));
@@ -251,7 +334,10 @@ describe("a client without compare-and-set", () => {
     for (const call of calls) {
       const store = versionless();
       await store.set("a", 5);
-      await expect(call(store)).rejects.toMatchObject({ code: "KV_NOT_SUPPORTED", client: "CUSTOM" });
+      await expect(call(store)).rejects.toMatchObject({
+        code: "KV_NOT_SUPPORTED",
+        client: "CUSTOM",
+      });
       expect(await store.get("a")).toBe(5);
     }
   });

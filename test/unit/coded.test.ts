@@ -21,7 +21,8 @@ function bare(): CustomClient {
   return {
     EXPIRES: true,
     get: (key: string) => (data.has(key) ? (JSON.parse(data.get(key)!) as Json) : null),
-    set: (key: string, value: Json) => void (value === null ? data.delete(key) : data.set(key, JSON.stringify(value))),
+    set: (key: string, value: Json) =>
+      void (value === null ? data.delete(key) : data.set(key, JSON.stringify(value))),
     *iterate(prefix: string) {
       for (const [key, text] of data) if (key.startsWith(prefix)) yield [key, JSON.parse(text)];
     },
@@ -58,7 +59,8 @@ for (const [name, open] of Object.entries(CLIENTS)) {
         code: "KV_CORRUPT",
         client: store.type,
         key: "k",
-        message: 'the value under "k" was written with the codec "rich": read it with kv(client, { codec })',
+        message:
+          'the value under "k" was written with the codec "rich": read it with kv(client, { codec })',
       };
       const reads = [
         () => store.get("k"),
@@ -126,7 +128,10 @@ it("passes marks through a server unchanged", async () => {
   const own = kv(new Map());
   const token = "0123456789abcdef";
   const handler = createHandler(own, { tokens: [{ token, space: "a" }] });
-  const client = http("http://kv.test", { token, fetch: (url, init) => handler(new Request(url, init)) });
+  const client = http("http://kv.test", {
+    token,
+    fetch: (url, init) => handler(new Request(url, init)),
+  });
   await kv(client, { codec: rich }).set("k", new Date(5));
   await kv(client).setMany(Object.entries(LOOKALIKES));
   expect(await kv(client, { codec: rich }).get("k")).toEqual(new Date(5));

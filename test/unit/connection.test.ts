@@ -7,7 +7,12 @@ import kv, { type Client, type KvError } from "../../src/index.ts";
 import { eventually } from "../helpers/eventually.ts";
 
 /** A client of one's own whose answers wait for a sign. */
-function slow(): { client: Client; answer(): void; closedAt(): number; data: Map<string, unknown> } {
+function slow(): {
+  client: Client;
+  answer(): void;
+  closedAt(): number;
+  data: Map<string, unknown>;
+} {
   const data = new Map<string, unknown>();
   let open = Promise.resolve();
   let answer = (): void => {};
@@ -20,7 +25,16 @@ function slow(): { client: Client; answer(): void; closedAt(): number; data: Map
     },
     close: () => void (closedAt = data.size),
   };
-  return { client, data, answer: () => answer(), closedAt: () => closedAt, get hush() { open = new Promise((resolve) => (answer = resolve)); return true; } } as never;
+  return {
+    client,
+    data,
+    answer: () => answer(),
+    closedAt: () => closedAt,
+    get hush() {
+      open = new Promise((resolve) => (answer = resolve));
+      return true;
+    },
+  } as never;
 }
 
 describe("close()", () => {
@@ -34,9 +48,21 @@ describe("close()", () => {
     await store.set("a", 1);
     await store.keys();
     expect(one.hush).toBe(true);
-    const writes = [store.set("b", 2), store.setMany([["c", 3], ["d", 4]]), store.get("a")];
+    const writes = [
+      store.set("b", 2),
+      store.setMany([
+        ["c", 3],
+        ["d", 4],
+      ]),
+      store.get("a"),
+    ];
     const closing = store.close();
-    expect(await Promise.race([closing.then(() => "closed"), new Promise((resolve) => setTimeout(resolve, 20, "waiting"))])).toBe("waiting");
+    expect(
+      await Promise.race([
+        closing.then(() => "closed"),
+        new Promise((resolve) => setTimeout(resolve, 20, "waiting")),
+      ]),
+    ).toBe("waiting");
     one.answer();
     await Promise.all([...writes, closing]);
     expect(one.closedAt()).toBe(4);
@@ -59,7 +85,11 @@ describe("close()", () => {
   it("turns what the client then says into KV_CLOSED", async () => {
     const broken = Object.assign(new Error("The client is closed"), { code: "E_CLIENT" });
     let reject: ((error: Error) => void) | undefined;
-    const client = { get: () => new Promise((_, no) => (reject = no)), set: () => {}, close: () => reject?.(broken) };
+    const client = {
+      get: () => new Promise((_, no) => (reject = no)),
+      set: () => {},
+      close: () => reject?.(broken),
+    };
     const store = kv(client, { timeout: "2s" });
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const read = store.get("a").catch((error: KvError) => error);
@@ -100,17 +130,34 @@ describe("close()", () => {
 describe("a promise of a client", () => {
   it("that was rejected says what to do", async () => {
     const down = new Error("down");
-    const error = await kv(Promise.reject(down)).get("a").catch((error: KvError) => error);
-    expect(error).toMatchObject({ code: "KV_CONNECTION", cause: down, message: expect.stringContaining("pass the client itself") as string });
+    const error = await kv(Promise.reject(down))
+      .get("a")
+      .catch((error: KvError) => error);
+    expect(error).toMatchObject({
+      code: "KV_CONNECTION",
+      cause: down,
+      message: expect.stringContaining("pass the client itself") as string,
+    });
   });
 
   it("of nothing is told as that", async () => {
-    await expect(kv(Promise.resolve(undefined) as never).get("a")).rejects.toMatchObject({ code: "KV_UNKNOWN_CLIENT", message: expect.stringContaining("resolves to nothing") as string });
+    await expect(kv(Promise.resolve(undefined) as never).get("a")).rejects.toMatchObject({
+      code: "KV_UNKNOWN_CLIENT",
+      message: expect.stringContaining("resolves to nothing") as string,
+    });
   });
 });
 
 describe("a client that tells of errors by events", () => {
-  const emitter = (): EventEmitter => Object.assign(new EventEmitter(), { isOpen: false, get: () => {}, mGet: () => {}, set: () => {}, sendCommand: () => {}, connect: () => {} });
+  const emitter = (): EventEmitter =>
+    Object.assign(new EventEmitter(), {
+      isOpen: false,
+      get: () => {},
+      mGet: () => {},
+      set: () => {},
+      sendCommand: () => {},
+      connect: () => {},
+    });
 
   it("has one listener from kv() on, so that no event ends the process", async () => {
     const client = emitter();

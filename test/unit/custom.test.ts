@@ -46,20 +46,32 @@ class NativeClient {
   }
   set(key: string, value: unknown, { expires }: { expires: number | null }): void {
     if (value === null) this.data.delete(key);
-    else this.data.set(key, { text: JSON.stringify(value), until: expires === null ? Infinity : Date.now() + Math.ceil(expires * 1000) });
+    else
+      this.data.set(key, {
+        text: JSON.stringify(value),
+        until: expires === null ? Infinity : Date.now() + Math.ceil(expires * 1000),
+      });
   }
   *iterate(prefix: string): Generator<[string, unknown]> {
-    for (const key of [...this.data.keys()]) if (key.startsWith(prefix) && this.#fresh(key) !== null) yield [key, this.get(key)];
+    for (const key of [...this.data.keys()])
+      if (key.startsWith(prefix) && this.#fresh(key) !== null) yield [key, this.get(key)];
   }
 }
 
 {
   let data = new Map<string, unknown>();
-  certify("CUSTOM", {
-    open: () => kv(layered((data = new Map()))),
-    reopen: () => kv(layered(data)),
-    foreign: { put: (_store, key) => void data.set(key, { a: 1 }), has: (_store, key) => (data.get(key) ?? null) !== null },
-  }, { wrappers: true });
+  certify(
+    "CUSTOM",
+    {
+      open: () => kv(layered((data = new Map()))),
+      reopen: () => kv(layered(data)),
+      foreign: {
+        put: (_store, key) => void data.set(key, { a: 1 }),
+        has: (_store, key) => (data.get(key) ?? null) !== null,
+      },
+    },
+    { wrappers: true },
+  );
   certify("CUSTOM over texts", { open: () => kv(new TextClient()) });
   certify("CUSTOM that expires by itself", { open: () => kv(new NativeClient()) });
 }
@@ -74,7 +86,8 @@ it("runs the readme's plain object client", async () => {
       dataSource[key] = value;
     }
     *iterate(prefix: string): Generator<[string, unknown]> {
-      for (const [key, value] of Object.entries(dataSource)) if (key.startsWith(prefix)) yield [key, value];
+      for (const [key, value] of Object.entries(dataSource))
+        if (key.startsWith(prefix)) yield [key, value];
     }
   }
   const store = kv(MyClient);
@@ -94,12 +107,20 @@ it("runs the readme's client that makes its own ids, and hands out what its add(
     get(key: string): unknown {
       return this.data.get(key);
     }
-    async set(key: string, value: unknown, { expires }: { expires: number | null }): Promise<string> {
+    async set(
+      key: string,
+      value: unknown,
+      { expires }: { expires: number | null },
+    ): Promise<string> {
       expect(expires).toBe(null);
       this.data.set(key, value);
       return key;
     }
-    async add(prefix: string, data: unknown, { expires }: { expires: number | null }): Promise<string> {
+    async add(
+      prefix: string,
+      data: unknown,
+      { expires }: { expires: number | null },
+    ): Promise<string> {
       return this.set(`${prefix}custom${++ids}`, data, { expires });
     }
   }
@@ -113,8 +134,20 @@ it("runs the readme's client that makes its own ids, and hands out what its add(
 
 it("hands over full keys, prefixes that are texts, and always an object with the seconds", async () => {
   const calls: unknown[][] = [];
-  const log = (name: string) => (...args: unknown[]) => void calls.push([name, ...args]);
-  const native = { EXPIRES: true, get: log("get"), set: log("set"), iterate: (prefix: string) => (log("iterate")(prefix), []), has: log("has"), del: log("del"), clear: (prefix: string) => log("clear")(prefix), close: log("close") };
+  const log =
+    (name: string) =>
+    (...args: unknown[]) =>
+      void calls.push([name, ...args]);
+  const native = {
+    EXPIRES: true,
+    get: log("get"),
+    set: log("set"),
+    iterate: (prefix: string) => (log("iterate")(prefix), []),
+    has: log("has"),
+    del: log("del"),
+    clear: (prefix: string) => log("clear")(prefix),
+    close: log("close"),
+  };
   const now = vi.spyOn(Date, "now").mockReturnValue(1_000_000);
   const store = kv(native).prefix("hello:").prefix("world:");
   await store.get("a");
@@ -147,7 +180,11 @@ it("passes the seconds to clients without EXPIRES too", async () => {
   const now = vi.spyOn(Date, "now").mockReturnValue(5000);
   await kv({ get: () => null, set }).set("a", 1, { expires: 1.5 });
   now.mockRestore();
-  expect(set).toHaveBeenCalledExactlyOnceWith("a", { kv: 1, version: expect.stringMatching(/^[0-9a-f]{20}$/), expires: 6500, value: 1 }, { expires: 1.5 });
+  expect(set).toHaveBeenCalledExactlyOnceWith(
+    "a",
+    { kv: 1, version: expect.stringMatching(/^[0-9a-f]{20}$/), expires: 6500, value: 1 },
+    { expires: 1.5 },
+  );
 });
 
 it("uses the group methods that a client with EXPIRES has, and strips the prefix", async () => {
@@ -177,7 +214,19 @@ it("deletes through set(key, null, { expires: 0 }) without a del, and takes null
 });
 
 it("is not taken for another kind of client by what else it has", async () => {
-  const own = { ...layered(), query() {}, prepare() {}, exec() {}, close() {}, getItem() {}, setItem() {}, put() {}, list() {}, delete() {}, getWithMetadata() {} };
+  const own = {
+    ...layered(),
+    query() {},
+    prepare() {},
+    exec() {},
+    close() {},
+    getItem() {},
+    setItem() {},
+    put() {},
+    list() {},
+    delete() {},
+    getWithMetadata() {},
+  };
   const store = kv(own);
   expect(store.type).toBe("CUSTOM");
   await store.set("a", 1);
@@ -190,7 +239,15 @@ it("shares one lock between two stores over one client", async () => {
   const increment = async (store: (typeof stores)[0]): Promise<void> => {
     for (;;) {
       const entry = await store.entry<number>("n");
-      if ((await store.commit([{ key: "n", version: entry?.version ?? null }], [{ key: "n", value: (entry?.value ?? 0) + 1 }])).ok) return;
+      if (
+        (
+          await store.commit(
+            [{ key: "n", version: entry?.version ?? null }],
+            [{ key: "n", value: (entry?.value ?? 0) + 1 }],
+          )
+        ).ok
+      )
+        return;
     }
   };
   await Promise.all(Array.from({ length: 60 }, (_, i) => increment(stores[i % 2]!)));
@@ -199,24 +256,77 @@ it("shares one lock between two stores over one client", async () => {
 
 it("moves nothing of what it may have to take back with each write of a commit", async () => {
   const shift = vi.spyOn(Array.prototype, "unshift");
-  const { ok } = await kv(layered()).commit([], Array.from({ length: 2000 }, (_, i) => ({ key: `k${i}`, value: i })));
+  const { ok } = await kv(layered()).commit(
+    [],
+    Array.from({ length: 2000 }, (_, i) => ({ key: `k${i}`, value: i })),
+  );
   const shifts = shift.mock.calls.length;
   shift.mockRestore();
   expect([ok, shifts < 100]).toEqual([true, true]);
 });
 
-it.each(["get", "set", "del", "iterate", "has", "keys", "values", "entries", "add", "clear", "close"] as const)("turns whatever %s throws or rejects with into KV_CONNECTION", async (broken) => {
-  for (const fail of [() => { throw new Error("secret value?"); }, () => Promise.reject(new Error("boom")), () => { throw "text"; }]) {
-    const working: CustomClient = { EXPIRES: true, get: () => 1, set() {}, *iterate() {}, has: () => true, del() {}, keys: () => [], values: () => [], entries: () => [], add: () => "x", clear(_prefix) {}, close() {} };
+it.each([
+  "get",
+  "set",
+  "del",
+  "iterate",
+  "has",
+  "keys",
+  "values",
+  "entries",
+  "add",
+  "clear",
+  "close",
+] as const)("turns whatever %s throws or rejects with into KV_CONNECTION", async (broken) => {
+  for (const fail of [
+    () => {
+      throw new Error("secret value?");
+    },
+    () => Promise.reject(new Error("boom")),
+    () => {
+      throw "text";
+    },
+  ]) {
+    const working: CustomClient = {
+      EXPIRES: true,
+      get: () => 1,
+      set() {},
+      *iterate() {},
+      has: () => true,
+      del() {},
+      keys: () => [],
+      values: () => [],
+      entries: () => [],
+      add: () => "x",
+      clear(_prefix) {},
+      close() {},
+    };
     const store = kv({ ...working, [broken]: (_key: string) => fail() });
     const calls = {
-      get: () => store.get("k"), set: () => store.set("k", 1), del: () => store.del("k"), iterate: () => store.list(), has: () => store.has("k"), keys: () => store.keys(),
-      values: () => store.values(), entries: () => store.entries(), add: () => store.add(1), clear: () => store.clear(), close: () => store.close(),
+      get: () => store.get("k"),
+      set: () => store.set("k", 1),
+      del: () => store.del("k"),
+      iterate: () => store.list(),
+      has: () => store.has("k"),
+      keys: () => store.keys(),
+      values: () => store.values(),
+      entries: () => store.entries(),
+      add: () => store.add(1),
+      clear: () => store.clear(),
+      close: () => store.close(),
     };
-    const error = await calls[broken]().then(() => null, (error: unknown) => error);
+    const error = await calls[broken]().then(
+      () => null,
+      (error: unknown) => error,
+    );
     expect(error).toMatchObject({ name: "KvError", code: "KV_CONNECTION", client: "CUSTOM" });
     expect((error as Error).cause).toBeDefined();
-    if (broken === "iterate") await expect((async () => { for await (const pair of store) expect(pair).toBe(0); })()).rejects.toMatchObject({ code: "KV_CONNECTION" });
+    if (broken === "iterate")
+      await expect(
+        (async () => {
+          for await (const pair of store) expect(pair).toBe(0);
+        })(),
+      ).rejects.toMatchObject({ code: "KV_CONNECTION" });
   }
 });
 
@@ -244,9 +354,17 @@ it("awaits connect() once for all stores over the client, before the first opera
 it("rejects with KV_CONNECTION when connect() fails, and connects again for the next operation", async () => {
   const cause = new Error("not yet");
   let attempts = 0;
-  const client = { ...layered(), TYPE: "MINE", connect: () => (++attempts === 1 ? Promise.reject(cause) : null) };
+  const client = {
+    ...layered(),
+    TYPE: "MINE",
+    connect: () => (++attempts === 1 ? Promise.reject(cause) : null),
+  };
   const store = kv(client);
-  await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CONNECTION", client: "MINE", cause });
+  await expect(store.get("a")).rejects.toMatchObject({
+    code: "KV_CONNECTION",
+    client: "MINE",
+    cause,
+  });
   expect(await store.get("a")).toBe(null);
   expect(attempts).toBe(2);
 });
@@ -262,16 +380,30 @@ it("connects again for a store that was made after close()", async () => {
 });
 
 it("shows its TYPE as store.type and in errors", async () => {
-  const client = { ...layered(), TYPE: "MINE", get: (): never => { throw new Error("broken"); } };
+  const client = {
+    ...layered(),
+    TYPE: "MINE",
+    get: (): never => {
+      throw new Error("broken");
+    },
+  };
   const { custom } = await import("../../src/clients/custom.ts");
   for (const store of [kv(client), kv(custom(client)), kv(Promise.resolve(client))]) {
     const message = expect.stringMatching(/^MINE: /) as string;
-    await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CONNECTION", client: "MINE", message });
+    await expect(store.get("a")).rejects.toMatchObject({
+      code: "KV_CONNECTION",
+      client: "MINE",
+      message,
+    });
     expect(store.type).toBe("MINE");
   }
   const texts = { TYPE: "TEXTS", get: () => "[object Object]", set() {} };
-  await expect(kv(texts).set("a", 1)).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", client: "TEXTS" });
-  for (const TYPE of ["", 5, null]) expect(kv(({ ...layered(), TYPE } as object) as Client).type).toBe("CUSTOM");
+  await expect(kv(texts).set("a", 1)).rejects.toMatchObject({
+    code: "KV_INVALID_CLIENT",
+    client: "TEXTS",
+  });
+  for (const TYPE of ["", 5, null])
+    expect(kv({ ...layered(), TYPE } as object as Client).type).toBe("CUSTOM");
 });
 
 it("takes HAS_EXPIRATION for EXPIRES", async () => {

@@ -40,7 +40,8 @@ it("groups digits by _ and by , only where they group", () => {
   expect(after("1_000ms")).toBe(1000);
   expect(after("1,000ms")).toBe(1000);
   expect(after("1,234,567ms")).toBe(1_234_567);
-  for (const text of ["1,5h", "10,00s", ",100s", "1_s", "1,0000s"]) expect(() => after(text), text).toThrow(/expires cannot be/);
+  for (const text of ["1,5h", "10,00s", ",100s", "1_s", "1,0000s"])
+    expect(() => after(text), text).toThrow(/expires cannot be/);
 });
 
 it("adds up the parts of a duration, of which each has a unit", () => {
@@ -56,15 +57,19 @@ it("adds up the parts of a duration, of which each has a unit", () => {
 
 it("rejects M, which could be a month or a minute", () => {
   for (const text of ["1M", "1 M", "1h30M"]) {
-    expect(() => after(text), text).toThrow(`${JSON.stringify(text)}: write "1m" for a minute, "1 month" for a month`);
+    expect(() => after(text), text).toThrow(
+      `${JSON.stringify(text)}: write "1m" for a minute, "1 month" for a month`,
+    );
   }
   expect(after("1MS")).toBe(1);
   expect(after("1 MONTH")).toBe(2_629_800_000);
 });
 
 it("rejects a bare number that looks like a moment, and names the Date to pass", () => {
-  const seconds = "expires cannot be 1893456000: a number is seconds from now, a moment is a Date: new Date(1893456000000)";
-  const ms = "expires cannot be 1893456000000: a number is seconds from now, a moment is a Date: new Date(1893456000000)";
+  const seconds =
+    "expires cannot be 1893456000: a number is seconds from now, a moment is a Date: new Date(1893456000000)";
+  const ms =
+    "expires cannot be 1893456000000: a number is seconds from now, a moment is a Date: new Date(1893456000000)";
   expect(() => after(1_893_456_000)).toThrow(seconds);
   for (const text of ["1893456000", "1,893,456,000", "1893456000.5"]) {
     expect(() => after(text), text).toThrow("pass seconds");
@@ -77,5 +82,7 @@ it("rejects a bare number that looks like a moment, and names the Date to pass",
 });
 
 it("says what was refused and what to pass", () => {
-  expect(() => after("10 minuts")).toThrow('expires cannot be "10 minuts": pass seconds, a string like "10s", "2 minutes" or "1h30m", a Date up to the year 9999, or null for never');
+  expect(() => after("10 minuts")).toThrow(
+    'expires cannot be "10 minuts": pass seconds, a string like "10s", "2 minutes" or "1h30m", a Date up to the year 9999, or null for never',
+  );
 });

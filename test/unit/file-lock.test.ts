@@ -6,7 +6,8 @@ import { place, textOf } from "../helpers/disk.ts";
 import { runWithFewFiles } from "../helpers/processes.ts";
 
 // A process number that Linux and macOS never give, in a token of this machine.
-const deadToken = (own: string, random: string): string => own.replace(/^([^-]+)-\d+-\d*-.*$/, `$1-99999999-1-${random}`);
+const deadToken = (own: string, random: string): string =>
+  own.replace(/^([^-]+)-\d+-\d*-.*$/, `$1-99999999-1-${random}`);
 
 it("lets one in at a time, and leaves nothing behind", async () => {
   const work = join(place(), "lock");

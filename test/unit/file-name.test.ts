@@ -5,7 +5,26 @@ import { runs } from "../helpers/runs.ts";
 
 const key = fc.oneof(
   fc.string({ unit: "binary", minLength: 1, maxLength: 60 }),
-  fc.string({ unit: fc.constantFrom("a", "A", "é", "e\u0301", "%", "~", ".", "4", "1", "/", "\\", " ", "con", "nul"), minLength: 1, maxLength: 150 }),
+  fc.string({
+    unit: fc.constantFrom(
+      "a",
+      "A",
+      "é",
+      "e\u0301",
+      "%",
+      "~",
+      ".",
+      "4",
+      "1",
+      "/",
+      "\\",
+      " ",
+      "con",
+      "nul",
+    ),
+    minLength: 1,
+    maxLength: 150,
+  }),
 );
 
 it("keeps plain lower-case keys readable", () => {
@@ -17,7 +36,9 @@ it("gives every two keys two names, also where case and composition do not count
   fc.assert(
     fc.property(key, key, (a, b) => {
       fc.pre(a !== b);
-      expect(fileName(a).toLowerCase().normalize("NFC")).not.toBe(fileName(b).toLowerCase().normalize("NFC"));
+      expect(fileName(a).toLowerCase().normalize("NFC")).not.toBe(
+        fileName(b).toLowerCase().normalize("NFC"),
+      );
     }),
     { numRuns: runs(2000) },
   );
@@ -43,7 +64,21 @@ it("reads the key back from every name that is not hashed, and from no other tex
     }),
     { numRuns: runs(2000) },
   );
-  for (const stray of [".json", "a", "A.json", "%41%.json", "100%.json", "%4A.json", "%61.json", "con.json", ".hidden.json", "%ff.json", "a.JSON", "~x.json", "a b.json"]) {
+  for (const stray of [
+    ".json",
+    "a",
+    "A.json",
+    "%41%.json",
+    "100%.json",
+    "%4A.json",
+    "%61.json",
+    "con.json",
+    ".hidden.json",
+    "%ff.json",
+    "a.JSON",
+    "~x.json",
+    "a b.json",
+  ]) {
     expect([stray, keyOf(stray)]).toEqual([stray, null]);
   }
 });
@@ -59,7 +94,9 @@ it("hashes what is long, and tells different long keys apart", () => {
 it("never says that a key is not under its prefix, and mostly that others are not", () => {
   fc.assert(
     fc.property(key, fc.nat(), (key, cut) => {
-      const prefix = Array.from(key).slice(0, cut % 10).join("");
+      const prefix = Array.from(key)
+        .slice(0, cut % 10)
+        .join("");
       expect(mayStartWith(fileName(key), prefix)).toBe(true);
     }),
     { numRuns: runs(2000) },

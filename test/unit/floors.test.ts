@@ -9,22 +9,37 @@ const FLOORS: readonly [pattern: RegExp, floor: number][] = [
   [/^(types|errors|api)\.ts$/, 0],
   [/^clients\/define\.ts$/, 1.5],
   [/^clients\//, 2],
-  [/^(connection|context|ending|failure|guard|in-turn|items|lazy|listing|operations|perform|promised-store|store|sweep|sweeping|turns)\.ts$/, 3],
+  [
+    /^(connection|context|ending|failure|guard|in-turn|items|lazy|listing|operations|perform|promised-store|store|sweep|sweeping|turns)\.ts$/,
+    3,
+  ],
   [/^(core|detect|index)\.ts$/, 4],
   [/^reactive\/(react|vue|svelte|solid)\.ts$/, 6],
-  [/^(codec\.ts|conformance\/|atomic\/|versioned\/|http\/|namespace\/|lua\/|schema\/|reactive\/)/, 5],
+  [
+    /^(codec\.ts|conformance\/|atomic\/|versioned\/|http\/|namespace\/|lua\/|schema\/|reactive\/)/,
+    5,
+  ],
   [/^(disk\/|browser\/|database\/|servers\/|[^/]+\.ts$)/, 1],
 ];
 
 // Faces know no other face, but for these.
-const USES: { readonly [face: string]: readonly string[] } = { versioned: ["atomic"], schema: ["atomic"], http: ["atomic", "versioned"], lua: ["namespace"] };
+const USES: { readonly [face: string]: readonly string[] } = {
+  versioned: ["atomic"],
+  schema: ["atomic"],
+  http: ["atomic", "versioned"],
+  lua: ["namespace"],
+};
 
-const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) =>
+  file.endsWith(".ts"),
+);
 const floorOf = (file: string): number => FLOORS.find(([pattern]) => pattern.test(file))![1];
 
 function importsOf(file: string): string[] {
   const text = readFileSync(path.join(root, file), "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
-  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map((match) => match[1]!);
+  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map(
+    (match) => match[1]!,
+  );
   return specifiers.map((specifier) => path.join(path.dirname(file), specifier));
 }
 
@@ -45,7 +60,8 @@ it("imports go down", () => {
       const beside = from === to && (Math.floor(from) !== 2 || from === 1.5);
       const isOther = from === 5 && to === 5 && path.dirname(file) !== path.dirname(target);
       const otherFace = isOther && !USES[path.dirname(file)]?.includes(path.dirname(target));
-      if (from < to || (from === to && !beside) || otherFace) wrong.push(`${file} (F${from}) imports ${target} (F${to})`);
+      if (from < to || (from === to && !beside) || otherFace)
+        wrong.push(`${file} (F${from}) imports ${target} (F${to})`);
     }
   }
   expect(wrong).toEqual([]);
@@ -58,8 +74,11 @@ const CLIENTS_OF: { readonly [file: string]: readonly string[] } = {
 };
 
 it("faces import neither detection nor clients", () => {
-  const isWrong = (file: string, target: string): boolean => /^(detect|index)\.ts$|^clients\//.test(target) && !CLIENTS_OF[file]?.includes(target);
-  const wrong = [...graph].filter(([file, targets]) => floorOf(file) === 5 && targets.some((target) => isWrong(file, target)));
+  const isWrong = (file: string, target: string): boolean =>
+    /^(detect|index)\.ts$|^clients\//.test(target) && !CLIENTS_OF[file]?.includes(target);
+  const wrong = [...graph].filter(
+    ([file, targets]) => floorOf(file) === 5 && targets.some((target) => isWrong(file, target)),
+  );
   expect(wrong).toEqual([]);
 });
 
@@ -70,7 +89,8 @@ it("has no cycle", () => {
     if (way.includes(file)) cycles.push([...way.slice(way.indexOf(file)), file].join(" → "));
     if (done.has(file) || way.includes(file)) return;
     // load.ts alone goes up, by import(): what it loads is built on what asks for it.
-    for (const target of file === "load.ts" ? [] : (graph.get(file) ?? [])) visit(target, [...way, file]);
+    for (const target of file === "load.ts" ? [] : (graph.get(file) ?? []))
+      visit(target, [...way, file]);
     done.add(file);
   };
   for (const file of files) visit(file, []);

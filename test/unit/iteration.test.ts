@@ -2,7 +2,14 @@ import { describe, expect, it } from "vitest";
 import { Iteration } from "../../src/iteration.ts";
 
 /** Batches that note when they end. */
-function source(batches: readonly (readonly number[])[], failAt = Infinity): { batches: AsyncGenerator<readonly number[], void, undefined>; ended: () => boolean; read: () => number } {
+function source(
+  batches: readonly (readonly number[])[],
+  failAt = Infinity,
+): {
+  batches: AsyncGenerator<readonly number[], void, undefined>;
+  ended: () => boolean;
+  read: () => number;
+} {
   let isEnded = false;
   let read = 0;
   async function* generate(): AsyncGenerator<readonly number[], void, undefined> {
@@ -24,7 +31,8 @@ const even = (n: number): number | undefined => (n % 2 === 0 ? n : undefined);
 describe("an iteration", () => {
   it("yields the items of all batches, empty ones and left-out items aside", async () => {
     const found: number[] = [];
-    for await (const n of new Iteration(source([[], [1, 2, 4], [3], [], [6, 7]]).batches, even)) found.push(n);
+    for await (const n of new Iteration(source([[], [1, 2, 4], [3], [], [6, 7]]).batches, even))
+      found.push(n);
     expect(found).toEqual([2, 4, 6]);
   });
 
@@ -36,7 +44,10 @@ describe("an iteration", () => {
     await iteration.next();
     expect(read()).toBe(1);
     expect(await iteration.next()).toEqual({ done: false, value: 4 });
-    expect([await iteration.next(), await iteration.next()]).toEqual([{ done: true, value: undefined }, { done: true, value: undefined }]);
+    expect([await iteration.next(), await iteration.next()]).toEqual([
+      { done: true, value: undefined },
+      { done: true, value: undefined },
+    ]);
   });
 
   it("ends the batches on an early break, once", async () => {

@@ -10,7 +10,13 @@ it("counts the bytes of UTF-8", () => {
 });
 
 it("orders keys like their UTF-8 bytes", () => {
-  fc.assert(fc.property(text, text, (a, b) => Math.sign(compareKeys(a, b)) === Buffer.compare(bytes(a), bytes(b))));
+  fc.assert(
+    fc.property(
+      text,
+      text,
+      (a, b) => Math.sign(compareKeys(a, b)) === Buffer.compare(bytes(a), bytes(b)),
+    ),
+  );
   expect(compareKeys("\uffff", "🎉")).toBeLessThan(0);
   expect(compareKeys("\ue000", "\ud7ff")).toBeGreaterThan(0);
   expect(compareKeys("🎉", "🎈")).toBeGreaterThan(0);
@@ -18,5 +24,7 @@ it("orders keys like their UTF-8 bytes", () => {
 
 it("measures keys with their prefix, in bytes", () => {
   expect(fullKey("p:", "é".repeat(255), 512)).toHaveLength(257);
-  expect(() => fullKey("p:", "é".repeat(256), 512)).toThrow("the key has 514 bytes with its prefix: this client takes up to 512");
+  expect(() => fullKey("p:", "é".repeat(256), 512)).toThrow(
+    "the key has 514 bytes with its prefix: this client takes up to 512",
+  );
 });

@@ -11,7 +11,12 @@ it("runs what shares a key in the order of the calls, and others side by side", 
     await turn();
     log.push(`${name} ends`);
   };
-  await Promise.all([lock(["a"], task("1")), lock(["a", "b"], task("2")), lock(["c"], task("3")), lock(["b"], task("4"))]);
+  await Promise.all([
+    lock(["a"], task("1")),
+    lock(["a", "b"], task("2")),
+    lock(["c"], task("3")),
+    lock(["b"], task("4")),
+  ]);
   const at = (line: string): number => log.indexOf(line);
   expect(at("2 starts")).toBeGreaterThan(at("1 ends"));
   expect(at("4 starts")).toBeGreaterThan(at("2 ends"));
@@ -29,6 +34,8 @@ it("goes on after a task that fails, and hands the failure to its caller alone",
 
 it("takes all keys of a call at once, so that crossing calls cannot wait for each other", async () => {
   const lock = keyedLock();
-  const crossing = Array.from({ length: 50 }, (_, i) => lock(i % 2 ? ["a", "b"] : ["b", "a"], turn));
+  const crossing = Array.from({ length: 50 }, (_, i) =>
+    lock(i % 2 ? ["a", "b"] : ["b", "a"], turn),
+  );
   expect(await Promise.all(crossing)).toHaveLength(50);
 });

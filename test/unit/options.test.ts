@@ -16,7 +16,18 @@ it("accepts undefined, no members, and known members, which may be undefined", (
 });
 
 it("rejects anything but an object, with the code for that place", () => {
-  const others = [null, 60, "1h", true, 5n, Symbol("s"), () => {}, ["EX", 60], new Date(), new Map()];
+  const others = [
+    null,
+    60,
+    "1h",
+    true,
+    5n,
+    Symbol("s"),
+    () => {},
+    ["EX", 60],
+    new Date(),
+    new Map(),
+  ];
   for (const options of others) {
     const work = (): void => checkOptions(options, SET, "set()", "KV_INVALID_EXPIRES");
     expect(work).toThrow("the options of set() are an object: { expires, metadata, prefix }");
@@ -41,7 +52,13 @@ it("suggests the option that other libraries call by another name", () => {
     const text = `${name} is not an option of set(): did you mean expires?`;
     expect(() => checkOptions({ [name]: 60 }, SET, "set()")).toThrow(text);
   }
-  const others = { namespace: "prefix", base: "prefix", prefx: "prefix", count: "limit", max: "limit" };
+  const others = {
+    namespace: "prefix",
+    base: "prefix",
+    prefx: "prefix",
+    count: "limit",
+    max: "limit",
+  };
   for (const [name, option] of Object.entries(others)) {
     const text = `${name} is not an option of list(): did you mean ${option}?`;
     expect(() => checkOptions({ [name]: 1 }, LIST, "list()")).toThrow(text);
@@ -71,8 +88,17 @@ it("ignores what somebody has put on Object.prototype", () => {
 
 it("rejects unknown options of a client's factory", () => {
   const db = { prepare: () => {}, exec: () => {}, close: () => {} };
-  expect(() => sqlite(db as never, { tabel: "a" } as never)).toThrow("tabel is not an option of the client SQLITE: it takes table");
-  expect(() => memory(new Map(), { table: "a" } as never)).toThrow("table is not an option of the client MEMORY");
+  expect(() => sqlite(db as never, { tabel: "a" } as never)).toThrow(
+    "tabel is not an option of the client SQLITE: it takes table",
+  );
+  expect(() => memory(new Map(), { table: "a" } as never)).toThrow(
+    "table is not an option of the client MEMORY",
+  );
   expect(sqlite(db as never, { table: undefined as never }).type).toBe("SQLITE");
-  expect(() => storage({ getItem: () => null, setItem: () => {}, removeItem: () => {}, key: () => null, length: 0 }, { x: 1 } as never)).toThrow("x is not an option");
+  expect(() =>
+    storage(
+      { getItem: () => null, setItem: () => {}, removeItem: () => {}, key: () => null, length: 0 },
+      { x: 1 } as never,
+    ),
+  ).toThrow("x is not an option");
 });

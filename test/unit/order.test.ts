@@ -19,7 +19,8 @@ function shuffling(): { client: Client; data: Map<string, unknown> } {
     set: (key: string, value: unknown) => later(() => void data.set(key, value)),
     del: (key: string) => later(() => void data.delete(key)),
     async *iterate(prefix: string) {
-      for (const [key, value] of [...data]) if (key.startsWith(prefix)) yield await later(() => [key, value]);
+      for (const [key, value] of [...data])
+        if (key.startsWith(prefix)) yield await later(() => [key, value]);
     },
   };
   return { client, data };
@@ -43,7 +44,8 @@ function hanging(): { client: Client; state: { hung: number; sent: string[] } } 
   return { client, state };
 }
 
-const codeOf = (work: Promise<unknown>): Promise<unknown> => work.catch((error: KvError) => error.code);
+const codeOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.catch((error: KvError) => error.code);
 
 describe("the first calls, before their code is loaded", () => {
   let folder: string;
@@ -65,12 +67,37 @@ describe("the first calls, before their code is loaded", () => {
     ["set, clear", (store) => [store.set("k", 1), store.clear()], {}],
     ["set, clear, set", (store) => [store.set("k", 1), store.clear(), store.set("k", 2)], { k: 2 }],
     ["clear, set", (store) => [store.clear(), store.set("k", 5)], { k: 5 }],
-    ["setMany, set", (store) => [store.setMany([["k", "old"]]), store.set("k", "new")], { k: "new" }],
+    [
+      "setMany, set",
+      (store) => [store.setMany([["k", "old"]]), store.set("k", "new")],
+      { k: "new" },
+    ],
     ["setMany, del", (store) => [store.setMany([["k", 1]]), store.del("k")], {}],
-    ["set, delMany, set", (store) => [store.set("k", 1), store.delMany(["k"]), store.set("k", 2)], { k: 2 }],
-    ["commit, set", (store) => [store.commit([], [{ key: "k", value: 1 }]), store.set("k", 2)], { k: 2 }],
-    ["touch, set", (store) => [store.set("k", 1), store.touch("k", 0), store.set("k", 2)], { k: 2 }],
-    ["through prefixes", (store) => [store.prefix("p:").clear(), store.set("p:k", 1), store.prefix("p").setMany([[":k", 2]]), store.prefix("p:").set("k", 3)], { "p:k": 3 }],
+    [
+      "set, delMany, set",
+      (store) => [store.set("k", 1), store.delMany(["k"]), store.set("k", 2)],
+      { k: 2 },
+    ],
+    [
+      "commit, set",
+      (store) => [store.commit([], [{ key: "k", value: 1 }]), store.set("k", 2)],
+      { k: 2 },
+    ],
+    [
+      "touch, set",
+      (store) => [store.set("k", 1), store.touch("k", 0), store.set("k", 2)],
+      { k: 2 },
+    ],
+    [
+      "through prefixes",
+      (store) => [
+        store.prefix("p:").clear(),
+        store.set("p:k", 1),
+        store.prefix("p").setMany([[":k", 2]]),
+        store.prefix("p:").set("k", 3),
+      ],
+      { "p:k": 3 },
+    ],
   ];
   for (const [client, make] of Object.entries(clients)) {
     for (const [name, calls, left] of lines) {
@@ -97,7 +124,17 @@ describe("the first calls, before their code is loaded", () => {
         store.set("k", 2),
         store.entry("k").then((entry) => entry?.value),
       ]);
-      expect(results).toEqual([null, ["k"], 1, ["k"], undefined, false, { entries: [], cursor: null }, "k", 2]);
+      expect(results).toEqual([
+        null,
+        ["k"],
+        1,
+        ["k"],
+        undefined,
+        false,
+        { entries: [], cursor: null },
+        "k",
+        2,
+      ]);
       await store.close();
     });
   }
@@ -115,7 +152,9 @@ describe("the first calls, before their code is loaded", () => {
     value.self = value;
     vi.resetModules();
     const again = (await import("../../src/index.ts")).default();
-    await expect(again.setMany([["a", value as never]])).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+    await expect(again.setMany([["a", value as never]])).rejects.toMatchObject({
+      code: "KV_INVALID_VALUE",
+    });
   });
 });
 
@@ -123,9 +162,16 @@ describe("stores over one client", () => {
   it("share one order, whichever of them is called", async () => {
     const { client } = shuffling();
     const [one, other] = [kv(client), kv(kv(kv(client)))];
-    await Promise.all([one.set("k", 1), other.set("k", 2), one.set("k", 3), other.prefix("").set("k", 4)]);
+    await Promise.all([
+      one.set("k", 1),
+      other.set("k", 2),
+      one.set("k", 3),
+      other.prefix("").set("k", 4),
+    ]);
     expect(await one.get("k")).toBe(4);
-    expect(await Promise.all([one.set("k", 5), other.get("k"), other.del("k"), one.get("k")])).toEqual(["k", 5, "k", null]);
+    expect(
+      await Promise.all([one.set("k", 5), other.get("k"), other.del("k"), one.get("k")]),
+    ).toEqual(["k", 5, "k", null]);
   });
 
   it("share it where the client is a promise, too", async () => {
@@ -242,7 +288,11 @@ describe("a listing", () => {
 
   it("may write while it streams", async () => {
     const store = kv(shuffling().client);
-    await store.setMany([["a", 1], ["b", 2], ["c", 3]]);
+    await store.setMany([
+      ["a", 1],
+      ["b", 2],
+      ["c", 3],
+    ]);
     for await (const [key] of store) await store.del(key);
     expect(await store.keys()).toEqual([]);
   });
@@ -263,7 +313,10 @@ describe("the lanes of an order", () => {
 
   it("answers at once when nothing is in the way", async () => {
     const lanes = lanesOf(new Order());
-    const slow = lanes.run({ write: ["a"] }, () => new Promise((resolve) => setTimeout(resolve, 5)));
+    const slow = lanes.run(
+      { write: ["a"] },
+      () => new Promise((resolve) => setTimeout(resolve, 5)),
+    );
     expect(lanes.run({ write: ["b"], read: ["c"] }, () => 1)).toBe(1);
     expect(lanes.run({ readUnder: "b" }, () => 2)).toBe(2);
     expect(lanes.run({ read: ["a"] }, () => 3)).toBeInstanceOf(Promise);

@@ -9,16 +9,23 @@ import { DRIVERS } from "../helpers/sqlite-drivers.ts";
 /** A client that drops expired values itself, with most of the optional methods. */
 function bare(): CustomClient {
   const data = new Map<string, { value: Json; until: number }>();
-  const fresh = (key: string): Json | null => (data.has(key) && data.get(key)!.until > Date.now() ? data.get(key)!.value : null);
+  const fresh = (key: string): Json | null =>
+    data.has(key) && data.get(key)!.until > Date.now() ? data.get(key)!.value : null;
   const pairs = (prefix: string): [string, Json][] =>
-    [...data.keys()].flatMap((key) => (key.startsWith(prefix) && fresh(key) !== null ? [[key, structuredClone(fresh(key)!)]] : []));
+    [...data.keys()].flatMap((key) =>
+      key.startsWith(prefix) && fresh(key) !== null ? [[key, structuredClone(fresh(key)!)]] : [],
+    );
   let added = 0;
   const client: CustomClient = {
     EXPIRES: true,
     get: (key) => structuredClone(fresh(key)),
     set(key, value, { expires }) {
       if (value === null) data.delete(key);
-      else data.set(key, { value: value as Json, until: expires === null ? Infinity : Date.now() + Math.ceil(expires * 1000) });
+      else
+        data.set(key, {
+          value: value as Json,
+          until: expires === null ? Infinity : Date.now() + Math.ceil(expires * 1000),
+        });
     },
     add(prefix, value, options) {
       const key = `${++added}`.padStart(24, "0");
@@ -45,31 +52,50 @@ const CLIENTS: { readonly [name: string]: () => Client } = {
 };
 
 for (const [name, open] of Object.entries(CLIENTS)) {
-  certify(`a promise of a store over ${name}`, { open: () => kv(Promise.resolve(kv(open(), { prefix: "of:" }))) });
+  certify(`a promise of a store over ${name}`, {
+    open: () => kv(Promise.resolve(kv(open(), { prefix: "of:" }))),
+  });
 
   describe(`a promise of a store over ${name}`, () => {
     it("keeps the prefix and the expiry, for what is called before it settles and after", async () => {
       const client = open();
       const base = kv(client, { prefix: "a:", expires: "1h" });
-      const store = kv(new Promise<Store>((resolve) => setImmediate(resolve, base)), { prefix: "b:" });
+      const store = kv(new Promise<Store>((resolve) => setImmediate(resolve, base)), {
+        prefix: "b:",
+      });
       for (const when of ["early", "late"]) {
         await Promise.all([
           store.set(`${when}1`, 1),
-          store.setMany([[`${when}2`, 2], [`${when}3`, 3, { expires: null }]]),
+          store.setMany([
+            [`${when}2`, 2],
+            [`${when}3`, 3, { expires: null }],
+          ]),
           store.set(`${when}4`, 4, { expires: "2h" }),
         ]);
       }
       const all = kv(client);
-      expect((await all.keys()).sort()).toEqual(["early", "late"].flatMap((when) => [1, 2, 3, 4].map((i) => `a:b:${when}${i}`)));
+      expect((await all.keys()).sort()).toEqual(
+        ["early", "late"].flatMap((when) => [1, 2, 3, 4].map((i) => `a:b:${when}${i}`)),
+      );
       const hours = async (key: string): Promise<number | null> => {
         const entry = await all.entry(`a:b:${key}`);
-        return entry!.expires === null ? null : Math.round((entry!.expires - Date.now()) / 3_600_000);
+        return entry!.expires === null
+          ? null
+          : Math.round((entry!.expires - Date.now()) / 3_600_000);
       };
       if (all.supports.expires === "native") return;
       for (const when of ["early", "late"]) {
-        expect(await Promise.all([1, 2, 3, 4].map((i) => hours(`${when}${i}`)))).toEqual([1, 1, null, 2]);
+        expect(await Promise.all([1, 2, 3, 4].map((i) => hours(`${when}${i}`)))).toEqual([
+          1,
+          1,
+          null,
+          2,
+        ]);
       }
-      const { ok } = await store.commit([{ key: "new", version: null }], [{ key: "new", value: 1 }]);
+      const { ok } = await store.commit(
+        [{ key: "new", version: null }],
+        [{ key: "new", value: 1 }],
+      );
       expect([ok, await hours("new")]).toEqual([true, 1]);
     });
 
@@ -77,7 +103,14 @@ for (const [name, open] of Object.entries(CLIENTS)) {
       const base = kv(open(), { prefix: "a:" });
       const store = kv(Promise.resolve(base));
       await store.get("k");
-      const calls = [base.set("k", 1), store.setMany([["k", 2]]), base.set("k", 3), store.set("k", 4), base.get("k"), store.keys()];
+      const calls = [
+        base.set("k", 1),
+        store.setMany([["k", 2]]),
+        base.set("k", 3),
+        store.set("k", 4),
+        base.get("k"),
+        store.keys(),
+      ];
       expect((await Promise.all(calls)).slice(4)).toEqual([4, ["k"]]);
       const cleared = [store.set("x", 1), base.clear(), store.set("y", 1), base.keys()];
       expect((await Promise.all(cleared))[3]).toEqual(["y"]);
@@ -86,7 +119,12 @@ for (const [name, open] of Object.entries(CLIENTS)) {
     it("leaves everything else alone when it is cleared", async () => {
       const client = open();
       const all = kv(client);
-      await all.setMany([["a", 1], ["a:", 2], ["a:x", 3], ["b:x", 4]]);
+      await all.setMany([
+        ["a", 1],
+        ["a:", 2],
+        ["a:x", 3],
+        ["b:x", 4],
+      ]);
       const store = kv(Promise.resolve(kv(client, { prefix: "a:" })));
       expect(await store.keys()).toEqual(["x"]);
       await store.clear();
@@ -99,7 +137,11 @@ it("shows the type and the capabilities of the store once it has settled", async
   const store = kv(Promise.resolve(kv(new Map(), { prefix: "a:" })));
   expect(store.type).toBe("PENDING");
   await store.get("a");
-  expect([store.type, store.supports.atomic, store.supports.persistent]).toEqual(["MEMORY", "process", false]);
+  expect([store.type, store.supports.atomic, store.supports.persistent]).toEqual([
+    "MEMORY",
+    "process",
+    false,
+  ]);
 });
 
 it("takes an explicit expiry, null included, for its own", async () => {
@@ -115,7 +157,10 @@ it("takes an explicit expiry, null included, for its own", async () => {
 
 it("needs the codec of the store to be passed again", async () => {
   const base = kv(new Map(), { codec: rich });
-  const error = { code: "KV_INVALID_CLIENT", message: "the promised store has a codec: pass it here too, kv(promise, { codec })" };
+  const error = {
+    code: "KV_INVALID_CLIENT",
+    message: "the promised store has a codec: pass it here too, kv(promise, { codec })",
+  };
   await expect(kv(Promise.resolve(base)).get("a")).rejects.toMatchObject(error);
   const store = kv(Promise.resolve(base), { codec: rich });
   await store.set("a", new Date(5));

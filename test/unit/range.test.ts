@@ -19,13 +19,30 @@ it("is null where nothing can follow", () => {
 });
 
 it("parts every text with the prefix from every text behind them", () => {
-  const char = fc.oneof(fc.constantFrom("a", "\0", "\x7f", "\x80", "\ud7ff", "\ue000", "\uffff", "\u{10000}", "\u{10ffff}"), fc.string({ unit: "binary", minLength: 1, maxLength: 1 }));
+  const char = fc.oneof(
+    fc.constantFrom(
+      "a",
+      "\0",
+      "\x7f",
+      "\x80",
+      "\ud7ff",
+      "\ue000",
+      "\uffff",
+      "\u{10000}",
+      "\u{10ffff}",
+    ),
+    fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
+  );
   const text = fc.array(char, { maxLength: 4 }).map((chars) => chars.join(""));
   const inside = fc.property(text, text, text, (prefix, rest, other) => {
     const end = prefixEnd(prefix);
     const isBefore = (key: string): boolean => end === null || compareKeys(key, end) < 0;
     const isInside = (key: string): boolean => compareKeys(key, prefix) >= 0 && isBefore(key);
-    return isInside(prefix + rest) && isInside(other) === other.startsWith(prefix) && (end === null || end.isWellFormed());
+    return (
+      isInside(prefix + rest) &&
+      isInside(other) === other.startsWith(prefix) &&
+      (end === null || end.isWellFormed())
+    );
   });
   expect(() => fc.assert(inside, { numRuns: runs(2000) })).not.toThrow();
 });

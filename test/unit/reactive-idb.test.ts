@@ -19,7 +19,8 @@ async function program(): Promise<Module["createKVStore"]> {
   }) as typeof createKVStore;
 }
 
-const rows = (database: string, store: string): Promise<unknown[]> => inStore(database, store, "readonly", (items) => items.getAll());
+const rows = (database: string, store: string): Promise<unknown[]> =>
+  inStore(database, store, "readonly", (items) => items.getAll());
 
 /** The version and the object stores, read by a connection of its own. */
 async function shape(name: string): Promise<[version: number, stores: string[]]> {
@@ -41,7 +42,11 @@ describe("importing", () => {
     vi.resetModules();
     const { kv } = await import("../../src/reactive/index.ts");
     await new Promise((resolve) => setTimeout(resolve, 5));
-    expect([opening.mock.calls, channels.mock.calls, await indexedDB.databases()]).toEqual([[], [], []]);
+    expect([opening.mock.calls, channels.mock.calls, await indexedDB.databases()]).toEqual([
+      [],
+      [],
+      [],
+    ]);
     open.push(kv);
     kv("a", 1);
     await kv.ready();
@@ -65,7 +70,9 @@ describe("the database", () => {
     await kv.ready();
     expect(await shape("my database")).toEqual([3, ["notes"]]);
     expect(await rows("my database", "notes")).toEqual([{ at: new Date(1) }]);
-    expect(await inStore("my database", "notes", "readonly", (items) => items.getAllKeys())).toEqual(["a"]);
+    expect(
+      await inStore("my database", "notes", "readonly", (items) => items.getAllKeys()),
+    ).toEqual(["a"]);
     const [other] = [create("other")];
     await other.ready();
     expect(await shape("other.kv")).toEqual([1, ["other"]]);
@@ -78,13 +85,21 @@ describe("the database", () => {
 
   it("and the version are part of what makes two functions the same", async () => {
     const create = await program();
-    const functions = [create("notes"), create("notes", 1, "elsewhere"), create("notes", 2, "third")];
+    const functions = [
+      create("notes"),
+      create("notes", 1, "elsewhere"),
+      create("notes", 2, "third"),
+    ];
     expect(new Set(functions).size).toBe(3);
     expect(create("notes", 1, "elsewhere")).toBe(functions[1]);
     expect(create("notes", { dbName: "elsewhere" })).toBe(functions[1]);
     for (const [i, kv] of functions.entries()) kv("key", i);
     await Promise.all(functions.map((kv) => kv.ready()));
-    expect([await rows("notes.kv", "notes"), await rows("elsewhere", "notes"), await rows("third", "notes")]).toEqual([[0], [1], [2]]);
+    expect([
+      await rows("notes.kv", "notes"),
+      await rows("elsewhere", "notes"),
+      await rows("third", "notes"),
+    ]).toEqual([[0], [1], [2]]);
   });
 
   it("takes several object stores at once, and more of them later, at the same version", async () => {
@@ -99,8 +114,16 @@ describe("the database", () => {
     // Whoever was open goes on.
     for (const state of states) state.data += "!";
     await Promise.all([a.ready(), b.ready(), c.ready()]);
-    expect(states.map(({ data, status }) => [data, status])).toEqual([["a!", "ready"], ["b!", "ready"], ["c!", "ready"]]);
-    expect([await rows("shared", "a"), await rows("shared", "b"), await rows("shared", "c")]).toEqual([["a!"], ["b!"], ["c!"]]);
+    expect(states.map(({ data, status }) => [data, status])).toEqual([
+      ["a!", "ready"],
+      ["b!", "ready"],
+      ["c!", "ready"],
+    ]);
+    expect([
+      await rows("shared", "a"),
+      await rows("shared", "b"),
+      await rows("shared", "c"),
+    ]).toEqual([["a!"], ["b!"], ["c!"]]);
     // In the next visit they are all there, and version 1 is still version 1.
     const next = await program();
     const again = [next("a", 1, "shared"), next("c", 1, "shared")];
@@ -113,7 +136,11 @@ describe("the database", () => {
     const functions = programs.map((create, i) => create(`s${i}`, 1, "shared"));
     for (const [i, kv] of functions.entries()) kv("k", i);
     await Promise.all(functions.map((kv) => kv.ready()));
-    expect(await Promise.all([0, 1, 2].map((i) => rows("shared", `s${i}`)))).toEqual([[0], [1], [2]]);
+    expect(await Promise.all([0, 1, 2].map((i) => rows("shared", `s${i}`)))).toEqual([
+      [0],
+      [1],
+      [2],
+    ]);
   });
 
   it("is upgraded from another program, while this one goes on", async () => {
@@ -144,8 +171,15 @@ describe("the database", () => {
     await newer.ready();
     const kv = (await program())("notes", 1, "shared");
     const state = kv("a", "init");
-    await expect(kv.ready()).rejects.toMatchObject({ code: "KV_INVALID_CLIENT", message: expect.stringContaining("version 2") });
-    expect(state).toMatchObject({ data: "init", status: "error", error: { code: "KV_INVALID_CLIENT" } });
+    await expect(kv.ready()).rejects.toMatchObject({
+      code: "KV_INVALID_CLIENT",
+      message: expect.stringContaining("version 2"),
+    });
+    expect(state).toMatchObject({
+      data: "init",
+      status: "error",
+      error: { code: "KV_INVALID_CLIENT" },
+    });
     state.data = "edit";
     await kv.flush();
     expect(state.data).toBe("edit");
@@ -173,13 +207,19 @@ describe("the database", () => {
     state.data.n = 2;
     expect(await kv.ready()).toBe(true);
     expect(state.status).toBe("ready");
-    expect([await shape("shared"), await rows("shared", "notes")]).toEqual([[2, ["notes"]], [{ n: 2 }]]);
+    expect([await shape("shared"), await rows("shared", "notes")]).toEqual([
+      [2, ["notes"]],
+      [{ n: 2 }],
+    ]);
   });
 
   it("is not opened with a version that is none", async () => {
     for (const version of [0, 0.5, 1.5, -1, NaN, 2 ** 32, "2" as never]) {
       const kv = (await program())("notes", version);
-      await expect(kv.ready()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", message: expect.stringContaining("version") });
+      await expect(kv.ready()).rejects.toMatchObject({
+        code: "KV_INVALID_VALUE",
+        message: expect.stringContaining("version"),
+      });
       expect(kv("a", 1).status).toBe("error");
     }
   });
@@ -188,7 +228,12 @@ describe("the database", () => {
 describe("seeds", () => {
   it("are sown by the first of two programs that come at once", async () => {
     const programs = [await program(), await program()];
-    const functions = programs.map((create, i) => create("notes", 1, "shared", [["k", `from ${i}`], [`own ${i}`, i]]));
+    const functions = programs.map((create, i) =>
+      create("notes", 1, "shared", [
+        ["k", `from ${i}`],
+        [`own ${i}`, i],
+      ]),
+    );
     await Promise.all(functions.map((kv) => kv.ready()));
     const stored = await rows("shared", "notes");
     expect(stored.length).toBe(2);
@@ -196,7 +241,10 @@ describe("seeds", () => {
   });
 
   it("win over an init, not over an edit", async () => {
-    const kv = (await program())("notes", 1, "shared", [["a", "seed"], ["b", "seed"]]);
+    const kv = (await program())("notes", 1, "shared", [
+      ["a", "seed"],
+      ["b", "seed"],
+    ]);
     const [a, b] = [kv("a", "init"), kv("b", "init")];
     b.data = "edit";
     await kv.ready();
@@ -221,14 +269,22 @@ it("a quota that is used up takes back one state, and the next change clears the
   await kv.flush();
   expect(big.error).toMatchObject({ code: "KV_INVALID_VALUE" });
   const put = IDBObjectStore.prototype.put;
-  vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(function (this: IDBObjectStore, value: unknown, key?: IDBValidKey) {
-    if (key === "big" && (value as { text: string }).text.length > 10) throw new DOMException("full", "QuotaExceededError");
+  vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(function (
+    this: IDBObjectStore,
+    value: unknown,
+    key?: IDBValidKey,
+  ) {
+    if (key === "big" && (value as { text: string }).text.length > 10)
+      throw new DOMException("full", "QuotaExceededError");
     return put.call(this, value, key);
   });
   big.data.text = "x".repeat(100);
   small.data = 2;
   await expect(kv.ready()).rejects.toMatchObject({ code: "KV_QUOTA" });
-  expect([big, small]).toMatchObject([{ data: { text: "" }, status: "error", error: { code: "KV_QUOTA" } }, { data: 2, status: "ready" }]);
+  expect([big, small]).toMatchObject([
+    { data: { text: "" }, status: "error", error: { code: "KV_QUOTA" } },
+    { data: 2, status: "ready" },
+  ]);
   expect(await rows("notes.kv", "notes")).toEqual([{ text: "" }, 2]);
   // By itself it is tried once.
   const opened = vi.spyOn(IDBDatabase.prototype, "transaction");
@@ -263,18 +319,29 @@ it("references that a change makes circular are stored as they are", async () =>
   list.data[1]!.previous = list.data[0]!;
   await kv.ready();
   const [ends, root] = (await rows("notes.kv", "notes")) as [Part[], Part];
-  expect([root.branch!.leaf!.root === root, ends[0]!.next === ends[1], ends[1]!.previous === ends[0]]).toEqual([true, true, true]);
+  expect([
+    root.branch!.leaf!.root === root,
+    ends[0]!.next === ends[1],
+    ends[1]!.previous === ends[0],
+  ]).toEqual([true, true, true]);
 });
 
 it("a page that goes has no change wait for a beginning, which has to look first", async () => {
   const listeners = new Map<string, () => void>();
-  vi.stubGlobal("addEventListener", (type: string, listener: () => void) => listeners.set(type, listener));
+  vi.stubGlobal("addEventListener", (type: string, listener: () => void) =>
+    listeners.set(type, listener),
+  );
   const kv = (await program())("notes");
   const state = kv("a", 1);
   await kv.ready();
   const commits: number[] = [];
   const get = vi.spyOn(IDBObjectStore.prototype, "get");
-  vi.spyOn(IDBTransaction.prototype, "commit").mockImplementation(() => void commits.push(get.mock.results.filter(({ value }) => (value as IDBRequest).readyState === "done").length));
+  vi.spyOn(IDBTransaction.prototype, "commit").mockImplementation(
+    () =>
+      void commits.push(
+        get.mock.results.filter(({ value }) => (value as IDBRequest).readyState === "done").length,
+      ),
+  );
   state.data = 2;
   kv("b", 1);
   listeners.get("pagehide")!();

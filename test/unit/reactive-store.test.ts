@@ -6,7 +6,8 @@ import { eventually } from "../helpers/eventually.ts";
 import { reactiveSuite } from "../helpers/reactive-suite.ts";
 
 let map = new Map();
-const over = (client: Map<unknown, unknown>): Store<unknown> => kv(client as never, { codec: rich }) as never;
+const over = (client: Map<unknown, unknown>): Store<unknown> =>
+  kv(client as never, { codec: rich }) as never;
 let commits = 0;
 
 reactiveSuite({
@@ -17,12 +18,20 @@ reactiveSuite({
       const rows = inner.prefix(text);
       return { ...rows, commit: (...args) => (commits++, rows.commit(...args)) } as Store<unknown>;
     };
-    const store = Object.defineProperties({ ...inner, prefix }, { supports: { get: () => inner.supports }, type: { get: () => inner.type } }) as Store<unknown>;
+    const store = Object.defineProperties(
+      { ...inner, prefix },
+      { supports: { get: () => inner.supports }, type: { get: () => inner.type } },
+    ) as Store<unknown>;
     return (name, options = {}) => createKVStore(name, { interval: "10ms", ...options, store });
   },
-  rows: async (name) => new Map((await over(map).prefix(`${name}:`).entries()).map(([key, value]) => [key, plain(value)])),
+  rows: async (name) =>
+    new Map(
+      (await over(map).prefix(`${name}:`).entries()).map(([key, value]) => [key, plain(value)]),
+    ),
   async fill(name, values) {
-    await over(map).prefix(`${name}:`).setMany(Object.entries(values).map(([key, value]) => [key, value ?? { "~": "null" }]));
+    await over(map)
+      .prefix(`${name}:`)
+      .setMany(Object.entries(values).map(([key, value]) => [key, value ?? { "~": "null" }]));
   },
   transactions() {
     commits = 0;
@@ -34,7 +43,8 @@ reactiveSuite({
 });
 
 /** A store keeps no null. */
-const plain = (value: unknown): unknown => ((value as { "~"?: unknown } | null)?.["~"] === "null" ? null : value);
+const plain = (value: unknown): unknown =>
+  (value as { "~"?: unknown } | null)?.["~"] === "null" ? null : value;
 
 it("a state that nobody used meanwhile begins with what others have made of it", async () => {
   onTestFinished(() => void vi.useRealTimers());

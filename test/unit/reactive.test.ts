@@ -16,7 +16,10 @@ reactiveSuite({
     try {
       if (!db.objectStoreNames.contains(name)) return new Map();
       const rows = db.transaction(name).objectStore(name);
-      const [keys, values] = await Promise.all([requested(rows.getAllKeys()), requested(rows.getAll())]);
+      const [keys, values] = await Promise.all([
+        requested(rows.getAllKeys()),
+        requested(rows.getAll()),
+      ]);
       return new Map(keys.map((key, i) => [key as string, values[i] as unknown]));
     } finally {
       db.close();

@@ -1,5 +1,13 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { decodeRecord, encodeRecord, formatVersion, nextStamp, StoredRecord, timedStamp, versionOf } from "../../src/record.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  formatVersion,
+  nextStamp,
+  StoredRecord,
+  timedStamp,
+  versionOf,
+} from "../../src/record.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -29,17 +37,30 @@ it("orders versions of different processes by time", () => {
 it("writes the value last, so that the head can be read without it", () => {
   const record = new StoredRecord({ big: "x" }, 5, "0".repeat(20), { m: 1 });
   const text = encodeRecord(record);
-  expect(text).toBe('{"kv":1,"version":"00000000000000000000","expires":5,"metadata":{"m":1},"value":{"big":"x"}}');
+  expect(text).toBe(
+    '{"kv":1,"version":"00000000000000000000","expires":5,"metadata":{"m":1},"value":{"big":"x"}}',
+  );
   expect(decodeRecord(text, "k")).toEqual(record);
   const head = decodeRecord(text.slice(0, 66), "k", false);
   expect(head).toEqual(new StoredRecord(null, 5, "0".repeat(20), null));
 });
 
 it("tells the texts of others from damaged ones of ours", () => {
-  for (const other of ["", "x", "null", "{}", '{"kv":2,"version":"x"}', '{"value":1,"expires":null}', '"{\\"kv\\":1}"']) expect(decodeRecord(other, "k")).toBe(null);
+  for (const other of [
+    "",
+    "x",
+    "null",
+    "{}",
+    '{"kv":2,"version":"x"}',
+    '{"value":1,"expires":null}',
+    '"{\\"kv\\":1}"',
+  ])
+    expect(decodeRecord(other, "k")).toBe(null);
   const text = encodeRecord(new StoredRecord([1, 2], null, "a".repeat(20), null));
   for (let cut = text.indexOf("["); cut < text.length; cut++) {
-    expect(() => decodeRecord(text.slice(0, cut), "k"), text.slice(0, cut)).toThrow('the record under "k" is damaged');
+    expect(() => decodeRecord(text.slice(0, cut), "k"), text.slice(0, cut)).toThrow(
+      'the record under "k" is damaged',
+    );
   }
 });
 

@@ -1,16 +1,23 @@
 import { describe, expect, it } from "vitest";
 import { requireVersion } from "../../src/require-version.ts";
 
-const check = (needed: string, found: string | undefined) => () => requireVersion("anykv/reactive/vue", "vue", needed, found);
+const check = (needed: string, found: string | undefined) => () =>
+  requireVersion("anykv/reactive/vue", "vue", needed, found);
 
 describe("requireVersion", () => {
-  it.each(["3.5.0", "3.5.45", "3.10.0", "4.0.0-beta.1", "3.5.0-rc.2"])("accepts %s where 3.5 is needed", (found) => {
-    expect(check("3.5", found)).not.toThrow();
-  });
+  it.each(["3.5.0", "3.5.45", "3.10.0", "4.0.0-beta.1", "3.5.0-rc.2"])(
+    "accepts %s where 3.5 is needed",
+    (found) => {
+      expect(check("3.5", found)).not.toThrow();
+    },
+  );
 
-  it.each(["2.7.16", "3.4.38", "3.0.11", "", "unknown"])("rejects %j where 3.5 is needed", (found) => {
-    expect(check("3.5", found)).toThrow(expect.objectContaining({ code: "KV_NOT_SUPPORTED" }));
-  });
+  it.each(["2.7.16", "3.4.38", "3.0.11", "", "unknown"])(
+    "rejects %j where 3.5 is needed",
+    (found) => {
+      expect(check("3.5", found)).toThrow(expect.objectContaining({ code: "KV_NOT_SUPPORTED" }));
+    },
+  );
 
   it("compares the parts as numbers", () => {
     expect(check("18", "9.1.0")).toThrow("needs vue 18 or later");

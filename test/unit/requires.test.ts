@@ -46,8 +46,17 @@ it("rejects every operation where the client is a promise", async () => {
   const pending = new Promise((resolve) => setImmediate(resolve, new Map()));
   const requires = { persistent: true };
   const base = kv(pending as never);
-  for (const store of [kv(pending as never, { requires }), kv(base, { requires }).prefix("p:"), kv(base.prefix("a"), { requires })]) {
-    const calls = [() => store.get("a"), () => store.set("a", 1), () => store.keys(), () => store.iterate().next()];
+  for (const store of [
+    kv(pending as never, { requires }),
+    kv(base, { requires }).prefix("p:"),
+    kv(base.prefix("a"), { requires }),
+  ]) {
+    const calls = [
+      () => store.get("a"),
+      () => store.set("a", 1),
+      () => store.keys(),
+      () => store.iterate().next(),
+    ];
     for (const call of calls) {
       await expect(call()).rejects.toMatchObject({ code: "KV_NOT_SUPPORTED", client: "MEMORY" });
     }
@@ -79,6 +88,8 @@ it("rejects requirements that mean nothing", () => {
   ];
   for (const [requires, text] of wrong) {
     expect(() => kv(new Map(), { requires: requires as never })).toThrow(text);
-    expect(() => kv(new Map(), { requires: requires as never })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
+    expect(() => kv(new Map(), { requires: requires as never })).toThrow(
+      expect.objectContaining({ code: "KV_INVALID_VALUE" }),
+    );
   }
 });

@@ -2,12 +2,23 @@ import { describe, expect, it, vi } from "vitest";
 import type { Connection } from "../../src/connection.ts";
 import { isKvError, type KvError } from "../../src/errors.ts";
 import { type Guarded, guardOf } from "../../src/guard.ts";
-import kv, { type Adapter, type CustomClient, type Json, type KvOptions, type Store } from "../../src/index.ts";
+import kv, {
+  type Adapter,
+  type CustomClient,
+  type Json,
+  type KvOptions,
+  type Store,
+} from "../../src/index.ts";
 import { until } from "../helpers/daemon.ts";
 import { eventually } from "../helpers/eventually.ts";
 
 /** A client whose answers can be withheld. */
-function silent(members: Partial<CustomClient> = {}): { client: CustomClient; data: Map<string, unknown>; hush(): void; answer(): void } {
+function silent(members: Partial<CustomClient> = {}): {
+  client: CustomClient;
+  data: Map<string, unknown>;
+  hush(): void;
+  answer(): void;
+} {
   const data = new Map<string, unknown>();
   let open = Promise.resolve();
   let answer = (): void => {};
@@ -24,7 +35,12 @@ function silent(members: Partial<CustomClient> = {}): { client: CustomClient; da
     close: async () => open,
     ...members,
   };
-  return { client, data, hush: () => void (open = new Promise((resolve) => (answer = resolve))), answer: () => answer() };
+  return {
+    client,
+    data,
+    hush: () => void (open = new Promise((resolve) => (answer = resolve))),
+    answer: () => answer(),
+  };
 }
 
 /** A store that waits 50 ms for its client. What is loaded by first use is loaded. */
@@ -57,7 +73,8 @@ const every = (store: Store): { [name: string]: () => Promise<unknown> } => ({
   prune: () => store.prune(),
 });
 
-const late = (error: unknown): boolean => isKvError(error, "KV_CONNECTION") && (error.cause as Error).name === "TimeoutError";
+const late = (error: unknown): boolean =>
+  isKvError(error, "KV_CONNECTION") && (error.cause as Error).name === "TimeoutError";
 
 describe("a client that gives no answer", () => {
   for (const name of Object.keys(every(kv()))) {
@@ -65,7 +82,10 @@ describe("a client that gives no answer", () => {
       const { client, hush, answer } = silent();
       const store = await hasty(client);
       hush();
-      const error = await every(store)[name]!().then(() => "answered", (error: KvError) => error);
+      const error = await every(store)[name]!().then(
+        () => "answered",
+        (error: KvError) => error,
+      );
       expect(error).toSatisfy(late);
       answer();
       expect(await every(store)[name]!()).not.toBe(error);
@@ -84,8 +104,11 @@ describe("a client that gives no answer", () => {
 
   it("may be a promise that never settles, for a while", async () => {
     let settle!: (client: unknown) => void;
-    const store = kv(new Promise<never>((resolve) => (settle = resolve as typeof settle)), { timeout: "20ms" });
-    for (const [name, operation] of Object.entries(every(store))) await expect(operation(), name).rejects.toSatisfy(late);
+    const store = kv(new Promise<never>((resolve) => (settle = resolve as typeof settle)), {
+      timeout: "20ms",
+    });
+    for (const [name, operation] of Object.entries(every(store)))
+      await expect(operation(), name).rejects.toSatisfy(late);
     settle(new Map());
     // Its adapter is loaded first, which may take longer than this store waits.
     await eventually(() => store.set("a", 1)).toBe("a");
@@ -97,8 +120,13 @@ describe("a client that gives no answer", () => {
     const store = await hasty(client, { prefix: "p:" });
     hush();
     const error: KvError = await store.set("a", "secret").catch((error) => error);
-    const reason = 'no answer within 0.05 s, the "timeout" of kv(); a write may still be carried out';
-    expect(error).toMatchObject({ client: "CUSTOM", key: "p:a", message: `CUSTOM: writing "p:a" failed: ${reason}` });
+    const reason =
+      'no answer within 0.05 s, the "timeout" of kv(); a write may still be carried out';
+    expect(error).toMatchObject({
+      client: "CUSTOM",
+      key: "p:a",
+      message: `CUSTOM: writing "p:a" failed: ${reason}`,
+    });
     expect(error.cause).toMatchObject({ name: "TimeoutError", message: reason });
   });
 
@@ -143,7 +171,14 @@ describe("the timeout", () => {
         hush();
         store.get("a").catch(() => ended.push(name));
       };
-      await Promise.all([start("default"), start("2s", "2s"), start("3", 3), start("0", 0), start("null", null), start("30d", "30d")]);
+      await Promise.all([
+        start("default"),
+        start("2s", "2s"),
+        start("3", 3),
+        start("0", 0),
+        start("null", null),
+        start("30d", "30d"),
+      ]);
       await vi.advanceTimersByTimeAsync(1990);
       expect(ended).toEqual([]);
       await vi.advanceTimersByTimeAsync(20);
@@ -162,12 +197,21 @@ describe("the timeout", () => {
   it("is due for each thousand keys of a batch", async () => {
     const asked: number[] = [];
     const never = new Promise<never>(() => {});
-    const adapter = { get: () => null, set: () => {}, del: () => {}, setMany: (writes: readonly unknown[]) => (asked.push(writes.length), never) } as unknown as Adapter;
-    const guard = guardOf({ open: () => adapter, source: { type: "SLOW" } } as unknown as Connection, 1000) as Guarded;
+    const adapter = {
+      get: () => null,
+      set: () => {},
+      del: () => {},
+      setMany: (writes: readonly unknown[]) => (asked.push(writes.length), never),
+    } as unknown as Adapter;
+    const guard = guardOf(
+      { open: () => adapter, source: { type: "SLOW" } } as unknown as Connection,
+      1000,
+    ) as Guarded;
     vi.useFakeTimers();
     try {
       const ended: number[] = [];
-      for (const count of [1, 1000, 1001, 3000]) (guard.setMany!(Array(count)) as Promise<void>).catch(() => ended.push(count));
+      for (const count of [1, 1000, 1001, 3000])
+        (guard.setMany!(Array(count)) as Promise<void>).catch(() => ended.push(count));
       await vi.advanceTimersByTimeAsync(1010);
       expect(ended).toEqual([1, 1000]);
       await vi.advanceTimersByTimeAsync(1000);
@@ -189,7 +233,10 @@ describe("the timeout", () => {
     hush();
     await expect(inHaste.get("a")).rejects.toSatisfy(late);
     await expect(inHaste.keys()).rejects.toSatisfy(late);
-    const slow = Promise.race([patient.get("a").then(() => "answered"), new Promise((resolve) => setTimeout(resolve, 100, "waiting"))]);
+    const slow = Promise.race([
+      patient.get("a").then(() => "answered"),
+      new Promise((resolve) => setTimeout(resolve, 100, "waiting")),
+    ]);
     expect(await slow).toBe("waiting");
   });
 
@@ -197,29 +244,38 @@ describe("the timeout", () => {
     for (const timeout of [601, 5000]) {
       const text = `timeout: ${timeout} would be ${timeout} seconds. Write "${timeout}ms" for milliseconds, or "${timeout}s"`;
       expect(() => kv(new Map(), { timeout })).toThrow(text);
-      expect(() => kv(new Map(), { timeout })).toThrow(expect.objectContaining({ code: "KV_INVALID_EXPIRES" }));
+      expect(() => kv(new Map(), { timeout })).toThrow(
+        expect.objectContaining({ code: "KV_INVALID_EXPIRES" }),
+      );
     }
-    for (const timeout of [600, "5000ms", "5000s", "2h", Infinity]) expect(kv(new Map(), { timeout }).type).toBe("MEMORY");
+    for (const timeout of [600, "5000ms", "5000s", "2h", Infinity])
+      expect(kv(new Map(), { timeout }).type).toBe("MEMORY");
   });
 
   it.each(["soon", "-1s", -1, NaN, "", {}, new Date(), true])("cannot be %s", (timeout) => {
-    expect(() => kv(new Map(), { timeout: timeout as string })).toThrow(expect.objectContaining({ code: "KV_INVALID_EXPIRES" }));
+    expect(() => kv(new Map(), { timeout: timeout as string })).toThrow(
+      expect.objectContaining({ code: "KV_INVALID_EXPIRES" }),
+    );
   });
 
   it("spares an answer that came while this program was busy", async () => {
     // By the end of the loop the answer and the timeout are both due.
     let isSlow = false;
-    const { client } = silent({ get: () => (isSlow ? new Promise((resolve) => setTimeout(resolve, 70, undefined)) : undefined) });
+    const { client } = silent({
+      get: () =>
+        isSlow ? new Promise((resolve) => setTimeout(resolve, 70, undefined)) : undefined,
+    });
     const store = await hasty(client);
     isSlow = true;
     const found = store.get("a");
     await Promise.resolve();
-    for (const end = performance.now() + 100; performance.now() < end; );
+    for (const end = performance.now() + 100; performance.now() < end;);
     expect(await found).toBe(null);
   });
 
   it("leaves no timer behind that keeps a program alive", async () => {
-    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
     const before = timers();
     const { client, hush, answer } = silent();
     const store = kv(client);

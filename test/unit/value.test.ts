@@ -55,9 +55,13 @@ it("reads getters once", () => {
 it("refuses arrays and objects of a class", () => {
   class List extends Array {}
   class Empty {}
-  expect(() => checkedCopy({ a: new List() })).toThrow("value.a is a List: only JSON can be stored");
+  expect(() => checkedCopy({ a: new List() })).toThrow(
+    "value.a is a List: only JSON can be stored",
+  );
   expect(() => checkedCopy([new Empty()])).toThrow("value[0] is an Empty");
-  expect(() => checkedCopy(Object.create(Object.create(Object.create(null))))).toThrow("value is a class instance");
+  expect(() => checkedCopy(Object.create(Object.create(Object.create(null))))).toThrow(
+    "value is a class instance",
+  );
 });
 
 it("says to await a promise, and writes an article that fits", () => {

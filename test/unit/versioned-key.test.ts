@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compareKeys } from "../../src/key.ts";
-import { decodeKey, encodeKey, encodePrefix, type Key, type KeyPart } from "../../src/versioned/key.ts";
+import {
+  decodeKey,
+  encodeKey,
+  encodePrefix,
+  type Key,
+  type KeyPart,
+} from "../../src/versioned/key.ts";
 import { runs } from "../helpers/runs.ts";
 
 const RANK = ["object", "string", "bigint", "number", "boolean"];
@@ -35,7 +41,22 @@ function compare(a: Key, b: Key): number {
 
 const part = fc.oneof(
   fc.string({ unit: "binary" }),
-  fc.string({ unit: fc.constantFrom("\0", " ", "!", '"', "C", "~", "}", "\u007f", "é", "\uffff", "🎉", "\u{10ffff}") }),
+  fc.string({
+    unit: fc.constantFrom(
+      "\0",
+      " ",
+      "!",
+      '"',
+      "C",
+      "~",
+      "}",
+      "\u007f",
+      "é",
+      "\uffff",
+      "🎉",
+      "\u{10ffff}",
+    ),
+  }),
   fc.double(),
   fc.constantFrom(0, -0, NaN, Infinity, -Infinity, 5e-324, -5e-324, Number.MAX_VALUE),
   fc.bigInt(),
@@ -48,17 +69,39 @@ const key = fc.array(part, { minLength: 1, maxLength: 4 });
 
 describe("the texts of keys", () => {
   it("come back as the same key", () => {
-    fc.assert(fc.property(key, (parts) => void expect(decodeKey(encodeKey(parts))).toEqual(parts)), { numRuns: runs(3000) });
+    fc.assert(
+      fc.property(key, (parts) => void expect(decodeKey(encodeKey(parts))).toEqual(parts)),
+      { numRuns: runs(3000) },
+    );
   });
 
   it("sort as keys do, and are different for different keys", () => {
-    fc.assert(fc.property(key, key, (a, b) => void expect(Math.sign(compareKeys(encodeKey(a), encodeKey(b)))).toBe(Math.sign(compare(a, b)))), { numRuns: runs(5000) });
+    fc.assert(
+      fc.property(
+        key,
+        key,
+        (a, b) =>
+          void expect(Math.sign(compareKeys(encodeKey(a), encodeKey(b)))).toBe(
+            Math.sign(compare(a, b)),
+          ),
+      ),
+      { numRuns: runs(5000) },
+    );
     // Keys that share a beginning are where order goes wrong.
     fc.assert(
-      fc.property(fc.array(part, { maxLength: 2 }), part, part, fc.array(part, { maxLength: 2 }), (before, a, b, behind) => {
-        const [x, y] = [[...before, a], [...before, b, ...behind]];
-        expect(Math.sign(compareKeys(encodeKey(x), encodeKey(y)))).toBe(Math.sign(compare(x, y)));
-      }),
+      fc.property(
+        fc.array(part, { maxLength: 2 }),
+        part,
+        part,
+        fc.array(part, { maxLength: 2 }),
+        (before, a, b, behind) => {
+          const [x, y] = [
+            [...before, a],
+            [...before, b, ...behind],
+          ];
+          expect(Math.sign(compareKeys(encodeKey(x), encodeKey(y)))).toBe(Math.sign(compare(x, y)));
+        },
+      ),
       { numRuns: runs(5000) },
     );
   });
@@ -67,8 +110,11 @@ describe("the texts of keys", () => {
     fc.assert(
       fc.property(fc.array(part, { maxLength: 2 }), key, (prefix, other) => {
         expect(encodeKey([...prefix, ...other]).startsWith(encodePrefix(prefix))).toBe(true);
-        if (prefix.length > 0) expect(encodeKey(prefix as KeyPart[]).startsWith(encodePrefix(prefix))).toBe(false);
-        const isUnder = other.length > prefix.length && prefix.every((each, i) => compareParts(each, other[i]!) === 0);
+        if (prefix.length > 0)
+          expect(encodeKey(prefix as KeyPart[]).startsWith(encodePrefix(prefix))).toBe(false);
+        const isUnder =
+          other.length > prefix.length &&
+          prefix.every((each, i) => compareParts(each, other[i]!) === 0);
         expect(encodeKey(other).startsWith(encodePrefix(prefix))).toBe(isUnder);
       }),
       { numRuns: runs(3000) },
@@ -87,16 +133,51 @@ describe("the texts of keys", () => {
     expect(encodeKey([new DataView(buffer, 1, 2)])).toBe(encodeKey([Uint8Array.of(1, 2)]));
   });
 
-  it.each([[[]], ["a"], [null], [undefined], [{}], [[null]], [[undefined]], [[new Date()]], [[["a"]]], [[Symbol("a")]], [[new ArrayBuffer(1)]], [["\ud800"]], [Array(1)]])("refuse %j", (wrong) => {
+  it.each([
+    [[]],
+    ["a"],
+    [null],
+    [undefined],
+    [{}],
+    [[null]],
+    [[undefined]],
+    [[new Date()]],
+    [[["a"]]],
+    [[Symbol("a")]],
+    [[new ArrayBuffer(1)]],
+    [["\ud800"]],
+    [Array(1)],
+  ])("refuse %j", (wrong) => {
     expect(() => encodeKey(wrong)).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));
   });
 
   it("refuse bigints of more than 255 bytes", () => {
     expect(decodeKey(encodeKey([2n ** 2040n - 1n]))).toEqual([2n ** 2040n - 1n]);
-    expect(() => encodeKey([2n ** 2040n])).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));
+    expect(() => encodeKey([2n ** 2040n])).toThrow(
+      expect.objectContaining({ code: "KV_INVALID_KEY" }),
+    );
   });
 
-  it.each(["", " ", "a ", " a", "!", "!!!", "~", "~x", "~n", "~n0", "~b", "~t", "~tx", "~!", "~!a", "!!~a", "é", "a  b"])("of no key are %j", (text) => {
+  it.each([
+    "",
+    " ",
+    "a ",
+    " a",
+    "!",
+    "!!!",
+    "~",
+    "~x",
+    "~n",
+    "~n0",
+    "~b",
+    "~t",
+    "~tx",
+    "~!",
+    "~!a",
+    "!!~a",
+    "é",
+    "a  b",
+  ])("of no key are %j", (text) => {
     expect(decodeKey(text)).toBe(null);
   });
 });

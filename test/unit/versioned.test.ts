@@ -4,5 +4,11 @@ import { indexSuite } from "../helpers/versioned/indexes.ts";
 import { versionedSuite } from "../helpers/versioned-suite.ts";
 
 let map = new Map();
-versionedSuite("MEMORY", () => versioned(kv((map = new Map()))), { another: () => versioned(kv(map)) });
-indexSuite("MEMORY", () => kv((map = new Map())), () => kv(map));
+versionedSuite("MEMORY", () => versioned(kv((map = new Map()))), {
+  another: () => versioned(kv(map)),
+});
+indexSuite(
+  "MEMORY",
+  () => kv((map = new Map())),
+  () => kv(map),
+);

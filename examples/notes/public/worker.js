@@ -19,10 +19,16 @@ async function answer(request) {
 
 self.addEventListener("fetch", (event) => {
   const { method, url } = event.request;
-  if (method === "GET" && new URL(url).origin === self.location.origin) event.respondWith(answer(event.request));
+  if (method === "GET" && new URL(url).origin === self.location.origin)
+    event.respondWith(answer(event.request));
 });
 
 // What was loaded before this worker was there.
 self.addEventListener("message", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(event.data)).then(() => event.source.postMessage("offline")));
+  event.waitUntil(
+    caches
+      .open(CACHE)
+      .then((cache) => cache.addAll(event.data))
+      .then(() => event.source.postMessage("offline")),
+  );
 });

@@ -18,12 +18,14 @@ async function outcome(work: () => unknown): Promise<string> {
   return Promise.resolve(pending).then(show, () => "refused");
 }
 
-const valueOf = async (store: Face, ...key: string[]): Promise<string> => show((await store.get(key)).value);
+const valueOf = async (store: Face, ...key: string[]): Promise<string> =>
+  show((await store.get(key)).value);
 
 async function valuesFrom(store: Face, cursor: string): Promise<string> {
   const values: unknown[] = [];
   const list = store.list({ prefix: ["l"] }, { cursor });
-  for (let { done, value } = await list.next(); !done; { done, value } = await list.next()) values.push(value!.value);
+  for (let { done, value } = await list.next(); !done; { done, value } = await list.next())
+    values.push(value!.value);
   return show(values);
 }
 
@@ -32,7 +34,15 @@ export const DIFFERENCES: { readonly [name: string]: Difference } = {
   "a transaction that fails half-way": {
     async ask(store) {
       await store.set(["text"], "text");
-      const refusal = await outcome(() => store.commit([], [["set", ["a"], 1], ["sum", ["text"], 1n]]));
+      const refusal = await outcome(() =>
+        store.commit(
+          [],
+          [
+            ["set", ["a"], 1],
+            ["sum", ["text"], 1n],
+          ],
+        ),
+      );
       return `${refusal}; ${await valueOf(store, "a")}`;
     },
     deno: "refused; 1",
@@ -51,7 +61,8 @@ export const DIFFERENCES: { readonly [name: string]: Difference } = {
   },
   "a cursor of another selector": {
     async ask(store) {
-      for (const name of ["l", "m"]) for (const part of ["a", "b"]) await store.set([name, part], part);
+      for (const name of ["l", "m"])
+        for (const part of ["a", "b"]) await store.set([name, part], part);
       const list = store.list({ prefix: ["m"] });
       await list.next();
       return outcome(() => valuesFrom(store, list.cursor));
@@ -59,8 +70,17 @@ export const DIFFERENCES: { readonly [name: string]: Difference } = {
     deno: show(show(["b"])),
     ours: "refused",
   },
-  "the empty key": { ask: (store) => outcome(() => store.get([])), deno: "{key: [], value: null, version: null}", ours: "refused" },
-  "11 keys at once": { ask: async (store) => (await outcome(() => store.getMany(Array.from({ length: 11 }, (_, i) => [i])))).slice(0, 7), deno: "refused", ours: "[{key: " },
+  "the empty key": {
+    ask: (store) => outcome(() => store.get([])),
+    deno: "{key: [], value: null, version: null}",
+    ours: "refused",
+  },
+  "11 keys at once": {
+    ask: async (store) =>
+      (await outcome(() => store.getMany(Array.from({ length: 11 }, (_, i) => [i])))).slice(0, 7),
+    deno: "refused",
+    ours: "[{key: ",
+  },
   "keys with lone surrogates": {
     async ask(store) {
       const made = await outcome(async () => void (await store.set(["\ud800"], 1)));
@@ -69,17 +89,45 @@ export const DIFFERENCES: { readonly [name: string]: Difference } = {
     deno: "undefined; 1",
     ours: "refused; refused",
   },
-  "a key of a transaction that is none": { ask: (store) => outcome(() => store.commit([], [["set", [], 1]])), deno: "refused", ours: "refused at once" },
-  "a version that is none": { ask: (store) => outcome(() => store.commit([{ key: ["a"], version: "abc" }], [])), deno: "refused", ours: "refused at once" },
-  "a value that is no JSON": { ask: (store) => outcome(async () => void (await store.set(["a"], new Date(0)))), deno: "undefined", ours: "refused" },
-  "a value of 100,000 bytes": { ask: (store) => outcome(async () => void (await store.set(["a"], "x".repeat(100_000)))), deno: "refused", ours: "undefined" },
-  "what delete() answers": { ask: async (store) => `${await outcome(() => store.delete(["a"]))} ${await outcome(() => store.set(["a"], 1).then(() => store.delete(["a"])))}`, deno: "undefined undefined", ours: "false true" },
-  "closing twice": { ask: (store) => outcome(async () => void (await store.close(), await store.close())), deno: "refused", ours: "undefined" },
+  "a key of a transaction that is none": {
+    ask: (store) => outcome(() => store.commit([], [["set", [], 1]])),
+    deno: "refused",
+    ours: "refused at once",
+  },
+  "a version that is none": {
+    ask: (store) => outcome(() => store.commit([{ key: ["a"], version: "abc" }], [])),
+    deno: "refused",
+    ours: "refused at once",
+  },
+  "a value that is no JSON": {
+    ask: (store) => outcome(async () => void (await store.set(["a"], new Date(0)))),
+    deno: "undefined",
+    ours: "refused",
+  },
+  "a value of 100,000 bytes": {
+    ask: (store) => outcome(async () => void (await store.set(["a"], "x".repeat(100_000)))),
+    deno: "refused",
+    ours: "undefined",
+  },
+  "what delete() answers": {
+    ask: async (store) =>
+      `${await outcome(() => store.delete(["a"]))} ${await outcome(() => store.set(["a"], 1).then(() => store.delete(["a"])))}`,
+    deno: "undefined undefined",
+    ours: "false true",
+  },
+  "closing twice": {
+    ask: (store) => outcome(async () => void (await store.close(), await store.close())),
+    deno: "refused",
+    ours: "undefined",
+  },
 };
 
 /** What a store answers to each. */
-export async function differencesOf(open: () => Face | Promise<Face>): Promise<{ [name: string]: string }> {
+export async function differencesOf(
+  open: () => Face | Promise<Face>,
+): Promise<{ [name: string]: string }> {
   const answers: { [name: string]: string } = {};
-  for (const [name, { ask }] of Object.entries(DIFFERENCES)) answers[name] = await ask(await open());
+  for (const [name, { ask }] of Object.entries(DIFFERENCES))
+    answers[name] = await ask(await open());
   return answers;
 }

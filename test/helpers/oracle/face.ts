@@ -1,4 +1,10 @@
-import type { Key, KeyPart, Selector, VersionedListOptions, VersionedStore } from "../../../src/versioned/index.ts";
+import type {
+  Key,
+  KeyPart,
+  Selector,
+  VersionedListOptions,
+  VersionedStore,
+} from "../../../src/versioned/index.ts";
 
 /** An entry as both contracts know it. */
 export interface Found {
@@ -14,7 +20,10 @@ export interface Listing {
 }
 
 /** A change of a transaction; a counter is a bigint. */
-export type Change = readonly ["set", Key, unknown] | readonly ["delete", Key] | readonly ["sum" | "min" | "max", Key, bigint];
+export type Change =
+  | readonly ["set", Key, unknown]
+  | readonly ["delete", Key]
+  | readonly ["sum" | "min" | "max", Key, bigint];
 
 /** What Deno KV and the versioned store have in common, under one set of names. */
 export interface Face {
@@ -23,7 +32,10 @@ export interface Face {
   set(key: Key, value: unknown): Promise<string>;
   delete(key: Key): Promise<unknown>;
   list(selector: Selector, options?: VersionedListOptions): Listing;
-  commit(checks: readonly { key: Key; version: string | null }[], changes: readonly Change[]): Promise<{ ok: boolean; version?: string }>;
+  commit(
+    checks: readonly { key: Key; version: string | null }[],
+    changes: readonly Change[],
+  ): Promise<{ ok: boolean; version?: string }>;
   watch(keys: readonly Key[]): ReadableStream<Found[]>;
   close(): unknown;
 }
@@ -55,8 +67,14 @@ export interface DenoDatabase {
   getMany(keys: readonly Key[]): Promise<Stamped[]>;
   set(key: Key, value: unknown): Promise<{ versionstamp: string }>;
   delete(key: Key): Promise<void>;
-  list(selector: Selector, options?: VersionedListOptions): { next(): Promise<{ done?: boolean; value: Stamped | undefined }>; cursor: string };
-  atomic(): { check(check: { key: Key; versionstamp: string | null }): unknown; commit(): Promise<{ ok: boolean; versionstamp?: string }> } & { [name in Change[0]]: (key: Key, value?: unknown) => unknown };
+  list(
+    selector: Selector,
+    options?: VersionedListOptions,
+  ): { next(): Promise<{ done?: boolean; value: Stamped | undefined }>; cursor: string };
+  atomic(): {
+    check(check: { key: Key; versionstamp: string | null }): unknown;
+    commit(): Promise<{ ok: boolean; versionstamp?: string }>;
+  } & { [name in Change[0]]: (key: Key, value?: unknown) => unknown };
   watch(keys: readonly Key[]): ReadableStream<Stamped[]>;
   close(): void;
 }
@@ -64,7 +82,11 @@ export interface DenoDatabase {
 /** Deno's own. `U64` is its class of counters. */
 export function denoFace(db: DenoDatabase, U64: new (value: bigint) => object): Face {
   const given = (value: unknown): unknown => (typeof value === "bigint" ? new U64(value) : value);
-  const found = ({ key, value, versionstamp }: Stamped): Found => ({ key, value: value instanceof U64 ? (value as unknown as { value: bigint }).value : value, version: versionstamp });
+  const found = ({ key, value, versionstamp }: Stamped): Found => ({
+    key,
+    value: value instanceof U64 ? (value as unknown as { value: bigint }).value : value,
+    version: versionstamp,
+  });
   return {
     get: async (key) => found(await db.get(key)),
     getMany: async (keys) => (await db.getMany(keys)).map(found),
@@ -85,10 +107,18 @@ export function denoFace(db: DenoDatabase, U64: new (value: bigint) => object): 
     commit(checks, changes) {
       const atomic = db.atomic();
       for (const { key, version } of checks) atomic.check({ key, versionstamp: version });
-      for (const [name, key, value] of changes) atomic[name](key, name === "set" ? given(value) : value);
-      return atomic.commit().then(({ ok, versionstamp }) => (ok ? { ok, version: versionstamp! } : { ok }));
+      for (const [name, key, value] of changes)
+        atomic[name](key, name === "set" ? given(value) : value);
+      return atomic
+        .commit()
+        .then(({ ok, versionstamp }) => (ok ? { ok, version: versionstamp! } : { ok }));
     },
-    watch: (keys) => db.watch(keys).pipeThrough(new TransformStream({ transform: (entries, controller) => controller.enqueue(entries.map(found)) })),
+    watch: (keys) =>
+      db.watch(keys).pipeThrough(
+        new TransformStream({
+          transform: (entries, controller) => controller.enqueue(entries.map(found)),
+        }),
+      ),
     close: () => db.close(),
   };
 }

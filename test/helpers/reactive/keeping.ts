@@ -19,7 +19,12 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       // Once it is open a new one is ready at once.
       expect(kv("b", 1)).toMatchObject({ data: 1, status: "ready" });
       await kv.ready();
-      expect(await rows("notes")).toEqual(new Map<string, unknown>([["a", { text: "first" }], ["b", 1]]));
+      expect(await rows("notes")).toEqual(
+        new Map<string, unknown>([
+          ["a", { text: "first" }],
+          ["b", 1],
+        ]),
+      );
     });
 
     it("has what is stored rather than its init", async () => {
@@ -45,7 +50,11 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       const init = { n: 1, list: [{ x: 1 }] };
       const state = kv("a", init);
       await kv.ready();
-      expect((await rows("notes")).get("early")).toEqual({ n: 1, at: new Date(1), bytes: new Uint8Array([1]) });
+      expect((await rows("notes")).get("early")).toEqual({
+        n: 1,
+        at: new Date(1),
+        bytes: new Uint8Array([1]),
+      });
       kv.remove("early");
       state.data.n = 2;
       state.data.list[0]!.x = 2;
@@ -84,7 +93,13 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
     });
 
     it("keeps Date, Map, Set and bytes", async () => {
-      const value = (): object => ({ at: new Date(5), map: new Map([["k", new Map([[1, { deep: true }]])]]), set: new Set([1, "two"]), bytes: new Uint8Array([1, 2, 255]), big: 10n });
+      const value = (): object => ({
+        at: new Date(5),
+        map: new Map([["k", new Map([[1, { deep: true }]])]]),
+        set: new Set([1, "two"]),
+        bytes: new Uint8Array([1, 2, 255]),
+        big: 10n,
+      });
       const kv = (await program())("notes");
       const state = kv("a", value());
       expect(state.data).toEqual(value());
@@ -117,8 +132,14 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       const states = keys.map((key) => again(key, { key: "" }));
       await again.ready();
       expect(states.map(({ data }) => data.key)).toEqual(keys);
-      for (const key of ["", "\ud800", 5, null]) expect(() => kv(key as string, 1)).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));
-      for (const key of ["", "\ud800", 5, null]) expect(() => kv.remove(key as string)).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }));
+      for (const key of ["", "\ud800", 5, null])
+        expect(() => kv(key as string, 1)).toThrow(
+          expect.objectContaining({ code: "KV_INVALID_KEY" }),
+        );
+      for (const key of ["", "\ud800", 5, null])
+        expect(() => kv.remove(key as string)).toThrow(
+          expect.objectContaining({ code: "KV_INVALID_KEY" }),
+        );
     });
 
     it("keeps a member that is called __proto__", async () => {
@@ -131,19 +152,80 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
   });
 
   describe("a change", () => {
-    const changes: { readonly [what: string]: readonly [change: (data: any) => void, after: unknown] } = {
-      "of a member": [(data) => (data.user.name = "x"), { user: { name: "x" }, list: [1, { n: 1 }], map: new Map([["k", { n: 1 }]]), set: new Set([1]) }],
-      "by a push, into what is in a list": [(data) => (data.list.push(2), (data.list[1].n = 2)), { user: { name: "ann" }, list: [1, { n: 2 }, 2], map: new Map([["k", { n: 1 }]]), set: new Set([1]) }],
-      "by a splice": [(data) => data.list.splice(0, 1), { user: { name: "ann" }, list: [{ n: 1 }], map: new Map([["k", { n: 1 }]]), set: new Set([1]) }],
-      "by a delete": [(data) => delete data.user.name, { user: {}, list: [1, { n: 1 }], map: new Map([["k", { n: 1 }]]), set: new Set([1]) }],
-      "in a Map": [(data) => data.map.set("l", 1).delete("k"), { user: { name: "ann" }, list: [1, { n: 1 }], map: new Map([["l", 1]]), set: new Set([1]) }],
-      "of what is in a Map": [(data) => (data.map.get("k").n = 2), { user: { name: "ann" }, list: [1, { n: 1 }], map: new Map([["k", { n: 2 }]]), set: new Set([1]) }],
-      "in a Set": [(data) => data.set.add(2).delete(1), { user: { name: "ann" }, list: [1, { n: 1 }], map: new Map([["k", { n: 1 }]]), set: new Set([2]) }],
-      "in what was added a moment ago": [(data) => ((data.user.more = new Map()), data.user.more.set("x", [1])), { user: { name: "ann", more: new Map([["x", [1]]]) }, list: [1, { n: 1 }], map: new Map([["k", { n: 1 }]]), set: new Set([1]) }],
+    const changes: {
+      readonly [what: string]: readonly [change: (data: any) => void, after: unknown];
+    } = {
+      "of a member": [
+        (data) => (data.user.name = "x"),
+        {
+          user: { name: "x" },
+          list: [1, { n: 1 }],
+          map: new Map([["k", { n: 1 }]]),
+          set: new Set([1]),
+        },
+      ],
+      "by a push, into what is in a list": [
+        (data) => (data.list.push(2), (data.list[1].n = 2)),
+        {
+          user: { name: "ann" },
+          list: [1, { n: 2 }, 2],
+          map: new Map([["k", { n: 1 }]]),
+          set: new Set([1]),
+        },
+      ],
+      "by a splice": [
+        (data) => data.list.splice(0, 1),
+        {
+          user: { name: "ann" },
+          list: [{ n: 1 }],
+          map: new Map([["k", { n: 1 }]]),
+          set: new Set([1]),
+        },
+      ],
+      "by a delete": [
+        (data) => delete data.user.name,
+        { user: {}, list: [1, { n: 1 }], map: new Map([["k", { n: 1 }]]), set: new Set([1]) },
+      ],
+      "in a Map": [
+        (data) => data.map.set("l", 1).delete("k"),
+        { user: { name: "ann" }, list: [1, { n: 1 }], map: new Map([["l", 1]]), set: new Set([1]) },
+      ],
+      "of what is in a Map": [
+        (data) => (data.map.get("k").n = 2),
+        {
+          user: { name: "ann" },
+          list: [1, { n: 1 }],
+          map: new Map([["k", { n: 2 }]]),
+          set: new Set([1]),
+        },
+      ],
+      "in a Set": [
+        (data) => data.set.add(2).delete(1),
+        {
+          user: { name: "ann" },
+          list: [1, { n: 1 }],
+          map: new Map([["k", { n: 1 }]]),
+          set: new Set([2]),
+        },
+      ],
+      "in what was added a moment ago": [
+        (data) => ((data.user.more = new Map()), data.user.more.set("x", [1])),
+        {
+          user: { name: "ann", more: new Map([["x", [1]]]) },
+          list: [1, { n: 1 }],
+          map: new Map([["k", { n: 1 }]]),
+          set: new Set([1]),
+        },
+      ],
     };
     it.each(Object.entries(changes))("%s is told and written", async (_, [change, after]) => {
       const kv = (await program())("notes");
-      const state = kv("a", { user: { name: "ann" }, list: [1, { n: 1 }], map: new Map([["k", { n: 1 }]]), set: new Set([1]) });
+      const state = kv("a", {
+        user: { name: "ann" },
+        list: [1, { n: 1 }],
+        map: new Map([["k", { n: 1 }]]),
+        set: new Set([1]),
+      });
       await kv.ready();
       const heard = vi.fn();
       kv.subscribe(state, heard);
@@ -166,14 +248,24 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       // A part of the state itself, inside of something new.
       state.data.alias = { of: state.data.inner };
       await kv.ready();
-      expect((await rows("notes")).get("a")).toEqual({ inner: { list: [1] }, alias: { of: { list: [1] } } });
+      expect((await rows("notes")).get("a")).toEqual({
+        inner: { list: [1] },
+        alias: { of: { list: [1] } },
+      });
       state.data.inner.list.push(2);
       await kv.ready();
-      expect((await rows("notes")).get("a")).toEqual({ inner: { list: [1, 2] }, alias: { of: { list: [1, 2] } } });
+      expect((await rows("notes")).get("a")).toEqual({
+        inner: { list: [1, 2] },
+        alias: { of: { list: [1, 2] } },
+      });
     });
 
     it("made before the store is open is not overwritten by what is stored", async () => {
-      await fill("notes", { nested: { n: "stored", list: [] }, replaced: "stored", untouched: "stored" });
+      await fill("notes", {
+        nested: { n: "stored", list: [] },
+        replaced: "stored",
+        untouched: "stored",
+      });
       const kv = (await program())("notes");
       const nested = kv("nested", { n: "init", list: [] as number[] });
       const replaced = kv("replaced", "init");
@@ -184,13 +276,30 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       replaced.data = "edit";
       fresh.data = "edit";
       number.data++;
-      expect([nested, replaced, fresh, number].map(({ status }) => status)).toEqual(["init", "init", "init", "init"]);
+      expect([nested, replaced, fresh, number].map(({ status }) => status)).toEqual([
+        "init",
+        "init",
+        "init",
+        "init",
+      ]);
       await kv.store().promise();
-      expect([nested.data, replaced.data, untouched.data]).toEqual([{ n: "init", list: [1] }, "edit", "stored"]);
+      expect([nested.data, replaced.data, untouched.data]).toEqual([
+        { n: "init", list: [1] },
+        "edit",
+        "stored",
+      ]);
       await kv.ready();
-      const expected = new Map<string, unknown>([["nested", { n: "init", list: [1] }], ["replaced", "edit"], ["untouched", "stored"], ["fresh", "edit"], ["number", 2]]);
+      const expected = new Map<string, unknown>([
+        ["nested", { n: "init", list: [1] }],
+        ["replaced", "edit"],
+        ["untouched", "stored"],
+        ["fresh", "edit"],
+        ["number", 2],
+      ]);
       expect(await rows("notes")).toEqual(expected);
-      expect([nested, replaced, untouched, fresh, number].map(({ data }) => data)).toEqual([...expected.values()]);
+      expect([nested, replaced, untouched, fresh, number].map(({ data }) => data)).toEqual([
+        ...expected.values(),
+      ]);
     });
 
     it("does not take what holds the state with it when it loads", async () => {
@@ -290,7 +399,13 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       for (const state of [edited, init, stored]) kv.leave(state);
       expect(kv("edited", "init")).not.toBe(edited);
       await kv.ready();
-      expect(await rows("notes")).toEqual(new Map([["stored", "stored"], ["edited", "edit"], ["init", "init"]]));
+      expect(await rows("notes")).toEqual(
+        new Map([
+          ["stored", "stored"],
+          ["edited", "edit"],
+          ["init", "init"],
+        ]),
+      );
       expect(kv("edited", "init").data).toBe("edit");
     });
   });
@@ -316,20 +431,32 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
     x.data = "changed";
     await a.ready();
     expect(y.data).toBe("in b");
-    expect([await rows("a"), await rows("b")]).toEqual([new Map([["key", "changed"]]), new Map([["key", "in b"]])]);
+    expect([await rows("a"), await rows("b")]).toEqual([
+      new Map([["key", "changed"]]),
+      new Map([["key", "in b"]]),
+    ]);
     await a.store().close();
     expect(create("a")).not.toBe(a);
   });
 
   it("sows seeds once, into an empty store", async () => {
-    const seeds = [["s", "seed"], ["t", { n: [1] }]] as never;
+    const seeds = [
+      ["s", "seed"],
+      ["t", { n: [1] }],
+    ] as never;
     const kv = (await program())("notes", { seeds });
     const state = kv("s", "init");
     const own = kv("own", "init");
     await kv.ready();
     expect(state.data).toBe("seed");
     expect(own.data).toBe("init");
-    expect(await rows("notes")).toEqual(new Map<string, unknown>([["s", "seed"], ["t", { n: [1] }], ["own", "init"]]));
+    expect(await rows("notes")).toEqual(
+      new Map<string, unknown>([
+        ["s", "seed"],
+        ["t", { n: [1] }],
+        ["own", "init"],
+      ]),
+    );
     for (const key of ["s", "t", "own"]) kv.remove(key);
     await kv.ready();
     const again = (await program())("notes", { seeds });

@@ -29,11 +29,21 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
       expect(store.busy).toBe(false);
       await Promise.all([store.delete("a").promise(), store.completed()]);
       expect(store.get("a")).toBe(undefined);
-      expect(events).toEqual([{ type: "open" }, { type: "set", key: "b", value: { list: [1] } }, { type: "delete", key: "a" }]);
+      expect(events).toEqual([
+        { type: "open" },
+        { type: "set", key: "b", value: { list: [1] } },
+        { type: "delete", key: "a" },
+      ]);
       stop();
       await Promise.all([store.set("c", 1).promise(), store.completed()]);
       expect(events.length).toBe(3);
-      expect(await rows("notes")).toEqual(new Map<string, unknown>([["zero", 0], ["b", { list: [1] }], ["c", 1]]));
+      expect(await rows("notes")).toEqual(
+        new Map<string, unknown>([
+          ["zero", 0],
+          ["b", { list: [1] }],
+          ["c", 1],
+        ]),
+      );
     });
 
     it("reaches the states", async () => {
@@ -70,17 +80,34 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
     it("says what was refused, also when it is asked late or never, and goes back to falsy values", async () => {
       const kv = (await program())("notes");
       const store = kv.store();
-      for (const [key, value] of [["zero", 0], ["no", false]] as const) store.set(key, value);
+      for (const [key, value] of [
+        ["zero", 0],
+        ["no", false],
+      ] as const)
+        store.set(key, value);
       await store.completed();
-      const operations = [store.set("zero", refused), store.set("no", refused), store.set("fresh", refused)];
+      const operations = [
+        store.set("zero", refused),
+        store.set("no", refused),
+        store.set("fresh", refused),
+      ];
       await expect(store.completed()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
       await new Promise((resolve) => setTimeout(resolve));
       for (const operation of operations.slice(0, 2)) {
         await expect(operation.promise()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
         await expect(operation.promise()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
       }
-      expect([store.get("zero"), store.get("no"), store.get("fresh")]).toEqual([0, false, undefined]);
-      expect(await rows("notes")).toEqual(new Map<string, unknown>([["zero", 0], ["no", false]]));
+      expect([store.get("zero"), store.get("no"), store.get("fresh")]).toEqual([
+        0,
+        false,
+        undefined,
+      ]);
+      expect(await rows("notes")).toEqual(
+        new Map<string, unknown>([
+          ["zero", 0],
+          ["no", false],
+        ]),
+      );
     });
 
     it("keeps a later write when an older one fails", async () => {
@@ -118,7 +145,10 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
       const store = kv.store();
       await store.completed();
       const ended: string[] = [];
-      const hear = (name: string): (() => void) => () => void ended.push(name);
+      const hear =
+        (name: string): (() => void) =>
+        () =>
+          void ended.push(name);
       store.set("a", refused).promise().catch(hear("a"));
       void kv.flush();
       store.set("b", refused).promise().catch(hear("b"));
@@ -138,7 +168,11 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
       await Promise.all([first.store().close(), first.store().close()]);
       const second = create("notes");
       await first.store().close();
-      expect([told, create("notes") === second, second === first]).toEqual([["open", "closed"], true, false]);
+      expect([told, create("notes") === second, second === first]).toEqual([
+        ["open", "closed"],
+        true,
+        false,
+      ]);
     });
 
     it("settles what comes while it closes", async () => {

@@ -18,7 +18,11 @@ export function refusing({ program, rows, transactions }: ReactiveSubject): void
 
       state.data.deep.x = refused;
       await expect(kv.ready()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
-      expect(state).toMatchObject({ data: stored, status: "error", error: { code: "KV_INVALID_VALUE" } });
+      expect(state).toMatchObject({
+        data: stored,
+        status: "error",
+        error: { code: "KV_INVALID_VALUE" },
+      });
       state.data.deep.y = refused;
       await kv.flush();
       expect(state.data).toEqual(stored);
@@ -52,7 +56,9 @@ export function refusing({ program, rows, transactions }: ReactiveSubject): void
       const states = Object.keys(values).map((key) => kv<Storable>(key, "init"));
       for (const state of states) state.data = refused;
       await kv.flush();
-      expect(states.map(({ data, status }) => [data, status])).toEqual(Object.values(values).map((value) => [value, "error"]));
+      expect(states.map(({ data, status }) => [data, status])).toEqual(
+        Object.values(values).map((value) => [value, "error"]),
+      );
       expect(Object.keys(values).map((key) => kv.store().get(key))).toEqual(Object.values(values));
       expect(await rows("notes")).toEqual(new Map(Object.entries(values)));
     });
@@ -63,9 +69,20 @@ export function refusing({ program, rows, transactions }: ReactiveSubject): void
       await kv.ready();
       good.data = 2;
       bad.data = refused;
-      await expect(kv.ready()).rejects.toMatchObject({ code: "KV_INVALID_VALUE", key: expect.stringContaining("bad") });
-      expect([good, bad]).toMatchObject([{ data: 2, status: "ready" }, { data: 1, status: "error" }]);
-      expect(await rows("notes")).toEqual(new Map([["good", 2], ["bad", 1]]));
+      await expect(kv.ready()).rejects.toMatchObject({
+        code: "KV_INVALID_VALUE",
+        key: expect.stringContaining("bad"),
+      });
+      expect([good, bad]).toMatchObject([
+        { data: 2, status: "ready" },
+        { data: 1, status: "error" },
+      ]);
+      expect(await rows("notes")).toEqual(
+        new Map([
+          ["good", 2],
+          ["bad", 1],
+        ]),
+      );
     });
 
     it("goes back to the init where nothing was ever stored", async () => {
@@ -100,8 +117,16 @@ export function refusing({ program, rows, transactions }: ReactiveSubject): void
       good.data = 3;
       await kv.flush();
       await both;
-      expect([good, bad]).toMatchObject([{ data: 3, status: "ready" }, { data: 1, status: "error" }]);
-      expect(await rows("notes")).toEqual(new Map([["good", 3], ["bad", 1]]));
+      expect([good, bad]).toMatchObject([
+        { data: 3, status: "ready" },
+        { data: 1, status: "error" },
+      ]);
+      expect(await rows("notes")).toEqual(
+        new Map([
+          ["good", 3],
+          ["bad", 1],
+        ]),
+      );
     });
 
     it("does not cost the change that was made while it was under way", async () => {

@@ -67,7 +67,10 @@ export function removing({ program, rows, fill }: ReactiveSubject): void {
       kv.remove("fresh");
       expect(states.map(({ status }) => status)).toEqual(["removed", "removed"]);
       await kv.ready();
-      expect(states.map(({ data, status }) => [data, status])).toEqual([[undefined, "removed"], [undefined, "removed"]]);
+      expect(states.map(({ data, status }) => [data, status])).toEqual([
+        [undefined, "removed"],
+        [undefined, "removed"],
+      ]);
       expect(await rows("notes")).toEqual(new Map([["other", 2]]));
     });
 

@@ -14,7 +14,10 @@ async function rows(database: string, store: string): Promise<{ [key: string]: u
   const db = await requested(indexedDB.open(database));
   try {
     const items = db.transaction(store).objectStore(store);
-    const [keys, values] = await Promise.all([requested(items.getAllKeys()), requested(items.getAll() as IDBRequest<unknown[]>)]);
+    const [keys, values] = await Promise.all([
+      requested(items.getAllKeys()),
+      requested(items.getAll() as IDBRequest<unknown[]>),
+    ]);
     return Object.fromEntries(keys.map((key, i) => [key as string, values[i]]));
   } finally {
     db.close();
@@ -22,4 +25,5 @@ async function rows(database: string, store: string): Promise<{ [key: string]: u
 }
 
 /** Makes everything global. */
-export const install = (): void => void Object.assign(globalThis, { createKVStore, kv, anykv, rich, rows });
+export const install = (): void =>
+  void Object.assign(globalThis, { createKVStore, kv, anykv, rich, rows });

@@ -34,7 +34,10 @@ export function watching({ program, rows }: ReactiveSubject): void {
       state.data.n = 5;
       await a.ready();
       await b.ready();
-      expect([late, [...(await rows("notes"))]]).toEqual([{ data: { n: 5 }, status: "ready" }, [["k", { n: 5 }]]]);
+      expect([late, [...(await rows("notes"))]]).toEqual([
+        { data: { n: 5 }, status: "ready" },
+        [["k", { n: 5 }]],
+      ]);
       // A change of one's own is no beginning any more.
       a.store().set("m", 1);
       await a.ready();
@@ -148,7 +151,9 @@ export function watching({ program, rows }: ReactiveSubject): void {
       const thrown: unknown[] = [];
       const hear = (error: unknown): void => void thrown.push(error);
       process.prependOnceListener("uncaughtException", hear);
-      const listeners = process.listeners("uncaughtException").filter((listener) => listener !== hear);
+      const listeners = process
+        .listeners("uncaughtException")
+        .filter((listener) => listener !== hear);
       for (const listener of listeners) process.off("uncaughtException", listener);
       const heard = vi.fn();
       kv.subscribe(state, () => {
@@ -165,8 +170,12 @@ export function watching({ program, rows }: ReactiveSubject): void {
 
     it("refuse what is no state", async () => {
       const kv = (await program())("notes");
-      expect(() => kv.subscribe({ data: 1, status: "ready" }, () => {})).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
-      expect(() => kv.snapshot({ data: 1, status: "ready" })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
+      expect(() => kv.subscribe({ data: 1, status: "ready" }, () => {})).toThrow(
+        expect.objectContaining({ code: "KV_INVALID_VALUE" }),
+      );
+      expect(() => kv.snapshot({ data: 1, status: "ready" })).toThrow(
+        expect.objectContaining({ code: "KV_INVALID_VALUE" }),
+      );
     });
 
     it("work beside effects of Vue, whose end does not end a state", async () => {
@@ -184,7 +193,11 @@ export function watching({ program, rows }: ReactiveSubject): void {
       scope.stop();
       state.data.list.push(3);
       await kv.ready();
-      expect(seen).toEqual([[1, "init"], [1, "ready"], [1, 2, "ready"]]);
+      expect(seen).toEqual([
+        [1, "init"],
+        [1, "ready"],
+        [1, 2, "ready"],
+      ]);
       expect((await rows("notes")).get("a")).toEqual({ list: [1, 2, 3] });
     });
 
@@ -208,7 +221,10 @@ export function watching({ program, rows }: ReactiveSubject): void {
   describe("two programs", () => {
     it("see each other's changes, and do not echo them", async () => {
       const [a, b] = [(await program())("notes"), (await program())("notes")];
-      const [here, there] = [a("k", { n: 0, map: new Map([["x", 1]]) }), b("k", { n: 0, map: new Map([["x", 1]]) })];
+      const [here, there] = [
+        a("k", { n: 0, map: new Map([["x", 1]]) }),
+        b("k", { n: 0, map: new Map([["x", 1]]) }),
+      ];
       await a.ready();
       await b.ready();
       const heard = vi.fn();
@@ -221,7 +237,16 @@ export function watching({ program, rows }: ReactiveSubject): void {
       there.data.n = 5;
       await b.ready();
       await eventually(() => here.data.n).toBe(5);
-      expect(here).toEqual({ data: { n: 5, map: new Map([["x", 1], ["y", 2]]) }, status: "ready" });
+      expect(here).toEqual({
+        data: {
+          n: 5,
+          map: new Map([
+            ["x", 1],
+            ["y", 2],
+          ]),
+        },
+        status: "ready",
+      });
       expect(await rows("notes")).toEqual(new Map([["k", here.data]]));
     });
 
@@ -239,9 +264,16 @@ export function watching({ program, rows }: ReactiveSubject): void {
     });
 
     it("lose nothing of different keys, and end with the same of one key", async () => {
-      const [a, b] = [(await program())("notes", { delay: "1ms" }), (await program())("notes", { delay: "1ms" })];
-      const make = (kv: typeof a): { data: string }[] => ["own a", "own b", "shared"].map((key) => kv(key, ""));
-      const [[aOwn, bOwn, shared], theirs] = [make(a), make(b)] as [{ data: string }[], { data: string }[]];
+      const [a, b] = [
+        (await program())("notes", { delay: "1ms" }),
+        (await program())("notes", { delay: "1ms" }),
+      ];
+      const make = (kv: typeof a): { data: string }[] =>
+        ["own a", "own b", "shared"].map((key) => kv(key, ""));
+      const [[aOwn, bOwn, shared], theirs] = [make(a), make(b)] as [
+        { data: string }[],
+        { data: string }[],
+      ];
       await a.ready();
       await b.ready();
       for (let i = 0; i < 30; i++) {
@@ -257,8 +289,15 @@ export function watching({ program, rows }: ReactiveSubject): void {
         const found = await rows("notes");
         return ["own a", "own b", "shared"].map((key) => found.get(key));
       };
-      await eventually(async () => [[aOwn, bOwn, shared].map((state) => state!.data), theirs.map(({ data }) => data)]).toEqual([await stored(), await stored()]);
-      expect(await stored()).toEqual(["a".repeat(30), "b".repeat(30), expect.stringMatching(/^[ab]29$/)]);
+      await eventually(async () => [
+        [aOwn, bOwn, shared].map((state) => state!.data),
+        theirs.map(({ data }) => data),
+      ]).toEqual([await stored(), await stored()]);
+      expect(await stored()).toEqual([
+        "a".repeat(30),
+        "b".repeat(30),
+        expect.stringMatching(/^[ab]29$/),
+      ]);
     });
 
     it("remove for each other", async () => {

@@ -1,5 +1,13 @@
 import { z } from "zod";
-import { bitset, type BitsetType, DynamicStore as dynamic, StaticStore as fixed, type DynamicStore, type StandardSchema, type StaticStore } from "../../../src/schema/index.ts";
+import {
+  bitset,
+  type BitsetType,
+  DynamicStore as dynamic,
+  StaticStore as fixed,
+  type DynamicStore,
+  type StandardSchema,
+  type StaticStore,
+} from "../../../src/schema/index.ts";
 import type { Store } from "../../../src/api.ts";
 
 type Schema = {
@@ -13,7 +21,10 @@ type Schema = {
   sorted: "sorted";
   small: BitsetType<8>;
   wide: BitsetType<64>;
-  json: StandardSchema<{ name: string; visits?: number | undefined }, { name: string; visits: number }>;
+  json: StandardSchema<
+    { name: string; visits?: number | undefined },
+    { name: string; visits: number }
+  >;
 };
 
 const schema: Schema = {
@@ -35,10 +46,16 @@ export type App = StaticStore<Schema, "app">;
 export const appOn = (store?: Store): App => fixed("app", schema, { store });
 
 /** Any number of stores with a field of each kind. */
-export const appsOn = (store?: Store): DynamicStore<App, "apps"> => dynamic("apps", fixed("app", schema), { store });
+export const appsOn = (store?: Store): DynamicStore<App, "apps"> =>
+  dynamic("apps", fixed("app", schema), { store });
 
 /** Something of each kind, and how it is written. */
-export const SAMPLES: { readonly [K in keyof Schema]: (app: App, options?: { expires?: string | Date | null }) => Promise<unknown> } = {
+export const SAMPLES: {
+  readonly [K in keyof Schema]: (
+    app: App,
+    options?: { expires?: string | Date | null },
+  ) => Promise<unknown>;
+} = {
   string: (app, options) => app.take("string").write("text", options),
   number: (app, options) => app.take("number").write(5, options),
   boolean: (app, options) => app.take("boolean").write(false, options),
@@ -62,7 +79,8 @@ export const CHANGES: typeof SAMPLES = {
   sorted: (app, options) => app.take("sorted").increment("a", 1, options),
   small: (app, options) => app.take("small").increment(3, 1, options),
   wide: (app, options) => app.take("wide").increment(0, 1n, options),
-  json: (app, options) => app.take("json").update(({ visits }) => ({ visits: visits + 1 }), options),
+  json: (app, options) =>
+    app.take("json").update(({ visits }) => ({ visits: visits + 1 }), options),
 };
 
 export type Kind = keyof typeof SAMPLES;
@@ -80,14 +98,16 @@ export const fieldOf = (app: App, kind: Kind): AnyField => app.take(kind);
 /** What a field holds, as plain data. */
 export async function valueOf(app: App, kind: Kind): Promise<unknown> {
   if (kind === "small" || kind === "wide") return app.take(kind as "small").read(0);
-  const value = await app.take(kind as "string").read() as unknown;
+  const value = (await app.take(kind as "string").read()) as unknown;
   // A set has no order.
   return value instanceof Set ? [...value].sort() : value instanceof Map ? [...value] : value;
 }
 
 /** An app whose field of one kind is kept where `appsOn(store).take(kept)` keeps another. */
 export function mistaken(store: Store, kept: Kind, kind: Kind): App {
-  const field = dynamic("apps", fixed("app", { [kept]: schema[kind] }), { store }).take(kept).take(kept);
+  const field = dynamic("apps", fixed("app", { [kept]: schema[kind] }), { store })
+    .take(kept)
+    .take(kept);
   return { take: () => field } as unknown as App;
 }
 

@@ -26,10 +26,23 @@ export function together(test: Case, { another }: SchemaSubject): void {
         ];
       }),
     );
-    expect([await app.take("set").size(), await app.take("number").read(), await app.take("list").size(), await app.take("hash").size(), await app.take("sorted").score("m"), await app.take("small").sum(0, 9)]).toEqual([40, 190, 20, 20, 190, 20]);
+    expect([
+      await app.take("set").size(),
+      await app.take("number").read(),
+      await app.take("list").size(),
+      await app.take("hash").size(),
+      await app.take("sorted").score("m"),
+      await app.take("small").sum(0, 9),
+    ]).toEqual([40, 190, 20, 20, 190, 20]);
     expect(await app.take("json").read()).toEqual({ name: "Ann", visits: 20 });
-    const popped = await Promise.all(TWENTY.map((i) => apps[i % 2]!.take("list")[i % 3 === 0 ? "shift" : "pop"]()));
-    expect([new Set(popped).size, await app.take("list").pop(), await app.take("list").exists()]).toEqual([20, undefined, false]);
+    const popped = await Promise.all(
+      TWENTY.map((i) => apps[i % 2]!.take("list")[i % 3 === 0 ? "shift" : "pop"]()),
+    );
+    expect([
+      new Set(popped).size,
+      await app.take("list").pop(),
+      await app.take("list").exists(),
+    ]).toEqual([20, undefined, false]);
     await others?.close();
   });
 
@@ -49,13 +62,27 @@ export function together(test: Case, { another }: SchemaSubject): void {
   test("intersects sets, also of other stores", async (store) => {
     const sets = DynamicStore("s", "set", { store });
     const inMemory = DynamicStore("m", "set");
-    await Promise.all([sets.take("a").write(["1", "2", "3"]), sets.take("b").write(["2", "3", "4"]), sets.take("c").write(["3", "5"]), inMemory.take("x").write(["2", "9"])]);
+    await Promise.all([
+      sets.take("a").write(["1", "2", "3"]),
+      sets.take("b").write(["2", "3", "4"]),
+      sets.take("c").write(["3", "5"]),
+      inMemory.take("x").write(["2", "9"]),
+    ]);
     const [a, b, c] = [sets.take("a"), sets.take("b"), sets.take("c")];
     expect([...(await a.intersect(b))].sort()).toEqual(["2", "3"]);
     expect([...(await a.intersect(b, c))]).toEqual(["3"]);
     expect([...(await a.intersect())].sort()).toEqual(["1", "2", "3"]);
-    expect([...(await a.intersect(a)), ...(await a.intersect(sets.take("none"))), ...(await sets.take("none").intersect(a))].sort()).toEqual(["1", "2", "3"]);
-    expect([...(await a.intersect(inMemory.take("x"))), ...(await inMemory.take("x").intersect(a, b))]).toEqual(["2", "2"]);
+    expect(
+      [
+        ...(await a.intersect(a)),
+        ...(await a.intersect(sets.take("none"))),
+        ...(await sets.take("none").intersect(a)),
+      ].sort(),
+    ).toEqual(["1", "2", "3"]);
+    expect([
+      ...(await a.intersect(inMemory.take("x"))),
+      ...(await inMemory.take("x").intersect(a, b)),
+    ]).toEqual(["2", "2"]);
   });
 
   test("shows a watch what is there, and each change", async (store) => {
@@ -64,9 +91,21 @@ export function together(test: Case, { another }: SchemaSubject): void {
     const set = here.take("set").watch({ interval: "20ms" }).getReader();
     const bits = here.take("wide").watch(1, { interval: "20ms" }).getReader();
     const json = here.take("json").watch({ interval: "20ms" }).getReader();
-    expect([(await set.read()).value, (await bits.read()).value, (await json.read()).value]).toEqual([undefined, undefined, undefined]);
-    await Promise.all([there.take("set").add("a"), there.take("wide").write(1, 5n), there.take("json").write({ name: "Ann" })]);
-    expect([(await set.read()).value, (await bits.read()).value, (await json.read()).value]).toEqual([new Set(["a"]), 5n, { name: "Ann", visits: 0 }]);
+    expect([
+      (await set.read()).value,
+      (await bits.read()).value,
+      (await json.read()).value,
+    ]).toEqual([undefined, undefined, undefined]);
+    await Promise.all([
+      there.take("set").add("a"),
+      there.take("wide").write(1, 5n),
+      there.take("json").write({ name: "Ann" }),
+    ]);
+    expect([
+      (await set.read()).value,
+      (await bits.read()).value,
+      (await json.read()).value,
+    ]).toEqual([new Set(["a"]), 5n, { name: "Ann", visits: 0 }]);
     await here.take("set").erase();
     expect((await set.read()).value).toBeUndefined();
     await there.take("set").write(["x"]);

@@ -8,8 +8,16 @@ const MOST = 2n ** 64n - 1n;
 /** Counters: sum, min and max of bigints. */
 export function counting(test: Case, { another, checks = 100 }: VersionedSubject): void {
   test("an absent counter begins with what it is given", async (store) => {
-    await store.atomic().sum(["sum"], 5n).min(["min"], 6n).max(["max"], 7n).sum(["zero"], 0n).commit();
-    expect((await store.getMany([["sum"], ["min"], ["max"], ["zero"]])).map(({ value }) => value)).toStrictEqual([5n, 6n, 7n, 0n]);
+    await store
+      .atomic()
+      .sum(["sum"], 5n)
+      .min(["min"], 6n)
+      .max(["max"], 7n)
+      .sum(["zero"], 0n)
+      .commit();
+    expect(
+      (await store.getMany([["sum"], ["min"], ["max"], ["zero"]])).map(({ value }) => value),
+    ).toStrictEqual([5n, 6n, 7n, 0n]);
   });
 
   test("sums go on from 0 behind 2⁶⁴ − 1, min and max keep one of the two", async (store) => {
@@ -18,7 +26,12 @@ export function counting(test: Case, { another, checks = 100 }: VersionedSubject
     expect((await store.get(["n"])).value).toBe(0n);
     await store.atomic().sum(["n"], MOST).sum(["n"], MOST).commit();
     expect((await store.get(["n"])).value).toBe(MOST - 1n);
-    for (const [min, max, left] of [[5n, 0n, 5n], [9n, 3n, 5n], [9n, 8n, 8n], [1n, 0n, 1n]] as const) {
+    for (const [min, max, left] of [
+      [5n, 0n, 5n],
+      [9n, 3n, 5n],
+      [9n, 8n, 8n],
+      [1n, 0n, 1n],
+    ] as const) {
       await store.atomic().min(["n"], min).max(["n"], max).commit();
       expect((await store.get(["n"])).value).toBe(left);
     }
@@ -26,10 +39,15 @@ export function counting(test: Case, { another, checks = 100 }: VersionedSubject
 
   test("what is no counter is refused: the operand at once, what is stored by commit()", async (store) => {
     for (const name of ["sum", "min", "max"] as const) {
-      for (const wrong of [1, "1", null, undefined, -1n, MOST + 1n]) expect(() => store.atomic()[name](["n"], wrong as bigint)).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error);
+      for (const wrong of [1, "1", null, undefined, -1n, MOST + 1n])
+        expect(() => store.atomic()[name](["n"], wrong as bigint)).toThrow(
+          expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error,
+        );
       for (const stored of [1, "1", null, [1n.toString()], -1n, MOST + 1n]) {
         const { version } = await store.set(["n"], stored);
-        await expect(store.atomic().set(["a"], 1)[name](["n"], 1n).commit()).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
+        await expect(store.atomic().set(["a"], 1)[name](["n"], 1n).commit()).rejects.toMatchObject({
+          code: "KV_INVALID_VALUE",
+        });
         expect(await store.getMany([["n"], ["a"]])).toMatchObject([{ version }, { version: null }]);
       }
     }
@@ -49,8 +67,19 @@ export function counting(test: Case, { another, checks = 100 }: VersionedSubject
 
   test("many who count at once lose nothing, here and elsewhere", async (store) => {
     const other = (await another?.()) ?? store;
-    await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? store : other).atomic().sum(["n"], 1n).max(["max"], BigInt(i)).min(["min"], BigInt(100 - i)).commit()));
-    expect((await store.getMany([["n"], ["max"], ["min"]])).map(({ value }) => value)).toStrictEqual([40n, 39n, 61n]);
+    await Promise.all(
+      Array.from({ length: 40 }, (_, i) =>
+        (i % 2 === 0 ? store : other)
+          .atomic()
+          .sum(["n"], 1n)
+          .max(["max"], BigInt(i))
+          .min(["min"], BigInt(100 - i))
+          .commit(),
+      ),
+    );
+    expect(
+      (await store.getMany([["n"], ["max"], ["min"]])).map(({ value }) => value),
+    ).toStrictEqual([40n, 39n, 61n]);
     if (other !== store) await other.close();
   });
 

@@ -1,5 +1,12 @@
 import { expect } from "vitest";
-import type { Key, Selector, VersionedEntry, VersionedList, VersionedListOptions, VersionedStore } from "../../../src/versioned/index.ts";
+import type {
+  Key,
+  Selector,
+  VersionedEntry,
+  VersionedList,
+  VersionedListOptions,
+  VersionedStore,
+} from "../../../src/versioned/index.ts";
 import type { Case } from "../versioned-suite.ts";
 
 const LETTERS = ["a", "b", "c", "d", "e"];
@@ -12,7 +19,9 @@ async function all(list: AsyncIterable<VersionedEntry>): Promise<string[]> {
 }
 
 /** The codes of what is thrown at once and of what the iteration rejects with. */
-async function codes(make: () => VersionedList<unknown>): Promise<[sync: string | null, later: string | null]> {
+async function codes(
+  make: () => VersionedList<unknown>,
+): Promise<[sync: string | null, later: string | null]> {
   let list: VersionedList<unknown>;
   try {
     list = make();
@@ -28,7 +37,8 @@ async function codes(make: () => VersionedList<unknown>): Promise<[sync: string 
 async function fill(store: VersionedStore): Promise<void> {
   const transaction = store.atomic();
   for (const [i, letter] of LETTERS.entries()) transaction.set(["l", letter], i);
-  for (const key of [["l"], ["l", "b", "x"], ["k", "z"], ["la"], ["m"], ["l", 1], ["l!"]] as Key[]) transaction.set(key, "beside");
+  for (const key of [["l"], ["l", "b", "x"], ["k", "z"], ["la"], ["m"], ["l", 1], ["l!"]] as Key[])
+    transaction.set(key, "beside");
   await transaction.commit();
 }
 
@@ -36,11 +46,36 @@ async function fill(store: VersionedStore): Promise<void> {
 export function listing(test: Case): void {
   test("keys of all types are listed in the order of their types and values, parts before parts", async (store) => {
     const sorted: Key[] = [
-      ...[[], [0], [0, 0], [0, 255], [1], [255], [255, 0]].map((bytes): Key => [Uint8Array.from(bytes)]),
-      ...["", "\0", "\0\0", " ", "!", "A", "a", "a\0", "aa", "b", "~", "\x7f", "é", "\uffff", "😀"].map((text): Key => [text]),
+      ...[[], [0], [0, 0], [0, 255], [1], [255], [255, 0]].map((bytes): Key => [
+        Uint8Array.from(bytes),
+      ]),
+      ...[
+        "",
+        "\0",
+        "\0\0",
+        " ",
+        "!",
+        "A",
+        "a",
+        "a\0",
+        "aa",
+        "b",
+        "~",
+        "\x7f",
+        "é",
+        "\uffff",
+        "😀",
+      ].map((text): Key => [text]),
       ...[-(2n ** 70n), -256n, -255n, -1n, 0n, 1n, 255n, 256n, 2n ** 70n].map((big): Key => [big]),
-      ...[-Infinity, -1.5, -5e-324, -0, 0, 5e-324, 1, 1.5, Infinity, NaN].map((number): Key => [number]),
-      [false], [true], [true, "h"], [true, "h", "a"], [true, "h", "a", "b"], [true, "h", "b"],
+      ...[-Infinity, -1.5, -5e-324, -0, 0, 5e-324, 1, 1.5, Infinity, NaN].map((number): Key => [
+        number,
+      ]),
+      [false],
+      [true],
+      [true, "h"],
+      [true, "h", "a"],
+      [true, "h", "a", "b"],
+      [true, "h", "b"],
     ];
     const shuffled = sorted.map((key, i) => [key, i] as const).sort(() => Math.random() - 0.5);
     await Promise.all(shuffled.map(([key, i]) => store.set(key, i)));
@@ -49,7 +84,8 @@ export function listing(test: Case): void {
     expect(found.map(({ key }) => key)).toStrictEqual(sorted);
     expect(found.map(({ value }) => value)).toStrictEqual(sorted.map((_, i) => i));
     const back: unknown[] = [];
-    for await (const { value } of store.list({ prefix: [] }, { reverse: true, batchSize: 7 })) back.push(value);
+    for await (const { value } of store.list({ prefix: [] }, { reverse: true, batchSize: 7 }))
+      back.push(value);
     expect(back).toStrictEqual(sorted.map((_, i) => i).reverse());
   });
 
@@ -59,29 +95,61 @@ export function listing(test: Case): void {
       [{ prefix: ["l"] }, ["l.a", "l.b", "l.b.x", "l.c", "l.d", "l.e", "l.1"]],
       [{ prefix: ["l", "b"] }, ["l.b.x"]],
       [{ prefix: ["nothing"] }, []],
-      [{ prefix: [] }, ["k.z", "l", "l.a", "l.b", "l.b.x", "l.c", "l.d", "l.e", "l.1", "l!", "la", "m"]],
+      [
+        { prefix: [] },
+        ["k.z", "l", "l.a", "l.b", "l.b.x", "l.c", "l.d", "l.e", "l.1", "l!", "la", "m"],
+      ],
       [{ prefix: ["l"], start: ["l", "c"] }, ["l.c", "l.d", "l.e", "l.1"]],
       [{ prefix: ["l"], start: ["l", "bb"] }, ["l.c", "l.d", "l.e", "l.1"]],
       [{ prefix: ["l"], end: ["l", "c"] }, ["l.a", "l.b", "l.b.x"]],
       [{ start: ["l", "b"], end: ["l", "d"] }, ["l.b", "l.b.x", "l.c"]],
-      [{ start: ["k"], end: ["m"] }, ["k.z", "l", "l.a", "l.b", "l.b.x", "l.c", "l.d", "l.e", "l.1", "l!", "la"]],
+      [
+        { start: ["k"], end: ["m"] },
+        ["k.z", "l", "l.a", "l.b", "l.b.x", "l.c", "l.d", "l.e", "l.1", "l!", "la"],
+      ],
       [{ start: ["l", "b"], end: ["l", "b"] }, []],
-      [{ prefix: ["l"], start: undefined, end: undefined } as never, ["l.a", "l.b", "l.b.x", "l.c", "l.d", "l.e", "l.1"]],
+      [
+        { prefix: ["l"], start: undefined, end: undefined } as never,
+        ["l.a", "l.b", "l.b.x", "l.c", "l.d", "l.e", "l.1"],
+      ],
     ];
     for (const [selector, keys] of cases) {
       expect([selector, await all(store.list(selector))]).toStrictEqual([selector, keys]);
-      expect([selector, await all(store.list(selector, { reverse: true }))]).toStrictEqual([selector, [...keys].reverse()]);
-      expect([selector, await all(store.list(selector, { batchSize: 1 }))]).toStrictEqual([selector, keys]);
-      expect([selector, await all(store.list(selector, { limit: 2, reverse: true }))]).toStrictEqual([selector, [...keys].reverse().slice(0, 2)]);
+      expect([selector, await all(store.list(selector, { reverse: true }))]).toStrictEqual([
+        selector,
+        [...keys].reverse(),
+      ]);
+      expect([selector, await all(store.list(selector, { batchSize: 1 }))]).toStrictEqual([
+        selector,
+        keys,
+      ]);
+      expect([
+        selector,
+        await all(store.list(selector, { limit: 2, reverse: true })),
+      ]).toStrictEqual([selector, [...keys].reverse().slice(0, 2)]);
     }
   });
 
   test("a selector or an option of the wrong form is refused at once, a range that cannot be by the iteration", async (store) => {
     const atOnce: [unknown, unknown?][] = [
-      [{}], [null], [undefined], [{ start: ["a"] }], [{ end: ["a"] }], [{ prefix: ["a"], start: ["a", "b"], end: ["a", "c"] }], [{ prefix: undefined, start: ["a"], end: undefined }],
-      ...[0, -1, 1.5, NaN, "5", null, Infinity].flatMap((wrong): [unknown, unknown][] => [[{ prefix: [] }, { limit: wrong }], [{ prefix: [] }, { batchSize: wrong }]]),
+      [{}],
+      [null],
+      [undefined],
+      [{ start: ["a"] }],
+      [{ end: ["a"] }],
+      [{ prefix: ["a"], start: ["a", "b"], end: ["a", "c"] }],
+      [{ prefix: undefined, start: ["a"], end: undefined }],
+      ...[0, -1, 1.5, NaN, "5", null, Infinity].flatMap((wrong): [unknown, unknown][] => [
+        [{ prefix: [] }, { limit: wrong }],
+        [{ prefix: [] }, { batchSize: wrong }],
+      ]),
     ];
-    for (const [selector, options] of atOnce) expect([selector, options, await codes(() => store.list(selector as Selector, options as never))]).toStrictEqual([selector, options, ["KV_INVALID_VALUE", null]]);
+    for (const [selector, options] of atOnce)
+      expect([
+        selector,
+        options,
+        await codes(() => store.list(selector as Selector, options as never)),
+      ]).toStrictEqual([selector, options, ["KV_INVALID_VALUE", null]]);
     const later: [unknown, VersionedListOptions, string][] = [
       [{ prefix: ["a"], start: ["b"] }, {}, "KV_INVALID_KEY"],
       [{ prefix: ["a"], start: ["a"] }, {}, "KV_INVALID_KEY"],
@@ -92,9 +160,20 @@ export function listing(test: Case): void {
       [{ prefix: [null] }, {}, "KV_INVALID_KEY"],
       [{ start: [], end: ["a"] }, {}, "KV_INVALID_KEY"],
       [{ prefix: [] }, { batchSize: 1001 }, "KV_INVALID_VALUE"],
-      ...["", "?", "AAAA", "a b", null, 5].map((cursor): [unknown, VersionedListOptions, string] => [{ prefix: [] }, { cursor: cursor as string }, "KV_INVALID_CURSOR"]),
+      ...["", "?", "AAAA", "a b", null, 5].map(
+        (cursor): [unknown, VersionedListOptions, string] => [
+          { prefix: [] },
+          { cursor: cursor as string },
+          "KV_INVALID_CURSOR",
+        ],
+      ),
     ];
-    for (const [selector, options, code] of later) expect([selector, options, await codes(() => store.list(selector as Selector, options))]).toStrictEqual([selector, options, [null, code]]);
+    for (const [selector, options, code] of later)
+      expect([
+        selector,
+        options,
+        await codes(() => store.list(selector as Selector, options)),
+      ]).toStrictEqual([selector, options, [null, code]]);
   });
 
   test("a selector is copied", async (store) => {
@@ -113,7 +192,10 @@ export function listing(test: Case): void {
         const pages: string[][] = [];
         let cursor: string | undefined;
         do {
-          const list: VersionedList<unknown> = store.list({ prefix: ["l"] }, { limit, reverse, cursor });
+          const list: VersionedList<unknown> = store.list(
+            { prefix: ["l"] },
+            { limit, reverse, cursor },
+          );
           pages.push(await all(list));
           cursor = list.cursor;
         } while (pages.at(-1)!.length > 0);
@@ -127,13 +209,21 @@ export function listing(test: Case): void {
     await fill(store);
     const selector = { prefix: ["l"] };
     const list = store.list(selector);
-    expect(() => list.cursor).toThrow(expect.objectContaining({ code: "KV_INVALID_CURSOR" }) as Error);
+    expect(() => list.cursor).toThrow(
+      expect.objectContaining({ code: "KV_INVALID_CURSOR" }) as Error,
+    );
     await list.next();
     await list.next();
     const { cursor } = list;
     expect(cursor).toMatch(/^[\w-]+$/);
     expect(store.list(selector, { cursor }).cursor).toBe(cursor);
-    expect(await all(store.list(selector, { cursor }))).toStrictEqual(["l.b.x", "l.c", "l.d", "l.e", "l.1"]);
+    expect(await all(store.list(selector, { cursor }))).toStrictEqual([
+      "l.b.x",
+      "l.c",
+      "l.d",
+      "l.e",
+      "l.1",
+    ]);
     await store.delete(["l", "b"]);
     await store.set(["l", "aa"], 1);
     expect(await all(store.list(selector, { cursor, limit: 2 }))).toStrictEqual(["l.b.x", "l.c"]);
@@ -145,7 +235,9 @@ export function listing(test: Case): void {
     expect(await all(store.list(selector, { cursor: list.cursor }))).toStrictEqual([]);
     const empty = store.list({ prefix: ["nothing"] });
     await empty.next();
-    expect(await all(store.list({ prefix: ["nothing"] }, { cursor: empty.cursor }))).toStrictEqual([]);
+    expect(await all(store.list({ prefix: ["nothing"] }, { cursor: empty.cursor }))).toStrictEqual(
+      [],
+    );
   });
 
   test("a cursor of another selector or direction is refused", async (store) => {
@@ -155,8 +247,18 @@ export function listing(test: Case): void {
     const finished = store.list({ prefix: ["l"] });
     await all(finished);
     for (const { cursor } of [first, finished]) {
-      for (const [selector, reverse] of [[{ prefix: ["l"] }, true], [{ prefix: [] }, false], [{ prefix: ["m"] }, false], [{ start: ["l"], end: ["m"] }, false], [{ prefix: ["l"], start: ["l", "b"] }, false]] as [Selector, boolean][]) {
-        expect([selector, reverse, await codes(() => store.list(selector, { cursor, reverse }))]).toStrictEqual([selector, reverse, [null, "KV_INVALID_CURSOR"]]);
+      for (const [selector, reverse] of [
+        [{ prefix: ["l"] }, true],
+        [{ prefix: [] }, false],
+        [{ prefix: ["m"] }, false],
+        [{ start: ["l"], end: ["m"] }, false],
+        [{ prefix: ["l"], start: ["l", "b"] }, false],
+      ] as [Selector, boolean][]) {
+        expect([
+          selector,
+          reverse,
+          await codes(() => store.list(selector, { cursor, reverse })),
+        ]).toStrictEqual([selector, reverse, [null, "KV_INVALID_CURSOR"]]);
       }
     }
   });
@@ -168,7 +270,12 @@ export function listing(test: Case): void {
     let made = 0;
     for await (const { key } of store.list({ prefix: ["k"] }, { batchSize: 5 })) {
       seen.push(key[1]);
-      if (key[1] === 10) await Promise.all([store.delete(["k", 20]), store.delete(["k", 10]), store.delete(["k", 3])]);
+      if (key[1] === 10)
+        await Promise.all([
+          store.delete(["k", 20]),
+          store.delete(["k", 10]),
+          store.delete(["k", 3]),
+        ]);
       await store.set(["k", -1 - made++], "new");
       await store.set(["k", key[1] as number], "rewritten");
       if (made > 200) break;
@@ -183,7 +290,9 @@ export function listing(test: Case): void {
     const list = store.list({ prefix: ["l"] }, { batchSize: 1 });
     for await (const _ of list) break;
     expect(await list.next()).toStrictEqual({ done: true, value: undefined });
-    expect(await all(store.list({ prefix: ["l"] }, { cursor: list.cursor, limit: 1 }))).toStrictEqual(["l.b"]);
+    expect(
+      await all(store.list({ prefix: ["l"] }, { cursor: list.cursor, limit: 1 })),
+    ).toStrictEqual(["l.b"]);
     expect(list[Symbol.asyncIterator]()).toBe(list);
     const beforeFirst = store.list({ prefix: ["l"] });
     await beforeFirst.return?.();
@@ -198,8 +307,13 @@ export function listing(test: Case): void {
     }
     for (const options of [{}, { batchSize: 1000 }, { reverse: true }]) {
       const values: number[] = [];
-      for await (const { value } of store.list<number>({ prefix: ["many"] }, options)) values.push(value);
-      expect(values).toStrictEqual(options.reverse ? Array.from({ length: 1200 }, (_, i) => 1199 - i) : Array.from({ length: 1200 }, (_, i) => i));
+      for await (const { value } of store.list<number>({ prefix: ["many"] }, options))
+        values.push(value);
+      expect(values).toStrictEqual(
+        options.reverse
+          ? Array.from({ length: 1200 }, (_, i) => 1199 - i)
+          : Array.from({ length: 1200 }, (_, i) => i),
+      );
     }
   });
 }

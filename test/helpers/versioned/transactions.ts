@@ -5,14 +5,22 @@ import type { Case, VersionedSubject } from "../versioned-suite.ts";
 const ABSENT = { ok: false };
 
 async function valuesOf(store: VersionedStore, ...names: string[]): Promise<unknown[]> {
-  return (await store.getMany(names.map((name) => [name]))).map(({ value, version }) => (version === null ? "absent" : value));
+  return (await store.getMany(names.map((name) => [name]))).map(({ value, version }) =>
+    version === null ? "absent" : value,
+  );
 }
 
 /** Checks, the order of changes, all or nothing. */
 export function transactions(test: Case, { checks: mostChecks = 100 }: VersionedSubject): void {
   test("all changes are made when all checks hold, and have one version", async (store) => {
     const a = await store.set(["a"], 1);
-    const result = await store.atomic().check(a, { key: ["b"], version: null }).set(["a"], 2).set(["b"], { n: 3 }).delete(["nothing"]).commit();
+    const result = await store
+      .atomic()
+      .check(a, { key: ["b"], version: null })
+      .set(["a"], 2)
+      .set(["b"], { n: 3 })
+      .delete(["nothing"])
+      .commit();
     expect(result).toStrictEqual({ ok: true, version: (await store.get(["b"])).version });
     expect((await store.get(["a"])).version).toBe((result as { version: string }).version);
     expect(await valuesOf(store, "a", "b")).toStrictEqual([2, { n: 3 }]);
@@ -21,10 +29,24 @@ export function transactions(test: Case, { checks: mostChecks = 100 }: Versioned
   test("nothing is changed when a check fails, and that is no exception", async (store) => {
     const a = await store.set(["a"], 1);
     await store.set(["a"], 2);
-    const changed = (transaction: ReturnType<VersionedStore["atomic"]>): Promise<unknown> => transaction.set(["a"], "new").set(["b"], "new").sum(["n"], 1n).commit();
-    for (const wrong of [a, { key: ["a"], version: null }, { key: ["b"], version: a.version }, { key: ["a"], version: "f".repeat(20) }, { key: ["a"], version: "0".repeat(20) }]) {
+    const changed = (transaction: ReturnType<VersionedStore["atomic"]>): Promise<unknown> =>
+      transaction.set(["a"], "new").set(["b"], "new").sum(["n"], 1n).commit();
+    for (const wrong of [
+      a,
+      { key: ["a"], version: null },
+      { key: ["b"], version: a.version },
+      { key: ["a"], version: "f".repeat(20) },
+      { key: ["a"], version: "0".repeat(20) },
+    ]) {
       expect(await changed(store.atomic().check(wrong))).toStrictEqual(ABSENT);
-      expect(await changed(store.atomic().check({ key: ["b"], version: null }).check(wrong))).toStrictEqual(ABSENT);
+      expect(
+        await changed(
+          store
+            .atomic()
+            .check({ key: ["b"], version: null })
+            .check(wrong),
+        ),
+      ).toStrictEqual(ABSENT);
       expect(await store.atomic().check(wrong).commit()).toStrictEqual(ABSENT);
     }
     expect(await valuesOf(store, "a", "b", "n")).toStrictEqual([2, "absent", "absent"]);
@@ -34,18 +56,65 @@ export function transactions(test: Case, { checks: mostChecks = 100 }: Versioned
     const missing = await store.get(["a"]);
     expect((await store.atomic().check(missing).set(["a"], 1).commit()).ok).toBe(true);
     const entry = await store.get(["a"]);
-    expect((await store.atomic().check({ key: ["a"], version: entry.version!.toUpperCase() }, entry).set(["a"], 2).commit()).ok).toBe(true);
-    expect((await store.atomic().check({ key: ["b"] } as never).set(["b"], 2).commit()).ok).toBe(true);
-    expect(await store.atomic().check({ key: ["b"] } as never).commit()).toStrictEqual(ABSENT);
-    expect((await store.atomic().check({ key: ["gone"], version: null }).delete(["gone"]).commit()).ok).toBe(true);
+    expect(
+      (
+        await store
+          .atomic()
+          .check({ key: ["a"], version: entry.version!.toUpperCase() }, entry)
+          .set(["a"], 2)
+          .commit()
+      ).ok,
+    ).toBe(true);
+    expect(
+      (
+        await store
+          .atomic()
+          .check({ key: ["b"] } as never)
+          .set(["b"], 2)
+          .commit()
+      ).ok,
+    ).toBe(true);
+    expect(
+      await store
+        .atomic()
+        .check({ key: ["b"] } as never)
+        .commit(),
+    ).toStrictEqual(ABSENT);
+    expect(
+      (
+        await store
+          .atomic()
+          .check({ key: ["gone"], version: null })
+          .delete(["gone"])
+          .commit()
+      ).ok,
+    ).toBe(true);
     for (const version of ["", "1", "g".repeat(20), "0".repeat(21), 1, {}, ["0".repeat(20)]]) {
-      expect(() => store.atomic().check({ key: ["a"], version: version as string })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error);
+      expect(() => store.atomic().check({ key: ["a"], version: version as string })).toThrow(
+        expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error,
+      );
     }
   });
 
   test("checks see what was there before the transaction", async (store) => {
-    expect((await store.atomic().set(["a"], 1).check({ key: ["a"], version: null }).commit()).ok).toBe(true);
-    expect((await store.atomic().delete(["a"]).check({ key: ["a"], version: null }).commit()).ok).toBe(false);
+    expect(
+      (
+        await store
+          .atomic()
+          .set(["a"], 1)
+          .check({ key: ["a"], version: null })
+          .commit()
+      ).ok,
+    ).toBe(true);
+    expect(
+      (
+        await store
+          .atomic()
+          .delete(["a"])
+          .check({ key: ["a"], version: null })
+          .commit()
+      ).ok,
+    ).toBe(false);
   });
 
   test("changes are made in their order", async (store) => {
@@ -60,12 +129,28 @@ export function transactions(test: Case, { checks: mostChecks = 100 }: Versioned
     transaction.sum(["f"], 5n).max(["f"], 9n).min(["f"], 8n);
     transaction.set(["g"], 10n).sum(["g"], 1n).set(["h"], 1n).sum(["h"], 1n).set(["h"], "text");
     expect((await transaction.commit()).ok).toBe(true);
-    expect(await valuesOf(store, ..."abcdefgh")).toStrictEqual([2, "absent", 2, 7n, 5n, 8n, 11n, "text"]);
+    expect(await valuesOf(store, ..."abcdefgh")).toStrictEqual([
+      2,
+      "absent",
+      2,
+      7n,
+      5n,
+      8n,
+      11n,
+      "text",
+    ]);
   });
 
   test("an empty one succeeds, and one that was committed may be committed again", async (store) => {
-    expect(await store.atomic().commit()).toStrictEqual({ ok: true, version: expect.stringMatching(/^[0-9a-f]{20}$/) as string });
-    const transaction = store.atomic().check({ key: ["once"], version: null }).sum(["n"], 2n).set(["a"], { n: 1 });
+    expect(await store.atomic().commit()).toStrictEqual({
+      ok: true,
+      version: expect.stringMatching(/^[0-9a-f]{20}$/) as string,
+    });
+    const transaction = store
+      .atomic()
+      .check({ key: ["once"], version: null })
+      .sum(["n"], 2n)
+      .set(["a"], { n: 1 });
     const first = await transaction.commit();
     const second = await transaction.commit();
     expect([first.ok, second.ok]).toStrictEqual([true, true]);
@@ -90,10 +175,17 @@ export function transactions(test: Case, { checks: mostChecks = 100 }: Versioned
       () => store.atomic().set(["a"], 1).max(["text"], 1n).commit(),
       () => store.atomic().delete(["text"]).set(["text"], 1).min(["text"], 1n).commit(),
     ];
-    for (const call of calls) await expect(call()).rejects.toMatchObject({ name: "KvError", code: "KV_INVALID_VALUE" });
+    for (const call of calls)
+      await expect(call()).rejects.toMatchObject({ name: "KvError", code: "KV_INVALID_VALUE" });
     expect(await valuesOf(store, "a", "b", "text")).toStrictEqual(["absent", "absent", "text"]);
     // Whether the checks hold is said first.
-    expect(await store.atomic().check({ key: ["text"], version: null }).sum(["text"], 1n).commit()).toStrictEqual(ABSENT);
+    expect(
+      await store
+        .atomic()
+        .check({ key: ["text"], version: null })
+        .sum(["text"], 1n)
+        .commit(),
+    ).toStrictEqual(ABSENT);
   });
 
   test(`${mostChecks} checks and 1,000 changes are taken, and one more of either is not`, async (store) => {
@@ -106,7 +198,9 @@ export function transactions(test: Case, { checks: mostChecks = 100 }: Versioned
     for (let i = 0; i < 101; i++) checks.check({ key: ["absent", i], version: null });
     expect((await full.commit()).ok).toBe(true);
     await expect(checks.commit()).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
-    await expect(changes.delete(["x", 1000]).commit()).rejects.toMatchObject({ code: "KV_TOO_LARGE" });
+    await expect(changes.delete(["x", 1000]).commit()).rejects.toMatchObject({
+      code: "KV_TOO_LARGE",
+    });
     let count = 0;
     for await (const _ of store.list({ prefix: [] }, { batchSize: 1000 })) count++;
     expect(count).toBe(1000);
@@ -115,7 +209,11 @@ export function transactions(test: Case, { checks: mostChecks = 100 }: Versioned
   test("of many who check the same version one succeeds", async (store) => {
     for (const prepare of [() => store.get(["a"]), () => store.set(["a"], "old")]) {
       const before = await prepare();
-      const results = await Promise.all(Array.from({ length: 20 }, (_, i) => store.atomic().check(before).set(["a"], i).set(["b"], i).commit()));
+      const results = await Promise.all(
+        Array.from({ length: 20 }, (_, i) =>
+          store.atomic().check(before).set(["a"], i).set(["b"], i).commit(),
+        ),
+      );
       const winner = results.findIndex(({ ok }) => ok);
       expect(results.filter(({ ok }) => ok).length).toBe(1);
       expect(await valuesOf(store, "a", "b")).toStrictEqual([winner, winner]);

@@ -18,19 +18,29 @@ async function reached(reader: Reader, values: readonly unknown[]): Promise<numb
   for (let chunks = 1; ; chunks++) {
     const found = await next(reader);
     if (JSON.stringify(found) === JSON.stringify(values)) return chunks;
-    if (found === "closed" || chunks > 1000) throw new Error(`closed or endless before ${JSON.stringify(values)}`);
+    if (found === "closed" || chunks > 1000)
+      throw new Error(`closed or endless before ${JSON.stringify(values)}`);
   }
 }
 
 /** Streams of what is under some keys. */
 export function watching(test: Case, { another }: VersionedSubject): void {
-  const watched = (store: VersionedStore, names: readonly string[], options = {}): Reader => store.watch(names.map((name) => [name]), { interval: NEVER, ...options }).getReader();
+  const watched = (store: VersionedStore, names: readonly string[], options = {}): Reader =>
+    store
+      .watch(
+        names.map((name) => [name]),
+        { interval: NEVER, ...options },
+      )
+      .getReader();
 
   test("watch() tells at once what is there, and then each change", async (store) => {
     const a = await store.set(["a"], 1);
     const reader = watched(store, ["a", "b"]);
     const { ok: _, ...entry } = a;
-    expect(await reader.read()).toStrictEqual({ done: false, value: [entry, { key: ["b"], value: null, version: null }] });
+    expect(await reader.read()).toStrictEqual({
+      done: false,
+      value: [entry, { key: ["b"], value: null, version: null }],
+    });
     const changes: [() => Promise<unknown>, unknown[]][] = [
       [() => store.set(["b"], null), [1, null]],
       [() => store.set(["a"], 2), [2, null]],
@@ -45,7 +55,11 @@ export function watching(test: Case, { another }: VersionedSubject): void {
     // Not what is beside, and not what a failed check has left as it was.
     const pending = next(reader);
     await store.set(["c"], 1);
-    await store.atomic().check({ key: ["a"], version: null }).set(["a"], 9).commit();
+    await store
+      .atomic()
+      .check({ key: ["a"], version: null })
+      .set(["a"], 9)
+      .commit();
     await store.set(["a"], 5);
     expect(await pending).toStrictEqual([5, 4]);
     await reader.cancel();
@@ -56,7 +70,9 @@ export function watching(test: Case, { another }: VersionedSubject): void {
     expect(await next(reader)).toStrictEqual([null]);
     for (let i = 1; i <= 50; i++) await store.set(["a"], i);
     expect(await reached(reader, [50])).toBeLessThan(50);
-    const writes = Promise.all(Array.from({ length: 50 }, () => store.atomic().sum(["a2"], 1n).commit()));
+    const writes = Promise.all(
+      Array.from({ length: 50 }, () => store.atomic().sum(["a2"], 1n).commit()),
+    );
     const other = watched(store, ["a2"]);
     const last = (async () => {
       for (;;) if ((await next(other))[0] === 50n) return;
@@ -99,15 +115,21 @@ export function watching(test: Case, { another }: VersionedSubject): void {
 
   test("no key is nothing to wait for, and what is no key or interval is refused at once", async (store) => {
     expect(await next(store.watch([]).getReader())).toBe("closed");
-    expect(() => store.watch([[]])).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }) as Error);
-    for (const interval of [0, -1, NaN, Infinity, 1000, "soon"]) expect(() => store.watch([["a"]], { interval: interval as number })).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error);
+    expect(() => store.watch([[]])).toThrow(
+      expect.objectContaining({ code: "KV_INVALID_KEY" }) as Error,
+    );
+    for (const interval of [0, -1, NaN, Infinity, 1000, "soon"])
+      expect(() => store.watch([["a"]], { interval: interval as number })).toThrow(
+        expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error,
+      );
   });
 
   test("iterates, and ends with the store", async (store) => {
     const seen: unknown[] = [];
     let isOver = false;
     const iteration = (async () => {
-      for await (const [entry] of store.watch([["a"]], { interval: NEVER })) seen.push(entry!.value);
+      for await (const [entry] of store.watch([["a"]], { interval: NEVER }))
+        seen.push(entry!.value);
       isOver = true;
     })();
     await until("it has begun", () => seen.length === 1);
