@@ -16,7 +16,8 @@ const svelte: Plugin = {
 const dist = fileURLToPath(new URL("./dist/", import.meta.url));
 
 const config: ViteUserConfig = defineConfig({
-  // `import "anykv"` in a test is the built package, as a user meets it; "../../src/…" is the source.
+  // `import "anykv"` in a test is the built package, as a user meets it; "../../src/…" is the
+  // source.
   resolve: {
     alias: [
       { find: /^anykv$/, replacement: `${dist}index.js` },
@@ -44,7 +45,8 @@ const config: ViteUserConfig = defineConfig({
           name: "node",
           include: ["test/clients/**/*.test.ts", "test/scripts/**/*.test.ts"],
           pool: "forks",
-          // Relative on purpose: the set-up file opens it in a folder of its own, one for each test file.
+          // Relative on purpose: the set-up file opens it in a folder of its own, one for each test
+          // file.
           execArgv: [
             "--experimental-webstorage",
             "--localstorage-file=localstorage.db",

@@ -1,7 +1,8 @@
 /**
- * Load on a server: 200 connections for 20 seconds against an SQLite store on loopback, from another process. Prints throughput, latencies and the growth
- * of memory, and ends with 1 when a request failed or memory grew. `node bench/http.ts [seconds] [connections]`, after a build.
- * It also compares how long wrong tokens take that differ in their first and in their last character.
+ * Load on a server: 200 connections for 20 seconds against an SQLite store on loopback, from
+ * another process. Prints throughput, latencies and the growth of memory, and ends with 1 when a
+ * request failed or memory grew. `node bench/http.ts [seconds] [connections]`, after a build. It
+ * also compares how long wrong tokens take that differ in their first and in their last character.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -74,7 +75,10 @@ async function load(port: number): Promise<Load> {
   return { count, failed, latencies };
 }
 
-/** How much longer a token takes that is wrong in its last character than one that is wrong in its first: the ratio of medians. */
+/**
+ * How much longer a token takes that is wrong in its last character than one that is wrong in its
+ * first: the ratio of medians.
+ */
 async function timing(): Promise<number> {
   const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "a" }] });
   const headers = { "content-type": "application/json" };

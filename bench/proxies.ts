@@ -17,7 +17,10 @@ const data = (rows: number): Data => ({
   })),
 });
 
-/** A value under watch: after a change of it, `plain` gives a copy for structured clone, and is ready to hear of the next. */
+/**
+ * A value under watch: after a change of it, `plain` gives a copy for structured clone, and is
+ * ready to hear of the next.
+ */
 interface Watched {
   readonly data: Data;
   readonly isStale: () => boolean;
@@ -105,7 +108,10 @@ const told = (work: () => unknown): string => {
   }
 };
 
-/** What each library sees of a change inside a Map: of one that was there at first, and of one that came later. */
+/**
+ * What each library sees of a change inside a Map: of one that was there at first, and of one that
+ * came later.
+ */
 function maps(): void {
   let count = 0;
   const seen = (change: () => unknown): string => {

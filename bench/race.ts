@@ -9,8 +9,8 @@ export const median = (numbers: readonly number[]): number =>
   [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!;
 
 /**
- * Lets all contenders run their rounds in turn, so that a slow moment of the machine meets each of them, and gives the median
- * milliseconds of a round.
+ * Lets all contenders run their rounds in turn, so that a slow moment of the machine meets each of
+ * them, and gives the median milliseconds of a round.
  */
 export async function race<Name extends string>(
   contenders: Record<Name, Contender>,

@@ -73,7 +73,10 @@ export async function load(): Promise<{ [name: string]: number }> {
   );
 }
 
-/** The time until 10,000 changes of 1,000 values are stored, and all who watch one of the values were told. */
+/**
+ * The time until 10,000 changes of 1,000 values are stored, and all who watch one of the values
+ * were told.
+ */
 export async function change(): Promise<{ [name: string]: number }> {
   const kv: KVFn = createKVStore("items", 1, "change anykv");
   const states: KVState<Item>[] = Array.from({ length: STATES }, (_, i) => kv(keys[i]!, item(i)));

@@ -5,7 +5,9 @@ import { line } from "./race.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 
-/** Bytes of a program, minified and compressed; without what it only imports later unless `whole`. */
+/**
+ * Bytes of a program, minified and compressed; without what it only imports later unless `whole`.
+ */
 export async function size(
   contents: string,
   whole = true,

@@ -1,4 +1,5 @@
-// Everything side by side in one run, as ratios of medians. `npm run bench -- level file` runs some of it.
+// Everything side by side in one run, as ratios of medians. `npm run bench -- level file` runs some
+// of it.
 import { cpus } from "node:os";
 import process from "node:process";
 import { file, flat, level, sqlite } from "./embedded.ts";

@@ -15,7 +15,10 @@ const root = path.join(import.meta.dirname, "..");
 const FIELDS = 30;
 const DEPTH = 5;
 
-/** A program with a schema of 30 fields, one of them another such schema, and so on; each field of each is used. */
+/**
+ * A program with a schema of 30 fields, one of them another such schema, and so on; each field of
+ * each is used.
+ */
 function program(): string {
   const types = [
     '"string"',
@@ -47,7 +50,10 @@ function program(): string {
   return `import { bitset, StaticStore } from "anykv/schema";\nimport { z } from "zod";\nconst store = ${schema(1)};\n${uses.join("\n")}\n`;
 }
 
-/** How long a type-check of a program takes, in milliseconds: the fastest of some, since nothing makes it faster than it is. */
+/**
+ * How long a type-check of a program takes, in milliseconds: the fastest of some, since nothing
+ * makes it faster than it is.
+ */
 function checked(folder: string, code: string, command: readonly string[]): number {
   writeFileSync(path.join(folder, "program.ts"), code);
   const config = {

@@ -1,4 +1,5 @@
-// A short tour of anykv/namespace on one SQLite database in a folder of its own. Prints what it does and what came of it.
+// A short tour of anykv/namespace on one SQLite database in a folder of its own. Prints what it
+// does and what came of it.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

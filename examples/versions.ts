@@ -1,4 +1,5 @@
-// A short tour of anykv/atomic and anykv/versioned on one SQLite database. Prints what it does and what came of it.
+// A short tour of anykv/atomic and anykv/versioned on one SQLite database. Prints what it does and
+// what came of it.
 import { DatabaseSync } from "node:sqlite";
 import kv from "anykv";
 import { increment } from "anykv/atomic";

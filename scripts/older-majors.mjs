@@ -2,7 +2,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The projects: what is installed beside the package, and the entries that need a newer version. */
+/**
+ * The projects: what is installed beside the package, and the entries that need a newer version.
+ */
 const projects = [
   {
     beside: {

@@ -1,4 +1,5 @@
-// Packs the package, installs the tarball in empty projects, and runs the same program on every runtime.
+// Packs the package, installs the tarball in empty projects, and runs the same program on every
+// runtime.
 //   node scripts/runtimes.mjs            a table; exit code 1 when something fails, or README.md shows another table
 //   node scripts/runtimes.mjs --write    the same, and writes the table into README.md
 //   node scripts/runtimes.mjs bun deno   these runtimes alone

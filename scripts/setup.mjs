@@ -1,5 +1,5 @@
-// Brings a fresh machine to the point where everything runs: npm packages, then system packages by apt.
-// Only built-in modules, and nothing newer than Node 20: it runs before anything is installed.
+// Brings a fresh machine to the point where everything runs: npm packages, then system packages by
+// apt. Only built-in modules, and nothing newer than Node 20: it runs before anything is installed.
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -50,7 +50,10 @@ const readJson = (file) => {
   }
 };
 
-/** True when node_modules holds what the lockfile asks for (npm leaves its own note of what it installed). */
+/**
+ * True when node_modules holds what the lockfile asks for (npm leaves its own note of what it
+ * installed).
+ */
 function isInstalled() {
   const installed = readJson("node_modules/.package-lock.json")?.packages;
   const wanted = readJson("package-lock.json")?.packages;
@@ -89,8 +92,8 @@ async function installPackages() {
 }
 
 /**
- * Installs the runtimes that the tests run on beside Node 24. They have a package.json of their own,
- * because they are large and for one platform. Returns why there are none, or undefined.
+ * Installs the runtimes that the tests run on beside Node 24. They have a package.json of their
+ * own, because they are large and for one platform. Returns why there are none, or undefined.
  */
 export async function installRuntimes() {
   if (process.platform !== "linux" || process.arch !== "x64")
@@ -124,7 +127,10 @@ const isExecutable = (file) => {
 const subfolders = (folder) =>
   existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name, "bin")) : [];
 
-/** Where a program is, or undefined. Debian keeps the servers of PostgreSQL outside PATH, one folder a version. */
+/**
+ * Where a program is, or undefined. Debian keeps the servers of PostgreSQL outside PATH, one folder
+ * a version.
+ */
 export function findProgram({ name, override }) {
   const given = override && process.env[override];
   if (given) return isExecutable(given) ? given : undefined;

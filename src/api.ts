@@ -17,8 +17,9 @@ type Method = (...args: never[]) => unknown;
 type MethodsOf<T> = { [K in keyof T]-?: T[K] extends Method ? K : never }[keyof T];
 
 /**
- * `T` itself, with {@link NotJson} in place of whatever JSON cannot keep: functions, symbols, bigints, and objects with methods. What is
- * `unknown` to the type-checker is checked when it is stored.
+ * `T` itself, with {@link NotJson} in place of whatever JSON cannot keep: functions, symbols,
+ * bigints, and objects with methods. What is `unknown` to the type-checker is checked when it is
+ * stored.
  */
 export type Storable<T> = unknown extends T
   ? T
@@ -44,7 +45,10 @@ export interface OtherType {
   readonly "the values of this store have another type": never;
 }
 
-/** A key to read as a `T`: any key of an untyped store; of a typed one only if its values can be a `T`. */
+/**
+ * A key to read as a `T`: any key of an untyped store; of a typed one only if its values can be a
+ * `T`.
+ */
 export type Key<V, T> = [T] extends [Own]
   ? string
   : [Json] extends [V]
@@ -58,7 +62,10 @@ export type Key<V, T> = [T] extends [Own]
 /** What is read as a `T`: the type of the store's own values, where `T` is not named. */
 export type Value<V, T> = [T] extends [Own] ? V : T;
 
-/** The values that a store of `V` takes: any JSON-like type for a store of JSON, exactly `V` for another. */
+/**
+ * The values that a store of `V` takes: any JSON-like type for a store of JSON, exactly `V` for
+ * another.
+ */
 export type Input<V, T> =
   | V
   | ([Json] extends [V] ? ([V] extends [Json] ? T & Storable<T> : V) : V)
@@ -85,17 +92,17 @@ export interface PlainOptions<S extends string = string> {
   /** The expiry of every write that names none. Default `null`: never. */
   expires?: number | Duration<S> | Date | null | undefined;
   /**
-   * What `store.supports` has to show at least, such as `{ persistent: true, atomic: "yes" }`. Another
-   * client is rejected with KV_NOT_SUPPORTED at once; a promise of one rejects every operation.
-   * Default: nothing.
+   * What `store.supports` has to show at least, such as `{ persistent: true, atomic: "yes" }`.
+   * Another client is rejected with KV_NOT_SUPPORTED at once; a promise of one rejects every
+   * operation. Default: nothing.
    */
   requires?: Requires | undefined;
   /**
    * How long each request to the client may take: seconds (up to 600), or a string such as
-   * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with KV_CONNECTION, and what
-   * was asked for may still be done. An operation of many requests, such as a listing, has it for each;
-   * `getMany`, `setMany` and `commit` have it for each thousand keys, `clear` and `prune` ten times.
-   * Default `"5s"`.
+   * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with KV_CONNECTION, and
+   * what was asked for may still be done. An operation of many requests, such as a listing, has it
+   * for each; `getMany`, `setMany` and `commit` have it for each thousand keys, `clear` and `prune`
+   * ten times. Default `"5s"`.
    */
   timeout?: number | string | null | undefined;
 }
@@ -121,9 +128,14 @@ export interface Entry<V = Json> {
   /** The key without the store's prefix. */
   key: string;
   value: V;
-  /** 20 hexadecimal digits that change with each write and grow; `null` for clients that keep bare values. */
+  /**
+   * 20 hexadecimal digits that change with each write and grow; `null` for clients that keep bare
+   * values.
+   */
   version: string | null;
-  /** The deadline in milliseconds since 1970; `null` for never, or where the client does not tell. */
+  /**
+   * The deadline in milliseconds since 1970; `null` for never, or where the client does not tell.
+   */
   expires: number | null;
   metadata: Json;
 }
@@ -175,13 +187,16 @@ export interface StoreOptions {
  * store (`clear prune keys values entries iterate`) reject any argument with KV_INVALID_VALUE.
  *
  * All of them reject with a {@link KvError}: KV_INVALID_KEY and KV_TOO_LARGE for keys and prefixes,
- * KV_INVALID_VALUE for unknown options, KV_CONNECTION when the client fails, KV_CLOSED after `close()`.
+ * KV_INVALID_VALUE for unknown options, KV_CONNECTION when the client fails, KV_CLOSED after
+ * `close()`.
  *
- * @typeParam V the type of the values. `Store` alone is a store of values of any type; `kv(client)` is a
- * `Store<Json>`.
+ * @typeParam V the type of the values. `Store` alone is a store of values of any type; `kv(client)`
+ * is a `Store<Json>`.
  */
 export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V]> {
-  /** The kind of client, e.g. `"SQLITE"`; `"PENDING"` while a promise of a client is not settled. */
+  /**
+   * The kind of client, e.g. `"SQLITE"`; `"PENDING"` while a promise of a client is not settled.
+   */
   readonly type: StoreType | (string & {});
   /** What the client can do; the defaults while a promise of a client is not settled. */
   readonly supports: Supports;
@@ -192,7 +207,8 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
    * Reads a value.
    *
    * @returns `null` when the key is absent or expired.
-   * @throws {KvError} KV_FOREIGN for an item that this library did not write, KV_CORRUPT for a damaged one.
+   * @throws {KvError} KV_FOREIGN for an item that this library did not write, KV_CORRUPT for a
+   * damaged one.
    * @example
    * import kv from "anykv";
    *
@@ -204,10 +220,12 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
   get<T = Own>(key: Key<V, T>): Promise<Value<V, T> | null>;
 
   /**
-   * Creates or replaces a value, its deadline and its metadata. `null` and `undefined` as the value, and an `expires` of zero or below, delete.
+   * Creates or replaces a value, its deadline and its metadata. `null` and `undefined` as the
+   * value, and an `expires` of zero or below, delete.
    *
    * @returns the key.
-   * @throws {KvError} KV_INVALID_VALUE, KV_INVALID_EXPIRES, KV_TOO_LARGE or KV_QUOTA; what was stored before is still there.
+   * @throws {KvError} KV_INVALID_VALUE, KV_INVALID_EXPIRES, KV_TOO_LARGE or KV_QUOTA; what was
+   * stored before is still there.
    * @example
    * import kv from "anykv";
    *
@@ -224,7 +242,8 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
   ): Promise<string>;
 
   /**
-   * Keeps a value under a new key of 24 random alphanumeric characters (142 bits from the platform's cryptography).
+   * Keeps a value under a new key of 24 random alphanumeric characters (142 bits from the
+   * platform's cryptography).
    *
    * @returns the key, without the store's prefix.
    * @throws {KvError} as `set()`; KV_INVALID_VALUE for `null` too, since there is nothing to keep.
@@ -266,9 +285,9 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
   getMany<T = Own>(keys: Iterable<Key<V, T>>): Promise<(Value<V, T> | null)[]>;
 
   /**
-   * Writes many values. The options are common to all; an entry may have its own as its third member,
-   * which go before the common ones. All entries are checked before the first is written. It is no
-   * transaction (see `commit()`).
+   * Writes many values. The options are common to all; an entry may have its own as its third
+   * member, which go before the common ones. All entries are checked before the first is written.
+   * It is no transaction (see `commit()`).
    *
    * @returns the keys, in order.
    * @example
@@ -317,7 +336,8 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
   entry<T = Own>(key: Key<V, T>): Promise<Entry<Value<V, T>> | null>;
 
   /**
-   * Moves the deadline of a present key and keeps the value; zero or below deletes. Resolves to whether the key was present.
+   * Moves the deadline of a present key and keeps the value; zero or below deletes. Resolves to
+   * whether the key was present.
    *
    * @throws {KvError} KV_INVALID_EXPIRES.
    * @example
@@ -354,11 +374,12 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
   all<T = V>(filter?: string): Promise<{ [key: string]: T }>;
 
   /**
-   * One page of entries, ordered by the UTF-8 bytes of their keys. Costs one page where `supports.order`; elsewhere one pass over the
-   * prefix, in which the values of a page of up to 500 are read alone: it is shorter when somebody deletes some of it meanwhile.
+   * One page of entries, ordered by the UTF-8 bytes of their keys. Costs one page where
+   * `supports.order`; elsewhere one pass over the prefix, in which the values of a page of up to
+   * 500 are read alone: it is shorter when somebody deletes some of it meanwhile.
    *
-   * @throws {KvError} KV_INVALID_CURSOR for a cursor of another listing, KV_INVALID_VALUE for a limit below 1, KV_NOT_SUPPORTED where the
-   * client cannot list.
+   * @throws {KvError} KV_INVALID_CURSOR for a cursor of another listing, KV_INVALID_VALUE for a
+   * limit below 1, KV_NOT_SUPPORTED where the client cannot list.
    * @example
    * import kv from "anykv";
    *
@@ -372,8 +393,9 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
   list<T = V>(options?: ListOptions): Promise<EntryPage<T>>;
 
   /**
-   * Streams all pairs, a bounded page at a time; the same as `for await (const [key, value] of store)`. Keys that are present
-   * throughout come exactly once, whatever is written meanwhile.
+   * Streams all pairs, a bounded page at a time; the same as
+   * `for await (const [key, value] of store)`. Keys that are present throughout come exactly once,
+   * whatever is written meanwhile.
    *
    * @throws {KvError} KV_NOT_SUPPORTED where the client cannot list.
    * @example
@@ -390,13 +412,14 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
   /** Removes the expired records of this store from the client now. Resolves to how many. */
   prune(): Promise<number>;
   /**
-   * Ends the connection, for this store and all that were made from it. A second call does nothing. An operation that is still under way is done,
-   * or rejects with KV_CLOSED.
+   * Ends the connection, for this store and all that were made from it. A second call does nothing.
+   * An operation that is still under way is done, or rejects with KV_CLOSED.
    */
   close(): Promise<void>;
 
   /**
-   * Writes all or nothing, if every checked key still has its version. Not offered where `supports.atomic` is `"no"`.
+   * Writes all or nothing, if every checked key still has its version. Not offered where
+   * `supports.atomic` is `"no"`.
    *
    * @returns `{ ok: true, version }`, or `{ ok: false, failed }` with the keys whose checks failed.
    * @throws {KvError} KV_NOT_SUPPORTED, and as `set()`.
@@ -412,7 +435,8 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
   commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult>;
 
   /**
-   * A store over the same client whose keys all start with this literal text, behind this store's own prefix.
+   * A store over the same client whose keys all start with this literal text, behind this store's
+   * own prefix.
    *
    * @throws {KvError} KV_INVALID_KEY at once, for anything but a well-formed string.
    * @example

@@ -13,7 +13,10 @@ export function toBase64url(text: string): string {
   );
 }
 
-/** The text in base64url. Other spellings of it are taken too: who wants none encodes it again and compares. @throws when it is no base64 or no UTF-8. */
+/**
+ * The text in base64url. Other spellings of it are taken too: who wants none encodes it again and
+ * compares. @throws when it is no base64 or no UTF-8.
+ */
 export function fromBase64url(encoded: string): string {
   return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
     Uint8Array.from(toBinary(encoded), (char) => char.charCodeAt(0)),

@@ -8,8 +8,9 @@ export interface CustomSetOptions {
 type Pairs = Iterable<readonly [string, unknown]> | AsyncIterable<readonly [string, unknown]>;
 
 /**
- * A client of your own: `get` and `set` are needed, `iterate` to list. Every key and prefix arrives in full, and every key that
- * is handed back is in full too. Methods may answer at once or with a promise.
+ * A client of your own: `get` and `set` are needed, `iterate` to list. Every key and prefix arrives
+ * in full, and every key that is handed back is in full too. Methods may answer at once or with a
+ * promise.
  */
 export interface CustomClient {
   /** The name that `store.type` and errors show. Default `"CUSTOM"`. */
@@ -36,8 +37,8 @@ export interface CustomClient {
 // What tells the kinds of clients apart: shapes alone, so that no client's own types are needed.
 
 /**
- * Any method. It has no call signature, so that the parameters of a custom client's methods get their
- * types from {@link CustomClient} alone.
+ * Any method. It has no call signature, so that the parameters of a custom client's methods get
+ * their types from {@link CustomClient} alone.
  */
 interface Method {
   readonly name: string;
@@ -45,7 +46,10 @@ interface Method {
   call(...args: never[]): unknown;
 }
 
-/** A Map, a store, a Redis, Deno KV, lru-cache or Keyv client, or an instance of a class of one's own. */
+/**
+ * A Map, a store, a Redis, Deno KV, lru-cache or Keyv client, or an instance of a class of one's
+ * own.
+ */
 interface GetSet {
   readonly get: Method;
   readonly set: Method;
@@ -146,7 +150,7 @@ type Settled =
   | Made;
 
 /**
- * What `kv()` puts a store over: a client, a class of one's own, a URL, another store, or a promise of one
- * of these.
+ * What `kv()` puts a store over: a client, a class of one's own, a URL, another store, or a promise
+ * of one of these.
  */
 export type Client = Settled | PromiseLike<Settled>;

@@ -5,7 +5,10 @@ export interface Ending {
   removeEventListener(name: "abort", listener: () => void): void;
 }
 
-/** An `AbortController` and its signal in one, for what several requests share: edge workers make none while they load, and bind each to the request that it was made in. */
+/**
+ * An `AbortController` and its signal in one, for what several requests share: edge workers make
+ * none while they load, and bind each to the request that it was made in.
+ */
 export class Closing implements Ending {
   aborted = false;
   readonly #listeners = new Set<() => void>();

@@ -3,7 +3,10 @@ import { KvError } from "./errors.ts";
 import type { Json } from "./types.ts";
 import { adviceFor, isOfClass } from "./value-fault.ts";
 
-/** A class of the platform, where its types are known: without those of the DOM or of Node there is nothing to name. */
+/**
+ * A class of the platform, where its types are known: without those of the DOM or of Node there is
+ * nothing to name.
+ */
 type Global<Name extends string> = typeof globalThis extends {
   readonly [key in Name]: { readonly prototype: infer Instance };
 }
@@ -55,7 +58,10 @@ const nameOf = (value: object): string =>
   (Object.getPrototypeOf(value) as object | null)?.constructor?.name ||
   Object.prototype.toString.call(value).slice(8, -1);
 
-/** The name of a class of the platform that can be kept, of any realm; `null` for all others, those that extend one included. */
+/**
+ * The name of a class of the platform that can be kept, of any realm; `null` for all others, those
+ * that extend one included.
+ */
 function classOf(value: object): string | null {
   const name = nameOf(value);
   // Node's own kind of Uint8Array: comes back as the plain one.
@@ -65,7 +71,9 @@ function classOf(value: object): string | null {
     : null;
 }
 
-/** A step from a value to one of its parts: a key, an index, or (in Map and Set) the words for it. */
+/**
+ * A step from a value to one of its parts: a key, an index, or (in Map and Set) the words for it.
+ */
 type Step = string | number | { readonly words: string };
 
 function described(step: Step): string {
@@ -155,7 +163,8 @@ function isWrapper(value: unknown): value is { [WRAPPER]: Json } {
   );
 }
 
-// devalue refuses the key `__proto__`: it, and whatever it then could be mistaken for, gets one more `_`.
+// devalue refuses the key `__proto__`: it, and whatever it then could be mistaken for, gets one
+// more `_`.
 const escaped = (key: string): string => (/^_*__proto__$/.test(key) ? `_${key}` : key);
 const unescaped = (key: string): string => (/^_+__proto__$/.test(key) ? key.slice(1) : key);
 
@@ -197,16 +206,18 @@ const PARSE = {
 };
 
 /**
- * Keeps what JSON cannot, at any depth: `Date`, `bigint`, `Map`, `Set`, `ArrayBuffer` and its views, `RegExp`, `URL`, `URLSearchParams`, `undefined`, `NaN`,
- * `Infinity`, `-Infinity`, `-0`, sparse arrays, objects without a prototype, and references: what was one object, or a
- * cycle, is so again. A Node `Buffer` comes back as `Uint8Array`.
+ * Keeps what JSON cannot, at any depth: `Date`, `bigint`, `Map`, `Set`, `ArrayBuffer` and its
+ * views, `RegExp`, `URL`, `URLSearchParams`, `undefined`, `NaN`, `Infinity`, `-Infinity`, `-0`,
+ * sparse arrays, objects without a prototype, and references: what was one object, or a cycle, is
+ * so again. A Node `Buffer` comes back as `Uint8Array`.
  *
- * A value that is JSON already is stored as it is, and readable without this codec. Any other value is
- * encoded as `{ "$rich": … }` in the format of devalue, and so is an object with the one key `"$rich"`.
- * Reading it without this codec is KV_CORRUPT. Values that were stored without a codec are read
- * unchanged, except for objects with the one key `"$rich"`.
+ * A value that is JSON already is stored as it is, and readable without this codec. Any other value
+ * is encoded as `{ "$rich": … }` in the format of devalue, and so is an object with the one key
+ * `"$rich"`. Reading it without this codec is KV_CORRUPT. Values that were stored without a codec
+ * are read unchanged, except for objects with the one key `"$rich"`.
  *
- * @throws {KvError} KV_INVALID_VALUE, with the path, for functions, symbols, instances of classes, and values that nest deeper than 1,000 levels.
+ * @throws {KvError} KV_INVALID_VALUE, with the path, for functions, symbols, instances of classes,
+ * and values that nest deeper than 1,000 levels.
  * @example
  * import kv from "anykv";
  * import { rich } from "anykv/codec";
@@ -240,14 +251,15 @@ export interface JsonCodec {
 }
 
 /**
- * Keeps what `JSON.parse(JSON.stringify(value))` keeps, for values with a method `toJSON()`, such as
- * sessions, `AxiosHeaders`, `URL` and `Date`, and for instances of classes: they come back as the plain
- * JSON of their own members. What JSON leaves out, such as functions, is lost without an error.
+ * Keeps what `JSON.parse(JSON.stringify(value))` keeps, for values with a method `toJSON()`, such
+ * as sessions, `AxiosHeaders`, `URL` and `Date`, and for instances of classes: they come back as
+ * the plain JSON of their own members. What JSON leaves out, such as functions, is lost without an
+ * error.
  *
  * The records have no mark: they are readable without this codec.
  *
- * @throws {KvError} KV_INVALID_VALUE for values that `JSON.stringify()` rejects (cycles, bigints) or turns
- * into nothing or `null` (functions, `NaN`).
+ * @throws {KvError} KV_INVALID_VALUE for values that `JSON.stringify()` rejects (cycles, bigints)
+ * or turns into nothing or `null` (functions, `NaN`).
  * @example
  * import kv from "anykv";
  * import { jsonCodec } from "anykv/codec";

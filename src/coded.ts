@@ -10,12 +10,15 @@ import { checkedCopy } from "./value-fault.ts";
  */
 export const RAW: Codec = { name: "", encode: (value) => value as Json, decode: (json) => json };
 
-/** A codec of servers: values are JSON, written and read as they are stored, marks of codecs included. */
+/**
+ * A codec of servers: values are JSON, written and read as they are stored, marks of codecs
+ * included.
+ */
 export const AS_STORED: Codec = { ...RAW };
 
 /**
- * The JSON that is stored for a value: a checked copy. What a codec with a name has changed is marked
- * with that name.
+ * The JSON that is stored for a value: a checked copy. What a codec with a name has changed is
+ * marked with that name.
  *
  * @throws {KvError} KV_INVALID_VALUE
  */

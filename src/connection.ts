@@ -4,10 +4,16 @@ import { load } from "./load.ts";
 import type { Busy } from "./patience.ts";
 import type { Adapter, QuickItems } from "./types.ts";
 
-/** A sweep rides on every so many writes, and looks at as many records: a full round costs one look a write. */
+/**
+ * A sweep rides on every so many writes, and looks at as many records: a full round costs one look
+ * a write.
+ */
 export const SWEEP = 128;
 
-/** One client and its adapter, shared by all stores over it: opened by the first operation, closed once. */
+/**
+ * One client and its adapter, shared by all stores over it: opened by the first operation, closed
+ * once.
+ */
 export class Connection implements Busy {
   /** Known at once, unless the client is a promise. */
   source: Source;
@@ -38,7 +44,8 @@ export class Connection implements Busy {
   /**
    * The adapter, or a promise of it. A client that answers at once is opened at once.
    *
-   * @throws {KvError} (the promise) KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened (the next call tries again).
+   * @throws {KvError} (the promise) KV_CLOSED after `close()`; KV_CONNECTION when the client cannot
+   * be opened (the next call tries again).
    */
   open(): Adapter | Promise<Adapter> {
     if (this.closing !== null)

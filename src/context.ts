@@ -23,7 +23,10 @@ export interface StoreContext {
   readonly timeout: number;
   /** The call order inside an operation of several steps; that of the connection elsewhere. */
   readonly order?: Order;
-  /** Of a promise: records that are written without an expiry, for the default of the store that it may settle to. */
+  /**
+   * Of a promise: records that are written without an expiry, for the default of the store that it
+   * may settle to.
+   */
   readonly undated?: WeakSet<KvRecord> | undefined;
 }
 
@@ -55,11 +58,14 @@ export interface StoreCore extends Omit<StoreContext, "order">, ItemOperations {
   read(key: string): MaybePromise<KvRecord | null>;
   /** The record as it is stored, fresh or not: at once, for work that has its turn. */
   readNow(key: string, adapter: Adapter): MaybePromise<KvRecord | null>;
-  /** Writes at once, or deletes for `null`, for work that has its turn. Answers with a promise when that takes time. */
+  /**
+   * Writes at once, or deletes for `null`, for work that has its turn. Answers with a promise when
+   * that takes time.
+   */
   writeNow(key: string, record: KvRecord | null, adapter: Adapter): Promise<void> | undefined;
   /**
-   * Runs work on these keys in call order, with the adapter. The work may take the timeout so many times; `calls` is
-   * for work of one call of the adapter, on one key or on several.
+   * Runs work on these keys in call order, with the adapter. The work may take the timeout so many
+   * times; `calls` is for work of one call of the adapter, on one key or on several.
    */
   perform<T>(
     scope: Scope,

@@ -12,12 +12,14 @@ export { isKvError, KvError, type KvErrorCode, type KvErrorDetails } from "./err
 export type * from "./types.ts";
 
 /**
- * `kv()` without detection, for small bundles: it takes what a client's factory returns, or another store. Everything else
- * is as in `anykv`.
+ * `kv()` without detection, for small bundles: it takes what a client's factory returns, or another
+ * store. Everything else is as in `anykv`.
  *
- * @param client what a factory of `anykv/clients/…` returns, or another store (its prefix, expiry and codec are kept).
- * @throws {KvError} at once: KV_UNKNOWN_CLIENT for anything else; KV_NOT_SUPPORTED when it lacks something that is
- * required; KV_INVALID_KEY, KV_INVALID_EXPIRES or KV_INVALID_VALUE for the options.
+ * @param client what a factory of `anykv/clients/…` returns, or another store (its prefix, expiry
+ * and codec are kept).
+ * @throws {KvError} at once: KV_UNKNOWN_CLIENT for anything else; KV_NOT_SUPPORTED when it lacks
+ * something that is required; KV_INVALID_KEY, KV_INVALID_EXPIRES or KV_INVALID_VALUE for the
+ * options.
  * @example
  * import { kv } from "anykv/core";
  * import { memory } from "anykv/clients/memory";

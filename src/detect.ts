@@ -8,7 +8,8 @@ import { unknownClient } from "./unknown-client.ts";
 
 type Factory = (client: never) => Source;
 
-// Web Storage needs nothing else and is part of the entry; every other client is loaded by the first operation on one.
+// Web Storage needs nothing else and is part of the entry; every other client is loaded by the
+// first operation on one.
 const CLIENTS: readonly [kinds.Manifest, Factory | (() => Promise<Factory>)][] = [
   [kinds.MEMORY, memory],
   [kinds.STORAGE, storage],
@@ -40,7 +41,8 @@ export function detect(input: unknown): Source {
   if (isSource(input)) return input;
   if (typeof input === "function" && kinds.hasMethods(input.prototype, "get", "set"))
     return detect(instanceOf(input as new () => unknown));
-  // A client of one's own says what it is: nothing else that it has may make it look like another kind.
+  // A client of one's own says what it is: nothing else that it has may make it look like another
+  // kind.
   const own = kinds.hasMethods(input, "get", "set", "iterate");
   for (const [manifest, load] of CLIENTS) {
     if (own ? manifest !== kinds.CUSTOM : !manifest.test(input)) continue;

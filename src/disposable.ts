@@ -1,6 +1,6 @@
 /**
- * What `using` needs, for programs whose TypeScript knows it (`lib` with "esnext.disposable"); nothing for others, which the names of
- * these symbols would not compile in.
+ * What `using` needs, for programs whose TypeScript knows it (`lib` with "esnext.disposable");
+ * nothing for others, which the names of these symbols would not compile in.
  */
 export type UsingDisposable = SymbolConstructor extends {
   readonly dispose: infer Name extends symbol;

@@ -83,15 +83,17 @@ function advice(expires: unknown): string {
 }
 
 /**
- * The deadline in epoch milliseconds that an `expires` option means at the moment `now`; `null` for never.
- * A deadline at or before `now` means "expired already". Fractions of a millisecond are rounded up.
+ * The deadline in epoch milliseconds that an `expires` option means at the moment `now`; `null` for
+ * never. A deadline at or before `now` means "expired already". Fractions of a millisecond are
+ * rounded up.
  *
- * Units, singular or plural, in any case: ms millisecond · s sec second · m min minute · h hr hour ·
- * d day · w wk week · b month (a twelfth of a year) · y yr year (365.25 days). `"M"` alone is
+ * Units, singular or plural, in any case: ms millisecond · s sec second · m min minute · h hr hour
+ * · d day · w wk week · b month (a twelfth of a year) · y yr year (365.25 days). `"M"` alone is
  * rejected. Parts with units add up: `"1h30m"`.
  *
- * @throws {KvError} KV_INVALID_EXPIRES for anything unreadable, not finite, or beyond the year 9999,
- * and for a bare number from 1e9 on, which is a moment in seconds or milliseconds and not a duration.
+ * @throws {KvError} KV_INVALID_EXPIRES for anything unreadable, not finite, or beyond the year
+ * 9999, and for a bare number from 1e9 on, which is a moment in seconds or milliseconds and not a
+ * duration.
  */
 export function deadline(expires: Expires | undefined, now: number): number | null {
   const at = deadlineOf(expires, now);

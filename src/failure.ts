@@ -3,8 +3,8 @@ import { isKvError, KvError } from "./errors.ts";
 import { LateError } from "./patience.ts";
 
 /**
- * The error as users get it: a {@link KvError} with the client's type and the key filled in, anything else as the `cause` of
- * KV_CONNECTION.
+ * The error as users get it: a {@link KvError} with the client's type and the key filled in,
+ * anything else as the `cause` of KV_CONNECTION.
  *
  * @param address host and port of the client's server, where they are known.
  */
@@ -52,7 +52,10 @@ export function closedError({ source }: Connection, cause?: unknown): KvError {
   });
 }
 
-/** Throws the error as users get it. What the client says of a store that was closed meanwhile only means that it was. */
+/**
+ * Throws the error as users get it. What the client says of a store that was closed meanwhile only
+ * means that it was.
+ */
 export function fail(connection: Connection, error: unknown, action: string, key?: string): never {
   const { type, address } = connection.source;
   throw connection.closing === null || isKvError(error)

@@ -3,9 +3,15 @@ import { fail } from "./failure.ts";
 import { within } from "./patience.ts";
 import type { Adapter, StructurePlace } from "./types.ts";
 
-/** An open adapter as operations see it: its failures are errors of ours, and its answers come in time or are failures. */
+/**
+ * An open adapter as operations see it: its failures are errors of ours, and its answers come in
+ * time or are failures.
+ */
 export interface Guarded extends Adapter {
-  /** The same for work that takes several calls: it may take as long as it likes while what `progress` tells goes on changing in time. */
+  /**
+   * The same for work that takes several calls: it may take as long as it likes while what
+   * `progress` tells goes on changing in time.
+   */
   wait<T>(work: Promise<T>, progress: () => number): Promise<T>;
 }
 
@@ -22,8 +28,10 @@ function timesOf(action: string, args: readonly unknown[]): number {
 }
 
 /**
- * The same adapter, whose failures are all of our class and whose answers come in time. Single reads and writes are left as they are: they go through
- * the store's `read` and `put`, where a function between would cost as much as the work. What `iterate` yields is waited for where it is gathered.
+ * The same adapter, whose failures are all of our class and whose answers come in time. Single
+ * reads and writes are left as they are: they go through the store's `read` and `put`, where a
+ * function between would cost as much as the work. What `iterate` yields is waited for where it is
+ * gathered.
  */
 function guarded(connection: Connection, adapter: Adapter, timeout: number): Guarded {
   const wait = async (work: Promise<unknown>, progress: () => number): Promise<unknown> => {
@@ -64,7 +72,8 @@ const guards = new WeakMap<Adapter, Map<number, Guarded>>();
 /**
  * The guarded adapter of a connection, which is opened if it is not.
  *
- * @throws {KvError} KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened, or not in time.
+ * @throws {KvError} KV_CLOSED after `close()`; KV_CONNECTION when the client cannot be opened, or
+ * not in time.
  */
 export function guardOf(connection: Connection, timeout: number): Guarded | Promise<Guarded> {
   const adapter = ready(connection, timeout);

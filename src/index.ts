@@ -23,14 +23,16 @@ type WithoutCodec<V, S extends string> = [V] extends [Storable<V>]
 /**
  * Puts one store over any key-value client.
  *
- * Needs no `new` and no `await`. Nothing is opened before the first operation; a client that cannot be opened, or a promise that
- * rejects, rejects every operation with KV_CONNECTION.
+ * Needs no `new` and no `await`. Nothing is opened before the first operation; a client that cannot
+ * be opened, or a promise that rejects, rejects every operation with KV_CONNECTION.
  *
  * @typeParam V the type of the values. Default: JSON, or what the codec takes.
- * @param client a client, a promise of one, a client's factory, another store (its prefix, expiry and
- * codec are kept), a promise of a store (its prefix and expiry are kept), a class, or nothing for memory.
+ * @param client a client, a promise of one, a client's factory, another store (its prefix, expiry
+ * and codec are kept), a promise of a store (its prefix and expiry are kept), a class, or nothing
+ * for memory.
  * @throws {KvError} at once: KV_UNKNOWN_CLIENT when it is no client; KV_NOT_SUPPORTED when it lacks
- * something that is required; KV_INVALID_KEY, KV_INVALID_EXPIRES or KV_INVALID_VALUE for the options.
+ * something that is required; KV_INVALID_KEY, KV_INVALID_EXPIRES or KV_INVALID_VALUE for the
+ * options.
  * @example
  * import kv from "anykv";
  *

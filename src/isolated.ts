@@ -2,7 +2,10 @@ import { StoredRecord } from "./record.ts";
 import type { Json, KvRecord } from "./types.ts";
 import { copyOf } from "./value.ts";
 
-/** A record to hand out: what a client keeps as an object is never given away, since the caller may change it. Texts and numbers need no copy. */
+/**
+ * A record to hand out: what a client keeps as an object is never given away, since the caller may
+ * change it. Texts and numbers need no copy.
+ */
 export function isolated<R extends KvRecord>(record: R): R | StoredRecord {
   const { value, metadata } = record;
   if (typeof value !== "object" && metadata === null) return record;

@@ -71,20 +71,23 @@ export function itemsOf(context: StoreContext): StoreCore {
   const stamp = (): string | number => stampFor(connection.source);
 
   async function expired(key: string, record: KvRecord): Promise<null> {
-    // The reader is told the truth either way; a client that refuses to delete is asked again by the next reader.
+    // The reader is told the truth either way; a client that refuses to delete is asked again by
+    // the next reader.
     await evictFrom(connection, order(), timeout, key, record).catch(() => {});
     return null;
   }
 
   const wrote = (count: number): Promise<void> | undefined => sweepAfter(context, count);
 
-  // Operations take effect in call order. Single reads and writes keep it without any cost while nothing is pending.
+  // Operations take effect in call order. Single reads and writes keep it without any cost while
+  // nothing is pending.
 
   const order = (): Order => orderIn(context);
   const perform: StoreCore["perform"] = (scope, work, times, calls) =>
     inOrder(context, scope, work, times, calls);
 
-  // Both answer with a promise only for what takes time, so that a client that answers at once costs a single one.
+  // Both answer with a promise only for what takes time, so that a client that answers at once
+  // costs a single one.
 
   function read(key: string): MaybePromise<KvRecord | null> {
     const { adapter } = connection;

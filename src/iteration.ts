@@ -1,4 +1,7 @@
-/** Items of batches, one after the other, as an async generator would yield them, at a fraction of its cost for each: nothing is waited for within a batch. */
+/**
+ * Items of batches, one after the other, as an async generator would yield them, at a fraction of
+ * its cost for each: nothing is waited for within a batch.
+ */
 export class Iteration<B, T> implements AsyncGenerator<T, void, undefined> {
   readonly #batches: AsyncGenerator<readonly B[], void, undefined>;
   readonly #take: (item: B) => T | undefined;

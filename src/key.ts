@@ -5,7 +5,8 @@ export function utf8Length(text: string): number {
   let bytes = text.length;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
-    // Two bytes from U+0080, three from U+0800; each half of a surrogate pair stands for two of its four bytes.
+    // Two bytes from U+0080, three from U+0800; each half of a surrogate pair stands for two of its
+    // four bytes.
     if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1;
   }
   return bytes;
@@ -30,7 +31,10 @@ export function checkPrefix(prefix: unknown): string {
   );
 }
 
-/** Whether a text has no lone surrogate. Most keys are short and have none: a loop is faster than a call of the engine. */
+/**
+ * Whether a text has no lone surrogate. Most keys are short and have none: a loop is faster than a
+ * call of the engine.
+ */
 function isWellFormed(text: string): boolean {
   if (text.length > SHORT) return text.isWellFormed();
   for (let i = 0; i < text.length; i++)
@@ -51,8 +55,8 @@ export const isKey = (key: unknown, prefix: string, keyBytes: number): key is st
 /**
  * The full key of a user's key under a prefix.
  *
- * @throws {KvError} KV_INVALID_KEY unless the key is a non-empty, well-formed string; KV_TOO_LARGE when the full key has
- * more UTF-8 bytes than the client takes.
+ * @throws {KvError} KV_INVALID_KEY unless the key is a non-empty, well-formed string; KV_TOO_LARGE
+ * when the full key has more UTF-8 bytes than the client takes.
  */
 export function fullKey(prefix: string, key: unknown, keyBytes: number): string {
   if (typeof key !== "string" || key === "" || !isWellFormed(key)) {
@@ -73,7 +77,10 @@ export function fullKey(prefix: string, key: unknown, keyBytes: number): string 
   return full;
 }
 
-/** Compares two well-formed texts by their UTF-8 bytes, which is also the order of their code points. */
+/**
+ * Compares two well-formed texts by their UTF-8 bytes, which is also the order of their code
+ * points.
+ */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {

@@ -64,8 +64,8 @@ export class Lanes {
    * both. Resolves or rejects with the work; earlier failures do not matter.
    *
    * @param ms how long the work takes at most, in milliseconds; it has to reject by then.
-   * @param inOrder what the client itself applies in call order: with `"all"` later work on the same keys, with
-   * `"writes"` later writes.
+   * @param inOrder what the client itself applies in call order: with `"all"` later work on the
+   * same keys, with `"writes"` later writes.
    * @throws {KvError} KV_CONNECTION when it waited longer than twice that for work that timed out.
    */
   run<T>(
@@ -117,7 +117,10 @@ export class Lanes {
     );
   }
 
-  /** Resolves once all earlier writes under a prefix are over. Later work does not wait for the caller. */
+  /**
+   * Resolves once all earlier writes under a prefix are over. Later work does not wait for the
+   * caller.
+   */
   async settled(prefix: string): Promise<void> {
     if (this.#order.isHeld()) await this.#order.later(() => {});
     const blockers = this.#order.pending === 0 ? [] : this.#blockers({ readUnder: prefix });

@@ -87,8 +87,9 @@ function iterator(
 }
 
 /**
- * Up to `limit` fresh records of the range in key order, but for one key. Without an order in the client it keeps no more than twice those and a batch in memory. `drop` is given
- * each batch with expired records.
+ * Up to `limit` fresh records of the range in key order, but for one key. Without an order in the
+ * client it keeps no more than twice those and a batch in memory. `drop` is given each batch with
+ * expired records.
  */
 export async function ordered(
   adapter: Guarded,
@@ -137,16 +138,23 @@ export async function ordered(
   return isOrdered ? found.slice(0, limit) : cut();
 }
 
-// A cursor is base64url of this mark, the direction, the length of the prefixes, and the full key that the page ended on.
+// A cursor is base64url of this mark, the direction, the length of the prefixes, and the full key
+// that the page ended on.
 const start = ({ prefix, reverse }: Omit<Range, "after">, inner: string): string =>
   `kv1${reverse ? "<" : ">"}${prefix.length - inner.length}.${inner.length}:`;
 
-/** The cursor behind a key. `range` is what was listed, `inner` the part of its prefix that came as an option. */
+/**
+ * The cursor behind a key. `range` is what was listed, `inner` the part of its prefix that came as
+ * an option.
+ */
 export function encodeCursor(key: string, range: Omit<Range, "after">, inner: string): string {
   return toBase64url(start(range, inner) + key);
 }
 
-/** @throws {KvError} KV_INVALID_CURSOR unless it was made by a listing with this prefix and direction. */
+/**
+ * @throws {KvError} KV_INVALID_CURSOR unless it was made by a listing with this prefix and
+ * direction.
+ */
 export function decodeCursor(cursor: unknown, range: Omit<Range, "after">, inner: string): string {
   try {
     const text = fromBase64url(String(cursor));

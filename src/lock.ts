@@ -1,9 +1,12 @@
-/** Runs tasks that share a key one after the other, in the order of the calls; others run side by side. */
+/**
+ * Runs tasks that share a key one after the other, in the order of the calls; others run side by
+ * side.
+ */
 export type KeyedLock = <T>(keys: readonly string[], task: () => T | Promise<T>) => Promise<T>;
 
 /**
- * Makes a lock inside this process. All keys of a call are taken in one step, so that calls never wait for one
- * another in a circle. A key may be named twice.
+ * Makes a lock inside this process. All keys of a call are taken in one step, so that calls never
+ * wait for one another in a circle. A key may be named twice.
  */
 export function keyedLock(): KeyedLock {
   const tails = new Map<string, Promise<void>>();

@@ -6,9 +6,15 @@ export interface Manifest {
   readonly type: string;
   /** What it can do; a function where that depends on the client. */
   readonly supports: Supports | ((client: unknown) => Supports);
-  /** Whether it tells of errors by events, which end the process where nobody listens. Default `false`. */
+  /**
+   * Whether it tells of errors by events, which end the process where nobody listens. Default
+   * `false`.
+   */
   readonly events?: boolean;
-  /** Whether something is a client of this kind: told by its shape alone, so that it works across realms. */
+  /**
+   * Whether something is a client of this kind: told by its shape alone, so that it works across
+   * realms.
+   */
   test(input: unknown): boolean;
 }
 
@@ -154,7 +160,8 @@ export const ETCD: Manifest = kind("ETCD", "getAll put delete namespace", {
   valueBytes: 1.5 * 1024 * 1024,
 });
 
-// It lists in order, but goes on only from where it stopped by itself: a page of somebody else's costs a walk over the keys before it.
+// It lists in order, but goes on only from where it stopped by itself: a page of somebody else's
+// costs a walk over the keys before it.
 export const CLOUDFLARE: Manifest = kind("CLOUDFLARE", "get put delete list getWithMetadata", {
   expires: "native",
   keyBytes: 512,
@@ -209,7 +216,10 @@ export const KEYV: Manifest = {
   },
 };
 
-/** Whether a client of one's own drops expired values itself: `HAS_EXPIRATION` is polystore's newer name. */
+/**
+ * Whether a client of one's own drops expired values itself: `HAS_EXPIRATION` is polystore's newer
+ * name.
+ */
 export function expiresItself(client: unknown): boolean {
   const { EXPIRES, HAS_EXPIRATION } = client as { EXPIRES?: unknown; HAS_EXPIRATION?: unknown };
   return EXPIRES === true || HAS_EXPIRATION === true;

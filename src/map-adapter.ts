@@ -16,7 +16,8 @@ export function mapAdapter(map: MapLike): Adapter {
 function adapterOver(map: MapLike): Adapter {
   const items = mapItems(map);
   const { read, set: write } = items;
-  // A sweep walks the Map a little further each time, and rests while a whole round has met no deadline.
+  // A sweep walks the Map a little further each time, and rests while a whole round has met no
+  // deadline.
   let position = map.entries();
 
   return {
@@ -31,7 +32,8 @@ function adapterOver(map: MapLike): Adapter {
       for (const { key, record } of writes) write(key, record);
     },
     *iterate(prefix, values) {
-      // The keys are fixed first: one that is deleted and set again in between would come twice from the Map.
+      // The keys are fixed first: one that is deleted and set again in between would come twice
+      // from the Map.
       for (const key of [...map.keys()]) {
         if (typeof key !== "string" || !key.startsWith(prefix)) continue;
         const record = map.get(key);

@@ -2,7 +2,10 @@ import { isolated } from "./isolated.ts";
 import { foreign, StoredRecord } from "./record.ts";
 import type { KvRecord, QuickItems } from "./types.ts";
 
-/** Any Map: its own keys that are no strings, and values that this library did not write, are left alone. */
+/**
+ * Any Map: its own keys that are no strings, and values that this library did not write, are left
+ * alone.
+ */
 export type MapLike = Map<unknown, unknown>;
 
 /** The records of a Map, and whether any has a deadline: a sweep rests while there is none. */

@@ -29,7 +29,8 @@ const ABREAST = 200;
 /** The largest page whose values are read one by one. */
 const SOME = 500;
 
-// With the platform's own random bytes: those of nanoid want Node's Buffer, which a bundle for a worker may not have.
+// With the platform's own random bytes: those of nanoid want Node's Buffer, which a bundle for a
+// worker may not have.
 const newKey = customRandom(
   "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
   24,
@@ -290,8 +291,8 @@ export function operations(context: StoreContext): Operations {
   }
 
   /**
-   * The fresh records in bounded batches; `drop` gets those that have expired. The key that is the prefix itself belongs
-   * to the store around this one: here it would be empty.
+   * The fresh records in bounded batches; `drop` gets those that have expired. The key that is the
+   * prefix itself belongs to the store around this one: here it would be empty.
    */
   async function* fresh(
     adapter: Guarded,
@@ -335,8 +336,8 @@ export function operations(context: StoreContext): Operations {
   }
 
   /**
-   * Lists in call order: behind earlier writes under the prefix, and before later ones. What it finds expired is removed
-   * afterwards, as a write like others.
+   * Lists in call order: behind earlier writes under the prefix, and before later ones. What it
+   * finds expired is removed afterwards, as a write like others.
    */
   async function listing<T>(
     within: string,
@@ -409,7 +410,8 @@ export function operations(context: StoreContext): Operations {
     const range = { prefix: prefix + checkPrefix(inner), reverse };
     const after = cursor === null ? null : decodeCursor(cursor, range, inner);
     return listing(range.prefix, async (adapter, drop) => {
-      // Without an order all records are passed: for a page of some the values of the others are left alone.
+      // Without an order all records are passed: for a page of some the values of the others are
+      // left alone.
       const values = adapter.page !== undefined || limit > SOME;
       // One more than asked for tells whether there is another page.
       const found = await ordered(adapter, { ...range, after }, limit + 1, prefix, values, drop);
@@ -435,7 +437,8 @@ export function operations(context: StoreContext): Operations {
 
   async function clearNow(adapter: Guarded): Promise<void> {
     if (adapter.clear !== undefined) return adapter.clear(prefix);
-    // Deleting while listing may hide keys from some clients: listed again for as long as that leaves fewer.
+    // Deleting while listing may hide keys from some clients: listed again for as long as that
+    // leaves fewer.
     for (let before = Infinity, found = 0; ; before = found) {
       found = 0;
       for await (const batch of batches(adapter, wholeRange(prefix), false)) {

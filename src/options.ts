@@ -26,8 +26,8 @@ export function checkOptions(
 ): void {
   if (options === undefined) return;
   const names = known.join(", ");
-  // Arrays, Dates, functions and stores, which can be iterated, are objects too. None of them is meant,
-  // and neither is a client whose members are all private.
+  // Arrays, Dates, functions and stores, which can be iterated, are objects too. None of them is
+  // meant, and neither is a client whose members are all private.
   const isObject =
     Object.prototype.toString.call(options) === "[object Object]" &&
     !(Symbol.asyncIterator in (options as object));
@@ -46,10 +46,11 @@ export function checkOptions(
 const WRITE_OPTIONS = ["expires", "metadata", "prefix"];
 
 /**
- * {@link checkOptions} for `set()`, `add()`, `setMany()` and the writes of `commit()`. An array is the
- * last argument of `keys.map(store.set)`, and ignored.
+ * {@link checkOptions} for `set()`, `add()`, `setMany()` and the writes of `commit()`. An array is
+ * the last argument of `keys.map(store.set)`, and ignored.
  *
- * @throws {KvError} KV_INVALID_EXPIRES for anything else but an object, KV_INVALID_VALUE for an unknown member.
+ * @throws {KvError} KV_INVALID_EXPIRES for anything else but an object, KV_INVALID_VALUE for an
+ * unknown member.
  */
 export function checkWriteOptions(options: unknown): void {
   if (!Array.isArray(options))

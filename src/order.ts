@@ -1,8 +1,8 @@
 import type { MaybePromise } from "./types.ts";
 
 /**
- * The call order of the operations on one client. It holds operations back while a client is opened or
- * code is loaded. `lanesOf()` orders those that are under way.
+ * The call order of the operations on one client. It holds operations back while a client is opened
+ * or code is loaded. `lanesOf()` orders those that are under way.
  */
 export class Order {
   /** How many operations are pending. While it is 0, single reads and writes need no order. */
@@ -60,8 +60,8 @@ const byObject = new WeakMap<object, Order>();
 const byName = new Map<string, WeakRef<Order>>();
 
 /**
- * The order that all stores over one client share; `own` where it has none. Equal URLs of files and databases are one
- * client. URLs of servers are not: what is behind them depends on the token, too.
+ * The order that all stores over one client share; `own` where it has none. Equal URLs of files and
+ * databases are one client. URLs of servers are not: what is behind them depends on the token, too.
  */
 export function orderOf(client: unknown, own: Order = new Order()): Order {
   if (typeof client === "string" || client instanceof URL)

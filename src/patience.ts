@@ -11,7 +11,10 @@ export class LateError extends Error {
   }
 }
 
-/** Work that began in the same turn, and waits by the same timer: a thousand writes at once do not make a thousand timers. */
+/**
+ * Work that began in the same turn, and waits by the same timer: a thousand writes at once do not
+ * make a thousand timers.
+ */
 interface Wait {
   readonly ms: number;
   readonly rejects: ((error: unknown) => void)[];
@@ -28,7 +31,8 @@ function begin(ms: number): Wait {
     // Those who have their answer do not hear it.
     for (const fail of wait.rejects) fail(error);
   };
-  // When this program itself was busy, the answer may be there already: it is heard before the second timer.
+  // When this program itself was busy, the answer may be there already: it is heard before the
+  // second timer.
   const wait: Wait = {
     ms,
     rejects: [],
@@ -43,8 +47,8 @@ function begin(ms: number): Wait {
 let asking: ((ms: number) => void)[] = [];
 
 /**
- * Lets work that has just begun know how long its caller waits for it: told by the `within` that the caller calls on what it was given, in the same turn, and
- * by nobody if there is none.
+ * Lets work that has just begun know how long its caller waits for it: told by the `within` that
+ * the caller calls on what it was given, in the same turn, and by nobody if there is none.
  */
 export function askPatience(tell: (ms: number) => void): void {
   if (asking.length === 0) queueMicrotask(() => (asking = []));
@@ -58,7 +62,10 @@ export interface Busy {
   idle?: (() => void) | undefined;
 }
 
-/** What the work answers, if it does so within so many milliseconds. Until then it counts as under way. */
+/**
+ * What the work answers, if it does so within so many milliseconds. Until then it counts as under
+ * way.
+ */
 export function within<T>(work: Promise<T>, ms: number, busy: Busy = { running: 0 }): Promise<T> {
   if (asking.length > 0) for (const tell of asking.splice(0)) tell(ms);
   const wait = ms >= LONGEST ? null : current?.ms === ms ? current : begin(ms);

@@ -4,16 +4,19 @@ import { lazy, load } from "./load.ts";
 import type { Order } from "./order.ts";
 import type { Adapter, MaybePromise } from "./types.ts";
 
-/** How many times the timeout an operation on the whole store, or one of many steps, may hold back others. */
+/**
+ * How many times the timeout an operation on the whole store, or one of many steps, may hold back
+ * others.
+ */
 export const WHOLE = 60;
 
 /** The call order that the operations of a store keep. */
 export const orderIn = (context: StoreContext): Order => context.order ?? context.connection.order;
 
 /**
- * Runs work on some keys in call order, with the adapter of the store's client. Opens the client if it is not open.
- * The work may take the timeout so many times. `calls` says what it is: one call of the adapter on one key, one call on
- * several keys, or anything else.
+ * Runs work on some keys in call order, with the adapter of the store's client. Opens the client if
+ * it is not open. The work may take the timeout so many times. `calls` says what it is: one call of
+ * the adapter on one key, one call on several keys, or anything else.
  */
 export function inOrder<T>(
   context: StoreContext,
@@ -26,7 +29,8 @@ export function inOrder<T>(
   const run = (): MaybePromise<T> => {
     const adapter = connection.adapter!;
     const { inOrder: applied } = adapter;
-    // One call on several keys may still be several requests to the client. Reads are in order among all calls alone.
+    // One call on several keys may still be several requests to the client. Reads are in order
+    // among all calls alone.
     const isApplied =
       applied === "writes" ? calls !== undefined && scope.write !== undefined : calls === "item";
     return lazy
@@ -38,7 +42,10 @@ export function inOrder<T>(
   return result instanceof Promise ? connection.count(result) : result;
 }
 
-/** Runs in call order once the client is open and the code is loaded. Rejects with the opening, which has to come in time. */
+/**
+ * Runs in call order once the client is open and the code is loaded. Rejects with the opening,
+ * which has to come in time.
+ */
 export function whenReady<T>(context: StoreContext, run: () => MaybePromise<T>): Promise<T> {
   const { connection, timeout } = context;
   const opening = connection.open();

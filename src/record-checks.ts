@@ -1,12 +1,18 @@
 import { isFresh, versionOf } from "./record.ts";
 import type { Check, KvRecord } from "./types.ts";
 
-/** Whether what is stored is what the check expects: the same version, or nothing for `null`. Expired counts as nothing. */
+/**
+ * Whether what is stored is what the check expects: the same version, or nothing for `null`.
+ * Expired counts as nothing.
+ */
 export function holds(check: Check, record: KvRecord | null, now: number): boolean {
   return (isFresh(record, now) ? versionOf(record) : null) === check.version;
 }
 
-/** The keys of the checks that do not hold; `read` answers with what is stored now, by the key and the place of the check. */
+/**
+ * The keys of the checks that do not hold; `read` answers with what is stored now, by the key and
+ * the place of the check.
+ */
 export function failedChecks(
   checks: readonly Check[],
   read: (key: string, place: number) => KvRecord | null,

@@ -2,8 +2,8 @@ import { KvError } from "./errors.ts";
 import type { Json, KvRecord, Supports } from "./types.ts";
 
 /**
- * A record as this library makes it. It is never changed after it was made; the class is how the memory client tells records
- * from what somebody else put into its Map.
+ * A record as this library makes it. It is never changed after it was made; the class is how the
+ * memory client tells records from what somebody else put into its Map.
  */
 export class StoredRecord implements KvRecord {
   readonly value: Json;
@@ -24,8 +24,9 @@ export class StoredRecord implements KvRecord {
   }
 }
 
-// A stamp counts from the first one of this process: 2,048 a millisecond, so that both it and the version fit a double until
-// the year 2109, and stamps made without the clock stay small integers, which cost nothing to keep.
+// A stamp counts from the first one of this process: 2,048 a millisecond, so that both it and the
+// version fit a double until the year 2109, and stamps made without the clock stay small integers,
+// which cost nothing to keep.
 const COUNTS_PER_MS = 2048;
 let origin: { at: number; id: string } | undefined;
 let lastStamp = 0;
@@ -45,9 +46,9 @@ const MAX_AHEAD_MS = 86_400_000;
 let highest = "";
 
 /**
- * Makes later stamps of this process larger than a version that was read, also when the clock was set
- * back since it was written. A version more than a day ahead of the clock is ignored: a damaged record
- * must not move the clock of every process that reads it.
+ * Makes later stamps of this process larger than a version that was read, also when the clock was
+ * set back since it was written. A version more than a day ahead of the clock is ignored: a damaged
+ * record must not move the clock of every process that reads it.
  */
 export function observe(version: string): void {
   if (version > highest) advanceTo(version);
@@ -73,11 +74,17 @@ export function nextStamp(): number {
   return ++lastStamp;
 }
 
-/** A fresh version. Only data that outlives the process needs versions that are ordered across processes. */
+/**
+ * A fresh version. Only data that outlives the process needs versions that are ordered across
+ * processes.
+ */
 export const stampFor = ({ supports }: { readonly supports: Supports }): string | number =>
   supports.persistent ? formatVersion(timedStamp()) : nextStamp();
 
-/** The 20 lower-case hexadecimal digits of a stamp: 14 for the stamp, 6 that tell this process from others. */
+/**
+ * The 20 lower-case hexadecimal digits of a stamp: 14 for the stamp, 6 that tell this process from
+ * others.
+ */
 export function formatVersion(stamp: number): string {
   const { at, id } = origin ?? start();
   return (at + stamp).toString(16).padStart(14, "0") + id;
@@ -105,10 +112,14 @@ export function foreign(key: string): KvError {
   );
 }
 
-// The text form, documented in docs/format.md. The value comes last, so that the head is read without parsing it.
+// The text form, documented in docs/format.md. The value comes last, so that the head is read
+// without parsing it.
 const HEAD = /^\{"kv":1,"version":"([0-9a-f]{20})","expires":(null|-?\d+) *,"(?:metadata|value)":/;
 
-/** A record as one JSON text: the form that clients of texts keep. The deadline is padded with spaces to a width, for clients that change it in place. */
+/**
+ * A record as one JSON text: the form that clients of texts keep. The deadline is padded with
+ * spaces to a width, for clients that change it in place.
+ */
 export function encodeRecord(record: KvRecord, width = 0): string {
   const metadata = record.metadata === null ? "" : `,"metadata":${JSON.stringify(record.metadata)}`;
   return `{"kv":1,"version":"${versionOf(record)}","expires":${String(record.expires).padEnd(width)}${metadata},"value":${JSON.stringify(record.value)}}`;

@@ -2,7 +2,10 @@ import { encodeRecord } from "./record.ts";
 import { asQuota, recordIn } from "./text.ts";
 import type { QuickItems } from "./types.ts";
 
-/** `localStorage`, `sessionStorage`, or anything of their shape. Only methods are used: any key is safe. */
+/**
+ * `localStorage`, `sessionStorage`, or anything of their shape. Only methods are used: any key is
+ * safe.
+ */
 export interface StorageLike {
   readonly length: number;
   key(index: number): string | null;

@@ -43,7 +43,10 @@ export const contextOver = (connection: Connection): StoreContext => ({
 // Whoever makes the connection checks what it requires.
 const KV_OPTIONS = ["prefix", "expires", "codec", "timeout", "requires"];
 
-/** A store whose prefix goes on behind the context's, and whose default expiry and codec replace the context's. */
+/**
+ * A store whose prefix goes on behind the context's, and whose default expiry and codec replace the
+ * context's.
+ */
 export function createStore<V>(context: StoreContext, options: KvOptions<V>): Store<V> {
   // A number may be the index that map() passes.
   if (typeof options !== "number") checkOptions(options, KV_OPTIONS, "kv()");
@@ -81,8 +84,8 @@ function hasOnlyExpires(options: unknown): boolean {
 function storeOf<V>(context: StoreContext): Store<V> {
   const { connection, prefix, codec, timeout } = context;
 
-  // A client that answers at once needs no other code for its single keys, as long as nothing is wrong: whatever does
-  // not fit here is left to the operations, which also say why it fails.
+  // A client that answers at once needs no other code for its single keys, as long as nothing is
+  // wrong: whatever does not fit here is left to the operations, which also say why it fails.
 
   /** The items, where an operation can be carried out at once. */
   function atOnce(key: unknown): QuickItems | null {
@@ -106,7 +109,9 @@ function storeOf<V>(context: StoreContext): Store<V> {
     }
   }
 
-  /** Whether a value could be written, or a promise of the sweep that is due then; `null` deletes. */
+  /**
+   * Whether a value could be written, or a promise of the sweep that is due then; `null` deletes.
+   */
   function quickWrite(
     key: string,
     value: unknown,

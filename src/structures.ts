@@ -1,6 +1,7 @@
 /**
- * What the fields of typed stores ask for, by kind and name: collections of texts, and numbers. A client answers itself where it has such types
- * (`Adapter.structure`); on all others the answers come from the one record that the field is. An empty collection is an absent one.
+ * What the fields of typed stores ask for, by kind and name: collections of texts, and numbers. A
+ * client answers itself where it has such types (`Adapter.structure`); on all others the answers
+ * come from the one record that the field is. An empty collection is an absent one.
  */
 export interface StructureReads {
   "number.read"(): number | null;
@@ -27,7 +28,10 @@ export interface StructureReads {
   "sorted.size"(): number;
 }
 
-/** A member of a sorted set and its score. They are ordered by score, then by the UTF-8 bytes of the member. */
+/**
+ * A member of a sorted set and its score. They are ordered by score, then by the UTF-8 bytes of the
+ * member.
+ */
 export type Scored = readonly [member: string, score: number];
 
 /** The same for what changes something. `write` replaces everything. */
@@ -59,7 +63,9 @@ export interface StructureWrites {
   "sorted.increment"(member: string, by: number): number | null;
 }
 
-/** What concerns the field as a whole, or others too. Only asked of clients that answer themselves. */
+/**
+ * What concerns the field as a whole, or others too. Only asked of clients that answer themselves.
+ */
 export interface StructureExtras {
   /** The members of this set that are in all of the others: their full keys. */
   "set.intersect"(others: readonly string[]): string[];

@@ -15,8 +15,8 @@ export interface Swept {
 }
 
 /**
- * Deletes an expired record, unless somebody wrote the key in between, or is about to. Resolves to whether it did.
- * Clients that drop expired records themselves need none of this.
+ * Deletes an expired record, unless somebody wrote the key in between, or is about to. Resolves to
+ * whether it did. Clients that drop expired records themselves need none of this.
  */
 async function evict(
   { adapter, order, timeout }: Swept,
@@ -74,7 +74,9 @@ async function evictExpired(swept: Swept, batch: readonly Pair[], now: number): 
   return done.filter(Boolean).length;
 }
 
-/** Removes what a listing found expired. A client that refuses is asked again by the next reader. */
+/**
+ * Removes what a listing found expired. A client that refuses is asked again by the next reader.
+ */
 export async function dropExpired(
   swept: Swept,
   prefix: string,
@@ -94,8 +96,8 @@ export async function dropExpired(
 const rounds = new WeakMap<Guarded, AsyncGenerator<readonly Pair[], void, undefined>>();
 
 /**
- * Removes some expired records: rides on every so many writes, so that data that nobody reads is freed without a timer.
- * Resolves to how many writes may pass until the next sweep.
+ * Removes some expired records: rides on every so many writes, so that data that nobody reads is
+ * freed without a timer. Resolves to how many writes may pass until the next sweep.
  */
 export async function sweep(connection: Connection, timeout: number): Promise<number> {
   const now = Date.now();
@@ -106,7 +108,8 @@ export async function sweep(connection: Connection, timeout: number): Promise<nu
       await adapter.prune({ prefix: "", now, limit: SWEEP });
       return SWEEP;
     }
-    // A client that can only be listed as a whole is swept as a whole, but no more often than it takes writes to pay for that.
+    // A client that can only be listed as a whole is swept as a whole, but no more often than it
+    // takes writes to pay for that.
     if (adapter.page === undefined) return Math.max(SWEEP, (await evictAll(swept, "", now)).seen);
     const round = rounds.get(adapter) ?? batches(adapter, whole(""), false, SWEEP);
     rounds.set(adapter, round);
@@ -114,7 +117,8 @@ export async function sweep(connection: Connection, timeout: number): Promise<nu
     if (done) rounds.delete(adapter);
     else await evictExpired(swept, value, now);
   } catch {
-    // The write that this rode on has succeeded, and must say so. The next sweep tries again, and prune() tells.
+    // The write that this rode on has succeeded, and must say so. The next sweep tries again, and
+    // prune() tells.
     rounds.delete(adapter);
   }
   return SWEEP;

@@ -14,7 +14,8 @@ async function sweepNow({ connection, timeout }: StoreContext): Promise<void> {
   if (connection.source.supports.expires === "native") return;
   // One sweep at a time, however many writes come meanwhile.
   connection.sweepAt = Infinity;
-  // The write that this rides on has succeeded: a sweep that cannot even be loaded must not take that back.
+  // The write that this rides on has succeeded: a sweep that cannot even be loaded must not take
+  // that back.
   connection.sweepAt = await load()
     .then(({ sweep }) => sweep(connection, timeout))
     .catch(() => SWEEP);

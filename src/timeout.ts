@@ -10,7 +10,8 @@ const MOST_SECONDS = 600;
 /**
  * A `timeout` option in milliseconds; `Infinity` for none (`0` or `null`). Default 5 s.
  *
- * @throws {KvError} KV_INVALID_EXPIRES for anything that is no duration, and for a bare number above 600.
+ * @throws {KvError} KV_INVALID_EXPIRES for anything that is no duration, and for a bare number
+ * above 600.
  */
 export function timeoutOf(timeout: number | string | null | undefined): number {
   const ms =

@@ -8,8 +8,8 @@ import { createStore } from "./store.ts";
 import type { MaybePromise } from "./types.ts";
 
 /**
- * Runs an operation of several steps in call order: when all earlier operations on its keys are over.
- * Later ones wait for it.
+ * Runs an operation of several steps in call order: when all earlier operations on its keys are
+ * over. Later ones wait for it.
  *
  * @param scope full keys and prefixes.
  */

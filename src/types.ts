@@ -5,9 +5,9 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 export type MaybePromise<T> = T | Promise<T>;
 
 /**
- * When a value expires: a number of **seconds** (`0.1` is 100 ms; below 1e9), a string such as `"10s"`,
- * `"2 minutes"` or `"1h30m"` (a bare number in a string is seconds), a `Date` as the moment itself, or
- * `null` for never.
+ * When a value expires: a number of **seconds** (`0.1` is 100 ms; below 1e9), a string such as
+ * `"10s"`, `"2 minutes"` or `"1h30m"` (a bare number in a string is seconds), a `Date` as the
+ * moment itself, or `null` for never.
  *
  * Zero, a negative number and a moment that has passed mean "expired already", which deletes.
  */
@@ -80,8 +80,8 @@ export interface NotADuration {
 }
 
 /**
- * `S` itself, with {@link NotADuration} in place of a literal that cannot be read as a duration, such as
- * `"10 minuts"`. A `string` that is only known at run time is checked then.
+ * `S` itself, with {@link NotADuration} in place of a literal that cannot be read as a duration,
+ * such as `"10 minuts"`. A `string` that is only known at run time is checked then.
  */
 export type Duration<S extends string> =
   {} extends Record<S, 1>
@@ -95,8 +95,9 @@ export type Duration<S extends string> =
 /**
  * What an adapter keeps for one key.
  *
- * `version` is 20 lower-case hexadecimal digits, a compact stamp that `versionOf()` turns into those digits (only in clients that do not outlive
- * the process), or `null` where the client keeps bare values.
+ * `version` is 20 lower-case hexadecimal digits, a compact stamp that `versionOf()` turns into
+ * those digits (only in clients that do not outlive the process), or `null` where the client keeps
+ * bare values.
  */
 export interface KvRecord {
   /** A `Uint8Array` too where `supports.bytes`: from the namespace face alone, stores take JSON. */
@@ -119,7 +120,10 @@ export interface Check {
   readonly version: string | null;
 }
 
-/** A failed check is a result, not an exception: `failed` names the keys. `version` is that of the records written. */
+/**
+ * A failed check is a result, not an exception: `failed` names the keys. `version` is that of the
+ * records written.
+ */
 export type CommitResult = { ok: true; version: string } | { ok: false; failed: string[] };
 
 /** One page of an ordered client. */
@@ -135,7 +139,10 @@ export interface PageQuery {
   readonly values: boolean;
 }
 
-/** Records in key order (UTF-8 bytes), and where the next page starts (`after`), or `null` on the last one. */
+/**
+ * Records in key order (UTF-8 bytes), and where the next page starts (`after`), or `null` on the
+ * last one.
+ */
 export interface Page {
   readonly entries: (readonly [key: string, record: KvRecord])[];
   readonly next: string | null;
@@ -147,11 +154,16 @@ export interface PruneQuery {
   readonly prefix: string;
   /** Records with a deadline at or before this moment (epoch milliseconds) go. */
   readonly now: number;
-  /** Look at (or remove) no more than this many records and go on from there next time; `Infinity` for all. */
+  /**
+   * Look at (or remove) no more than this many records and go on from there next time; `Infinity`
+   * for all.
+   */
   readonly limit: number;
 }
 
-/** The kinds of clients, as `store.type` shows them. A client of one's own may have another name. */
+/**
+ * The kinds of clients, as `store.type` shows them. A client of one's own may have another name.
+ */
 export type StoreType =
   | "MEMORY"
   | "STORAGE"
@@ -176,13 +188,19 @@ export type StoreType =
 
 /** What a client can do. Every store shows it as `store.supports`. */
 export interface Supports {
-  /** Who drops expired records: the client itself (`"native"`), or this library (`"layered"`). Default `"layered"`. */
+  /**
+   * Who drops expired records: the client itself (`"native"`), or this library (`"layered"`).
+   * Default `"layered"`.
+   */
   readonly expires: "native" | "layered";
-  /** Whether the client lists its keys in order by itself, so that `list()` costs one page. Default `false`. */
+  /**
+   * Whether the client lists its keys in order by itself, so that `list()` costs one page. Default
+   * `false`.
+   */
   readonly order: boolean;
   /**
-   * How far `commit()` holds: across processes (`"yes"`), among the stores of this process (`"process"`), or not
-   * offered (`"no"`). Default `"no"`.
+   * How far `commit()` holds: across processes (`"yes"`), among the stores of this process
+   * (`"process"`), or not offered (`"no"`). Default `"no"`.
    */
   readonly atomic: "yes" | "process" | "no";
   /** The longest key, prefix included, in UTF-8 bytes. Default `Infinity`; never below 512. */
@@ -193,13 +211,16 @@ export interface Supports {
   readonly persistent: boolean;
   /** Whether the keys can be listed at all. Default `true`. */
   readonly iterate: boolean;
-  /** Whether the bytes of namespaces are kept as they are; elsewhere they are base64, a third longer. Default `false`. */
+  /**
+   * Whether the bytes of namespaces are kept as they are; elsewhere they are base64, a third
+   * longer. Default `false`.
+   */
   readonly bytes: boolean;
 }
 
 /**
- * Capabilities that a client must have at least: `true`, a word (`"yes"` is more than `"process"`, and
- * that more than `"no"`; `"native"` is more than `"layered"`) or a number.
+ * Capabilities that a client must have at least: `true`, a word (`"yes"` is more than `"process"`,
+ * and that more than `"no"`; `"native"` is more than `"layered"`) or a number.
  */
 export type Requires = { readonly [Name in keyof Supports]?: Supports[Name] | undefined };
 
@@ -213,28 +234,35 @@ export interface StructurePlace {
 }
 
 /**
- * One kind of client behind the contract that every store is built on. An adapter receives full keys, checked
- * records and absolute deadlines; it never parses durations, adds prefixes, judges freshness or validates values.
+ * One kind of client behind the contract that every store is built on. An adapter receives full
+ * keys, checked records and absolute deadlines; it never parses durations, adds prefixes, judges
+ * freshness or validates values.
  *
- * Each method may answer at once or with a native promise. A record that it returns belongs to the caller:
- * changing its value must not change the client.
+ * Each method may answer at once or with a native promise. A record that it returns belongs to the
+ * caller: changing its value must not change the client.
  */
 export interface Adapter {
   /**
    * The record as it stands, also when its deadline has passed; `null` when there is none.
    *
-   * @throws {KvError} KV_FOREIGN for an item that is not a record of ours, KV_CORRUPT for a damaged one.
+   * @throws {KvError} KV_FOREIGN for an item that is not a record of ours, KV_CORRUPT for a damaged
+   * one.
    */
   get(key: string): MaybePromise<KvRecord | null>;
   set(key: string, record: KvRecord): MaybePromise<void>;
   /** Deletes; a missing key is no error. */
   del(key: string): MaybePromise<void>;
 
-  /** Ordered clients: one page. Foreign items are left out. Either this or `iterate` is needed to list. */
+  /**
+   * Ordered clients: one page. Foreign items are left out. Either this or `iterate` is needed to
+   * list.
+   */
   page?(query: PageQuery): MaybePromise<Page>;
   /**
-   * Clients without an order: every record once, also those that have expired. Foreign items are left out. A `null` in between says that the client answers,
-   * where it may have to look through much without finding anything; what came before it is handed on, so that large values do not pile up.
+   * Clients without an order: every record once, also those that have expired. Foreign items are
+   * left out. A `null` in between says that the client answers, where it may have to look through
+   * much without finding anything; what came before it is handed on, so that large values do not
+   * pile up.
    */
   iterate?(
     prefix: string,
@@ -244,9 +272,9 @@ export interface Adapter {
     | AsyncIterable<readonly [string, KvRecord] | null>;
 
   /**
-   * What takes effect in call order by itself, also while earlier calls are pending: `"all"` calls, as on one connection
-   * that sends commands one behind the other, or the `"writes"`. Default: nothing. The store then waits for earlier calls
-   * on the same key.
+   * What takes effect in call order by itself, also while earlier calls are pending: `"all"` calls,
+   * as on one connection that sends commands one behind the other, or the `"writes"`. Default:
+   * nothing. The store then waits for earlier calls on the same key.
    */
   readonly inOrder?: "all" | "writes" | undefined;
 
@@ -254,7 +282,10 @@ export interface Adapter {
   has?(key: string, now: number): MaybePromise<boolean>;
   getMany?(keys: readonly string[]): MaybePromise<(KvRecord | null)[]>;
   setMany?(writes: readonly Write[]): MaybePromise<void>;
-  /** Removes every record of ours whose key is longer than the prefix and starts with it, expired ones too, and nothing else. */
+  /**
+   * Removes every record of ours whose key is longer than the prefix and starts with it, expired
+   * ones too, and nothing else.
+   */
   clear?(prefix: string): MaybePromise<void>;
   /** Removes expired records and says how many. */
   prune?(query: PruneQuery): MaybePromise<number>;
@@ -278,7 +309,8 @@ export interface Adapter {
 
   // Only clients that have collections of their own offer the following; both go together.
   /**
-   * Reads or changes a number or a collection in one step, in the client's own types: `name` and `args` are those of `StructureCalls`.
+   * Reads or changes a number or a collection in one step, in the client's own types: `name` and
+   * `args` are those of `StructureCalls`.
    *
    * @throws {KvError} KV_FOREIGN when something of another type is there.
    */
@@ -295,7 +327,9 @@ export interface Adapter {
     | AsyncIterable<readonly [string, KvRecord] | null>;
 }
 
-/** The part of an adapter that reads and writes single records, for a client that answers at once. */
+/**
+ * The part of an adapter that reads and writes single records, for a client that answers at once.
+ */
 export interface QuickItems {
   get(key: string): KvRecord | null;
   set(key: string, record: KvRecord): void;

@@ -47,7 +47,9 @@ function ofObject(input: object): [given: string, advice: string | undefined] {
   ];
 }
 
-/** The error for something that is not a client: what it is, without its content, and what to pass. */
+/**
+ * The error for something that is not a client: what it is, without its content, and what to pass.
+ */
 export function unknownClient(input: unknown): KvError {
   const [given, advice = ACCEPTED] =
     typeof input === "string"

@@ -1,9 +1,14 @@
 import type { Json } from "./types.ts";
 
-/** How deep a value may nest. Engines overflow their stacks a little deeper, each at another depth. */
+/**
+ * How deep a value may nest. Engines overflow their stacks a little deeper, each at another depth.
+ */
 export const MAX_DEPTH: number = 1000;
 
-/** Whether an object's class is `Object` or `Array` of any realm, told by how long its prototype chain is. */
+/**
+ * Whether an object's class is `Object` or `Array` of any realm, told by how long its prototype
+ * chain is.
+ */
 export function isPlain(object: object, isArray: boolean): boolean {
   const proto: unknown = Object.getPrototypeOf(object);
   if (proto === Object.prototype || proto === Array.prototype) return true;
@@ -60,7 +65,8 @@ function normalizeObject(
   depth: number,
 ): { [key: string]: Json } | undefined {
   if (Object.getOwnPropertySymbols(object).length > 0) return undefined;
-  // A spread makes own properties of any name, `__proto__` too: the assignments below then never meet a setter.
+  // A spread makes own properties of any name, `__proto__` too: the assignments below then never
+  // meet a setter.
   const copy = { ...object };
   for (const key in copy) {
     const item = copy[key];
@@ -78,8 +84,9 @@ function normalizeObject(
 }
 
 /**
- * A copy of a value of the JSON data model: `-0` becomes `0`, `undefined` becomes `null` at the top and in arrays, and is
- * dropped from objects. `undefined` for anything else: `checkedCopy()` says why.
+ * A copy of a value of the JSON data model: `-0` becomes `0`, `undefined` becomes `null` at the top
+ * and in arrays, and is dropped from objects. `undefined` for anything else: `checkedCopy()` says
+ * why.
  */
 export function jsonCopy(value: unknown): Json | undefined {
   if (typeof value === "string") return value;
@@ -108,7 +115,10 @@ export function copyOf(value: Json): Json {
   return copy;
 }
 
-/** The same arrays and plain objects made anew, so that later changes to them do not matter. Everything else is shared. */
+/**
+ * The same arrays and plain objects made anew, so that later changes to them do not matter.
+ * Everything else is shared.
+ */
 export function snapshot(value: unknown, seen: Map<object, object> = new Map()): unknown {
   if (typeof value !== "object" || value === null) return value;
   const isArray = Array.isArray(value);

@@ -2,7 +2,10 @@ import type { Ending } from "./closing.ts";
 import { durationOf, MOST_INTERVAL } from "./duration.ts";
 import { KvError } from "./errors.ts";
 
-/** Keys of one client, as it sees them: all watches over one connection hear each other's writes, whatever their prefixes. */
+/**
+ * Keys of one client, as it sees them: all watches over one connection hear each other's writes,
+ * whatever their prefixes.
+ */
 export interface Watched {
   readonly connection: object;
   readonly keys: readonly string[];
@@ -16,7 +19,10 @@ export interface Reading<T> {
 
 /** How a watch goes. */
 export interface Watching {
-  /** The time between two looks where no change is published: seconds, or a string such as `"500ms"`. */
+  /**
+   * The time between two looks where no change is published: seconds, or a string such as
+   * `"500ms"`.
+   */
   readonly interval: number | string;
   /** Whether every write that is told counts, also one that leaves the state as it was. */
   readonly raw: boolean;
@@ -44,10 +50,12 @@ function listen(connection: object, listener: Listener): () => void {
 }
 
 /**
- * A stream of what is under some keys: now, and whenever it has changed. States that follow each other fast may be left out, the last one never is.
- * Reading is what drives it: nothing is asked for while nobody reads.
+ * A stream of what is under some keys: now, and whenever it has changed. States that follow each
+ * other fast may be left out, the last one never is. Reading is what drives it: nothing is asked
+ * for while nobody reads.
  *
- * @throws {KvError} KV_INVALID_VALUE at once when `interval` is not a duration. The stream fails with KV_CLOSED when it is closed already, and with what reading fails with.
+ * @throws {KvError} KV_INVALID_VALUE at once when `interval` is not a duration. The stream fails
+ * with KV_CLOSED when it is closed already, and with what reading fails with.
  */
 export function watch<T>(
   { connection, keys }: Watched,

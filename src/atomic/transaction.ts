@@ -4,25 +4,36 @@ import { checkWriteOptions } from "../options.ts";
 import type { CommitResult } from "../types.ts";
 import { MOST_CHECKS, MOST_WRITES, refuseMore } from "./limits.ts";
 
-/** Checks and writes that are gathered, and take effect together or not at all. Every method but `commit()` answers with the transaction itself. */
+/**
+ * Checks and writes that are gathered, and take effect together or not at all. Every method but
+ * `commit()` answers with the transaction itself.
+ */
 export interface Transaction {
-  /** Nothing is written unless each of these keys still has this version; `null` means that it is absent. An entry of `store.entry()` will do; where that is `null`, so is the version. @throws {KvError} KV_INVALID_VALUE for `null` itself. */
+  /**
+   * Nothing is written unless each of these keys still has this version; `null` means that it is
+   * absent. An entry of `store.entry()` will do; where that is `null`, so is the version. @throws
+   * {KvError} KV_INVALID_VALUE for `null` itself.
+   */
   check(...checks: readonly CommitCheck[]): Transaction;
   /** Sets, with the options of `store.set()`; `null` deletes. */
   set(key: string, value: unknown, options?: SetOptions): Transaction;
   del(key: string): Transaction;
   /**
-   * Writes everything if all checks hold. A check that fails is a result, not an exception: `failed` names the keys. Of two writes of one key the later counts.
+   * Writes everything if all checks hold. A check that fails is a result, not an exception:
+   * `failed` names the keys. Of two writes of one key the later counts.
    *
-   * @throws {KvError} KV_NOT_SUPPORTED for a client without compare-and-set, KV_TOO_LARGE for more than 100 checks or 1,000 writes, what `store.set()` throws for keys, values and options.
+   * @throws {KvError} KV_NOT_SUPPORTED for a client without compare-and-set, KV_TOO_LARGE for more
+   * than 100 checks or 1,000 writes, what `store.set()` throws for keys, values and options.
    */
   commit(): Promise<CommitResult>;
 }
 
 /**
- * Begins a transaction: what it gathers is written as a whole, and only if nobody has written the checked keys since.
+ * Begins a transaction: what it gathers is written as a whole, and only if nobody has written the
+ * checked keys since.
  *
- * How far it holds is `store.supports.atomic`: `"yes"` across processes, `"process"` among the stores of this one.
+ * How far it holds is `store.supports.atomic`: `"yes"` across processes, `"process"` among the
+ * stores of this one.
  *
  * @example
  * import kv from "anykv";

@@ -5,7 +5,10 @@ import { inTurn } from "../in-turn.ts";
 import { checkOptions } from "../options.ts";
 import type { Expires, Json } from "../types.ts";
 
-/** What is to become of a value: the new one with its options, `null` to delete, `undefined` to leave it. */
+/**
+ * What is to become of a value: the new one with its options, `null` to delete, `undefined` to
+ * leave it.
+ */
 type Next = { value: unknown; options: SetOptions } | null | undefined;
 
 /** An attempt that waits for the caller's decision on an entry. */
@@ -15,9 +18,11 @@ interface Undecided<V> {
 }
 
 /**
- * Reads, decides and writes, again and again until no other write came in between. Resolves to what was there before.
+ * Reads, decides and writes, again and again until no other write came in between. Resolves to what
+ * was there before.
  *
- * It keeps its place in the call order, unless `decide` takes time: it may then use the store itself.
+ * It keeps its place in the call order, unless `decide` takes time: it may then use the store
+ * itself.
  */
 async function swap<V>(
   store: Store<V>,
@@ -47,7 +52,9 @@ async function swap<V>(
   return done.entry;
 }
 
-/** Writes the decision on an entry, if the entry is still the newest. Resolves to whether it did. */
+/**
+ * Writes the decision on an entry, if the entry is still the newest. Resolves to whether it did.
+ */
 async function apply<V>(
   store: Store<V>,
   key: string,
@@ -83,14 +90,17 @@ function kept(entry: Entry<unknown> | null, options: SetOptions | undefined): Se
 }
 
 /**
- * Changes a value by what it is now, whoever else writes it: reads it, lets `change` compute the next one, and writes that only if nobody has written in between;
- * otherwise it begins again. `change` may be called several times.
+ * Changes a value by what it is now, whoever else writes it: reads it, lets `change` compute the
+ * next one, and writes that only if nobody has written in between; otherwise it begins again.
+ * `change` may be called several times.
  *
  * The deadline and the metadata stay unless the options name others.
  *
- * @param change gets the value, `null` when absent or expired. What it answers is set; `null` deletes, `undefined` leaves everything as it is.
+ * @param change gets the value, `null` when absent or expired. What it answers is set; `null`
+ * deletes, `undefined` leaves everything as it is.
  * @returns the value that is stored then; `null` when there is none.
- * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; what `change` throws, and then nothing is written.
+ * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; what `change` throws,
+ * and then nothing is written.
  * @example
  * import kv from "anykv";
  * import { update } from "anykv/atomic";
@@ -121,7 +131,10 @@ export async function update<V = Json>(
 
 /** Options of {@link increment}. */
 export interface IncrementOptions {
-  /** The deadline of a number that begins with this call; one that is there keeps its own, so that a window is not moved by what is counted in it. */
+  /**
+   * The deadline of a number that begins with this call; one that is there keeps its own, so that a
+   * window is not moved by what is counted in it.
+   */
   expires?: Expires | undefined;
   /** The result may not be below. Default: none. */
   min?: number | undefined;
@@ -133,9 +146,10 @@ export interface IncrementOptions {
  * Adds to a number, whoever else adds to it. An absent one begins at 0.
  *
  * @param by how much; may be negative. Default 1.
- * @returns the new number; `null` when it would be below `min` or above `max`, and then nothing is written.
- * @throws {KvError} KV_INVALID_VALUE when the stored value or `by` is no number, or the sum is beyond what a number holds exactly;
- * KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`.
+ * @returns the new number; `null` when it would be below `min` or above `max`, and then nothing is
+ * written.
+ * @throws {KvError} KV_INVALID_VALUE when the stored value or `by` is no number, or the sum is
+ * beyond what a number holds exactly; KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`.
  * @example
  * import kv from "anykv";
  * import { increment } from "anykv/atomic";
@@ -182,7 +196,8 @@ export async function increment<V>(
  * Sets a value if there is none.
  *
  * @returns whether it did.
- * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; what `store.set()` throws.
+ * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; what `store.set()`
+ * throws.
  * @example
  * import kv from "anykv";
  * import { setIfAbsent } from "anykv/atomic";
@@ -206,7 +221,8 @@ export async function setIfAbsent<V>(
  * Sets a value if there is one already. Deadline and metadata are replaced as by `store.set()`.
  *
  * @returns whether it did.
- * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; what `store.set()` throws.
+ * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; what `store.set()`
+ * throws.
  * @example
  * import kv from "anykv";
  * import { replace } from "anykv/atomic";

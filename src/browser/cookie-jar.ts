@@ -2,13 +2,14 @@ import { KvError } from "../errors.ts";
 import { decodeRecord, encodeRecord } from "../record.ts";
 import type { KvRecord } from "../types.ts";
 
-// What browsers keep: bytes of a name and its value together, cookies of a site, seconds of a life (RFC 6265bis).
+// What browsers keep: bytes of a name and its value together, cookies of a site, seconds of a life
+// (RFC 6265bis).
 const MAX_BYTES = 4096;
 const MAX_COOKIES = 180;
 const MAX_AGE = 400 * 24 * 3600;
 
-// JSON is full of characters that RFC 6265 keeps out of cookies. The frequent ones change places with rare ones that are allowed,
-// everything else is percent-encoded: so a text hardly grows.
+// JSON is full of characters that RFC 6265 keeps out of cookies. The frequent ones change places
+// with rare ones that are allowed, everything else is percent-encoded: so a text hardly grows.
 const FROM = '" ,\\';
 const TO = "`+|^";
 
@@ -30,7 +31,10 @@ export function decodeText(value: string): string {
   }
 }
 
-/** A key as the name of a cookie. Parentheses are not allowed there, and names like `__Host-x` mean something to browsers. */
+/**
+ * A key as the name of a cookie. Parentheses are not allowed there, and names like `__Host-x` mean
+ * something to browsers.
+ */
 export const encodeName = (key: string): string =>
   encodeURIComponent(key).replace(
     /[()]|^_(?=_)/g,
@@ -61,8 +65,8 @@ export function jar(): Map<string, string> {
 }
 
 /**
- * Writes a cookie without a look at what the browser makes of it; an empty value deletes.
- * Its life is that of the record, rounded up to seconds, so that the record's own deadline comes first.
+ * Writes a cookie without a look at what the browser makes of it; an empty value deletes. Its life
+ * is that of the record, rounded up to seconds, so that the record's own deadline comes first.
  */
 export function bake(name: string, value: string, expires: number | null): void {
   const age =

@@ -9,12 +9,18 @@ export interface Items {
   removeItem(key: string): Promise<unknown>;
 }
 
-/** Where a write of several items notes what it is about to do. A store's keys never hold a lone surrogate, so it is none of them. */
+/**
+ * Where a write of several items notes what it is about to do. A store's keys never hold a lone
+ * surrogate, so it is none of them.
+ */
 const JOURNAL = "\ud800anykv";
 
 type Step = readonly [key: string, before: string | null, after: string | null];
 
-/** An item, `null` for none. What somebody else wrote and the localStorage driver cannot parse is an item too. */
+/**
+ * An item, `null` for none. What somebody else wrote and the localStorage driver cannot parse is an
+ * item too.
+ */
 export async function itemOf(items: Items, key: string): Promise<unknown> {
   try {
     return await items.getItem(key);
@@ -37,7 +43,10 @@ export async function writeItem(items: Items, key: string, item: unknown): Promi
 const mark = (item: unknown): string | null =>
   item === null ? null : (JSON.stringify(item) ?? "").slice(0, 80);
 
-/** Finishes what a closed page or a lost connection cut off. What was written to one of the keys since then stays. */
+/**
+ * Finishes what a closed page or a lost connection cut off. What was written to one of the keys
+ * since then stays.
+ */
 export async function recover(items: Items): Promise<void> {
   const journal = await items.getItem(JOURNAL);
   if (typeof journal !== "string") return;
@@ -48,8 +57,9 @@ export async function recover(items: Items): Promise<void> {
 }
 
 /**
- * Makes all changes or none. An outage before the journal is written leaves none, a later one leaves all as soon as `recover()` has
- * run. The caller sees to it that nobody else writes meanwhile.
+ * Makes all changes or none. An outage before the journal is written leaves none, a later one
+ * leaves all as soon as `recover()` has run. The caller sees to it that nobody else writes
+ * meanwhile.
  */
 export async function writeTogether(items: Items, writes: readonly Write[]): Promise<void> {
   const single = writes.length < 2;

@@ -1,12 +1,16 @@
 import { KvError } from "../errors.ts";
 import { asQuota } from "../text.ts";
 
-/** A task inside one transaction: it may wait for requests on the object store, for nothing else. */
+/**
+ * A task inside one transaction: it may wait for requests on the object store, for nothing else.
+ */
 export type Task<T> = (store: IDBObjectStore) => Promise<T>;
 
 /** One object store of one database, over a connection that is made again whenever it was lost. */
 export interface IdbConnection {
-  /** Runs a task in a transaction of its own: once more when the connection turns out to be dead. */
+  /**
+   * Runs a task in a transaction of its own: once more when the connection turns out to be dead.
+   */
   run<T>(task: Task<T>, mode?: IDBTransactionMode): Promise<T>;
   /** Waits for what was begun, then closes. */
   close(): Promise<void>;
@@ -53,7 +57,8 @@ export function ended<T>(work: Work<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     work.onsuccess = work.oncomplete = () => resolve(work.result as T);
     work.onerror = work.onabort = ({ target }) => {
-      // Errors of requests pass by their transaction, which then says itself why it was aborted. Not every browser does.
+      // Errors of requests pass by their transaction, which then says itself why it was aborted.
+      // Not every browser does.
       if (target === work) reject(work.error ?? new Error("the transaction was aborted"));
     };
   });
@@ -69,7 +74,10 @@ export function idbConnection(
   let opening: Promise<IDBDatabase> | undefined;
   let idle: Promise<unknown> | undefined;
 
-  /** Opens the database at a version, or at the one that it has; adds what is missing on the way where it can. */
+  /**
+   * Opens the database at a version, or at the one that it has; adds what is missing on the way
+   * where it can.
+   */
   function open(version?: number): Promise<IDBDatabase> {
     const request = factory.open(database, version);
     request.onupgradeneeded = () => schema.make(request.result, request.transaction!);
@@ -90,17 +98,22 @@ export function idbConnection(
     });
   }
 
-  /** A connection to the database with all that it should have: what is missing is added, with another version. */
+  /**
+   * A connection to the database with all that it should have: what is missing is added, with
+   * another version.
+   */
   async function connect(version: number | undefined, tries = 100): Promise<IDBDatabase> {
     try {
       const db = await open(version);
-      // Whoever wants to change or delete the database must not wait for us: the next operation opens it again.
+      // Whoever wants to change or delete the database must not wait for us: the next operation
+      // opens it again.
       db.onversionchange = () => db.close();
       version = schema.next(db);
       if (version === undefined) return db;
       db.close();
     } catch (error) {
-      // Somebody else took this version first, or deletes the database right now: once more from what it is then.
+      // Somebody else took this version first, or deletes the database right now: once more from
+      // what it is then.
       if (tries === 0 || !/Version|Abort/.test((error as Error).name)) throw error;
       version = undefined;
     }
@@ -118,7 +131,8 @@ export function idbConnection(
     const db = await used;
     let transaction: IDBTransaction | undefined;
     try {
-      // Relaxed, the default of browsers: survives the end of the browser, while a power cut may cost the last writes.
+      // Relaxed, the default of browsers: survives the end of the browser, while a power cut may
+      // cost the last writes.
       transaction = db.transaction(store, mode, { durability: "relaxed" });
       const value = await task(transaction.objectStore(store));
       if (mode === "readwrite") await ended(transaction);
@@ -138,7 +152,8 @@ export function idbConnection(
       const error = asQuota(cause);
       if (isLast || error instanceof KvError) throw error;
     }
-    // The connection is dead: closed by us, or by the browser. Nothing of an aborted transaction was written.
+    // The connection is dead: closed by us, or by the browser. Nothing of an aborted transaction
+    // was written.
     db.close();
     if (opening === used) opening = undefined;
     return perform(task, mode, true);

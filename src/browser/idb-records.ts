@@ -3,7 +3,9 @@ import { ended, INDEX } from "./idb-connection.ts";
 import { decodeRecord, encodeRecord, foreign, StoredRecord } from "../record.ts";
 import type { Json, KvRecord, Page, PageQuery, PruneQuery, Write } from "../types.ts";
 
-/** What is kept under a key: the same text as elsewhere, and the deadline once more for the index. */
+/**
+ * What is kept under a key: the same text as elsewhere, and the deadline once more for the index.
+ */
 export interface Item {
   kv: 1;
   expires: number | null;
@@ -12,7 +14,8 @@ export interface Item {
   bytes?: Uint8Array;
 }
 
-// Databases sort keys by UTF-16 units. Moving the surrogates behind all other units makes that the order of UTF-8.
+// Databases sort keys by UTF-16 units. Moving the surrogates behind all other units makes that the
+// order of UTF-8.
 const rotated = (key: string, by: number): string =>
   key.replace(/[\ud800-\uffff]/g, (unit) =>
     String.fromCharCode(0xd800 + ((unit.charCodeAt(0) - 0xd800 + by) % 0x2800)),
@@ -116,8 +119,8 @@ export async function page(
 }
 
 /**
- * Deletes the expired records under a prefix and answers with how many. Only keys are read, and of expired records alone.
- * A limited call without a prefix looks at no more than the limit.
+ * Deletes the expired records under a prefix and answers with how many. Only keys are read, and of
+ * expired records alone. A limited call without a prefix looks at no more than the limit.
  */
 export async function prune(
   store: IDBObjectStore,

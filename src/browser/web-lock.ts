@@ -1,16 +1,17 @@
 import { keyedLock } from "../lock.ts";
 
 /**
- * Runs a task among others of the same name: with keys, beside those of other keys, and after those of the same keys that
- * were asked for before; without keys, all alone.
+ * Runs a task among others of the same name: with keys, beside those of other keys, and after those
+ * of the same keys that were asked for before; without keys, all alone.
  */
 export type Guard = <T>(task: () => Promise<T>, keys?: readonly string[]) => Promise<T>;
 
 const inProcess = keyedLock();
 
 /**
- * A guard for everything of this origin that uses the same name: for all tabs and workers where the platform has Web Locks
- * (browsers have them in secure contexts), otherwise only for this process, one task at a time.
+ * A guard for everything of this origin that uses the same name: for all tabs and workers where the
+ * platform has Web Locks (browsers have them in secure contexts), otherwise only for this process,
+ * one task at a time.
  */
 export function webLock(name: string): Guard {
   const locks = (globalThis.navigator as Navigator | undefined)?.locks;

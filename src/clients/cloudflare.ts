@@ -23,14 +23,19 @@ const LONGEST_VALUE = 25 * 1024 * 1024;
 const PAGE_LENGTH = 8_000_000;
 
 /**
- * Keeps records in a Workers KV namespace (`env.MY_KV`), as texts. A missing key is `null`. Deadlines are exact, also below the minute that Workers KV itself
- * takes at least: its own deadline is the record's, rounded up. Each key's metadata carries version and deadline, so that `keys()` reads no values.
+ * Keeps records in a Workers KV namespace (`env.MY_KV`), as texts. A missing key is `null`.
+ * Deadlines are exact, also below the minute that Workers KV itself takes at least: its own
+ * deadline is the record's, rounded up. Each key's metadata carries version and deadline, so that
+ * `keys()` reads no values.
  *
- * Workers KV is eventually consistent: other places may read the old value for a minute or longer, and a key takes one write a second (KV_RATE_LIMITED past that). It
- * compares nothing while it writes, so `supports.atomic` is `"no"` and `commit()` is KV_NOT_SUPPORTED; of two writers at once, also with `touch()`, the last one wins.
+ * Workers KV is eventually consistent: other places may read the old value for a minute or longer,
+ * and a key takes one write a second (KV_RATE_LIMITED past that). It compares nothing while it
+ * writes, so `supports.atomic` is `"no"` and `commit()` is KV_NOT_SUPPORTED; of two writers at
+ * once, also with `touch()`, the last one wins.
  *
- * Iterating costs one call for every 1,000 keys and one for every 100 values. `list()` goes on from where it stopped; in another worker, and backwards, it
- * first comes past the keys before. Keys that this library did not write are left alone.
+ * Iterating costs one call for every 1,000 keys and one for every 100 values. `list()` goes on from
+ * where it stopped; in another worker, and backwards, it first comes past the keys before. Keys
+ * that this library did not write are left alone.
  *
  * @throws {KvError} KV_TOO_LARGE for a value beyond 25 MiB: the old value is still there.
  * @example

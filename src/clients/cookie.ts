@@ -17,14 +17,17 @@ import type { Adapter, KvRecord } from "../types.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 
 /**
- * Keeps records in the cookies of the page's site (`kv("cookie")`, in browsers), one cookie a key: path `/`, `SameSite=Lax`, `Secure` on https. A missing key is
- * `null`; cookies of others are left alone. The browser drops an expired one by itself, at the next full second; reads are exact to the millisecond.
- * Browsers drop any cookie 400 days after it was written.
+ * Keeps records in the cookies of the page's site (`kv("cookie")`, in browsers), one cookie a key:
+ * path `/`, `SameSite=Lax`, `Secure` on https. A missing key is `null`; cookies of others are left
+ * alone. The browser drops an expired one by itself, at the next full second; reads are exact to
+ * the millisecond. Browsers drop any cookie 400 days after it was written.
  *
- * Cookies that scripts cannot see count towards the browser's limit as well. When it drops one of those to make room, nobody can tell.
+ * Cookies that scripts cannot see count towards the browser's limit as well. When it drops one of
+ * those to make room, nobody can tell.
  *
- * @throws {KvError} KV_TOO_LARGE above 4096 bytes of name and value, KV_QUOTA when the site has 180 cookies or the browser dropped others: what was stored is still
- * there. KV_INVALID_CLIENT without a `document`.
+ * @throws {KvError} KV_TOO_LARGE above 4096 bytes of name and value, KV_QUOTA when the site has 180
+ * cookies or the browser dropped others: what was stored is still there. KV_INVALID_CLIENT without
+ * a `document`.
  * @example
  * ```js browser
  * import kv from "anykv";

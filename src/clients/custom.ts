@@ -26,7 +26,10 @@ async function connected(client: CustomClient): Promise<void> {
   }
 }
 
-/** What a client without `EXPIRES` is handed as its value: the record as plain JSON, as docs/format.md describes. */
+/**
+ * What a client without `EXPIRES` is handed as its value: the record as plain JSON, as
+ * docs/format.md describes.
+ */
 function wrap({ version, expires, metadata, value }: KvRecord): Json {
   return {
     kv: 1,
@@ -68,8 +71,9 @@ const secondsLeft = (expires: number | null): CustomSetOptions => ({
 });
 
 /**
- * Puts a store over your own client. A missing key is `null` or `undefined` from its `get`. Without `EXPIRES` it is handed whole records and this
- * library judges their deadlines; with `EXPIRES` it is handed bare values and answers for expiry itself.
+ * Puts a store over your own client. A missing key is `null` or `undefined` from its `get`. Without
+ * `EXPIRES` it is handed whole records and this library judges their deadlines; with `EXPIRES` it
+ * is handed bare values and answers for expiry itself.
  *
  * @throws {KvError} KV_INVALID_CLIENT without `get` and `set`.
  * @example
@@ -133,7 +137,8 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
       } catch (error) {
         const left = (before: unknown): CustomSetOptions =>
           secondsLeft((before as Partial<KvRecord> | null)?.expires ?? null);
-        // The first error is the one to tell; what cannot be restored must not keep the rest from it.
+        // The first error is the one to tell; what cannot be restored must not keep the rest from
+        // it.
         for (const [key, before] of done.reverse())
           await put(key, before, left(before)).catch(() => {});
         throw error;
@@ -160,7 +165,8 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
     if (can("iterate") || can("entries"))
       adapter.iterate = (prefix) =>
         pairs(can("iterate") ? client.iterate!(prefix) : client.entries!(prefix), prefix);
-    // A clear() without a parameter knows of no prefix, and would clear what is others': it is only good for everything.
+    // A clear() without a parameter knows of no prefix, and would clear what is others': it is only
+    // good for everything.
     if (can("clear") && client.clear!.length > 0)
       adapter.clear = async (prefix) => void (await client.clear!(prefix));
     if (can("close")) {
@@ -192,7 +198,8 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
       };
       return open;
     }
-    // Only a client that drops expired values itself can list its keys without showing us each record.
+    // Only a client that drops expired values itself can list its keys without showing us each
+    // record.
     if (can("has")) adapter.has = async (key) => Boolean(await client.has!(key));
     if (can("keys"))
       adapter.keys = async (prefix) =>

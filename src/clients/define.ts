@@ -7,7 +7,10 @@ import { type Manifest, shown } from "../manifest.ts";
 
 const SOURCE = Symbol.for("anykv.source");
 
-/** A client that knows its adapter: what a client's factory returns, and what `kv()` turns every client into. */
+/**
+ * A client that knows its adapter: what a client's factory returns, and what `kv()` turns every
+ * client into.
+ */
 export interface Source {
   readonly type: string;
   readonly supports: Supports;
@@ -23,7 +26,10 @@ export interface Source {
   readonly settled?: Promise<Source>;
   /** Opens the adapter. Called once, by the first operation; again only when it failed. */
   open(): MaybePromise<Adapter>;
-  /** Ends the client of a store that is closed without having been opened. Resolves to whether it could. */
+  /**
+   * Ends the client of a store that is closed without having been opened. Resolves to whether it
+   * could.
+   */
   close?(): MaybePromise<boolean>;
 }
 
@@ -33,11 +39,17 @@ export interface ClientDefinition<Client, Options> extends Manifest {
   readonly options?: readonly (keyof Options & string)[];
   /** Host and port of the server, for messages, without users and passwords. */
   address?(client: Client): string | undefined;
-  /** @throws {KvError} KV_INVALID_CLIENT, KV_CORRUPT or KV_CONNECTION when the client cannot be used. */
+  /**
+   * @throws {KvError} KV_INVALID_CLIENT, KV_CORRUPT or KV_CONNECTION when the client cannot be
+   * used.
+   */
   open(client: Client, options: Options): MaybePromise<Adapter>;
   /** The single records of a client that answers at once. */
   quick?(client: Client): QuickItems;
-  /** Ends a client whose adapter was not opened, or could not be. Default: it is opened for that, if it can be. */
+  /**
+   * Ends a client whose adapter was not opened, or could not be. Default: it is opened for that, if
+   * it can be.
+   */
   close?(client: Client): unknown;
 }
 
@@ -47,7 +59,8 @@ export type ClientFactory<Client, Options> = (client: Client, options?: Options)
 /**
  * Makes the factory of one kind of client.
  *
- * @throws {KvError} (the factory) KV_INVALID_CLIENT for something of another kind; KV_INVALID_VALUE for unknown options.
+ * @throws {KvError} (the factory) KV_INVALID_CLIENT for something of another kind; KV_INVALID_VALUE
+ * for unknown options.
  */
 export function defineClient<Client, Options extends object = Record<never, never>>(
   definition: ClientDefinition<Client, Options>,

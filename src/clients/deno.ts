@@ -33,7 +33,9 @@ export interface DenoKv extends DenoList {
 
 /** Options of {@link deno}. */
 export interface DenoOptions {
-  /** The parts in front of each key: what a store keeps is `[...prefix, key]`. Default `["anykv"]`. */
+  /**
+   * The parts in front of each key: what a store keeps is `[...prefix, key]`. Default `["anykv"]`.
+   */
   prefix?: readonly DenoKeyPart[];
 }
 
@@ -43,15 +45,20 @@ const MOST_KEYS = 10;
 const LONGEST_PREFIX = 1000;
 
 /**
- * Keeps records in a Deno KV database: what `Deno.openKv()` gives in Deno, or `openKv()` of `@deno/kv` in Node. A missing key is `null`; versions are versionstamps,
- * and `commit` is an atomic operation, which holds across processes. Deno gets each deadline as `expireIn`, some seconds later, since it drops what has expired when it likes.
+ * Keeps records in a Deno KV database: what `Deno.openKv()` gives in Deno, or `openKv()` of
+ * `@deno/kv` in Node. A missing key is `null`; versions are versionstamps, and `commit` is an
+ * atomic operation, which holds across processes. Deno gets each deadline as `expireIn`, some
+ * seconds later, since it drops what has expired when it likes.
  *
- * Records are under `["anykv", key]`, or behind another prefix of yours. Everything else in the database is left alone: it is neither listed nor cleared.
+ * Records are under `["anykv", key]`, or behind another prefix of yours. Everything else in the
+ * database is left alone: it is neither listed nor cleared.
  *
- * A record takes up to 64 KiB, a key with its prefix up to 1,000 bytes, a commit up to 100 checks (10 with
- * `@deno/kv`) and 1,000 writes of 800 kB together. Processes that share a file wait for one another.
+ * A record takes up to 64 KiB, a key with its prefix up to 1,000 bytes, a commit up to 100 checks
+ * (10 with `@deno/kv`) and 1,000 writes of 800 kB together. Processes that share a file wait for
+ * one another.
  *
- * @throws {KvError} KV_TOO_LARGE past these, and nothing is written; KV_INVALID_CLIENT for a prefix of more than 1,000 bytes.
+ * @throws {KvError} KV_TOO_LARGE past these, and nothing is written; KV_INVALID_CLIENT for a prefix
+ * of more than 1,000 bytes.
  * @example
  * ```js deno
  * import kv from "anykv";
@@ -112,7 +119,8 @@ export const deno: ClientFactory<DenoKv, DenoOptions> = defineClient({
         if (failed.length > 0) return { ok: false, failed };
         const result = await patiently(() => {
           const atomic = operation(changes);
-          // What has expired counts as absent and may still be there: what was judged has to be what is replaced.
+          // What has expired counts as absent and may still be there: what was judged has to be
+          // what is replaced.
           for (const [i, { versionstamp }] of found.entries())
             atomic.check({ key: keyOf(keys[i]!), versionstamp });
           return atomic.commit();

@@ -20,17 +20,24 @@ import { type ClientFactory, defineClient } from "./define.ts";
 export type { EtcdClient } from "../servers/etcd-calls.ts";
 
 /**
- * Keeps records in etcd, as texts, through an `Etcd3` client or one of its namespaces. A missing key is `null`. Records with a deadline hang on a lease that
- * etcd ends within about one percent of the remaining time behind it; records whose deadlines are close together share one. The record's own deadline decides.
+ * Keeps records in etcd, as texts, through an `Etcd3` client or one of its namespaces. A missing
+ * key is `null`. Records with a deadline hang on a lease that etcd ends within about one percent of
+ * the remaining time behind it; records whose deadlines are close together share one. The record's
+ * own deadline decides.
  *
- * Writes of one key through one client follow one another in the order of the calls. Versions are the revisions of etcd. `commit` is one transaction: up to 100 checks and 1,000 writes fit a server with default limits; larger ones are
- * KV_TOO_LARGE. When the answer of a commit is lost, the history of a key tells whether it was made. Every key under a prefix counts as the store's: `keys()` lists items
- * of others and `clear()` removes them; `get` refuses them, and `values()` and the like skip them. Listing backwards makes the server read the whole prefix for each page.
+ * Writes of one key through one client follow one another in the order of the calls. Versions are
+ * the revisions of etcd. `commit` is one transaction: up to 100 checks and 1,000 writes fit a
+ * server with default limits; larger ones are KV_TOO_LARGE. When the answer of a commit is lost,
+ * the history of a key tells whether it was made. Every key under a prefix counts as the store's:
+ * `keys()` lists items of others and `clear()` removes them; `get` refuses them, and `values()` and
+ * the like skip them. Listing backwards makes the server read the whole prefix for each page.
  *
- * Faults are handled as the client is told to: by default etcd3 tries three times more, and refuses everything for 5 seconds after three failures.
- * `close()` closes an `Etcd3`, and leaves the client of a namespace as it is.
+ * Faults are handled as the client is told to: by default etcd3 tries three times more, and refuses
+ * everything for 5 seconds after three failures. `close()` closes an `Etcd3`, and leaves the client
+ * of a namespace as it is.
  *
- * @throws {KvError} KV_TOO_LARGE for more than the server takes (1.5 MiB a request by default), KV_QUOTA when its database is full.
+ * @throws {KvError} KV_TOO_LARGE for more than the server takes (1.5 MiB a request by default),
+ * KV_QUOTA when its database is full.
  * @example
  * import { Etcd3 } from "etcd3";
  * import kv from "anykv";
@@ -62,7 +69,10 @@ export const etcd: ClientFactory<EtcdClient, Record<never, never>> = defineClien
         },
       };
     };
-    /** Makes writes of the operations; once more with leases anew when the server does not know those that were remembered. */
+    /**
+     * Makes writes of the operations; once more with leases anew when the server does not know
+     * those that were remembered.
+     */
     async function leased<T>(
       writes: readonly Write[],
       work: (operations: readonly EtcdOperation[]) => Promise<T>,

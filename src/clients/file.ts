@@ -100,18 +100,22 @@ function adapterOf(path: string): Adapter {
 const adapterAt = onePerPath(adapterOf);
 
 /**
- * A store in one readable JSON file, named by a `file:` URL (or the text of one) that does not end in a slash.
+ * A store in one readable JSON file, named by a `file:` URL (or the text of one) that does not end
+ * in a slash.
  *
- * Each member of the file is a record of ours or somebody else's, which is left alone. A missing file is an empty store, and
- * is made with its folder by the first write. Reads are answered from memory after a check that nobody else changed the file; writes that
- * come together replace the file once, and are on disk when they resolve. Processes may share a file: a lock keeps
- * their writes and commits apart.
+ * Each member of the file is a record of ours or somebody else's, which is left alone. A missing
+ * file is an empty store, and is made with its folder by the first write. Reads are answered from
+ * memory after a check that nobody else changed the file; writes that come together replace the
+ * file once, and are on disk when they resolve. Processes may share a file: a lock keeps their
+ * writes and commits apart.
  *
- * A key that is missing is `null`; expired records stay in the file until they are read, swept or pruned.
+ * A key that is missing is `null`; expired records stay in the file until they are read, swept or
+ * pruned.
  *
- * @throws {KvError} KV_INVALID_CLIENT for a URL that names no path, or a folder; KV_CORRUPT (each operation) when the file is no JSON
- * object, and leaves it as it is; KV_QUOTA when the disk is full; KV_INVALID_CLIENT (each write) when the
- * file has hard links, because a write replaces the file under one name only.
+ * @throws {KvError} KV_INVALID_CLIENT for a URL that names no path, or a folder; KV_CORRUPT (each
+ * operation) when the file is no JSON object, and leaves it as it is; KV_QUOTA when the disk is
+ * full; KV_INVALID_CLIENT (each write) when the file has hard links, because a write replaces the
+ * file under one name only.
  *
  * @example
  * import { mkdtempSync, readFileSync } from "node:fs";

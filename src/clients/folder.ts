@@ -64,18 +64,21 @@ function adapterOf(root: string): Adapter {
 const adapterAt = onePerPath(adapterOf);
 
 /**
- * A store in a folder, one file for each key, named by a `file:` URL (or the text of one) that ends in a slash.
+ * A store in a folder, one file for each key, named by a `file:` URL (or the text of one) that ends
+ * in a slash.
  *
- * The name of a file comes from its key in a way that no file system confuses, and never leads out of the folder. Other files
- * in the folder are left alone. A missing folder is an empty store, and is made by the first write. Reads are answered at once;
- * writes are on disk when they resolve. Processes may share a folder: a lock keeps their writes apart, and what one commit
- * writes is seen as a whole or not at all, also after a crash.
+ * The name of a file comes from its key in a way that no file system confuses, and never leads out
+ * of the folder. Other files in the folder are left alone. A missing folder is an empty store, and
+ * is made by the first write. Reads are answered at once; writes are on disk when they resolve.
+ * Processes may share a folder: a lock keeps their writes apart, and what one commit writes is seen
+ * as a whole or not at all, also after a crash.
  *
- * A key that is missing is `null`; expired records keep their files until they are read, swept or pruned. Listings come in no order and keep
- * the names of the files in memory, not their content.
+ * A key that is missing is `null`; expired records keep their files until they are read, swept or
+ * pruned. Listings come in no order and keep the names of the files in memory, not their content.
  *
- * @throws {KvError} KV_INVALID_CLIENT for a URL that names no path, or a file; KV_CORRUPT for a key whose file is damaged; KV_FOREIGN
- * for one whose file is somebody else's; KV_QUOTA when the disk is full.
+ * @throws {KvError} KV_INVALID_CLIENT for a URL that names no path, or a file; KV_CORRUPT for a key
+ * whose file is damaged; KV_FOREIGN for one whose file is somebody else's; KV_QUOTA when the disk
+ * is full.
  *
  * @example
  * import { mkdtempSync, readdirSync } from "node:fs";

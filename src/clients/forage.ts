@@ -26,11 +26,13 @@ export interface ForageLike extends Items {
 const BATCH = 100;
 
 /**
- * Keeps records in a localForage instance, as texts. A missing key is `null`. An expired record is removed when it is read, by a sweep that rides on writes, or by
- * `prune()`. Items that this library did not write are left alone. The instance is never closed or dropped.
+ * Keeps records in a localForage instance, as texts. A missing key is `null`. An expired record is
+ * removed when it is read, by a sweep that rides on writes, or by `prune()`. Items that this
+ * library did not write are left alone. The instance is never closed or dropped.
  *
- * `supports.atomic` is `"process"`, since a driver may keep its data where tabs see each other's writes late (localStorage does). With the
- * IndexedDB driver, and Web Locks in the browser, commits hold across tabs as well.
+ * `supports.atomic` is `"process"`, since a driver may keep its data where tabs see each other's
+ * writes late (localStorage does). With the IndexedDB driver, and Web Locks in the browser, commits
+ * hold across tabs as well.
  *
  * @throws {KvError} KV_QUOTA when the storage is full: the old value is still there.
  * @example

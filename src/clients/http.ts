@@ -52,13 +52,16 @@ const newId = (): string =>
   ).join("");
 
 /**
- * Keeps records on a server of this library (`anykv/http`), over HTTP by `fetch`. A missing key is `null`. The server drops expired records, and makes the versions.
+ * Keeps records on a server of this library (`anykv/http`), over HTTP by `fetch`. A missing key is
+ * `null`. The server drops expired records, and makes the versions.
  *
- * Reads are sent up to two times more when the network or the server fails; so are commits, which the server makes once however often they come. Other writes are sent
- * again only if nobody was there to receive them. Redirects are not followed. `close()` ends what is under way.
+ * Reads are sent up to two times more when the network or the server fails; so are commits, which
+ * the server makes once however often they come. Other writes are sent again only if nobody was
+ * there to receive them. Redirects are not followed. `close()` ends what is under way.
  *
- * @throws {KvError} KV_INVALID_CLIENT for a URL with a query or a password in it, and for a token that no header can hold; KV_UNAUTHORIZED, KV_RATE_LIMITED,
- * KV_TOO_LARGE and KV_QUOTA as the server says; KV_CONNECTION.
+ * @throws {KvError} KV_INVALID_CLIENT for a URL with a query or a password in it, and for a token
+ * that no header can hold; KV_UNAUTHORIZED, KV_RATE_LIMITED, KV_TOO_LARGE and KV_QUOTA as the
+ * server says; KV_CONNECTION.
  * @example
  * import kv from "anykv";
  * import { http } from "anykv/clients/http";
@@ -85,7 +88,9 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
       fetch,
     );
 
-    /** The records of the leading keys, which are JSON here: as many as the server sends at once. */
+    /**
+     * The records of the leading keys, which are JSON here: as many as the server sends at once.
+     */
     async function some(keys: readonly string[], values: boolean): Promise<(KvRecord | null)[]> {
       const { entries } = await calls.call(
         "get",

@@ -37,17 +37,23 @@ function namesIn(url: string | { readonly href: string }): [database: string, st
 }
 
 /**
- * Keeps records in an object store of an IndexedDB database: `kv(indexedDB)`, `kv("indexeddb://database/store")` (both names percent-encoded; the store
- * may be left out), or `kv(indexeddb(indexedDB, { database, store }))`. Defaults: `"anykv"`, `"kv"`. In Node it needs a polyfill.
+ * Keeps records in an object store of an IndexedDB database: `kv(indexedDB)`,
+ * `kv("indexeddb://database/store")` (both names percent-encoded; the store may be left out), or
+ * `kv(indexeddb(indexedDB, { database, store }))`. Defaults: `"anykv"`, `"kv"`. In Node it needs a
+ * polyfill.
  *
- * A missing key is `null`. Each commit is one transaction, across all tabs. Expired records are removed through an index. Items that this library did not
- * write are left alone. A lost connection is opened again; other tabs may upgrade or delete the database at any time. Writes use relaxed durability, the default
- * of browsers: they survive the end of the browser, while a power cut may cost the last ones.
+ * A missing key is `null`. Each commit is one transaction, across all tabs. Expired records are
+ * removed through an index. Items that this library did not write are left alone. A lost connection
+ * is opened again; other tabs may upgrade or delete the database at any time. Writes use relaxed
+ * durability, the default of browsers: they survive the end of the browser, while a power cut may
+ * cost the last ones.
  *
- * An object store that is missing in an existing database is added, which raises the version of that database by one.
+ * An object store that is missing in an existing database is added, which raises the version of
+ * that database by one.
  *
- * @throws {KvError} KV_QUOTA when the storage is full, KV_TOO_LARGE for a value that the browser cannot move (about 130 MB): the old value is still
- * there. KV_INVALID_CLIENT without IndexedDB, for a malformed URL, or an object store whose keys are part of its items.
+ * @throws {KvError} KV_QUOTA when the storage is full, KV_TOO_LARGE for a value that the browser
+ * cannot move (about 130 MB): the old value is still there. KV_INVALID_CLIENT without IndexedDB,
+ * for a malformed URL, or an object store whose keys are part of its items.
  * @example
  * ```js browser
  * import kv from "anykv";

@@ -11,16 +11,20 @@ export type { KeyvLike } from "../servers/keyv-store.ts";
 const known = new WeakMap<KeyvLike, KeyvItems>();
 
 /**
- * Keeps records in whatever a `Keyv` (5 or 6) keeps its items in: a missing key is `null`, deadlines are exact, values come back as they
- * were. Its namespace, serialisation, compression and encryption are used; its hooks and statistics see nothing of it. The backend gets each deadline too, a
- * minute later. Items that this library did not write are left alone, and so are those of other namespaces.
+ * Keeps records in whatever a `Keyv` (5 or 6) keeps its items in: a missing key is `null`,
+ * deadlines are exact, values come back as they were. Its namespace, serialisation, compression and
+ * encryption are used; its hooks and statistics see nothing of it. The backend gets each deadline
+ * too, a minute later. Items that this library did not write are left alone, and so are those of
+ * other namespaces.
  *
- * Keyv turns a failure of its backend into "not found" or `false`; here it rejects with KV_CONNECTION. `supports.iterate` tells whether the backend can list its
- * keys. Give `@keyv/redis` a namespace: without one it lists the whole database.
+ * Keyv turns a failure of its backend into "not found" or `false`; here it rejects with
+ * KV_CONNECTION. `supports.iterate` tells whether the backend can list its keys. Give `@keyv/redis`
+ * a namespace: without one it lists the whole database.
  *
- * What cannot be promised: `commit` holds among the stores over the same `Keyv` in this process (`supports.atomic` is `"process"`), not across processes or
- * two instances over one backend, and a commit of several keys that an outage interrupts is only taken back while the backend still answers. A backend that cuts long keys, folds
- * case or loses data passes that on.
+ * What cannot be promised: `commit` holds among the stores over the same `Keyv` in this process
+ * (`supports.atomic` is `"process"`), not across processes or two instances over one backend, and a
+ * commit of several keys that an outage interrupts is only taken back while the backend still
+ * answers. A backend that cuts long keys, folds case or loses data passes that on.
  *
  * @throws {KvError} KV_INVALID_CLIENT for a Keyv before version 5.
  * @example

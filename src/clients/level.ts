@@ -19,17 +19,20 @@ import { type ClientFactory, defineClient } from "./define.ts";
 export type { LevelClient } from "../database/level-database.ts";
 
 /**
- * Keeps records in a Level database, as texts, whatever encodings the database was made with. A missing key is `null`; expired records are
- * removed by the store. Items of others are skipped by listings and survive `clear()`.
+ * Keeps records in a Level database, as texts, whatever encodings the database was made with. A
+ * missing key is `null`; expired records are removed by the store. Items of others are skipped by
+ * listings and survive `clear()`.
  *
- * A write is in the hands of the operating system before it resolves: it survives the end of the process, not always that of the machine.
- * `commit` holds among all stores of this process, and only one process at a time can open a Level database. The
- * keys of a sublevel belong to its database too: a store over the database lists and clears what a store over its sublevel wrote.
+ * A write is in the hands of the operating system before it resolves: it survives the end of the
+ * process, not always that of the machine. `commit` holds among all stores of this process, and
+ * only one process at a time can open a Level database. The keys of a sublevel belong to its
+ * database too: a store over the database lists and clears what a store over its sublevel wrote.
  *
- * After a disk error all writes are rejected until the database was closed and opened again: LevelDB would
- * accept them, and lose them at the next open. Reads go on.
+ * After a disk error all writes are rejected until the database was closed and opened again:
+ * LevelDB would accept them, and lose them at the next open. Reads go on.
  *
- * @throws {KvError} KV_QUOTA when the disk is full; KV_INVALID_CLIENT for a memory-level database with `storeEncoding: "utf8"`, whose order is another.
+ * @throws {KvError} KV_QUOTA when the disk is full; KV_INVALID_CLIENT for a memory-level database
+ * with `storeEncoding: "utf8"`, whose order is another.
  * @example
  * import { MemoryLevel } from "memory-level";
  * import kv from "anykv";

@@ -24,20 +24,25 @@ export interface LruLike {
   readonly sizeCalculation?: unknown;
 }
 
-// The cache counts by a clock of its own that nobody sets: a second more never makes it the earlier one.
+// The cache counts by a clock of its own that nobody sets: a second more never makes it the earlier
+// one.
 const SLACK = 1000;
 // A timer of the cache (`ttlAutopurge`) holds no longer time.
 const LONGEST = 2 ** 31 - 2;
 
 /**
- * Keeps records in an `lru-cache` of yours: bounded memory, with all that a store does. What the cache evicts is absent; a missing key is `null`.
- * Reading a value counts as a use; `has()`, listings and checks do not.
+ * Keeps records in an `lru-cache` of yours: bounded memory, with all that a store does. What the
+ * cache evicts is absent; a missing key is `null`. Reading a value counts as a use; `has()`,
+ * listings and checks do not.
  *
- * The bounds of the cache hold. Where it counts sizes, a record has the size that your `sizeCalculation(value, key)` gives for its bare value, or else as many bytes
- * as key and value have in JSON. Its other options change nothing: the deadline is the record's (a `ttl` of the cache is no default here), and what is expired is absent,
- * also with `allowStale`. Items of yours in the same cache are left alone. Nothing outlives the process.
+ * The bounds of the cache hold. Where it counts sizes, a record has the size that your
+ * `sizeCalculation(value, key)` gives for its bare value, or else as many bytes as key and value
+ * have in JSON. Its other options change nothing: the deadline is the record's (a `ttl` of the
+ * cache is no default here), and what is expired is absent, also with `allowStale`. Items of yours
+ * in the same cache are left alone. Nothing outlives the process.
  *
- * @throws {KvError} KV_TOO_LARGE for a record larger than `maxEntrySize` (or `maxSize`): the old value is still there.
+ * @throws {KvError} KV_TOO_LARGE for a record larger than `maxEntrySize` (or `maxSize`): the old
+ * value is still there.
  * @example
  * import { LRUCache } from "lru-cache";
  * import kv from "anykv";
@@ -56,7 +61,10 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
     };
     const peek = (key: string): StoredRecord | null => recordIn(cache.peek(key), key);
 
-    /** The size of a record where the cache counts sizes. It would delete the old value for one that is too large. */
+    /**
+     * The size of a record where the cache counts sizes. It would delete the old value for one that
+     * is too large.
+     */
     function sizeOf(key: string, { value }: KvRecord): number | undefined {
       if (!(cache.maxSize > 0 || cache.maxEntrySize > 0)) return undefined;
       const calculated =
@@ -118,7 +126,10 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
   },
 });
 
-/** The native deadline, so that the cache frees what nobody reads; 0 is none, whatever the default of the cache. */
+/**
+ * The native deadline, so that the cache frees what nobody reads; 0 is none, whatever the default
+ * of the cache.
+ */
 function ttlOf({ expires }: KvRecord): number {
   const ttl = expires === null ? 0 : Math.max(1, expires - Date.now()) + SLACK;
   return ttl > LONGEST ? 0 : ttl;

@@ -11,8 +11,8 @@ const inMap = defineClient({
 });
 
 /**
- * Keeps records in a Map of yours, or in one of its own. A missing key costs one look-up; reading, writing and `commit` each happen in one
- * step. Nothing outlives the process.
+ * Keeps records in a Map of yours, or in one of its own. A missing key costs one look-up; reading,
+ * writing and `commit` each happen in one step. Nothing outlives the process.
  *
  * @example
  * import kv from "anykv";

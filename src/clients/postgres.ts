@@ -36,15 +36,20 @@ export interface PostgresOptions {
 }
 
 /**
- * Keeps records in a table of a Postgres database, through a Pool or Client of `pg` or a PGlite database. The table is made by the first operation. A missing key is
- * `null`; expired records are removed through an index. Rows that this library did not write are left alone. Keys, deadlines (epoch milliseconds) and values (JSON) are
- * readable columns; U+0000 and U+0001 stand in keys as U+0001 with U+0001 or U+0002 behind it.
+ * Keeps records in a table of a Postgres database, through a Pool or Client of `pg` or a PGlite
+ * database. The table is made by the first operation. A missing key is `null`; expired records are
+ * removed through an index. Rows that this library did not write are left alone. Keys, deadlines
+ * (epoch milliseconds) and values (JSON) are readable columns; U+0000 and U+0001 stand in keys as
+ * U+0001 with U+0001 or U+0002 behind it.
  *
- * Every operation is one statement or one block of statements; a commit holds across processes. On a Client with an open transaction all of it becomes a part of that one.
- * A Pool recovers from outages; a Client cannot connect again, and refuses everything once its connection has ended. `close()` ends the Pool, Client or database.
+ * Every operation is one statement or one block of statements; a commit holds across processes. On
+ * a Client with an open transaction all of it becomes a part of that one. A Pool recovers from
+ * outages; a Client cannot connect again, and refuses everything once its connection has ended.
+ * `close()` ends the Pool, Client or database.
  *
- * @throws {KvError} KV_INVALID_CLIENT for a table of somebody else, an impossible name or a database that is not in UTF-8, KV_QUOTA when the disk is full,
- * KV_TOO_LARGE beyond what Postgres holds (1 GB).
+ * @throws {KvError} KV_INVALID_CLIENT for a table of somebody else, an impossible name or a
+ * database that is not in UTF-8, KV_QUOTA when the disk is full, KV_TOO_LARGE beyond what Postgres
+ * holds (1 GB).
  * @example
  * import { Pool } from "pg";
  * import kv from "anykv";
@@ -95,7 +100,8 @@ function adapterOf(link: PostgresLink, table: string): Adapter {
   const columns = `${link.key}, version, expires::text, metadata, value`;
   const upsert = `INSERT INTO ${table} (key, version, expires, metadata, value)`;
   const replace = `ON CONFLICT (key) DO UPDATE SET ${REPLACE}`;
-  // Rows that are there are locked first, in the order of their keys: nobody who does the same waits in a circle.
+  // Rows that are there are locked first, in the order of their keys: nobody who does the same
+  // waits in a circle.
   const inLine = (keys: string): string =>
     `WITH locked AS (SELECT 1 FROM ${table} WHERE key = ANY(${keys}) ORDER BY key FOR UPDATE)`;
   const then = "(SELECT count(*) FROM locked) >= 0";

@@ -27,18 +27,26 @@ export type { RedisClient } from "../servers/redis-wire.ts";
 const NAME_ONLY = new StoredRecord(null, null, null, null);
 
 /**
- * Keeps records in Redis 6.2 or later (Valkey too), as texts: over a client, pool, cluster or sentinel of node-redis 4 to 6, or a client or cluster of ioredis 5 or 6. One that is not connected
- * yet is connected by the first operation. A missing key is `null`; a record is absent from its deadline on, and Redis drops it then, to the millisecond by its own clock. A `keyPrefix` of the
- * client is kept.
+ * Keeps records in Redis 6.2 or later (Valkey too), as texts: over a client, pool, cluster or
+ * sentinel of node-redis 4 to 6, or a client or cluster of ioredis 5 or 6. One that is not
+ * connected yet is connected by the first operation. A missing key is `null`; a record is absent
+ * from its deadline on, and Redis drops it then, to the millisecond by its own clock. A `keyPrefix`
+ * of the client is kept.
  *
- * Redis lists keys without their values: every string under the store's prefix counts as the store's, and `clear()` deletes it. Other types are never touched; `get` refuses them with KV_FOREIGN.
+ * Redis lists keys without their values: every string under the store's prefix counts as the
+ * store's, and `clear()` deletes it. Other types are never touched; `get` refuses them with
+ * KV_FOREIGN.
  *
- * A client that has lost its server is waited for as long as the store's `timeout` says; what was refused meanwhile is not sent any more. A write whose answer was lost, KV_CONNECTION, may have been
- * carried out, or may still be: ioredis and sentinels send it again, in its order. A commit that is refused the second time is KV_CONNECTION then, never `{ ok: false }`.
+ * A client that has lost its server is waited for as long as the store's `timeout` says; what was
+ * refused meanwhile is not sent any more. A write whose answer was lost, KV_CONNECTION, may have
+ * been carried out, or may still be: ioredis and sentinels send it again, in its order. A commit
+ * that is refused the second time is KV_CONNECTION then, never `{ ok: false }`.
  *
- * `commit` is one script. On a cluster all its keys have to be in one slot, which a hash tag sees to: `store.prefix("{user:1}:")`.
+ * `commit` is one script. On a cluster all its keys have to be in one slot, which a hash tag sees
+ * to: `store.prefix("{user:1}:")`.
  *
- * @throws {KvError} KV_CROSS_SLOT for a commit over several slots, KV_QUOTA when `maxmemory` is reached, KV_TOO_LARGE beyond 512 MB.
+ * @throws {KvError} KV_CROSS_SLOT for a commit over several slots, KV_QUOTA when `maxmemory` is
+ * reached, KV_TOO_LARGE beyond 512 MB.
  * @example
  * import { createClient } from "redis";
  * import kv from "anykv";

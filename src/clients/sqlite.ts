@@ -42,14 +42,19 @@ export interface SqliteOptions {
 }
 
 /**
- * Keeps records in a table of a SQLite database: one of its own, made by the first operation. A missing key is `null`; expired records are removed through an
- * index. Rows that this library did not write are left alone. Keys, deadlines (epoch milliseconds) and values (JSON) are readable columns.
+ * Keeps records in a table of a SQLite database: one of its own, made by the first operation. A
+ * missing key is `null`; expired records are removed through an index. Rows that this library did
+ * not write are left alone. Keys, deadlines (epoch milliseconds) and values (JSON) are readable
+ * columns.
  *
- * `commit` is a transaction, safe across processes; in a transaction that is open on the handle, it and everything else becomes a part of that one. No
- * pragma is changed: with `PRAGMA journal_mode = WAL` readers do not wait for writers, and `synchronous` says what a power cut may take. Other processes
- * that hold a lock are waited for up to 4.5 seconds without blocking this one, after the handle's own `busy_timeout`.
+ * `commit` is a transaction, safe across processes; in a transaction that is open on the handle, it
+ * and everything else becomes a part of that one. No pragma is changed: with
+ * `PRAGMA journal_mode = WAL` readers do not wait for writers, and `synchronous` says what a power
+ * cut may take. Other processes that hold a lock are waited for up to 4.5 seconds without blocking
+ * this one, after the handle's own `busy_timeout`.
  *
- * @throws {KvError} KV_INVALID_CLIENT for a table of somebody else or an impossible name, KV_CORRUPT for a file that is no database, KV_QUOTA when it is full.
+ * @throws {KvError} KV_INVALID_CLIENT for a table of somebody else or an impossible name,
+ * KV_CORRUPT for a file that is no database, KV_QUOTA when it is full.
  * @example
  * import { DatabaseSync } from "node:sqlite";
  * import kv from "anykv";

@@ -7,11 +7,13 @@ import { type ClientFactory, defineClient } from "./define.ts";
 export type { StorageLike } from "../storage-items.ts";
 
 /**
- * Keeps records in Web Storage, one item a key. A missing key is `null`. An expired record is removed when it is read, by a sweep that rides on writes, or
- * by `prune()`. Items that this library did not write are left alone.
+ * Keeps records in Web Storage, one item a key. A missing key is `null`. An expired record is
+ * removed when it is read, by a sweep that rides on writes, or by `prune()`. Items that this
+ * library did not write are left alone.
  *
- * `supports.atomic` is `"process"`: a commit is one synchronous step in this tab. Other tabs are not held off, not even with a
- * Web Lock: browsers show a tab's writes to the next tab with a delay, also after a lock has changed hands.
+ * `supports.atomic` is `"process"`: a commit is one synchronous step in this tab. Other tabs are
+ * not held off, not even with a Web Lock: browsers show a tab's writes to the next tab with a
+ * delay, also after a lock has changed hands.
  *
  * @throws {KvError} KV_QUOTA when the storage is full: the old value is still there.
  * @example

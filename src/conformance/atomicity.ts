@@ -234,7 +234,8 @@ export const atomicity: readonly Statement[] = [
       };
       await Promise.all(Array.from({ length: 40 }, (_, i) => increment(i % 2 ? store : other)));
       equal(await store.get("count"), 40, "the count");
-      // A plain write never slips in between the check and the write of a commit: one of the two comes last as a whole.
+      // A plain write never slips in between the check and the write of a commit: one of the two
+      // comes last as a whole.
       await store.set("plain", "start");
       for (let round = 0; round < 20; round++) {
         const version = await versionOf(store, "plain");

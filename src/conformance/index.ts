@@ -12,13 +12,15 @@ export { ConformanceError } from "./check.ts";
 export type { ConformanceTest, Subject } from "./subject.ts";
 
 /**
- * The numbered contract of a store as tests: values (V), keys (K), expiry (E), prefixes and listing (P), closing (N2), atomicity (A), call order (O), and
- * random sequences of operations against a model (needs `fast-check`).
+ * The numbered contract of a store as tests: values (V), keys (K), expiry (E), prefixes and listing
+ * (P), closing (N2), atomicity (A), call order (O), and random sequences of operations against a
+ * model (needs `fast-check`).
  *
- * Run them one after the other: with the `"fake"` clock each of them replaces `Date.now` while it runs.
+ * Run them one after the other: with the `"fake"` clock each of them replaces `Date.now` while it
+ * runs.
  *
- * It knows no test runner: it returns named functions. What a client cannot do is told by its `supports`, and then its
- * refusal is what is tested.
+ * It knows no test runner: it returns named functions. What a client cannot do is told by its
+ * `supports`, and then its refusal is what is tested.
  *
  * @example
  * ```js test

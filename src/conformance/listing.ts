@@ -35,7 +35,10 @@ const CASES = [
 const numbered = (count: number): [string, number][] =>
   Array.from({ length: count }, (_, i) => [`n${String(i).padStart(5, "0")}`, i]);
 
-/** How many records a listing is tried with: more than a page of any client, unless the client holds few. */
+/**
+ * How many records a listing is tried with: more than a page of any client, unless the client holds
+ * few.
+ */
 const many = (store: Store): number => (store.supports.valueBytes < 10_000 ? 30 : 1203);
 
 async function fill(store: Store, pairs: readonly [string, number][]): Promise<void> {

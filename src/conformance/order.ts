@@ -127,7 +127,9 @@ function allCalls(store: Store): Call[] {
     : calls.filter(({ name }) => !/^(clear|prune|keys|values|entries|all|list)/.test(name));
 }
 
-/** Makes all calls without awaiting any, and compares each result and what is stored with the model. */
+/**
+ * Makes all calls without awaiting any, and compares each result and what is stored with the model.
+ */
 async function check(store: Store, calls: readonly Call[]): Promise<void> {
   const records = new Map<string, Json>();
   const names = calls.map(({ name }) => name).join(", ");

@@ -48,7 +48,10 @@ export const VALUES: readonly Json[] = [
   { $date: "2020-01-01", "@type": "x", "!Date": 1 },
 ];
 
-/** Keys that file systems, patterns, encodings or objects give a meaning to. Each has at most 512 bytes of UTF-8. */
+/**
+ * Keys that file systems, patterns, encodings or objects give a meaning to. Each has at most 512
+ * bytes of UTF-8.
+ */
 export const KEYS: readonly string[] = [
   "a",
   "A",

@@ -7,14 +7,23 @@ export interface Subject {
   open(): Store | Promise<Store>;
   /** Removes what `open` made. The store has been closed by then. */
   cleanup?(store: Store): unknown;
-  /** A second store over the data of a store that was closed: proves that records, deadlines and cursors outlive it. */
+  /**
+   * A second store over the data of a store that was closed: proves that records, deadlines and
+   * cursors outlive it.
+   */
   reopen?(store: Store): Store | Promise<Store>;
-  /** Items that somebody else put into the client: proves that they survive. `key` is as the client sees it. */
+  /**
+   * Items that somebody else put into the client: proves that they survive. `key` is as the client
+   * sees it.
+   */
   foreign?: {
     put(store: Store, key: string): unknown;
     has(store: Store, key: string): boolean | Promise<boolean>;
   };
-  /** The store has a codec, which may keep more than JSON: what only holds for JSON is left out. Default `false`. */
+  /**
+   * The store has a codec, which may keep more than JSON: what only holds for JSON is left out.
+   * Default `false`.
+   */
   codec?: boolean;
   /** `"real"` waits for time to pass, for servers that go by their own clock. Default `"fake"`. */
   clock?: "fake" | "real";

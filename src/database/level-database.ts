@@ -30,10 +30,16 @@ export type LevelOperation =
   | { type: "put"; key: string; value: string }
   | { type: "del"; key: string };
 
-/** The part of an abstract-level database that is used: `level`, `classic-level`, `browser-level`, `memory-level`, their sublevels. */
+/**
+ * The part of an abstract-level database that is used: `level`, `classic-level`, `browser-level`,
+ * `memory-level`, their sublevels.
+ */
 export interface LevelClient {
   readonly status: string;
-  /** Sublevels alone have these two: what stands before their keys, and the database that they are part of. */
+  /**
+   * Sublevels alone have these two: what stands before their keys, and the database that they are
+   * part of.
+   */
   readonly prefix?: unknown;
   readonly db?: unknown;
   readonly supports?: { readonly encodings?: { readonly [name: string]: boolean } };
@@ -48,13 +54,17 @@ export interface LevelClient {
   once?(event: "open", listener: () => void): unknown;
 }
 
-/** Named with each operation, so that it does not matter which encodings the user's database has. */
+/**
+ * Named with each operation, so that it does not matter which encodings the user's database has.
+ */
 export const UTF8: LevelEncodings = { keyEncoding: "utf8", valueEncoding: "utf8" };
 
 // All stores over one database, and over its sublevels, must see one lock.
 const locks = new WeakMap<object, KeyedLock>();
 
-/** The database that a sublevel is a part of, and what the keys of the sublevel have in front there. */
+/**
+ * The database that a sublevel is a part of, and what the keys of the sublevel have in front there.
+ */
 export function rootOf(db: LevelClient): { root: LevelClient; before: string } {
   const isSublevel = typeof db.prefix === "string" && typeof db.db === "object" && db.db !== null;
   return isSublevel
@@ -76,9 +86,13 @@ export function lockOf(db: LevelClient): KeyedLock {
         );
 }
 
-/** @throws {KvError} KV_INVALID_CLIENT for a database of another order; what the database says when it cannot be opened. */
+/**
+ * @throws {KvError} KV_INVALID_CLIENT for a database of another order; what the database says when
+ * it cannot be opened.
+ */
 export async function opened(db: LevelClient): Promise<void> {
-  // A passive wait would hide why opening fails; anything else would open again what its owner has closed.
+  // A passive wait would hide why opening fails; anything else would open again what its owner has
+  // closed.
   await (db.status === "opening" ? db.open() : db.open({ passive: true }));
   const { utf8, buffer, view } = db.supports?.encodings ?? {};
   if (!utf8 || buffer || view) return;
@@ -118,7 +132,8 @@ export async function page(db: LevelClient, query: PageQuery): Promise<Page> {
   let isExact = true;
   try {
     while ((seen < limit && length < PAGE_LENGTH) || !isExact) {
-      // Not every kind of database heeds highWaterMarkBytes: as many as should fit, judged by those before.
+      // Not every kind of database heeds highWaterMarkBytes: as many as should fit, judged by those
+      // before.
       const room = seen === 0 ? 50 : Math.ceil(((PAGE_LENGTH - length) * seen) / (length + 1));
       const found = await iterator.nextv(Math.max(1, Math.min(room, limit - seen)));
       if (found.length === 0) return { entries, next: null };

@@ -24,11 +24,12 @@ function refusal(cause: unknown): unknown {
 }
 
 /**
- * The writes of all stores over a database. One batch is under way at a time, and takes what was called
- * meanwhile.
+ * The writes of all stores over a database. One batch is under way at a time, and takes what was
+ * called meanwhile.
  *
- * After a disk error LevelDB accepts writes again, behind a part of its log that the next open cannot
- * read: they would be lost then. So every write is rejected until the database was opened again.
+ * After a disk error LevelDB accepts writes again, behind a part of its log that the next open
+ * cannot read: they would be lost then. So every write is rejected until the database was opened
+ * again.
  */
 class LevelWrites {
   readonly #root: LevelClient;

@@ -1,6 +1,6 @@
 /**
- * The first text behind every text that starts with `prefix`, by UTF-8 bytes; `null` when nothing can be behind them (the prefix is empty
- * or consists of U+10FFFF alone).
+ * The first text behind every text that starts with `prefix`, by UTF-8 bytes; `null` when nothing
+ * can be behind them (the prefix is empty or consists of U+10FFFF alone).
  */
 export function prefixEnd(prefix: string): string | null {
   let end = prefix.length;
@@ -12,5 +12,8 @@ export function prefixEnd(prefix: string): string | null {
   return prefix.slice(0, start) + String.fromCodePoint(last === 0xd7ff ? 0xe000 : last + 1);
 }
 
-/** A page ends early after about this many characters of records, so that large values do not pile up. */
+/**
+ * A page ends early after about this many characters of records, so that large values do not pile
+ * up.
+ */
 export const PAGE_LENGTH = 1_000_000;

@@ -11,7 +11,10 @@ export interface SqliteStatement {
   iterate(...parameters: (string | number | Uint8Array | null)[]): Iterable<unknown>;
 }
 
-/** The part of a SQLite handle that is used: of better-sqlite3, `node:sqlite` (DatabaseSync) and `bun:sqlite`. */
+/**
+ * The part of a SQLite handle that is used: of better-sqlite3, `node:sqlite` (DatabaseSync) and
+ * `bun:sqlite`.
+ */
 export interface SqliteClient {
   prepare(sql: string): SqliteStatement;
   exec(sql: string): unknown;
@@ -73,7 +76,10 @@ function translated(cause: unknown): unknown {
   return cause;
 }
 
-/** How long other processes are waited for, in milliseconds, beyond what the handle's own busy_timeout waits: less than a store's timeout, which would hide the reason. */
+/**
+ * How long other processes are waited for, in milliseconds, beyond what the handle's own
+ * busy_timeout waits: less than a store's timeout, which would hide the reason.
+ */
 const PATIENCE = 4500;
 
 async function again<T>(task: () => T, refusal: unknown, end: number): Promise<T> {
@@ -89,7 +95,10 @@ async function again<T>(task: () => T, refusal: unknown, end: number): Promise<T
   }
 }
 
-/** Runs a task, again and again while another process is in the way; at once and synchronously when none is. For reads: each waits for itself. */
+/**
+ * Runs a task, again and again while another process is in the way; at once and synchronously when
+ * none is. For reads: each waits for itself.
+ */
 export function patiently<T>(task: () => T, end?: number): MaybePromise<T> {
   try {
     return task();
@@ -99,7 +108,10 @@ export function patiently<T>(task: () => T, end?: number): MaybePromise<T> {
   }
 }
 
-/** The writes of one handle: while one waits for another process, those that come later queue behind it, so that they stay in order. */
+/**
+ * The writes of one handle: while one waits for another process, those that come later queue behind
+ * it, so that they stay in order.
+ */
 export class WriteQueue {
   #last: Promise<unknown> | null = null;
 
@@ -128,7 +140,10 @@ export class WriteQueue {
   }
 }
 
-/** All of a task or nothing: a transaction, or a part of the one that its owner has open on the handle. */
+/**
+ * All of a task or nothing: a transaction, or a part of the one that its owner has open on the
+ * handle.
+ */
 export function atomically<T>(db: SqliteClient, task: () => T, begin = "BEGIN IMMEDIATE"): T {
   // Handles that do not tell (old Node): a savepoint outside of a transaction begins one.
   const isFree = (db.inTransaction ?? db.isTransaction) === false;

@@ -82,7 +82,8 @@ function freeName(db: SqliteClient, name: string): void {
 /**
  * Makes the table unless it is there.
  *
- * @throws {KvError} KV_INVALID_CLIENT when the table is another's, or the database does not compare texts by their UTF-8 bytes.
+ * @throws {KvError} KV_INVALID_CLIENT when the table is another's, or the database does not compare
+ * texts by their UTF-8 bytes.
  */
 export function makeTable(db: SqliteClient, name: string): void {
   const table = quoted(name);

@@ -14,7 +14,8 @@ const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoExc
  * Writes a new file and waits until it is on disk.
  *
  * @param finish what else to do with the open file before that.
- * @throws {KvError} KV_QUOTA when the disk, a quota or a limit of file sizes is full; whatever else the file system says.
+ * @throws {KvError} KV_QUOTA when the disk, a quota or a limit of file sizes is full; whatever else
+ * the file system says.
  */
 export async function writeDurably(
   path: string,

@@ -10,8 +10,8 @@ const { setTimeout: sleep } = builtin("node:timers/promises");
 /** A lock that is held. */
 export interface Held {
   /**
-   * A directory of the holder's own, gone as soon as the lock is. What a holder publishes it writes in here and renames to its
-   * place: once it lost the lock, that rename fails.
+   * A directory of the holder's own, gone as soon as the lock is. What a holder publishes it writes
+   * in here and renames to its place: once it lost the lock, that rename fails.
    */
   readonly folder: string;
   release(): void;
@@ -25,7 +25,8 @@ const HELD = "held";
 // Longer than a waiter pauses between its first attempts.
 const YIELD_MS = 2;
 const LEFTOVER_MS = 600_000;
-// What a rename onto a directory with something in it fails with; on Windows also onto an empty one.
+// What a rename onto a directory with something in it fails with; on Windows also onto an empty
+// one.
 const isRefusal = (code: string): boolean =>
   (process.platform === "win32" ? ["EPERM", "EACCES", "EBUSY"] : ["ENOTEMPTY", "EEXIST"]).includes(
     code,
@@ -80,7 +81,10 @@ function isRemoved(folder: string): boolean {
   return !fs.existsSync(folder);
 }
 
-/** State and start of a process, the latter in the kernel's own count: tells it from a later one with the same number. Linux has them. */
+/**
+ * State and start of a process, the latter in the kernel's own count: tells it from a later one
+ * with the same number. Linux has them.
+ */
 function lookAt(pid: number | "self"): { state: string; start: string } {
   const stat = unlessExhausted(() => fs.readFileSync(`/proc/${pid}/stat`, "latin1")) ?? "";
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -120,12 +124,14 @@ function isDead(token: string): boolean {
  *     <work>/<token>/<token>/   who wants the lock makes this, and renames the outer one:
  *     <work>/held/<token>/      whose directory is in here, holds the lock
  *
- * A rename never replaces a directory that has something in it, so only one gets in. The holder is told by the unique
- * name inside, and whoever removes a dead holder names exactly that one: nobody can rob the next holder by acting on what it
- * saw before. A holder that only seemed dead (of another machine, or frozen for longer than `patience`) finds its directory gone, and
- * with it everything it was about to publish.
+ * A rename never replaces a directory that has something in it, so only one gets in. The holder is
+ * told by the unique name inside, and whoever removes a dead holder names exactly that one: nobody
+ * can rob the next holder by acting on what it saw before. A holder that only seemed dead (of
+ * another machine, or frozen for longer than `patience`) finds its directory gone, and with it
+ * everything it was about to publish.
  *
- * @param patience milliseconds of standstill after which a holder that cannot be checked counts as dead.
+ * @param patience milliseconds of standstill after which a holder that cannot be checked counts as
+ * dead.
  */
 export function fileLock(work: string, patience = 30_000): FileLock {
   const held = join(work, HELD);
@@ -140,7 +146,8 @@ export function fileLock(work: string, patience = 30_000): FileLock {
       fs.renameSync(own, held);
     } catch (error) {
       const code = codeOf(error);
-      // Tidied away by another process at this very moment: that does not happen many times in a row.
+      // Tidied away by another process at this very moment: that does not happen many times in a
+      // row.
       missing = code === "ENOENT" ? missing + 1 : 0;
       if (missing > 100 || !(code === "ENOENT" || isRefusal(code))) throw error;
       return false;
@@ -174,8 +181,8 @@ export function fileLock(work: string, patience = 30_000): FileLock {
 
   function release(folder: string, token: string): void {
     removeAll(folder);
-    // Others would wait for a holder that is alive. A rename needs no descriptor, and whoever tidies up
-    // later removes the grave.
+    // Others would wait for a holder that is alive. A rename needs no descriptor, and whoever
+    // tidies up later removes the grave.
     if (fs.existsSync(folder)) quietly(() => fs.renameSync(folder, join(work, `${token}.dead`)));
     quietly(() => fs.rmdirSync(held));
     // Most of the time nobody else is here, and nothing is left.

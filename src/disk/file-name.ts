@@ -3,7 +3,8 @@ import { builtin } from "./node.ts";
 const { createHash } = builtin("node:crypto");
 
 const SUFFIX = ".json";
-// With the suffix well below what the narrowest file systems take (143 bytes under eCryptfs), and the paths of Windows.
+// With the suffix well below what the narrowest file systems take (143 bytes under eCryptfs), and
+// the paths of Windows.
 const LONGEST = 110;
 const SHOWN = 40;
 const PLAIN = /^[a-z0-9_-][a-z0-9._-]*$/;
@@ -13,7 +14,10 @@ const DEVICE = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/;
 
 const escaped = (byte: number): string => `%${byte.toString(16).padStart(2, "0")}`;
 
-/** A text in lower-case letters, digits and `-._%` alone: file systems that fold case or compose accents keep such names apart. */
+/**
+ * A text in lower-case letters, digits and `-._%` alone: file systems that fold case or compose
+ * accents keep such names apart.
+ */
 function encode(text: string): string {
   if (PLAIN.test(text)) return text;
   let name = "";
@@ -26,8 +30,8 @@ function encode(text: string): string {
 }
 
 /**
- * The file name of a key: no two keys share one, on no file system. Lower-case keys are readable in it; what does not fit
- * is cut, with a hash behind it.
+ * The file name of a key: no two keys share one, on no file system. Lower-case keys are readable in
+ * it; what does not fit is cut, with a hash behind it.
  */
 export function fileName(key: string): string {
   const name = encode(key);

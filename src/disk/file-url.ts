@@ -29,7 +29,8 @@ function realPath(path: string, links = 0): string {
 }
 
 /**
- * The real path that a `file:` URL, or the text of one, stands for. Two spellings of one place give one path.
+ * The real path that a `file:` URL, or the text of one, stands for. Two spellings of one place give
+ * one path.
  *
  * @throws {KvError} KV_INVALID_CLIENT when the URL names no path of this machine.
  */
@@ -50,7 +51,8 @@ export function pathOf(client: FileUrl | string, type: string): string {
     // Without the slash at the end, which would make a file there no path at all.
     return realPath(resolve(fileURLToPath(href)));
   } catch (cause) {
-    // Only what is wrong with the path itself: of all else, such as a permission that is missing, the file system speaks for itself.
+    // Only what is wrong with the path itself: of all else, such as a permission that is missing,
+    // the file system speaks for itself.
     const { name, code } = cause as NodeJS.ErrnoException;
     if (!/^(Type|URI)Error$/.test(name) && code !== "ENOTDIR") throw cause;
     throw new KvError(

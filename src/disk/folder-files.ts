@@ -37,7 +37,10 @@ export function encodeFile(key: string, name: string, record: KvRecord): string 
   return isHashed(name) ? `{"key":${JSON.stringify(key)},${text.slice(1)}\n` : `${text}\n`;
 }
 
-/** The key and record in a file; `null` when the name or the content is not ours. @throws {KvError} KV_CORRUPT */
+/**
+ * The key and record in a file; `null` when the name or the content is not ours. @throws {KvError}
+ * KV_CORRUPT
+ */
 function decodeFile(name: string, text: string, values: boolean): Pair | null {
   const plain = keyOf(name);
   const [start = "", quoted = ""] = plain === null ? (KEY.exec(text) ?? []) : [];
@@ -70,8 +73,8 @@ const timeOf = (path: string): number | undefined =>
   fs.statSync(path, { throwIfNoEntry: false })?.mtimeMs;
 
 /**
- * Reads the records of a folder. A small file is read several times faster at once than by a way round through Node's
- * thread pool, and there are never many open.
+ * Reads the records of a folder. A small file is read several times faster at once than by a way
+ * round through Node's thread pool, and there are never many open.
  */
 export class FolderFiles {
   readonly #root: string;
@@ -108,7 +111,8 @@ export class FolderFiles {
     const names = new Set(
       this.#journal.names().filter((name) => !name.endsWith(REMOVED) && mayStartWith(name, prefix)),
     );
-    // On some file systems a file that is replaced while its folder is read does not show: then it is read again.
+    // On some file systems a file that is replaced while its folder is read does not show: then it
+    // is read again.
     for (
       let time: number | undefined, tries = 0;
       tries < 3 && timeOf(this.#root) !== time;
@@ -125,7 +129,10 @@ export class FolderFiles {
     return [...names];
   }
 
-  /** The records in files of these names, as they are when their turn comes. A `null` comes behind so many that they are enough for now. */
+  /**
+   * The records in files of these names, as they are when their turn comes. A `null` comes behind
+   * so many that they are enough for now.
+   */
   async *read(
     names: readonly string[],
     prefix: string,

@@ -20,7 +20,10 @@ export function textOf(path: string): string | null {
   }
 }
 
-/** Renames within the lock's protection: `false` when there is nothing, an error when the lock was lost. */
+/**
+ * Renames within the lock's protection: `false` when there is nothing, an error when the lock was
+ * lost.
+ */
 export function takeAway(path: string, name: string, held: Held): boolean {
   try {
     fs.renameSync(path, join(held.folder, name));
@@ -32,9 +35,9 @@ export function takeAway(path: string, name: string, held: Held): boolean {
 }
 
 /**
- * Changes to several files of a folder, all or none: a directory with the new files in it, renamed into place in one step.
- * From that moment on the changes count, for every reader, even before (or, after a crash, long before) the files are moved to where they
- * belong.
+ * Changes to several files of a folder, all or none: a directory with the new files in it, renamed
+ * into place in one step. From that moment on the changes count, for every reader, even before (or,
+ * after a crash, long before) the files are moved to where they belong.
  */
 export class Journal {
   readonly #root: string;

@@ -9,7 +9,8 @@ import { builtin } from "./node.ts";
 const fs = builtin("node:fs");
 const { dirname, join } = builtin("node:path");
 
-// The times of files move in steps: two changes inside one step may look like one. Some file systems only know whole seconds.
+// The times of files move in steps: two changes inside one step may look like one. Some file
+// systems only know whole seconds.
 const stepOf = ({ mtimeNs }: BigIntStats): number => (mtimeNs % 1_000_000_000n === 0n ? 2100 : 15);
 
 /** The members of a JSON object, each as it is written. The text must be valid. */
@@ -56,8 +57,8 @@ function parse(bytes: Uint8Array, path: string): Map<string, string> {
     }
     return members;
   } catch (cause) {
-    // An empty file, too: it is rather one that lost its content than one that never had any. The engine's own message
-    // is left out but for the place: it shows some of the content.
+    // An empty file, too: it is rather one that lost its content than one that never had any. The
+    // engine's own message is left out but for the place: it shows some of the content.
     const [place = ""] = / \(line \d+ column \d+\)/.exec(String(cause)) ?? [];
     throw new KvError(
       "KV_CORRUPT",
@@ -74,7 +75,9 @@ const same = (a: BigIntStats | undefined, b: BigIntStats | undefined): boolean =
   a?.ctimeNs === b?.ctimeNs &&
   a?.dev === b?.dev;
 
-/** A JSON file that holds one object, and its members as texts in memory. A missing file has none. */
+/**
+ * A JSON file that holds one object, and its members as texts in memory. A missing file has none.
+ */
 export class JsonFile {
   readonly path: string;
   #members: Map<string, string> = new Map();
@@ -143,8 +146,8 @@ export class JsonFile {
   }
 
   /**
-   * Writes the file with these changes (`null` removes) into a folder; what it returns puts it into place.
-   * Call it only under the file's lock, after `members()`.
+   * Writes the file with these changes (`null` removes) into a folder; what it returns puts it into
+   * place. Call it only under the file's lock, after `members()`.
    */
   async prepare(
     changes: ReadonlyMap<string, string | null>,

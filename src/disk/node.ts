@@ -11,8 +11,9 @@ interface Builtins {
 }
 
 /**
- * A built-in module of the runtime, without an import: bundlers for browsers refuse those, also where they never run.
- * In a browser that was handed everything in one file it is empty, and nobody uses it; in Workers as well: what they have of Node keeps no files, and listens on no port.
+ * A built-in module of the runtime, without an import: bundlers for browsers refuse those, also
+ * where they never run. In a browser that was handed everything in one file it is empty, and nobody
+ * uses it; in Workers as well: what they have of Node keeps no files, and listens on no port.
  */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
   const runtime =

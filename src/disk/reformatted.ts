@@ -1,7 +1,10 @@
 import { decodeRecord, encodeRecord, StoredRecord } from "../record.ts";
 import type { Json } from "../types.ts";
 
-/** The text of a record of ours that an editor or a formatter has laid out anew; `null` for anything else. */
+/**
+ * The text of a record of ours that an editor or a formatter has laid out anew; `null` for anything
+ * else.
+ */
 export function reformatted(parsed: unknown): string | null {
   const {
     kv,

@@ -13,7 +13,10 @@ function firstIndex(keys: readonly string[], isBefore: (key: string) => boolean)
   return low;
 }
 
-/** The keys of one page, out of all keys in order, and where the next page starts (`null` on the last one). */
+/**
+ * The keys of one page, out of all keys in order, and where the next page starts (`null` on the
+ * last one).
+ */
 export function pageOf(
   keys: readonly string[],
   { prefix, after, limit, reverse }: Omit<PageQuery, "values">,

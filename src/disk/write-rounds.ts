@@ -8,7 +8,10 @@ const { setImmediate: turn } = builtin("node:timers/promises");
 
 /** What a round of writes is about to change. */
 export interface Draft {
-  /** What is under a key once the writes before this one are done. @throws {KvError} KV_FOREIGN, KV_CORRUPT */
+  /**
+   * What is under a key once the writes before this one are done. @throws {KvError} KV_FOREIGN,
+   * KV_CORRUPT
+   */
   read(key: string): KvRecord | null;
   readonly changes: Map<string, KvRecord | null>;
   /** Whether a crash must leave all of the changes or none. */
@@ -39,15 +42,18 @@ interface Job {
 export interface RoundWriter extends Required<
   Pick<Adapter, "set" | "del" | "setMany" | "commit" | "close">
 > {
-  /** Runs a task at its place among the writes. It changes the draft only when it does not throw. */
+  /**
+   * Runs a task at its place among the writes. It changes the draft only when it does not throw.
+   */
   add<T>(task: Task<T>): Promise<T>;
   /** Removes the records that still have these versions. Resolves to how many. */
   evict(expired: readonly Check[]): MaybePromise<number>;
 }
 
 /**
- * Collects writes into rounds: all that are called in one turn of the event loop, or while a round is under way, take the
- * lock once and are published together. Within a round they are applied in the order of the calls.
+ * Collects writes into rounds: all that are called in one turn of the event loop, or while a round
+ * is under way, take the lock once and are published together. Within a round they are applied in
+ * the order of the calls.
  */
 export function writeRounds(target: RoundTarget): RoundWriter {
   const queue: Job[] = [];

@@ -13,9 +13,11 @@ export interface Incoming {
 export type Fields = { readonly [name: string]: unknown };
 
 /**
- * The JSON object in the body of a request. Reading stops as soon as it is too long, or takes too long.
+ * The JSON object in the body of a request. Reading stops as soon as it is too long, or takes too
+ * long.
  *
- * @throws {KvError} KV_TOO_LARGE, KV_INVALID_VALUE when it is no JSON object, KV_CONNECTION when it does not come in time.
+ * @throws {KvError} KV_TOO_LARGE, KV_INVALID_VALUE when it is no JSON object, KV_CONNECTION when it
+ * does not come in time.
  */
 export async function objectIn(
   request: Incoming,

@@ -34,7 +34,8 @@ export class Connections {
 
   #change(socket: Socket, by: number): void {
     const before = this.#requests.get(socket);
-    // The response of a client that has left is closed after its connection, which must not be added again.
+    // The response of a client that has left is closed after its connection, which must not be
+    // added again.
     if (before !== undefined) this.#requests.set(socket, before + by);
   }
 }

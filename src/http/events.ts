@@ -5,7 +5,10 @@ import { watch } from "../versioned/watch.ts";
 import { errorBody } from "./reply.ts";
 import type { Space } from "./space.ts";
 
-/** How often something is sent at least, so that nobody in between takes the connection for dead: the server of Bun does after 10 seconds. */
+/**
+ * How often something is sent at least, so that nobody in between takes the connection for dead:
+ * the server of Bun does after 10 seconds.
+ */
 const HEARTBEAT = 5000;
 
 /** How event streams are made. */
@@ -28,8 +31,9 @@ async function entriesOf(
 }
 
 /**
- * The entries under some keys as server-sent events: now, and again whenever one of them has changed. Nothing is read while nobody takes what is there.
- * `ended` is called once, when it is over.
+ * The entries under some keys as server-sent events: now, and again whenever one of them has
+ * changed. Nothing is read while nobody takes what is there. `ended` is called once, when it is
+ * over.
  */
 export function eventsOf(
   space: Space,

@@ -28,17 +28,26 @@ export interface LogLine {
 
 /** Options of {@link createHandler}. */
 export interface HandlerOptions {
-  /** Who may use it; `"none"` lets everyone read and write everything in one space. Each with a space of its own, or a shared one. */
+  /**
+   * Who may use it; `"none"` lets everyone read and write everything in one space. Each with a
+   * space of its own, or a shared one.
+   */
   tokens: readonly TokenOptions[] | "none";
   /** Limits of the tokens that name none of their own. */
   limits?: Limits;
-  /** The origins whose pages may use it from a browser, such as `"https://example.com"`. Default: none. */
+  /**
+   * The origins whose pages may use it from a browser, such as `"https://example.com"`. Default:
+   * none.
+   */
   cors?: readonly string[];
   /** Told of each request. What it throws is ignored. */
   log?: (line: LogLine) => void;
   /** The path in front of `/v1/…`, `/health` and `/ready`, such as `"/kv"`. Default `""`. */
   base?: string;
-  /** How long the body of a request may take: seconds up to 600, or a string such as `"10s"`. Default 30. */
+  /**
+   * How long the body of a request may take: seconds up to 600, or a string such as `"10s"`.
+   * Default 30.
+   */
   bodyTimeout?: number | string;
   /**
    * How often event streams look for changes that were not made through this handler: seconds up to
@@ -245,12 +254,15 @@ const preflight = (): Reply => ({
 });
 
 /**
- * A server for a store: a function from `Request` to `Response`, for Node ({@link serve} starts it there), Bun, Deno, Workers and anything else that has them. It
- * never throws. The protocol is in docs/http.md; `kv("https://…")` and `connect()` are its clients.
+ * A server for a store: a function from `Request` to `Response`, for Node ({@link serve} starts it
+ * there), Bun, Deno, Workers and anything else that has them. It never throws. The protocol is in
+ * docs/http.md; `kv("https://…")` and `connect()` are its clients.
  *
- * Every token opens the key space that it names, and nothing else. Without a token that is known nothing but `/health` and `/ready` is answered.
+ * Every token opens the key space that it names, and nothing else. Without a token that is known
+ * nothing but `/health` and `/ready` is answered.
  *
- * @throws {KvError} at once: KV_INVALID_VALUE for options that are none, KV_INVALID_CLIENT for anything but a store.
+ * @throws {KvError} at once: KV_INVALID_VALUE for options that are none, KV_INVALID_CLIENT for
+ * anything but a store.
  * @example
  * import kv from "anykv";
  * import { http } from "anykv/clients/http";

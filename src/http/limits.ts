@@ -8,13 +8,19 @@ export interface Limits {
   valueBytes?: number;
   /** The most bytes of a request. Default 1,048,576. */
   bodyBytes?: number;
-  /** How many requests of a token are taken in a second on average; as many may come at once. Default: any number. */
+  /**
+   * How many requests of a token are taken in a second on average; as many may come at once.
+   * Default: any number.
+   */
   requestsPerSecond?: number;
-  /** How many keys may be read and written in a space in a calendar month (UTC). A request without any counts as one. Default: any number. */
+  /**
+   * How many keys may be read and written in a space in a calendar month (UTC). A request without
+   * any counts as one. Default: any number.
+   */
   operationsPerMonth?: number;
   /**
-   * How many bytes the keys, values, metadata and remembered commit ids of a space may take together.
-   * Default: any number.
+   * How many bytes the keys, values, metadata and remembered commit ids of a space may take
+   * together. Default: any number.
    */
   storageBytes?: number;
   /** How many event streams a token may have open at once. Default 100. */

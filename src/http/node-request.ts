@@ -2,7 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Incoming } from "./body.ts";
 import type { Reply } from "./reply.ts";
 
-/** What the server needs of a request, as Node has it. Its body is read no faster than it is asked for. */
+/**
+ * What the server needs of a request, as Node has it. Its body is read no faster than it is asked
+ * for.
+ */
 export function incoming(request: IncomingMessage): Incoming {
   return {
     method: request.method ?? "",
@@ -58,7 +61,10 @@ function bodyOf(request: IncomingMessage): ReadableStream<Uint8Array> {
   );
 }
 
-/** Sends a reply, no faster than it is taken. With `isLast` false the response is whole and stays open, for the connection not to end with it. */
+/**
+ * Sends a reply, no faster than it is taken. With `isLast` false the response is whole and stays
+ * open, for the connection not to end with it.
+ */
 export async function send(
   response: ServerResponse,
   { status, headers, body }: Reply,

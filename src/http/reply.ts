@@ -56,8 +56,9 @@ export function json(body: unknown, status = 200, headers: Headers = {}): Reply 
 }
 
 /**
- * What a client is told of an error: its code and message, without the prefix that its keys have in the store. Of what is no error of ours, and of the causes
- * of the others, nothing is told: they are the server's own affair.
+ * What a client is told of an error: its code and message, without the prefix that its keys have in
+ * the store. Of what is no error of ours, and of the causes of the others, nothing is told: they
+ * are the server's own affair.
  */
 export function errorBody(
   error: unknown,

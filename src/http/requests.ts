@@ -20,7 +20,10 @@ const LATEST = 253_402_300_799_999;
 const invalid = (message: string, code: KvErrorCode = "KV_INVALID_VALUE"): KvError =>
   new KvError(code, message);
 
-/** @throws {KvError} KV_INVALID_VALUE for members of other names: one that is misspelt must not count as missing. */
+/**
+ * @throws {KvError} KV_INVALID_VALUE for members of other names: one that is misspelt must not
+ * count as missing.
+ */
 function only(fields: Fields, ...names: string[]): void {
   for (const name of Object.keys(fields))
     if (!names.includes(name))

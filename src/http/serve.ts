@@ -25,29 +25,41 @@ export interface ServeOptions extends Omit<HandlerOptions, "signal"> {
 
 /** A server that is running. */
 export interface KvServer extends AsyncUsingDisposable {
-  /** Where it is reached from this machine, such as `"http://127.0.0.1:8080"`, with the `base` behind it. */
+  /**
+   * Where it is reached from this machine, such as `"http://127.0.0.1:8080"`, with the `base`
+   * behind it.
+   */
   readonly url: string;
   readonly port: number;
   /**
-   * Accepts nothing more, ends event streams, lets running requests end within the `grace`, and then ends what is left. The store stays open. A second call
-   * waits for the first.
+   * Accepts nothing more, ends event streams, lets running requests end within the `grace`, and
+   * then ends what is left. The store stays open. A second call waits for the first.
    */
   close(): Promise<void>;
 }
 
 /** Node looks for requests that take too long only so often. */
 const LOOK = 1000;
-/** How long a client that sends more than it was asked for has to read why it was refused, in milliseconds. */
+/**
+ * How long a client that sends more than it was asked for has to read why it was refused, in
+ * milliseconds.
+ */
 const LINGER = 1000;
-/** Longer than clients and proxies keep a connection that nobody uses, so that it is not ended just as they use it. */
+/**
+ * Longer than clients and proxies keep a connection that nobody uses, so that it is not ended just
+ * as they use it.
+ */
 const KEPT = 65_000;
 
 /**
- * Starts {@link createHandler} on `node:http`. It speaks plain HTTP: what faces the internet stands behind a proxy that speaks TLS.
+ * Starts {@link createHandler} on `node:http`. It speaks plain HTTP: what faces the internet stands
+ * behind a proxy that speaks TLS.
  *
- * A request has to be complete within `bodyTimeout`; one whose body is refused is not read to its end.
+ * A request has to be complete within `bodyTimeout`; one whose body is refused is not read to its
+ * end.
  *
- * @throws {KvError} KV_CONNECTION when it cannot listen, KV_NOT_SUPPORTED without `node:http`, and as `createHandler()`.
+ * @throws {KvError} KV_CONNECTION when it cannot listen, KV_NOT_SUPPORTED without `node:http`, and
+ * as `createHandler()`.
  * @example
  * import kv from "anykv";
  * import { http } from "anykv/clients/http";
@@ -73,7 +85,8 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
   const handle = handlerOf(store, { ...options, signal: closing.signal });
   const patience = graceOf(grace);
   const bodyTimeout = bodyTimeoutOf(options.bodyTimeout);
-  // Texts are taken as well, as they come from the environment; of another one Node would make a socket in the file system.
+  // Texts are taken as well, as they come from the environment; of another one Node would make a
+  // socket in the file system.
   const asked = Number(port);
   if (!(Number.isInteger(asked) && asked >= 0 && asked < 65_536))
     throw new KvError(

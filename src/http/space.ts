@@ -28,7 +28,9 @@ export function contextOfStore(store: unknown): StoreContext {
   return context;
 }
 
-/** The bytes that an entry takes: those of its key, and of the JSON of its value and its metadata. */
+/**
+ * The bytes that an entry takes: those of its key, and of the JSON of its value and its metadata.
+ */
 export function bytesOf({
   key,
   value,
@@ -42,8 +44,8 @@ export function bytesOf({
 }
 
 /**
- * The part of a store that is a space. Its name stands between braces, with everything encoded that could end it: spaces never overlap, and a cluster of Redis
- * keeps each of them in one place.
+ * The part of a store that is a space. Its name stands between braces, with everything encoded that
+ * could end it: spaces never overlap, and a cluster of Redis keeps each of them in one place.
  */
 export class Space {
   readonly name: string;
@@ -57,7 +59,8 @@ export class Space {
 
   constructor(store: unknown, name: string) {
     this.name = name;
-    // Values go over the wire as they are stored: what a codec makes of them is the clients' affair, as is the default expiry.
+    // Values go over the wire as they are stored: what a codec makes of them is the clients'
+    // affair, as is the default expiry.
     const context = { ...contextOfStore(store), codec: AS_STORED, expires: null };
     this.root = createStore<unknown>(context, { prefix: `space/{${encodeURIComponent(name)}}/` });
     this.data = this.root.prefix("d/");
@@ -76,7 +79,10 @@ export class Space {
     };
   }
 
-  /** The entries under some keys, `null` for what is absent. Ends early, but not before the first, when they are large. */
+  /**
+   * The entries under some keys, `null` for what is absent. Ends early, but not before the first,
+   * when they are large.
+   */
   async get(keys: readonly string[], values: boolean): Promise<(Entry<unknown> | null)[]> {
     const found: (Entry<unknown> | null)[] = [];
     let bytes = 0;
@@ -106,7 +112,10 @@ export class Space {
     );
   }
 
-  /** A page in key order. Ends early when its entries are large; it may be empty and still not be the last. */
+  /**
+   * A page in key order. Ends early when its entries are large; it may be empty and still not be
+   * the last.
+   */
   async page({ prefix, after, limit, reverse, values }: PageQuery): Promise<EntryPageAfter> {
     const adapter = await guardOf(this.#context.connection, this.#context.timeout);
     const range = {
@@ -159,12 +168,15 @@ export class Space {
 }
 
 /**
- * The store of one space of a server: the same data as the holders of its tokens see, without their limits.
+ * The store of one space of a server: the same data as the holders of its tokens see, without their
+ * limits.
  *
- * What is written through it beside a server that has a limit on storage counts from the next time that the server counts the space anew.
+ * What is written through it beside a server that has a limit on storage counts from the next time
+ * that the server counts the space anew.
  *
  * @param name the `space` of a token.
- * @throws {KvError} KV_INVALID_CLIENT for anything but a store, KV_INVALID_VALUE for a name that is none.
+ * @throws {KvError} KV_INVALID_CLIENT for anything but a store, KV_INVALID_VALUE for a name that is
+ * none.
  * @example
  * import kv from "anykv";
  * import { spaceOf } from "anykv/http";

@@ -6,7 +6,9 @@ import { limited, Refusal } from "./reply.ts";
 
 /** Who may use the server, and how. */
 export interface TokenOptions {
-  /** The token itself, of at least 16 characters; or instead of it `hash`. Only its hash is kept. */
+  /**
+   * The token itself, of at least 16 characters; or instead of it `hash`. Only its hash is kept.
+   */
   token?: string;
   /** The SHA-256 of the token, in hexadecimal. */
   hash?: string;
@@ -36,7 +38,9 @@ export class Grant {
     this.rate = new Rate(limits.requestsPerSecond);
   }
 
-  /** Counts an event stream, until what it answers with is called. @throws {KvError} KV_RATE_LIMITED */
+  /**
+   * Counts an event stream, until what it answers with is called. @throws {KvError} KV_RATE_LIMITED
+   */
   stream(): () => void {
     if (this.#streams >= this.limits.streams)
       throw limited(`more than ${this.limits.streams} event streams`, 10);
@@ -71,7 +75,10 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0;
 }
 
-/** The digest of a token and its grant. What is wrong is told at once; the digest is ready a moment later. */
+/**
+ * The digest of a token and its grant. What is wrong is told at once; the digest is ready a moment
+ * later.
+ */
 function known(
   options: TokenOptions,
   others: Required<Limits>,

@@ -7,7 +7,9 @@ import { limited, Refusal } from "./reply.ts";
 import type { CommitRequest } from "./requests.ts";
 import { bytesOf, type Space } from "./space.ts";
 
-/** How long it is remembered that a commit was made: much longer than its sender tries to send it. */
+/**
+ * How long it is remembered that a commit was made: much longer than its sender tries to send it.
+ */
 const REMEMBERED = "10m";
 /** How long the loser of a race waits at most before it tries again, in milliseconds. */
 const LONGEST_PAUSE = 64;
@@ -29,7 +31,10 @@ interface OwnPart {
 
 const NOTHING: OwnPart = { checks: [], writes: [] };
 
-/** Commits of a space, each made once. Those of a space with a limit on storage keep its sum right in the same transaction. */
+/**
+ * Commits of a space, each made once. Those of a space with a limit on storage keep its sum right
+ * in the same transaction.
+ */
 export class Commits {
   readonly #space: Space;
   readonly #isMetered: boolean;
@@ -203,7 +208,10 @@ export class Commits {
   }
 }
 
-/** The operations of a space in each month. Those that come at once are counted together: one write for all of them. */
+/**
+ * The operations of a space in each month. Those that come at once are counted together: one write
+ * for all of them.
+ */
 export class Operations {
   readonly #space: Space;
   #waiting: {

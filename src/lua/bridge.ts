@@ -9,7 +9,10 @@ export interface Namespaces {
   namespace(name: string): Namespace;
 }
 
-/** The functions that the prelude is given. Most answer a program with `true` and results, or with `false` and a message. */
+/**
+ * The functions that the prelude is given. Most answer a program with `true` and results, or with
+ * `false` and a message.
+ */
 export class Bridge {
   readonly #lua: LuaGlobal;
   readonly #api: LuaApi;
@@ -119,7 +122,8 @@ export class Bridge {
 
   #ended(ticket: number, push: Push): Promise<void> | undefined {
     this.#tickets.set(ticket, push);
-    // Never, after the state was closed: whoever runs the program would go on in memory that belongs to others.
+    // Never, after the state was closed: whoever runs the program would go on in memory that
+    // belongs to others.
     return this.isClosed ? new Promise(() => {}) : undefined;
   }
 

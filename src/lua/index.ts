@@ -13,26 +13,33 @@ export type { LuaState } from "./state.ts";
 /** What {@link installKV} gives back. */
 export interface InstalledKV {
   /**
-   * Calls a Lua function by its global name (with dots: `"actions.default"`) and waits for it: a function that is called as a JavaScript one
-   * (`lua.global.get("load")()`) cannot wait, and so cannot use a namespace. Arguments and results are JSON; of several results it is an array.
+   * Calls a Lua function by its global name (with dots: `"actions.default"`) and waits for it: a
+   * function that is called as a JavaScript one (`lua.global.get("load")()`) cannot wait, and so
+   * cannot use a namespace. Arguments and results are JSON; of several results it is an array.
    *
-   * @throws {KvError} KV_INVALID_VALUE for a name that is no function and for arguments that are no JSON, KV_CLOSED when the state is closed, also meanwhile. What the function raises is an `Error`.
+   * @throws {KvError} KV_INVALID_VALUE for a name that is no function and for arguments that are no
+   * JSON, KV_CLOSED when the state is closed, also meanwhile. What the function raises is an
+   * `Error`.
    */
   call<Result = Json>(name: string, ...values: unknown[]): Promise<Result>;
 }
 
 /**
- * Gives a Lua 5.4 state of wasmoon the globals `KV` and `json`. Programs run by `lua.doString()` use them as if nothing had to wait:
+ * Gives a Lua 5.4 state of wasmoon the globals `KV` and `json`. Programs run by `lua.doString()`
+ * use them as if nothing had to wait:
  *
- * `KV.namespace(name)` with `kv:get(key, type?)`, `kv:getWithMetadata(key, type?)` (two results), `kv:put(key, value, options?)`, `kv:delete(key)` and
- * `kv:list(options?)`. What is missing is `nil`; tables are stored as JSON; what cannot be stored, and whatever a namespace refuses, is a Lua error.
- * `json.encode`, `json.decode`, and `json.array` for a table that is an array also when it is empty. A global `json` that is there already stays.
+ * `KV.namespace(name)` with `kv:get(key, type?)`, `kv:getWithMetadata(key, type?)` (two results),
+ * `kv:put(key, value, options?)`, `kv:delete(key)` and `kv:list(options?)`. What is missing is
+ * `nil`; tables are stored as JSON; what cannot be stored, and whatever a namespace refuses, is a
+ * Lua error. `json.encode`, `json.decode`, and `json.array` for a table that is an array also when
+ * it is empty. A global `json` that is there already stays.
  *
  * The API is that of Luat's key-value store.
  *
  * @param lua what `new LuaFactory().createEngine()` of wasmoon resolves to.
  * @param kv where namespaces come from: `KV` or `createKV()` of `anykv/namespace`.
- * @throws {KvError} KV_INVALID_CLIENT for something else than a state of wasmoon and namespaces, KV_NOT_SUPPORTED for wasmoon before 1.16.
+ * @throws {KvError} KV_INVALID_CLIENT for something else than a state of wasmoon and namespaces,
+ * KV_NOT_SUPPORTED for wasmoon before 1.16.
  * @example
  * import kv from "anykv";
  * import { installKV } from "anykv/lua";

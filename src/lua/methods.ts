@@ -50,7 +50,8 @@ function optionsOf(
   if (options === null) return {};
   if (typeof options !== "object" || Array.isArray(options))
     throw new Error("options are a table with names, such as { limit = 10 }");
-  // With the rules of Workers KV a namespace ignores unknown options. A Lua program never means that.
+  // With the rules of Workers KV a namespace ignores unknown options. A Lua program never means
+  // that.
   checkOptions(options, known, where);
   return options;
 }
@@ -84,7 +85,10 @@ function contentOf({ api, values, thread, first }: Call): string | Uint8Array {
   return JSON.stringify(values.read(thread, index, "value"));
 }
 
-/** The methods of a namespace in Lua. Each reads its arguments at once, and pushes its results when they are there. */
+/**
+ * The methods of a namespace in Lua. Each reads its arguments at once, and pushes its results when
+ * they are there.
+ */
 export const METHODS: {
   readonly [name: string]: (namespace: Namespace, call: Call) => Promise<Push>;
 } = {

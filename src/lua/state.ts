@@ -1,6 +1,8 @@
 import type { Bytes } from "../bytes.ts";
 
-/** The part of Lua's C interface that is used; a state is named by the address of a thread of it. */
+/**
+ * The part of Lua's C interface that is used; a state is named by the address of a thread of it.
+ */
 export interface LuaApi {
   readonly module: {
     readonly HEAPU8: Uint8Array;
@@ -61,7 +63,10 @@ export interface LuaThread {
   run(values?: number): Promise<unknown>;
 }
 
-/** What wasmoon asks when it turns values of Lua into those of JavaScript and back, and tells when the state is closed. */
+/**
+ * What wasmoon asks when it turns values of Lua into those of JavaScript and back, and tells when
+ * the state is closed.
+ */
 interface LuaExtension {
   readonly name: string;
   isType(): boolean;
@@ -76,7 +81,10 @@ export interface LuaGlobal extends LuaThread {
   registerTypeExtension(priority: number, extension: never): void;
 }
 
-/** Calls back as soon as the state is closed, which nobody but its extensions is told: by one that knows no type. */
+/**
+ * Calls back as soon as the state is closed, which nobody but its extensions is told: by one that
+ * knows no type.
+ */
 export function onClose(lua: LuaGlobal, close: () => void): void {
   const extension: LuaExtension = {
     name: "anykv",
@@ -88,7 +96,9 @@ export function onClose(lua: LuaGlobal, close: () => void): void {
   lua.registerTypeExtension(-1, extension as never);
 }
 
-/** What is used of a Lua 5.4 state of wasmoon: what `new LuaFactory().createEngine()` resolves to. */
+/**
+ * What is used of a Lua 5.4 state of wasmoon: what `new LuaFactory().createEngine()` resolves to.
+ */
 export interface LuaState {
   readonly global: LuaGlobal;
 }

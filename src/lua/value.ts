@@ -30,7 +30,10 @@ export function pushText(api: LuaApi, thread: number, text: string): void {
   pushBytes(api, thread, utf8.encode(text));
 }
 
-/** Between Lua's values and JSON. Tables that were JSON arrays are known by their metatable, so that empty ones stay arrays. */
+/**
+ * Between Lua's values and JSON. Tables that were JSON arrays are known by their metatable, so that
+ * empty ones stay arrays.
+ */
 export class Values {
   readonly #api: LuaApi;
   readonly #array: number;
@@ -54,7 +57,8 @@ export class Values {
   /**
    * The JSON of the value at an index; `nil` is `null`.
    *
-   * @throws {NotStorable} for functions, userdata, threads, cycles, numbers that JSON does not keep and texts that are no UTF-8, naming the place.
+   * @throws {NotStorable} for functions, userdata, threads, cycles, numbers that JSON does not keep
+   * and texts that are no UTF-8, naming the place.
    */
   read(thread: number, index: number, path: string): Json {
     return this.#read(thread, this.#api.lua_absindex(thread, index), path, new Set());

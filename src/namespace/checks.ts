@@ -155,7 +155,10 @@ function int32(value: unknown, { refuse }: Rules): number {
   return number;
 }
 
-/** The deadline of a write in seconds since 1970, `null` for none; one that has passed only by the rules of this library. */
+/**
+ * The deadline of a write in seconds since 1970, `null` for none; one that has passed only by the
+ * rules of this library.
+ */
 export function expirationOf(options: PutOptions, byDefault: Expires, rules: Rules): number | null {
   const now = Math.floor(Date.now() / 1000);
   const given = rules.isWorkers ? byWorkers(options, now, rules) : byOurs(options, now, rules);

@@ -88,12 +88,16 @@ function storeIn(dataDir: string | undefined): Store {
 }
 
 /**
- * Namespaces by their names, all in one place: over a store, in the SQLite database `kv.db` of a folder, or, without either, in `.anykv/data/kv.db` under the working directory where
- * the runtime has SQLite (Node, Bun, Deno; or better-sqlite3, if it is installed) and in memory where it has none (browsers, workers). `storage` says which.
+ * Namespaces by their names, all in one place: over a store, in the SQLite database `kv.db` of a
+ * folder, or, without either, in `.anykv/data/kv.db` under the working directory where the runtime
+ * has SQLite (Node, Bun, Deno; or better-sqlite3, if it is installed) and in memory where it has
+ * none (browsers, workers). `storage` says which.
  *
- * Nothing is opened or created before the first operation. Several processes may use one folder at once.
+ * Nothing is opened or created before the first operation. Several processes may use one folder at
+ * once.
  *
- * @throws {KvError} at once KV_INVALID_CLIENT for a `store`, a `dataDir` or options that are none; KV_NOT_SUPPORTED at the first use of a `dataDir` where there is no SQLite.
+ * @throws {KvError} at once KV_INVALID_CLIENT for a `store`, a `dataDir` or options that are none;
+ * KV_NOT_SUPPORTED at the first use of a `dataDir` where there is no SQLite.
  * @example
  * import kv from "anykv";
  * import { createKV } from "anykv/namespace";
@@ -128,7 +132,8 @@ export function createKV(given: KVOptions = {}): KVNamespaces {
 }
 
 /**
- * The namespaces that need no set-up, as {@link createKV} makes them without options. Importing it opens and creates nothing.
+ * The namespaces that need no set-up, as {@link createKV} makes them without options. Importing it
+ * opens and creates nothing.
  *
  * @example
  * import { KV } from "anykv/namespace";

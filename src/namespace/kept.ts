@@ -12,7 +12,10 @@ export interface Head {
   readonly expiration: number | null;
 }
 
-/** What is kept for a key, in one record: no reader sees the value of one write with the metadata of another. */
+/**
+ * What is kept for a key, in one record: no reader sees the value of one write with the metadata of
+ * another.
+ */
 export interface Kept extends Head {
   readonly payload: Payload;
 }
@@ -29,7 +32,10 @@ const headOf = ({ metadata = null, expiration = null }: Members): Head => ({
   expiration: expiration as number | null,
 });
 
-/** The value of a record: JSON, or bytes where the client keeps them, behind a head in JSON and a zero, which no JSON holds. */
+/**
+ * The value of a record: JSON, or bytes where the client keeps them, behind a head in JSON and a
+ * zero, which no JSON holds.
+ */
 export function encodeKept(kept: Kept, keepsBytes: boolean): Json | Uint8Array {
   const { payload } = kept;
   if (typeof payload === "string") return { ...membersOf(kept), text: payload };

@@ -10,7 +10,9 @@ const DIGEST_BYTES = 65;
 
 /** The keys of the two records of a name. */
 export interface Keys {
-  /** The record that listings read: in the order of the names, but for those that share a `stem`. */
+  /**
+   * The record that listings read: in the order of the names, but for those that share a `stem`.
+   */
   readonly index: string;
   /** The record with the value. */
   readonly value: string;
@@ -24,7 +26,10 @@ export interface Layout {
   keysOf(name: string): MaybePromise<Keys>;
   /** Whether the record under an index key has to tell its name. */
   isShortened(name: string): boolean;
-  /** What comes first in the index key of a name, whether it is shortened or not: names with different stems are in order. */
+  /**
+   * What comes first in the index key of a name, whether it is shortened or not: names with
+   * different stems are in order.
+   */
   stem(name: string): string;
   /** Whether no other name has the stem of this one. */
   isAlone(name: string): boolean;
@@ -40,13 +45,18 @@ async function digest(text: string): Promise<string> {
   return digestOf("SHA-256", text);
 }
 
-/** What all keys of a namespace begin with. No name has the slash that ends it, so that none is the beginning of another. */
+/**
+ * What all keys of a namespace begin with. No name has the slash that ends it, so that none is the
+ * beginning of another.
+ */
 export const baseOf = (name: string): string =>
   `${name.replaceAll("%", "%25").replaceAll("/", "%2F")}/`;
 
 /**
- * The layout of a namespace. Keys are kept as they are wherever the client takes 512 bytes behind what stands before them. Where it does not, keys that are too long are the first
- * characters of the key and a digest of all of it; so that nobody's key is taken for one of those, keys that look like them are shortened as well.
+ * The layout of a namespace. Keys are kept as they are wherever the client takes 512 bytes behind
+ * what stands before them. Where it does not, keys that are too long are the first characters of
+ * the key and a digest of all of it; so that nobody's key is taken for one of those, keys that look
+ * like them are shortened as well.
  *
  * @param prefix the store's own.
  * @param keyBytes the longest key that the client takes.
@@ -60,7 +70,8 @@ export function layoutOf(name: unknown, prefix: string, keyBytes: number): Layou
   const left = keyBytes - utf8Length(prefix + index);
   const stemLength =
     left >= KEY_BYTES ? Infinity : Math.max(0, Math.floor((left - DIGEST_BYTES) / 4));
-  // In characters, of up to four bytes: cut by bytes, stems would have different lengths, and one could go on where another ends.
+  // In characters, of up to four bytes: cut by bytes, stems would have different lengths, and one
+  // could go on where another ends.
   const stem = (key: string): string =>
     key.length <= stemLength
       ? key

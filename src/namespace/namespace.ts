@@ -42,13 +42,16 @@ interface Change {
 }
 
 /**
- * A namespace over a store: the API of Workers KV. It keeps two records for each key, the value and what listings tell of it, in one commit.
+ * A namespace over a store: the API of Workers KV. It keeps two records for each key, the value and
+ * what listings tell of it, in one commit.
  *
- * Nothing is opened before the first operation, and nothing needs to be created: namespaces of different names know nothing of each other's keys. What else the store has should be under
+ * Nothing is opened before the first operation, and nothing needs to be created: namespaces of
+ * different names know nothing of each other's keys. What else the store has should be under
  * another prefix.
  *
  * @param name any well-formed text, also an empty one.
- * @throws {KvError} KV_INVALID_CLIENT for what is no store or no options, KV_INVALID_KEY for what is no name: at once.
+ * @throws {KvError} KV_INVALID_CLIENT for what is no store or no options, KV_INVALID_KEY for what
+ * is no name: at once.
  * @example
  * import kv from "anykv";
  * import { namespace } from "anykv/namespace";
@@ -113,7 +116,8 @@ export function namespace<V>(
         await inside.commit([], changes);
         return;
       } catch (error) {
-        // In a cluster the records of one key may be in different places: a prefix with a hash tag keeps them together.
+        // In a cluster the records of one key may be in different places: a prefix with a hash tag
+        // keeps them together.
         if (!isKvError(error, "KV_CROSS_SLOT")) throw error;
       }
     }

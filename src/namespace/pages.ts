@@ -32,7 +32,8 @@ function standing(at: string, within: string, { before, layout: { index } }: Ind
 /**
  * Up to so many names with a prefix behind a name, in order. Reads the index alone.
  *
- * Names that are kept shortened are in order but for those with the same stem: all with one stem are looked through for each page, and a page of them is kept in memory.
+ * Names that are kept shortened are in order but for those with the same stem: all with one stem
+ * are looked through for each page, and a page of them is kept in memory.
  */
 export async function namesBehind(
   index: Index,
@@ -49,7 +50,8 @@ export async function namesBehind(
   const start = after === null ? null : layout.stem(after);
   // A name that is before all that begin with the prefix is none to start at.
   let cursor = start === null || !start.startsWith(within) ? null : standing(start, within, index);
-  // Names of one stem may be many more than are wanted: what the first page has not shown comes in large ones.
+  // Names of one stem may be many more than are wanted: what the first page has not shown comes in
+  // large ones.
   for (let size = limit; ; size = PAGE) {
     const page = await store.list<unknown>({ prefix: layout.index + within, limit: size, cursor });
     for (const { key, value } of page.entries) {
@@ -86,7 +88,8 @@ function lenient(cursor: string): string {
 /**
  * The name that a cursor stands on; `null` for the start.
  *
- * @throws {KvError} KV_INVALID_CURSOR unless a listing of this namespace with this prefix made it. By the rules of Workers KV every cursor is a place.
+ * @throws {KvError} KV_INVALID_CURSOR unless a listing of this namespace with this prefix made it.
+ * By the rules of Workers KV every cursor is a place.
  */
 export function placeOf(
   { cursor, prefix }: Listing,

@@ -10,7 +10,9 @@ import type { ValueType } from "./types.ts";
 const isBuffer = (value: unknown): value is ArrayBuffer =>
   Object.prototype.toString.call(value) === "[object ArrayBuffer]";
 
-/** A copy of the bytes of a buffer or a view, of the view's part alone; `null` for anything else. */
+/**
+ * A copy of the bytes of a buffer or a view, of the view's part alone; `null` for anything else.
+ */
 function bytesOf(value: unknown, { refuse }: Rules): Uint8Array<ArrayBuffer> | null {
   const isView = ArrayBuffer.isView(value);
   if (!isView && !isBuffer(value)) return null;
@@ -71,7 +73,10 @@ async function drained(
 
 const isStream = (value: unknown): boolean => hasMethods(value, "getReader", "cancel");
 
-/** By the rules of Workers KV what is neither text nor bytes is refused before anything else but the key. */
+/**
+ * By the rules of Workers KV what is neither text nor bytes is refused before anything else but the
+ * key.
+ */
 export function checkKind(value: unknown, { isWorkers, refuse }: Rules): void {
   if (
     !isWorkers ||

@@ -5,9 +5,9 @@ export interface Rules {
   /** Exactly those of Workers KV. */
   readonly isWorkers: boolean;
   /**
-   * Throws a KvError. With the rules of Workers KV it throws the class of error that a binding throws.
-   * The `code` of that is not enumerable, because a binding has no such member: test runners compare
-   * errors by their enumerable members.
+   * Throws a KvError. With the rules of Workers KV it throws the class of error that a binding
+   * throws. The `code` of that is not enumerable, because a binding has no such member: test
+   * runners compare errors by their enumerable members.
    */
   refuse(
     code: KvErrorCode,

@@ -1,7 +1,10 @@
 import type { Store } from "../api.ts";
 import type { AsyncUsingDisposable } from "../disposable.ts";
 
-/** How a value is read: as the text of its UTF-8 (the default), parsed as JSON, as its bytes, or as a stream of them. */
+/**
+ * How a value is read: as the text of its UTF-8 (the default), parsed as JSON, as its bytes, or as
+ * a stream of them.
+ */
 export type ValueType = "text" | "json" | "arrayBuffer" | "stream";
 
 /** What can be put. Objects are kept as their JSON; numbers and booleans as their text. */
@@ -25,11 +28,20 @@ export interface GetOptions<Type extends ValueType = ValueType> {
 /** The type itself, or options with it. */
 export type AsType<Type extends ValueType> = Type | (GetOptions<Type> & { type: Type });
 
-/** Options of `put()`. A rewrite replaces value, deadline and metadata together: without a deadline it has the store's own (`kv(client, { expires })`), which is none by default. */
+/**
+ * Options of `put()`. A rewrite replaces value, deadline and metadata together: without a deadline
+ * it has the store's own (`kv(client, { expires })`), which is none by default.
+ */
 export interface PutOptions {
-  /** The deadline in whole seconds since 1970. One that has passed deletes. `null` for none, whatever the store's own. */
+  /**
+   * The deadline in whole seconds since 1970. One that has passed deletes. `null` for none,
+   * whatever the store's own.
+   */
   expiration?: number | null | undefined;
-  /** Whole seconds from the beginning of this one; 0 deletes. Given both, `expiration` counts (with `compat: "workers"` this one). `null` as above. */
+  /**
+   * Whole seconds from the beginning of this one; 0 deletes. Given both, `expiration` counts (with
+   * `compat: "workers"` this one). `null` as above.
+   */
   expirationTtl?: number | null | undefined;
   /** JSON of up to 1,024 bytes to keep beside the value; listings show it. `null` for none. */
   metadata?: unknown;
@@ -54,7 +66,10 @@ export interface ListedKey<Metadata = unknown> {
   metadata?: Metadata;
 }
 
-/** A page of keys, ordered by their UTF-8 bytes. `cursor` is where the next one goes on; it is absent on the last. */
+/**
+ * A page of keys, ordered by their UTF-8 bytes. `cursor` is where the next one goes on; it is
+ * absent on the last.
+ */
 export type KeyPage<Metadata = unknown> =
   | { keys: ListedKey<Metadata>[]; list_complete: false; cursor: string; cacheStatus: null }
   | { keys: ListedKey<Metadata>[]; list_complete: true; cursor?: never; cacheStatus: null };
@@ -72,24 +87,31 @@ export interface ListKeysOptions {
 /** Options of a namespace. */
 export interface NamespaceOptions {
   /**
-   * `"workers"`: the rules of Workers KV to the letter. Deadlines are at least 60 seconds away, `expirationTtl` wins over `expiration`, no objects are taken, arguments are converted instead of
-   * refused, and errors are those of a binding (`Error`, `TypeError`, `SyntaxError`; with a `code` of this library that is not enumerable). Default: the rules of this library.
+   * `"workers"`: the rules of Workers KV to the letter. Deadlines are at least 60 seconds away,
+   * `expirationTtl` wins over `expiration`, no objects are taken, arguments are converted instead
+   * of refused, and errors are those of a binding (`Error`, `TypeError`, `SyntaxError`; with a
+   * `code` of this library that is not enumerable). Default: the rules of this library.
    */
   compat?: "workers" | undefined;
 }
 
 /**
- * Keys and values with metadata and deadlines in seconds: the API of Workers KV. It satisfies the type `KVNamespace` of `@cloudflare/workers-types`.
+ * Keys and values with metadata and deadlines in seconds: the API of Workers KV. It satisfies the
+ * type `KVNamespace` of `@cloudflare/workers-types`.
  *
- * Keys are well-formed texts of 1 to 512 bytes of UTF-8, but for `"."` and `".."`. All methods reject, and none throws: KV_INVALID_KEY and KV_TOO_LARGE for keys, KV_CONNECTION when the
- * client fails, KV_CLOSED after `close()`; further codes are told with each. They work detached.
+ * Keys are well-formed texts of 1 to 512 bytes of UTF-8, but for `"."` and `".."`. All methods
+ * reject, and none throws: KV_INVALID_KEY and KV_TOO_LARGE for keys, KV_CONNECTION when the client
+ * fails, KV_CLOSED after `close()`; further codes are told with each. They work detached.
  */
 export interface Namespace extends AsyncUsingDisposable {
   /**
-   * The value of a key as `"text"` (the default), `"json"`, `"arrayBuffer"` or `"stream"`; `null` when it is absent or expired. Given up to 100 keys, a Map with an entry for each, in their order, as
-   * text or JSON.
+   * The value of a key as `"text"` (the default), `"json"`, `"arrayBuffer"` or `"stream"`; `null`
+   * when it is absent or expired. Given up to 100 keys, a Map with an entry for each, in their
+   * order, as text or JSON.
    *
-   * @throws {KvError} KV_INVALID_VALUE for a value that is no JSON, an unknown type or a `cacheTtl` below 30, KV_CORRUPT for a damaged record, KV_FOREIGN for an item that this library did not write.
+   * @throws {KvError} KV_INVALID_VALUE for a value that is no JSON, an unknown type or a `cacheTtl`
+   * below 30, KV_CORRUPT for a damaged record, KV_FOREIGN for an item that this library did not
+   * write.
    * @example
    * import kv from "anykv";
    * import { namespace } from "anykv/namespace";
@@ -118,8 +140,9 @@ export interface Namespace extends AsyncUsingDisposable {
   ): Promise<Map<string, Value | null>>;
 
   /**
-   * The same with metadata and deadline, as one write has left them together. What is missing is `null` in all of them.
-   * With `compat: "workers"` many keys have items `{ value, metadata }`, and `null` where there is none, as in Workers KV.
+   * The same with metadata and deadline, as one write has left them together. What is missing is
+   * `null` in all of them. With `compat: "workers"` many keys have items `{ value, metadata }`, and
+   * `null` where there is none, as in Workers KV.
    *
    * @throws {KvError} as `get()`.
    * @example
@@ -157,10 +180,13 @@ export interface Namespace extends AsyncUsingDisposable {
   ): Promise<Map<string, ValueWithMetadata<Value, Metadata>>>;
 
   /**
-   * Keeps a value of up to 25 MiB: a text, bytes (a buffer, the part of it that a view shows, or a stream), or JSON of anything else that JSON has. A rewrite replaces value, metadata and deadline
-   * together. A stream that fails, or is too long, stores nothing.
+   * Keeps a value of up to 25 MiB: a text, bytes (a buffer, the part of it that a view shows, or a
+   * stream), or JSON of anything else that JSON has. A rewrite replaces value, metadata and
+   * deadline together. A stream that fails, or is too long, stores nothing.
    *
-   * @throws {KvError} KV_INVALID_VALUE for what cannot be kept, KV_INVALID_EXPIRES for deadlines that are no whole seconds and options that are no object, KV_TOO_LARGE, KV_QUOTA; what was stored before is still there.
+   * @throws {KvError} KV_INVALID_VALUE for what cannot be kept, KV_INVALID_EXPIRES for deadlines
+   * that are no whole seconds and options that are no object, KV_TOO_LARGE, KV_QUOTA; what was
+   * stored before is still there.
    * @example
    * import kv from "anykv";
    * import { namespace } from "anykv/namespace";
@@ -175,12 +201,15 @@ export interface Namespace extends AsyncUsingDisposable {
   delete(key: string): Promise<void>;
 
   /**
-   * A page of keys with their deadlines and metadata, ordered by their UTF-8 bytes. Reads no values. What has expired is not among them: a page is full as long as there are more keys. Costs one page
-   * where `supports.order` of the store, elsewhere one pass over the keys with the prefix.
+   * A page of keys with their deadlines and metadata, ordered by their UTF-8 bytes. Reads no
+   * values. What has expired is not among them: a page is full as long as there are more keys.
+   * Costs one page where `supports.order` of the store, elsewhere one pass over the keys with the
+   * prefix.
    *
    * A cursor survives a restart, other limits and the deletion of the key that it stands on.
    *
-   * @throws {KvError} KV_INVALID_CURSOR for the cursor of another namespace or prefix, KV_INVALID_VALUE for a limit or options that are none.
+   * @throws {KvError} KV_INVALID_CURSOR for the cursor of another namespace or prefix,
+   * KV_INVALID_VALUE for a limit or options that are none.
    * @example
    * import kv from "anykv";
    * import { namespace } from "anykv/namespace";
@@ -200,7 +229,9 @@ export interface Namespace extends AsyncUsingDisposable {
 
 /** Options of {@link createKV}. */
 export interface KVOptions extends NamespaceOptions {
-  /** Where everything is kept. Default: SQLite in `dataDir` where the runtime has it, else memory. */
+  /**
+   * Where everything is kept. Default: SQLite in `dataDir` where the runtime has it, else memory.
+   */
   store?: Store;
   /** The folder of `kv.db`. Default `".anykv/data"` under the working directory. */
   dataDir?: string;

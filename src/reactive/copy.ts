@@ -3,7 +3,10 @@ import { reactive, toRaw } from "./proxies.ts";
 /** The kind of an object, of any realm. */
 export const kindOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
 
-/** Dates and bytes can be changed in place, so they are copied too. What cannot be cloned is refused when it is written. */
+/**
+ * Dates and bytes can be changed in place, so they are copied too. What cannot be cloned is refused
+ * when it is written.
+ */
 function leaf(value: object): unknown {
   try {
     return structuredClone(value);
@@ -24,7 +27,10 @@ function define(target: object, key: string, value: unknown): void {
   else (target as { [key: string]: unknown })[key] = value;
 }
 
-/** Copies one level of an object that is no proxy; reads through the proxy, so that whoever runs this as an effect hears of changes. `begun` is given the copy before it is filled. */
+/**
+ * Copies one level of an object that is no proxy; reads through the proxy, so that whoever runs
+ * this as an effect hears of changes. `begun` is given the copy before it is filled.
+ */
 export function level(
   raw: object,
   copyOf: (part: unknown) => unknown,

@@ -5,13 +5,20 @@ import type { Backend, Change, Memory } from "./backend.ts";
 import { equal, live, type Shared } from "./live.ts";
 import type { KVSeed } from "./types.ts";
 
-// Versions that users name stay below. What is added later, at the same version, counts in steps above.
+// Versions that users name stay below. What is added later, at the same version, counts in steps
+// above.
 const STEP = 2 ** 32;
 
-/** What was declared for a database in this program: the object stores, with their seeds. All of them are made at once. */
+/**
+ * What was declared for a database in this program: the object stores, with their seeds. All of
+ * them are made at once.
+ */
 const declared = new Map<string, Map<string, readonly KVSeed<unknown>[] | undefined>>();
 
-/** The empty object store that says that seeds were sown, or came too late: removing everything does not bring them back. */
+/**
+ * The empty object store that says that seeds were sown, or came too late: removing everything does
+ * not bring them back.
+ */
 const marker = (name: string): string => `${name}.seeded`;
 
 /** Whether something that was declared is missing. */
@@ -45,7 +52,8 @@ function put(rows: IDBObjectStore, [key, value]: Change): void {
     if (value === undefined) rows.delete(key);
     else rows.put(value, key);
   } catch (cause) {
-    // A connection that is closed is opened again, for once more; a value that cannot be cloned stays so.
+    // A connection that is closed is opened again, for once more; a value that cannot be cloned
+    // stays so.
     if ((cause as Error).name !== "DataCloneError") throw cause;
     throw new KvError(
       "KV_INVALID_VALUE",
@@ -55,7 +63,10 @@ function put(rows: IDBObjectStore, [key, value]: Change): void {
   }
 }
 
-/** Rows in an object store: the values themselves, under their keys. The transactions of the database are their order, across all tabs. */
+/**
+ * Rows in an object store: the values themselves, under their keys. The transactions of the
+ * database are their order, across all tabs.
+ */
 export function idbBackend(
   name: string,
   version: number,
@@ -104,7 +115,8 @@ export function idbBackend(
     load: () =>
       run("opening", async (rows) => {
         const found = rows.transaction.db.version % STEP;
-        // Asked at the first opening alone: a page that is open goes on when another one brings a newer version.
+        // Asked at the first opening alone: a page that is open goes on when another one brings a
+        // newer version.
         if (found > version) {
           throw new KvError(
             "KV_INVALID_CLIENT",

@@ -10,16 +10,24 @@ export interface Shared extends Omit<Backend, "write" | "look"> {
   readonly interval: number;
   /** In the order of the keys, with `undefined` for what is not there. */
   read(keys: readonly string[]): Promise<unknown[]>;
-  /** All of them or none. Calls `sent` once they are on their way, whatever happens to this page. Resolves to the rows that beginnings gave way to. */
+  /**
+   * All of them or none. Calls `sent` once they are on their way, whatever happens to this page.
+   * Resolves to the rows that beginnings gave way to.
+   */
   write(changes: readonly Change[], sent: () => void): Promise<readonly Change[]>;
-  /** Makes the changes of a page that left, where they are missing. For browsers that abort them. */
+  /**
+   * Makes the changes of a page that left, where they are missing. For browsers that abort them.
+   */
   takeOver?(changes: readonly News[]): Promise<unknown>;
 }
 
 /** What one tab tells the others: the key of a change, or all of it when the page is leaving. */
 export type News = readonly [key: string, value?: unknown, before?: unknown];
 
-/** A browser frees the room for what it has refused a moment later: so many milliseconds are given it. */
+/**
+ * A browser frees the room for what it has refused a moment later: so many milliseconds are given
+ * it.
+ */
 const PAUSE = 50;
 
 /** Whether two values hold the same. Those with parts of other kinds than these never do. */
@@ -52,7 +60,10 @@ export function equal(
   );
 }
 
-/** Has those who have the same rows hear of changes: other tabs by a channel, everybody else by looking. */
+/**
+ * Has those who have the same rows hear of changes: other tabs by a channel, everybody else by
+ * looking.
+ */
 export function live(rows: Shared, memory: Memory): Backend {
   let channel: BroadcastChannel | undefined;
   let polling: ReturnType<typeof setInterval> | undefined;
@@ -111,7 +122,8 @@ export function live(rows: Shared, memory: Memory): Backend {
   };
 
   function listen(): void {
-    // Where there is no IndexedDB there are no tabs either, but programs that a channel would keep alive.
+    // Where there is no IndexedDB there are no tabs either, but programs that a channel would keep
+    // alive.
     if (typeof BroadcastChannel === "function" && globalThis.indexedDB) {
       channel = new BroadcastChannel(rows.channel);
       channel.onmessage = ({ data }: MessageEvent<readonly News[]>) => void hear(data);

@@ -1,7 +1,10 @@
 import { computed, effectScope, ReactiveEffect, toRaw } from "./proxies.ts";
 import { level, plain } from "./copy.ts";
 
-/** A plain copy of a value that is kept up to date: whatever has not changed since the last copy is the same object. */
+/**
+ * A plain copy of a value that is kept up to date: whatever has not changed since the last copy is
+ * the same object.
+ */
 export interface Observer {
   /** The copy as of the last `run()`. */
   copy: unknown;
@@ -15,12 +18,16 @@ export interface Observer {
 const CYCLE = Symbol();
 
 /**
- * Calls `changed` within each change of what `read` gives, of any depth. Each object has a computed copy of its own, so that a change costs the way up to the root, not the size of the value.
- * What was added since the last `run()` is not heard before the next one.
+ * Calls `changed` within each change of what `read` gives, of any depth. Each object has a computed
+ * copy of its own, so that a change costs the way up to the root, not the size of the value. What
+ * was added since the last `run()` is not heard before the next one.
  */
 export function observe(read: () => unknown, changed: () => void): Observer {
   const copies = new WeakMap<object, { readonly value: unknown }>();
-  /** What has been read in this run, and what was found: one that is read inside of itself, or changes after it was read, is in a cycle. */
+  /**
+   * What has been read in this run, and what was found: one that is read inside of itself, or
+   * changes after it was read, is in a cycle.
+   */
   const seen = new Map<object, unknown>();
   let isCyclic = false;
 

@@ -11,13 +11,17 @@ function handleOf<T>(store: KVFn, key: string, init: T) {
   let state: KVState<T> | undefined;
   const current = (): KVState<T> => (state ??= store.peek(key, init));
   return {
-    /** The state to change; while the server renders, and until its page has come to life, nothing that is kept. */
+    /**
+     * The state to change; while the server renders, and until its page has come to life, nothing
+     * that is kept.
+     */
     stateOf: (view: Readonly<KVState<T>>): KVState<T> => (view === first ? first : current()),
     first: () => first,
     view: () => store.snapshot(current()),
     subscribe(listener: () => void): () => void {
       const used = (state = store(key, init));
-      // Within the change: React would put what is typed into an input back before it hears of it later, and the caret to the end.
+      // Within the change: React would put what is typed into an input back before it hears of it
+      // later, and the caret to the end.
       const end = store.subscribe(used, listener, { sync: true });
       return () => {
         end();
@@ -28,8 +32,9 @@ function handleOf<T>(store: KVFn, key: string, init: T) {
 }
 
 /**
- * The state of a key in a React component: what it is now, to be shown, and the state itself, to be changed. The component is rendered again after each change,
- * from whatever tab, and gives the state back when it goes. On a server it is `init`.
+ * The state of a key in a React component: what it is now, to be shown, and the state itself, to be
+ * changed. The component is rendered again after each change, from whatever tab, and gives the
+ * state back when it goes. On a server it is `init`.
  *
  * @param init the value where nothing is stored; that of the first call for a key counts.
  * @param store a function of `createKVStore()`. Default: `kv` of `anykv/reactive`.

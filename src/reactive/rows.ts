@@ -65,13 +65,19 @@ export interface Rows extends Pick<
   put(key: string, value: unknown): KVOperation;
   /** Writes a value where there is none. */
   begin(key: string, value: unknown): KVOperation;
-  /** Looks for what others have made of a row, where nobody tells of it; `completed()` waits for that. */
+  /**
+   * Looks for what others have made of a row, where nobody tells of it; `completed()` waits for
+   * that.
+   */
   look(key: string): Promise<unknown> | undefined;
   /** Has `collect()` called before long. */
   schedule(): void;
 }
 
-/** The rows of a backend, which is connected by their first use. `ended` is called when they are closed. */
+/**
+ * The rows of a backend, which is connected by their first use. `ended` is called when they are
+ * closed.
+ */
 export function rowsOf(connect: Connect, delay: number, ended: () => void, owner: Owner): Rows {
   const stored = new Map<string, unknown>();
   /** The last change of each row that is not known to be stored; of these `queue` has not begun. */

@@ -3,8 +3,10 @@ import { createStore, reconcile } from "solid-js/store";
 import { kv, type KVFn, type KVState } from "./index.ts";
 
 /**
- * The state of a key in a Solid component: a store of Solid to be shown, of which only what has changed is rendered again, and the state itself, to be changed. It follows changes from whatever
- * tab, and gives the state back when the component (or root) goes. On a server it is `init`, and nothing is kept.
+ * The state of a key in a Solid component: a store of Solid to be shown, of which only what has
+ * changed is rendered again, and the state itself, to be changed. It follows changes from whatever
+ * tab, and gives the state back when the component (or root) goes. On a server it is `init`, and
+ * nothing is kept.
  *
  * @param store a function of `createKVStore()`. Default: `kv` of `anykv/reactive`.
  * @throws {KvError} KV_INVALID_KEY for a key that is no well-formed, non-empty string.

@@ -94,7 +94,9 @@ function mark(entry: Entry, status: KVStatus, error?: Error): void {
   tell(entry);
 }
 
-/** Takes the value that was given to a state for saved; what is changed from then on is the user's. */
+/**
+ * Takes the value that was given to a state for saved; what is changed from then on is the user's.
+ */
 function accept(entry: Entry): void {
   if (!entry.isQuiet) return;
   entry.isQuiet = false;

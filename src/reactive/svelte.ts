@@ -10,11 +10,13 @@ export interface KVWritable<T> {
 }
 
 /**
- * The value of a key as a store of Svelte: `$notes` in a component, which can be changed (`$notes.title = "x"`) or replaced. It follows changes from whatever tab; the state is given back when the
- * last subscriber goes. On a server it is `init`, and nothing is kept.
+ * The value of a key as a store of Svelte: `$notes` in a component, which can be changed
+ * (`$notes.title = "x"`) or replaced. It follows changes from whatever tab; the state is given back
+ * when the last subscriber goes. On a server it is `init`, and nothing is kept.
  *
  * @param store a function of `createKVStore()`. Default: `kv` of `anykv/reactive`.
- * @throws {KvError} KV_INVALID_KEY for a key that is no well-formed, non-empty string, when it is subscribed to.
+ * @throws {KvError} KV_INVALID_KEY for a key that is no well-formed, non-empty string, when it is
+ * subscribed to.
  * @example
  * ```js browser
  * import { useKV } from "anykv/reactive/svelte";

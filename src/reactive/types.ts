@@ -1,8 +1,10 @@
 import type { Store } from "../api.ts";
 
 /**
- * What a state can hold: all that structured clone keeps, so JSON, `Date`, `Map`, `Set`, bytes, `bigint`, and references that are shared or go round in circles. Nothing else is stored: functions,
- * symbols, promises and the like are refused when they are to be written. Classes come back as plain objects.
+ * What a state can hold: all that structured clone keeps, so JSON, `Date`, `Map`, `Set`, bytes,
+ * `bigint`, and references that are shared or go round in circles. Nothing else is stored:
+ * functions, symbols, promises and the like are refused when they are to be written. Classes come
+ * back as plain objects.
  */
 export type Storable =
   | string
@@ -15,13 +17,17 @@ export type Storable =
   | { readonly [name: string]: unknown };
 
 /**
- * How a state stands: `"init"` until what is stored is known, `"ready"`, `"error"` when it could not be loaded or a change was refused, `"removed"` when its key was removed.
+ * How a state stands: `"init"` until what is stored is known, `"ready"`, `"error"` when it could
+ * not be loaded or a change was refused, `"removed"` when its key was removed.
  */
 export type KVStatus = "init" | "ready" | "error" | "removed";
 
 /** A value that is kept: change `data` as any object, at any depth, or replace it. */
 export interface KVState<T = Storable> {
-  /** The value. `Date` and bytes are replaced, not changed in place: there is no telling when they are. */
+  /**
+   * The value. `Date` and bytes are replaced, not changed in place: there is no telling when they
+   * are.
+   */
   data: T;
   /** See {@link KVStatus}. Writing it changes nothing. */
   status: KVStatus;
@@ -32,7 +38,10 @@ export interface KVState<T = Storable> {
 /** A key and the value that it has in a new store. */
 export type KVSeed<T = Storable> = readonly [key: string, value: T];
 
-/** What `store().subscribe()` tells: the store is open or closed, or a key was written here or elsewhere. */
+/**
+ * What `store().subscribe()` tells: the store is open or closed, or a key was written here or
+ * elsewhere.
+ */
 export type KVEvent =
   | { readonly type: "open" | "closed" }
   | { readonly type: "set"; readonly key: string; readonly value: unknown }
@@ -41,7 +50,8 @@ export type KVEvent =
 /** A write under way. */
 export interface KVOperation {
   /**
-   * Resolves when the write is stored, however often it is asked for. A write that a later one of the same key overtakes before it began ends with that one.
+   * Resolves when the write is stored, however often it is asked for. A write that a later one of
+   * the same key overtakes before it began ends with that one.
    *
    * @throws {KvError} with the reason of a refusal, when it is asked for.
    */
@@ -50,70 +60,111 @@ export interface KVOperation {
 
 /** The rows under the states of a {@link KVFn}. */
 export interface KVStore {
-  /** `"idle"` before the first use, `"init"` while it loads, `"open"`, or `"closed"`: after `close()`, and while it cannot be opened. */
+  /**
+   * `"idle"` before the first use, `"init"` while it loads, `"open"`, or `"closed"`: after
+   * `close()`, and while it cannot be opened.
+   */
   readonly status: "idle" | "init" | "open" | "closed";
   /** Why it could not be opened. */
   readonly error: Error | undefined;
   /** Whether something is waiting or under way. */
   readonly busy: boolean;
-  /** The value of a key as far as it is loaded, changes that are not stored yet included; `undefined` for nothing. Not to be changed. */
+  /**
+   * The value of a key as far as it is loaded, changes that are not stored yet included;
+   * `undefined` for nothing. Not to be changed.
+   */
   get(key: string): unknown;
-  /** Writes a copy of a value, which the state of the key shows at once. `undefined` deletes. Before the store is open it is kept for then. */
+  /**
+   * Writes a copy of a value, which the state of the key shows at once. `undefined` deletes. Before
+   * the store is open it is kept for then.
+   */
   set(key: string, value: Storable): KVOperation;
   /** Deletes a key; a missing one is no error. Its state goes as by `remove()`. */
   delete(key: string): KVOperation;
-  /** Has a function called with each event, once it is stored, until the function that is returned is called. */
+  /**
+   * Has a function called with each event, once it is stored, until the function that is returned
+   * is called.
+   */
   subscribe(listener: (event: KVEvent) => void): () => void;
   /** Resolves when the store is open, or could not be opened. */
   promise(): Promise<{ readonly type: "open" | "closed" }>;
-  /** Writes what waits, and resolves when all is stored. @throws {KvError} the reason when it could not be opened, or a write was refused. */
+  /**
+   * Writes what waits, and resolves when all is stored. @throws {KvError} the reason when it could
+   * not be opened, or a write was refused.
+   */
   completed(): Promise<true>;
-  /** Writes what waits, then ends. States keep their values; what is changed afterwards is refused with KV_CLOSED. The client of the option `store` stays open. */
+  /**
+   * Writes what waits, then ends. States keep their values; what is changed afterwards is refused
+   * with KV_CLOSED. The client of the option `store` stays open.
+   */
   close(): Promise<void>;
 }
 
 /** Options of {@link KVFn.subscribe}. */
 export interface SubscribeOptions {
-  /** Calls the function within each change, instead of once after all changes that are made at once. Default `false`. */
+  /**
+   * Calls the function within each change, instead of once after all changes that are made at once.
+   * Default `false`.
+   */
   readonly sync?: boolean;
 }
 
 /** A function that gives the state of a key, and all that belongs to it. */
 export interface KVFn {
   /**
-   * The state of a key: the same object for all who ask, counted. What is stored wins over `init`, which is written where nothing is; the caller's object stays its own. A change that is made before the store has
-   * loaded wins over what is stored.
+   * The state of a key: the same object for all who ask, counted. What is stored wins over `init`,
+   * which is written where nothing is; the caller's object stays its own. A change that is made
+   * before the store has loaded wins over what is stored.
    *
    * @param init a value to begin with; without one nothing is stored before `data` is set.
    * @throws {KvError} KV_INVALID_KEY for a key that is no well-formed, non-empty string.
    */
   <T>(key: string, init: T): KVState<T>;
   <T>(key: string): KVState<T | undefined>;
-  /** The same without counting, for those who only look: a state that nobody uses any more goes with the last `leave()`. */
+  /**
+   * The same without counting, for those who only look: a state that nobody uses any more goes with
+   * the last `leave()`.
+   */
   peek<T>(key: string, init: T): KVState<T>;
   peek<T>(key: string): KVState<T | undefined>;
-  /** Gives a state back. When all have, it ends: what was changed is still written, and the next call makes a new state. */
+  /**
+   * Gives a state back. When all have, it ends: what was changed is still written, and the next
+   * call makes a new state.
+   */
   leave(state: KVState<unknown>): void;
-  /** Removes a key. Its state is `"removed"` at once and keeps its value until that is stored; then `data` is `undefined`. A later call makes a new state. @throws {KvError} KV_INVALID_KEY. */
+  /**
+   * Removes a key. Its state is `"removed"` at once and keeps its value until that is stored; then
+   * `data` is `undefined`. A later call makes a new state. @throws {KvError} KV_INVALID_KEY.
+   */
   remove(key: string): void;
-  /** Writes what waits, and resolves when the store is open and all is stored. @throws {KvError} the reason when it could not be opened, or a write was refused. */
+  /**
+   * Writes what waits, and resolves when the store is open and all is stored. @throws {KvError} the
+   * reason when it could not be opened, or a write was refused.
+   */
   ready(): Promise<true>;
   /** Writes what waits now. Resolves when it is stored or refused, which `status` then says. */
   flush(): Promise<unknown>;
   /** The rows under the states. */
   store(): KVStore;
   /**
-   * Has a function called after changes of a state, from here or elsewhere, of any depth, and of its status, until the function that is returned is called. Many changes at once are one call,
+   * Has a function called after changes of a state, from here or elsewhere, of any depth, and of
+   * its status, until the function that is returned is called. Many changes at once are one call,
    * at the end of the current turn.
    */
   subscribe(state: KVState<unknown>, listener: () => void, options?: SubscribeOptions): () => void;
-  /** A state as it is now: a plain copy, the same object until something changes, in which all that has not changed is the same too. Not to be changed. */
+  /**
+   * A state as it is now: a plain copy, the same object until something changes, in which all that
+   * has not changed is the same too. Not to be changed.
+   */
   snapshot<T>(state: KVState<T>): Readonly<KVState<T>>;
 }
 
 /** Options of {@link createKVStore}. */
 export interface KVStoreOptions<T = Storable> {
-  /** Keeps the values in this store, under keys that begin with the name (which has no colon) and a colon, instead of IndexedDB. */
+  /**
+   * Keeps the values in this store, under keys that begin with the name (which has no colon) and a
+   * colon, instead of IndexedDB.
+   */
   readonly store?: Store<never> | Store | Store<unknown>;
   /** The version of the IndexedDB database. Default 1. */
   readonly version?: number;
@@ -127,9 +178,9 @@ export interface KVStoreOptions<T = Storable> {
    */
   readonly delay?: number | string;
   /**
-   * How often to look for changes by other processes in `store`, while states are used: seconds up to
-   * 60, or a string such as `"500ms"`. A state also looks once when it is made; `Infinity` means only
-   * then, 0 means never. Default 1.
+   * How often to look for changes by other processes in `store`, while states are used: seconds up
+   * to 60, or a string such as `"500ms"`. A state also looks once when it is made; `Infinity` means
+   * only then, 0 means never. Default 1.
    */
   readonly interval?: number | string;
 }

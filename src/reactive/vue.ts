@@ -13,7 +13,8 @@ export type KVRef<T> = Vue.Ref<T> & {
 };
 
 /**
- * The value of a key as a ref, which can be changed at any depth or replaced. It follows changes from whatever tab, and gives the state back when the component (or effect scope) goes. On a
+ * The value of a key as a ref, which can be changed at any depth or replaced. It follows changes
+ * from whatever tab, and gives the state back when the component (or effect scope) goes. On a
  * server it is `init`, and nothing is kept.
  *
  * @param store a function of `createKVStore()`. Default: `kv` of `anykv/reactive`.

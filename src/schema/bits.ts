@@ -27,7 +27,9 @@ function putUnsigned(bytes: Uint8Array, at: number, count: number, value: number
   }
 }
 
-/** The signed number of so many bits at an index, the most significant bit first: as Redis has it. */
+/**
+ * The signed number of so many bits at an index, the most significant bit first: as Redis has it.
+ */
 export function bitsAt(bytes: Uint8Array, bits: number, index: number): bigint {
   const high = Math.max(0, bits - 32);
   const low = BigInt(unsignedAt(bytes, index * bits + high, bits - high));
@@ -37,7 +39,10 @@ export function bitsAt(bytes: Uint8Array, bits: number, index: number): bigint {
   );
 }
 
-/** The bytes with a number put in: those given, or a longer copy. What does not fit into the bits is cut off. */
+/**
+ * The bytes with a number put in: those given, or a longer copy. What does not fit into the bits is
+ * cut off.
+ */
 export function withBits(
   bytes: Uint8Array,
   bits: number,

@@ -13,9 +13,11 @@ export interface BitsetType<Bits extends number = number> {
 }
 
 /**
- * The type of a field of signed numbers of so many bits each, as compact as can be: see {@link BitsetField}.
+ * The type of a field of signed numbers of so many bits each, as compact as can be: see
+ * {@link BitsetField}.
  *
- * @param bits a whole number from 2 to 64. From 54 on the numbers are bigints, below they are numbers.
+ * @param bits a whole number from 2 to 64. From 54 on the numbers are bigints, below they are
+ * numbers.
  * @throws {KvError} KV_INVALID_VALUE at once for anything else.
  * @example
  * import { bitset, DynamicStore } from "anykv/schema";
@@ -41,7 +43,10 @@ export function isBitsetType(type: unknown): type is BitsetType {
 /** From this width on a number would not hold every value. */
 const WIDE = 54;
 
-/** The field of a bitset: what its numbers are is known by the width alone, so that `never` stands for both here. */
+/**
+ * The field of a bitset: what its numbers are is known by the width alone, so that `never` stands
+ * for both here.
+ */
 export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
   const isWide = bits >= WIDE;
   const indexOf = (index: unknown): number => {

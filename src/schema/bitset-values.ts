@@ -11,7 +11,8 @@ export type BitsetValue<Bits extends number> = number extends Bits
     : number;
 
 /**
- * Signed numbers of so many bits, by index. What does not fit wraps around, as two's complement does: 127 + 1 is −128 in 8 bits.
+ * Signed numbers of so many bits, by index. What does not fit wraps around, as two's complement
+ * does: 127 + 1 is −128 in 8 bits.
  *
  * @example
  * import { bitset, StaticStore } from "anykv/schema";
@@ -22,7 +23,9 @@ export type BitsetValue<Bits extends number> = number extends Bits
  * console.log(await levels.increment(2), await levels.read(0), await levels.sum(0, 3)); // -128 0 -128
  */
 export interface BitsetField<Bits extends number = number> extends Field {
-  /** The number at an index; 0 where none was written, `undefined` when the whole field is missing. */
+  /**
+   * The number at an index; 0 where none was written, `undefined` when the whole field is missing.
+   */
   read(index: number): Promise<BitsetValue<Bits> | undefined>;
   write(index: number, value: BitsetValue<Bits>, options?: FieldWriteOptions): Promise<void>;
   /** Adds to the number at an index; resolves to the sum. */
@@ -31,7 +34,10 @@ export interface BitsetField<Bits extends number = number> extends Field {
     by?: BitsetValue<Bits>,
     options?: FieldWriteOptions,
   ): Promise<BitsetValue<Bits>>;
-  /** The sum from `start` to before `end`: one request. @throws {KvError} KV_INVALID_VALUE when a number does not hold it exactly. */
+  /**
+   * The sum from `start` to before `end`: one request. @throws {KvError} KV_INVALID_VALUE when a
+   * number does not hold it exactly.
+   */
   sum(start: number, end: number): Promise<BitsetValue<Bits>>;
   /** As `watch()` of other fields, of the number at an index. */
   watch(index: number, options?: FieldWatchOptions): ReadableStream<BitsetValue<Bits> | undefined>;

@@ -31,7 +31,10 @@ export function textOf(cell: Cell, value: unknown): string {
   return typeof value === "string" ? value : refuse(cell, "a string", value);
 }
 
-/** A text in a collection: those are kept as UTF-8, where a lone surrogate would become something else. */
+/**
+ * A text in a collection: those are kept as UTF-8, where a lone surrogate would become something
+ * else.
+ */
 export function memberOf(cell: Cell, value: unknown, path: Path = []): string {
   if (typeof value !== "string") return refuse(cell, "a string", value, path);
   return value.isWellFormed() ? value : refuse(cell, "a well-formed string", value, path);

@@ -2,7 +2,8 @@ import { KvError } from "../errors.ts";
 import { isBitsetType } from "./bitset-field.ts";
 import { type JsonType, jsonTypeOf } from "./json-type.ts";
 
-// Numbered: a store of another copy of this library is only taken apart where its parts are the same.
+// Numbered: a store of another copy of this library is only taken apart where its parts are the
+// same.
 /** Under this a typed store has what it is made of. */
 export const DEFINITION: unique symbol = Symbol.for("anykv.schema.1") as never;
 

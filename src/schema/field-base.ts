@@ -15,7 +15,10 @@ export function fieldOf(cell: Cell, isThere: (steps: Steps) => Promise<boolean>)
   };
 }
 
-/** A stream of what `read` answers. States are told apart by `stateOf`, a value that JSON keeps whatever it is. */
+/**
+ * A stream of what `read` answers. States are told apart by `stateOf`, a value that JSON keeps
+ * whatever it is.
+ */
 export function watchCell<T>(
   cell: Cell,
   read: () => Promise<T>,

@@ -2,21 +2,29 @@ import type { Expires } from "../types.ts";
 
 /** Options of everything that writes to a field. */
 export interface FieldWriteOptions {
-  /** When the field expires; `null` for never. Default: as it was, and the store's own default for a field that was not there. */
+  /**
+   * When the field expires; `null` for never. Default: as it was, and the store's own default for a
+   * field that was not there.
+   */
   readonly expires?: Expires | undefined;
 }
 
 /** Options of `watch()`. */
 export interface FieldWatchOptions {
-  /** How often to look for changes by others: seconds up to 60, or a string such as `"500ms"`. Default 1. */
+  /**
+   * How often to look for changes by others: seconds up to 60, or a string such as `"500ms"`.
+   * Default 1.
+   */
   readonly interval?: number | string | undefined;
   /** Ends the watch. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * What all fields have. Every method rejects with a {@link KvError}: KV_VALIDATION for a value that does not fit, KV_FOREIGN when something of another kind is kept under the key,
- * KV_INVALID_EXPIRES, KV_TOO_LARGE, KV_CONNECTION, KV_CLOSED; what changes a part of a field, KV_NOT_SUPPORTED where `supports.atomic` is `"no"`.
+ * What all fields have. Every method rejects with a {@link KvError}: KV_VALIDATION for a value that
+ * does not fit, KV_FOREIGN when something of another kind is kept under the key,
+ * KV_INVALID_EXPIRES, KV_TOO_LARGE, KV_CONNECTION, KV_CLOSED; what changes a part of a field,
+ * KV_NOT_SUPPORTED where `supports.atomic` is `"no"`.
  */
 export interface Field {
   /** Where the field is kept: the names of its stores and its own, with `:` between. */
@@ -25,7 +33,10 @@ export interface Field {
   exists(): Promise<boolean>;
   /** Removes it, whatever is kept there; a missing one is no error. */
   erase(): Promise<void>;
-  /** Moves the deadline and keeps the value; zero or below removes it. Resolves to whether it was there. */
+  /**
+   * Moves the deadline and keeps the value; zero or below removes it. Resolves to whether it was
+   * there.
+   */
   touch(expires: Expires): Promise<boolean>;
 }
 
@@ -36,8 +47,9 @@ export interface WholeField<In, Out> extends Field {
   /** Replaces the value in one step. The deadline stays unless `expires` names another. */
   write(value: In, options?: FieldWriteOptions): Promise<void>;
   /**
-   * A stream of the value: what it is now, and again whenever it has changed. Changes by typed stores over the same connection come at once, others and deadlines within the
-   * interval. It does not keep a program alive.
+   * A stream of the value: what it is now, and again whenever it has changed. Changes by typed
+   * stores over the same connection come at once, others and deadlines within the interval. It does
+   * not keep a program alive.
    *
    * @throws {KvError} KV_INVALID_VALUE at once for options that are none.
    */
@@ -66,7 +78,8 @@ export interface NumberField extends WholeField<number, number> {
   /**
    * Adds to it, whoever else does; an absent one begins at 0. Resolves to the sum.
    *
-   * @throws {KvError} KV_INVALID_VALUE when that is beyond what a number holds exactly; nothing is changed then.
+   * @throws {KvError} KV_INVALID_VALUE when that is beyond what a number holds exactly; nothing is
+   * changed then.
    */
   increment(by?: number, options?: FieldWriteOptions): Promise<number>;
 }
@@ -88,12 +101,16 @@ export interface SetField extends WholeField<Iterable<string>, Set<string>> {
   remove(members: string | readonly string[], options?: FieldWriteOptions): Promise<number>;
   has(member: string): Promise<boolean>;
   size(): Promise<number>;
-  /** What is in this set and all of the others, which may be of other stores. No snapshot where the client cannot give one. */
+  /**
+   * What is in this set and all of the others, which may be of other stores. No snapshot where the
+   * client cannot give one.
+   */
   intersect(...others: readonly SetField[]): Promise<Set<string>>;
 }
 
 /**
- * A list of texts. Places are counted as by `Array.prototype.slice`: from 0, negative ones from the end, the end itself left out.
+ * A list of texts. Places are counted as by `Array.prototype.slice`: from 0, negative ones from the
+ * end, the end itself left out.
  *
  * @example
  * import { StaticStore } from "anykv/schema";
@@ -177,7 +194,10 @@ export interface SortedField extends WholeField<SortedInput, Map<string, number>
   addAll(entries: SortedInput, options?: FieldWriteOptions): Promise<number>;
   /** Removes one or several; resolves to how many there were. */
   remove(members: string | readonly string[], options?: FieldWriteOptions): Promise<number>;
-  /** Adds to a score; an absent member begins at 0. Resolves to the new score. @throws {KvError} KV_INVALID_VALUE when that is not finite; nothing is changed then. */
+  /**
+   * Adds to a score; an absent member begins at 0. Resolves to the new score. @throws {KvError}
+   * KV_INVALID_VALUE when that is not finite; nothing is changed then.
+   */
   increment(member: string, by?: number, options?: FieldWriteOptions): Promise<number>;
   /** `undefined` when it is no member. */
   score(member: string): Promise<number | undefined>;

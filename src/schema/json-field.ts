@@ -44,7 +44,10 @@ interface Patched {
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as Partial<PromiseLike<unknown>> | null)?.then === "function";
 
-/** The field of a JSON value. What goes in and out is what the schema says: that is known to the type of the store. */
+/**
+ * The field of a JSON value. What goes in and out is what the schema says: that is known to the
+ * type of the store.
+ */
 export function jsonField(
   cell: Cell,
   { schema, version, migrate }: JsonType,
@@ -122,7 +125,8 @@ export function jsonField(
     const { value, old } = await valueIn(entry.value as Content);
     if (!old) return value as undefined;
     const settled = await settle(value);
-    // Whoever has written meanwhile has written the new version; a client that takes no writes is asked again by the next reader.
+    // Whoever has written meanwhile has written the new version; a client that takes no writes is
+    // asked again by the next reader.
     const write = {
       key: cell.key,
       value: contentOf(settled),

@@ -4,9 +4,15 @@ import { isStandardSchema, type StandardSchema } from "./standard.ts";
 
 /** How data of older versions becomes data of this one. */
 export interface JsonOptions {
-  /** The version of the schema: a whole number from 1. Data that names none is of version 1. Default 1. */
+  /**
+   * The version of the schema: a whole number from 1. Data that names none is of version 1. Default
+   * 1.
+   */
   readonly version?: number | undefined;
-  /** Makes a value of this version out of one of an older version; the result has to fit the schema. It may be called several times, and may take its time. */
+  /**
+   * Makes a value of this version out of one of an older version; the result has to fit the schema.
+   * It may be called several times, and may take its time.
+   */
   readonly migrate?: ((value: unknown, fromVersion: number) => unknown) | undefined;
 }
 
@@ -21,10 +27,12 @@ export interface JsonType<Input = unknown, Output = unknown> {
 /**
  * The type of a field of JSON values, with a version. A schema alone is the same with version 1.
  *
- * Data of an older version is migrated when it is read, and kept so if nobody has written meanwhile. When it cannot be, or is of a later version, reading is
- * KV_VALIDATION, and what is kept stays.
+ * Data of an older version is migrated when it is read, and kept so if nobody has written
+ * meanwhile. When it cannot be, or is of a later version, reading is KV_VALIDATION, and what is
+ * kept stays.
  *
- * @throws {KvError} KV_INVALID_VALUE at once for what is no schema, no version or no options, and for a version above 1 without `migrate`.
+ * @throws {KvError} KV_INVALID_VALUE at once for what is no schema, no version or no options, and
+ * for a version above 1 without `migrate`.
  * @example
  * import kv from "anykv";
  * import { DynamicStore, json } from "anykv/schema";
@@ -64,7 +72,10 @@ export function json<Input, Output>(
   return Object.freeze({ kind: "json", schema, version, migrate });
 }
 
-/** The JSON type that a definition names: one of {@link json}, or a schema; `undefined` for anything else. */
+/**
+ * The JSON type that a definition names: one of {@link json}, or a schema; `undefined` for anything
+ * else.
+ */
 export function jsonTypeOf(type: unknown): JsonType | undefined {
   if (isStandardSchema(type)) return json(type);
   const { kind, schema } = Object(type) as Partial<JsonType>;

@@ -11,20 +11,26 @@ export type Patch<Input> = Input extends readonly unknown[]
 /** The methods of a JSON value at one place. */
 export interface JsonValue<Input, Output> {
   /**
-   * The value, as the schema makes it of what is kept; `undefined` when there is none. Data of an older version is migrated, and kept so.
+   * The value, as the schema makes it of what is kept; `undefined` when there is none. Data of an
+   * older version is migrated, and kept so.
    *
-   * @throws {KvError} KV_VALIDATION when what is kept does not fit the schema, or cannot be migrated; it stays as it is.
+   * @throws {KvError} KV_VALIDATION when what is kept does not fit the schema, or cannot be
+   * migrated; it stays as it is.
    */
   read(): Promise<Output | undefined>;
   /**
    * Keeps what the schema makes of the value, and resolves to what `read()` will give.
    *
-   * @throws {KvError} KV_VALIDATION when the value does not fit, or the schema cannot read its own output; KV_INVALID_VALUE for an output that is no JSON, such as a Date (a codec of the store widens that).
+   * @throws {KvError} KV_VALIDATION when the value does not fit, or the schema cannot read its own
+   * output; KV_INVALID_VALUE for an output that is no JSON, such as a Date (a codec of the store
+   * widens that).
    */
   write(value: Input, options?: FieldWriteOptions): Promise<Output>;
   /**
-   * Changes the value by what it is, whoever else does: the members that `change` answers with are put into an object, anything else is replaced. `change` may be called several
-   * times; `undefined` leaves the value as it is. Resolves to the new value; to `undefined`, without a call, when there is none.
+   * Changes the value by what it is, whoever else does: the members that `change` answers with are
+   * put into an object, anything else is replaced. `change` may be called several times;
+   * `undefined` leaves the value as it is. Resolves to the new value; to `undefined`, without a
+   * call, when there is none.
    *
    * @throws {KvError} as `write()`, and what `change` throws: nothing is changed then.
    */

@@ -4,7 +4,8 @@ import { KvError } from "../errors.ts";
 export const SEPARATOR = ":";
 
 /**
- * A name as a part of a path: a colon in it is `%3A` and a percent sign `%25`, so that no two paths are written alike.
+ * A name as a part of a path: a colon in it is `%3A` and a percent sign `%25`, so that no two paths
+ * are written alike.
  *
  * @throws {KvError} KV_INVALID_KEY for anything but a non-empty, well-formed string.
  */

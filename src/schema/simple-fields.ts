@@ -5,7 +5,10 @@ import { finite, refuse, textOf } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { BooleanField, BytesField, NumberField, StringField, WholeField } from "./fields.ts";
 
-/** A field that is one record: `encode` checks a value and says what is kept for it, `decode` is `undefined` for what was not kept so. */
+/**
+ * A field that is one record: `encode` checks a value and says what is kept for it, `decode` is
+ * `undefined` for what was not kept so.
+ */
 function recordField<T>(
   cell: Cell,
   encode: (value: unknown) => unknown,

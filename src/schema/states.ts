@@ -19,7 +19,9 @@ type StateOf<Name extends string> = Name extends `${infer Kind extends keyof Sta
   ? States[Kind]
   : never;
 
-/** What is kept from then on (`null` for nothing, `undefined` for what is there), and the answer. */
+/**
+ * What is kept from then on (`null` for nothing, `undefined` for what is there), and the answer.
+ */
 export type Step<State, Answer> = readonly [next: State | null | undefined, answer: Answer];
 
 type Reads = {

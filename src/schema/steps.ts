@@ -33,8 +33,9 @@ const keptExpiry = (entry: Entry<unknown> | null): Expires | undefined =>
   entry === null ? undefined : entry.expires === null ? null : new Date(entry.expires);
 
 /**
- * The steps of an operation on a field, for an operation that has its turn. Numbers and collections are
- * the client's own where it has such types; anything else is one record, and changed by compare-and-set.
+ * The steps of an operation on a field, for an operation that has its turn. Numbers and collections
+ * are the client's own where it has such types; anything else is one record, and changed by
+ * compare-and-set.
  */
 export class Steps {
   readonly #place: Place;
@@ -68,7 +69,8 @@ export class Steps {
   ): Promise<ReturnType<StructureReads[Name]>> {
     const native = this.native();
     if (native !== undefined) return native(name, {}, ...(args as never)) as never;
-    // The kind of the name is that of the field, so that state and arguments are what its function takes.
+    // The kind of the name is that of the field, so that state and arguments are what its function
+    // takes.
     const reading = READS[name] as (state: unknown, ...args: unknown[]) => never;
     return reading(this.#stateIn(await this.content()), ...args);
   }
@@ -104,7 +106,10 @@ export class Steps {
     }, expires);
   }
 
-  /** The entry of the record; `null` when there is none. @throws {KvError} KV_FOREIGN for one of another kind. */
+  /**
+   * The entry of the record; `null` when there is none. @throws {KvError} KV_FOREIGN for one of
+   * another kind.
+   */
   async entry(): Promise<Entry<unknown> | null> {
     const { ground, key } = this.#place;
     const entry = await ground.turns.inside
@@ -114,7 +119,10 @@ export class Steps {
     return entry;
   }
 
-  /** The same for a change that rests on it. @throws {KvError} KV_NOT_SUPPORTED without compare-and-set. */
+  /**
+   * The same for a change that rests on it. @throws {KvError} KV_NOT_SUPPORTED without
+   * compare-and-set.
+   */
   async changeable(): Promise<Entry<unknown> | null> {
     const entry = await this.entry();
     const { inside } = this.#place.ground.turns;
@@ -168,7 +176,10 @@ export class Steps {
     return isTouched;
   }
 
-  /** Changes the record by what it holds, whoever else does. `null` removes it, `undefined` leaves it. */
+  /**
+   * Changes the record by what it holds, whoever else does. `null` removes it, `undefined` leaves
+   * it.
+   */
   async #change<R>(
     decide: (content: Content | null) => Step<Content, R>,
     expires: Expires | undefined,

@@ -206,7 +206,9 @@ export interface StaticStoreMaker {
     schema: S,
     options?: TypedStoreOptions,
   ): StaticStore<S, Name>;
-  /** The same as `{ store }`, for a store over Redis: `StaticStore.redis("app", { … }, kv(client))`. */
+  /**
+   * The same as `{ store }`, for a store over Redis: `StaticStore.redis("app", { … }, kv(client))`.
+   */
   redis<const Name extends string, S extends Shape>(
     name: Name,
     schema: S,
@@ -215,12 +217,16 @@ export interface StaticStoreMaker {
 }
 
 /**
- * A store with a fixed set of keys, each of its own type: checked by the type-checker, and again when it runs. With or without `new`.
+ * A store with a fixed set of keys, each of its own type: checked by the type-checker, and again
+ * when it runs. With or without `new`.
  *
  * @param name the first part of all its keys.
- * @param schema the type of each key: `"string"`, `"number"`, `"boolean"`, `"bytes"`, `"set"`, `"list"`, `"hash"`, `"sorted"`, `bitset(bits)`, a schema of zod, valibot, arktype or any
- * other library that follows standardschema.dev, `json(schema, { version, migrate })`, or another typed store.
- * @throws {KvError} at once: KV_INVALID_KEY for names that are none, KV_INVALID_VALUE for types that are none, KV_INVALID_CLIENT for a `store` that is none.
+ * @param schema the type of each key: `"string"`, `"number"`, `"boolean"`, `"bytes"`, `"set"`,
+ * `"list"`, `"hash"`, `"sorted"`, `bitset(bits)`, a schema of zod, valibot, arktype or any other
+ * library that follows standardschema.dev, `json(schema, { version, migrate })`, or another typed
+ * store.
+ * @throws {KvError} at once: KV_INVALID_KEY for names that are none, KV_INVALID_VALUE for types
+ * that are none, KV_INVALID_CLIENT for a `store` that is none.
  * @example
  * import kv from "anykv";
  * import { DynamicStore, StaticStore } from "anykv/schema";
@@ -264,7 +270,8 @@ export interface DynamicStoreMaker {
 }
 
 /**
- * A store with any keys, all of one type. With or without `new`. Where the type is JSON, it also has a value of that type itself, with `read()`, `write()` and `update()`.
+ * A store with any keys, all of one type. With or without `new`. Where the type is JSON, it also
+ * has a value of that type itself, with `read()`, `write()` and `update()`.
  *
  * @throws {KvError} as {@link StaticStore}.
  * @example

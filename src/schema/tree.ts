@@ -45,7 +45,8 @@ export async function* childrenOf(
 
 /** Removes everything below a path, for an operation that has its turn. */
 export async function eraseBelow(ground: Ground, adapter: Guarded, path: string): Promise<void> {
-  // Deleting while listing may hide keys from some clients: listed again for as long as that leaves fewer.
+  // Deleting while listing may hide keys from some clients: listed again for as long as that leaves
+  // fewer.
   for (let before = Infinity, found = 0; ; before = found) {
     found = 0;
     for await (const keys of below(ground, adapter, path)) {

@@ -40,7 +40,10 @@ interface NamedValues {
   sorted: Map<string, number>;
 }
 
-/** What a key of a typed store can be: a word, `bitset(bits)`, a schema of any library that follows standardschema.dev, `json(schema, …)`, or another typed store. */
+/**
+ * What a key of a typed store can be: a word, `bitset(bits)`, a schema of any library that follows
+ * standardschema.dev, `json(schema, …)`, or another typed store.
+ */
 export type FieldType = keyof NamedFields | BitsetType | StandardSchema | JsonType | TypedStore;
 
 /** The keys of a {@link StaticStore} and their types. */
@@ -59,7 +62,10 @@ export type Taken<Type> = Type extends keyof NamedFields
         ? JsonField<Input, Output>
         : never;
 
-/** What `entries()` gives for a type: what `read()` of its field does. What has no value as a whole, a bitset or a nested store, is given itself. */
+/**
+ * What `entries()` gives for a type: what `read()` of its field does. What has no value as a whole,
+ * a bitset or a nested store, is given itself.
+ */
 export type Contained<Type> = Type extends keyof NamedValues
   ? NamedValues[Type]
   : Type extends TypedStore | BitsetType
@@ -70,7 +76,10 @@ export type Contained<Type> = Type extends keyof NamedValues
 
 /** What all typed stores have. */
 export interface TypedStore {
-  /** The name that it was made with. Nested in another one, it is kept under the key that it has there. */
+  /**
+   * The name that it was made with. Nested in another one, it is kept under the key that it has
+   * there.
+   */
   readonly name: string;
   /** Where it is kept: the names of the stores around it and its own, with `:` between. */
   readonly key: string;
@@ -90,14 +99,18 @@ export interface TypedStoreOptions {
 
 type KeyOf<S> = keyof S & string;
 
-/** The store's own name, unless the schema has a key like that, or the name is not known to the type-checker. */
+/**
+ * The store's own name, unless the schema has a key like that, or the name is not known to the
+ * type-checker.
+ */
 type OwnName<S, Name extends string> = string extends Name ? never : Exclude<Name, keyof S>;
 
 /** A store with a fixed set of keys, each of its own type. */
 export interface StaticStore<S extends Shape, Name extends string = string> extends TypedStore {
   readonly name: Name;
   /**
-   * The field or the nested store under a key; this store for its own name, unless the schema has that key. Nothing is read.
+   * The field or the nested store under a key; this store for its own name, unless the schema has
+   * that key. Nothing is read.
    *
    * @throws {KvError} KV_INVALID_KEY at once for a key that the schema lacks.
    */
@@ -128,7 +141,10 @@ export interface DynamicTree<
   entries(): Promise<[key: string, value: Contained<Type>][]>;
 }
 
-/** A {@link DynamicTree} that, where its type is JSON, also has a value of that type itself, under its own path. */
+/**
+ * A {@link DynamicTree} that, where its type is JSON, also has a value of that type itself, under
+ * its own path.
+ */
 export type DynamicStore<Type extends FieldType, Name extends string = string> = DynamicTree<
   Type,
   Name

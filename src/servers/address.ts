@@ -12,7 +12,10 @@ interface Options extends Place {
   readonly sentinels?: unknown;
 }
 
-/** Host and port of one server; `undefined` where they are not told. Users and passwords are left out. */
+/**
+ * Host and port of one server; `undefined` where they are not told. Users and passwords are left
+ * out.
+ */
 function placeOf(server: unknown): string | undefined {
   if (typeof server === "string") {
     if (/^[\w+.-]+:\/\//.test(server))
@@ -26,7 +29,10 @@ function placeOf(server: unknown): string | undefined {
   return port === undefined ? name : `${name}:${port as number}`;
 }
 
-/** Hosts and ports of the server that a client connects to, for messages; `undefined` where the client does not tell. */
+/**
+ * Hosts and ports of the server that a client connects to, for messages; `undefined` where the
+ * client does not tell.
+ */
 export function addressOf(client: unknown): string | undefined {
   const { options, startupNodes, host, port } = client as {
     options?: Options;

@@ -23,7 +23,8 @@ export interface DenoAtomic {
   commit(): Promise<{ ok: true; versionstamp: string } | { ok: false }>;
 }
 
-// What one atomic operation takes, some way below the limits of Deno (1,000 changes, 819,200 and 81,920 bytes): keys count twice, and each change has an overhead.
+// What one atomic operation takes, some way below the limits of Deno (1,000 changes, 819,200 and
+// 81,920 bytes): keys count twice, and each change has an overhead.
 const MOST_CHECKS = 100;
 const MOST_WRITES = 1000;
 const MOST_BYTES = 800_000;
@@ -35,8 +36,9 @@ const LATER_MS = 10_000;
 const LONGEST_MS = 2.5e14;
 
 /**
- * The last part of a key. @deno/kv loses a U+FEFF in front (a byte order mark, it thinks), so that is written as U+FEFE and a one, and U+FEFE as itself and a
- * zero: the order stays the same, and a prefix of the key is one of the part.
+ * The last part of a key. @deno/kv loses a U+FEFF in front (a byte order mark, it thinks), so that
+ * is written as U+FEFE and a one, and U+FEFE as itself and a zero: the order stays the same, and a
+ * prefix of the key is one of the part.
  */
 export function partOf(key: string): string {
   return key.replace(/^[\ufefe\ufeff]/, (char) => (char === "\ufeff" ? "\ufefe1" : "\ufefe0"));
@@ -52,7 +54,10 @@ export function keyOfPart(part: DenoKeyPart | symbol): string | null {
 /** A change as Deno takes it. */
 export interface DenoWrite {
   readonly key: DenoKey;
-  /** The text form in UTF-8; `null` deletes. Bytes are kept as they are by every kind of database, and need no more room than they have. */
+  /**
+   * The text form in UTF-8; `null` deletes. Bytes are kept as they are by every kind of database,
+   * and need no more room than they have.
+   */
   readonly value: Uint8Array | null;
   readonly expireIn: number | undefined;
 }
@@ -127,7 +132,10 @@ export function checkCommit(checks: number, writes: readonly DenoWrite[]): void 
     );
 }
 
-/** The record in an entry, its version the versionstamp; `null` for none and for what is not ours. With `values` false only the head is read. */
+/**
+ * The record in an entry, its version the versionstamp; `null` for none and for what is not ours.
+ * With `values` false only the head is read.
+ */
 export function recordOf(
   { value, versionstamp }: DenoEntry,
   key: string,
@@ -170,7 +178,10 @@ const isBusy = (error: unknown): boolean =>
   String((error as Partial<Error> | null)?.message).includes("database is locked");
 const PATIENCE_MS = 3000;
 
-/** Does something, again and again while another process is in the way. @throws {KvError} KV_TOO_LARGE for what is. */
+/**
+ * Does something, again and again while another process is in the way. @throws {KvError}
+ * KV_TOO_LARGE for what is.
+ */
 export async function patiently<T>(work: () => Promise<T>, key?: string): Promise<T> {
   for (const end = performance.now() + PATIENCE_MS; ;) {
     try {

@@ -12,7 +12,9 @@ export interface DenoList {
 
 const MOST_LISTED = 500;
 
-/** A page of the records whose keys are `[...before, key]`; what others keep there is passed over. */
+/**
+ * A page of the records whose keys are `[...before, key]`; what others keep there is passed over.
+ */
 export async function page(
   db: DenoList,
   before: DenoKey,

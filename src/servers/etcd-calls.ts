@@ -105,10 +105,14 @@ export interface EtcdClient {
   close?(): void;
 }
 
-/** How long the server may take to answer, in milliseconds, unless the client has options of its own for calls. */
+/**
+ * How long the server may take to answer, in milliseconds, unless the client has options of its own
+ * for calls.
+ */
 const LONGEST = 30_000;
 
-// gRPC codes of answers that are final: invalid argument, not found, exists, permission denied, precondition, out of range, not implemented.
+// gRPC codes of answers that are final: invalid argument, not found, exists, permission denied,
+// precondition, out of range, not implemented.
 const FINAL: readonly unknown[] = [3, 5, 6, 7, 9, 11, 12];
 
 /** An answer of the server that this client cannot take in one piece. */
@@ -122,7 +126,9 @@ export class AnswerTooLarge extends KvError {
   }
 }
 
-/** What the server refuses for good, in the words of this library; `undefined` for everything else. */
+/**
+ * What the server refuses for good, in the words of this library; `undefined` for everything else.
+ */
 function refusal(cause: unknown): KvError | undefined {
   const { message } = cause as Error;
   if (/Received message larger than max/.test(message)) return new AnswerTooLarge(cause);
@@ -209,7 +215,10 @@ export class EtcdCalls {
     return options?.defaultCallOptions === undefined ? { deadline: Date.now() + LONGEST } : {};
   }
 
-  /** Closes the client, unless it is a namespace. What is under way is given up: it would keep the process alive until its deadline. */
+  /**
+   * Closes the client, unless it is a namespace. What is under way is given up: it would keep the
+   * process alive until its deadline.
+   */
   close(): void {
     this.#isClosed = true;
     this.#client.close?.();
@@ -240,10 +249,12 @@ export class EtcdCalls {
   }
 
   /**
-   * Calls a method of the server. What fails for want of a connection is tried again as the client is told to (etcd3 does so up to three times);
-   * `onRepeat` hears of it first: the earlier try may have been carried out.
+   * Calls a method of the server. What fails for want of a connection is tried again as the client
+   * is told to (etcd3 does so up to three times); `onRepeat` hears of it first: the earlier try may
+   * have been carried out.
    *
-   * The first try goes around the client's rules: three requests that are too large, or a full database, would make it refuse everything for 5 s.
+   * The first try goes around the client's rules: three requests that are too large, or a full
+   * database, would make it refuse everything for 5 s.
    *
    * @throws {KvError} KV_TOO_LARGE, KV_QUOTA.
    */
@@ -303,7 +314,8 @@ export class EtcdCalls {
           }),
       );
     } catch (error) {
-      // The client has made another error of it, without the code. An access token that has expired is worth another try.
+      // The client has made another error of it, without the code. An access token that has expired
+      // is worth another try.
       throw failure === undefined || error instanceof KvError || /auth token/.test(failure.message)
         ? error
         : failure;

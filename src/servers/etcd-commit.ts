@@ -69,8 +69,9 @@ class EtcdChecks {
   }
 
   /**
-   * The conditions. Of a key that was looked at: that nobody wrote it since. Before that: that it has the version, and no deadline, which the server
-   * could not judge; or that it is not there. `null` when those are too many.
+   * The conditions. Of a key that was looked at: that nobody wrote it since. Before that: that it
+   * has the version, and no deadline, which the server could not judge; or that it is not there.
+   * `null` when those are too many.
    */
   conditions(now: number): EtcdCompare[] | null {
     const seen = this.#seen;
@@ -98,8 +99,8 @@ class EtcdChecks {
 }
 
 /**
- * The revision at which a commit was made whose answer was lost, `null` when it was not made: looks for the version that it alone has written, back to a
- * revision from before it.
+ * The revision at which a commit was made whose answer was lost, `null` when it was not made: looks
+ * for the version that it alone has written, back to a revision from before it.
  *
  * @throws the reason that its answer was lost when that cannot be told any more.
  */
@@ -127,7 +128,10 @@ async function revisionOfLost(
   throw reason;
 }
 
-/** All writes or none, if all checks hold. What the server cannot judge is looked at, and must be unchanged since. */
+/**
+ * All writes or none, if all checks hold. What the server cannot judge is looked at, and must be
+ * unchanged since.
+ */
 export async function commit(
   calls: EtcdCalls,
   keys: EtcdKeys,

@@ -59,7 +59,8 @@ export class EtcdKeys {
     const start = this.bytes(prefix);
     const key = start.length === 0 ? ZERO : start;
     const behind = typeof after === "string" ? this.bytes(after) : after;
-    // Without a word on their order, the server gives keys in order, and stops at the limit. For another order it reads the whole range.
+    // Without a word on their order, the server gives keys in order, and stops at the limit. For
+    // another order it reads the whole range.
     if (reverse)
       return { key, range_end: behind ?? endOf(start), sort_order: "Descend", sort_target: "Key" };
     return { key: behind === null ? key : joined(behind, ZERO), range_end: endOf(start) };

@@ -1,6 +1,9 @@
 import type { EtcdCalls, EtcdClient } from "./etcd-calls.ts";
 
-/** The longest lease that a server grants, in milliseconds (285 years), less what makes room for using one again. */
+/**
+ * The longest lease that a server grants, in milliseconds (285 years), less what makes room for
+ * using one again.
+ */
 const LONGEST = 9_000_000_000_000;
 const ROOM = LONGEST / 10;
 
@@ -16,15 +19,18 @@ interface Lease {
 }
 
 /**
- * The end of the lease for a deadline (epoch milliseconds): never before it, and the same for many deadlines. It is a multiple of a second, or
- * of about one percent of the time that is left.
+ * The end of the lease for a deadline (epoch milliseconds): never before it, and the same for many
+ * deadlines. It is a multiple of a second, or of about one percent of the time that is left.
  */
 export function leaseEnd(deadline: number, now: number): number {
   const step = 1000 * 2 ** Math.max(0, Math.ceil(Math.log2(Math.max(1, deadline - now) / 100_000)));
   return Math.ceil(deadline / step) * step;
 }
 
-/** The leases of one client: one for all deadlines that are close to one another. Nobody keeps them alive. */
+/**
+ * The leases of one client: one for all deadlines that are close to one another. Nobody keeps them
+ * alive.
+ */
 export class EtcdLeases {
   readonly #client: EtcdClient;
   readonly #calls: EtcdCalls;
@@ -62,7 +68,10 @@ export class EtcdLeases {
     }
   }
 
-  /** Forgets leases that the server does not know: revoked by somebody, or granted before it was emptied. */
+  /**
+   * Forgets leases that the server does not know: revoked by somebody, or granted before it was
+   * emptied.
+   */
   forget(ids: readonly (string | undefined)[]): void {
     for (const [end, { granted }] of this.#leases)
       if (granted !== undefined && ids.includes(granted)) this.#leases.delete(end);

@@ -12,13 +12,19 @@ import {
 } from "./etcd-calls.ts";
 import { textOf } from "./etcd-keys.ts";
 
-/** How many operations a server takes in one transaction unless it is told otherwise (`--max-txn-ops`). */
+/**
+ * How many operations a server takes in one transaction unless it is told otherwise
+ * (`--max-txn-ops`).
+ */
 export const MOST = 128;
 
 /** How many keys one request reads, and how many writes it makes. */
 const MANY = 1000;
 
-/** About how many bytes of keys and values one request writes, where they may be spread over several. */
+/**
+ * About how many bytes of keys and values one request writes, where they may be spread over
+ * several.
+ */
 const BYTES = 1_000_000;
 
 /** The version that users see of a revision. */
@@ -26,7 +32,10 @@ export function formatRevision(revision: string): string {
   return Number(revision).toString(16).padStart(20, "0");
 }
 
-/** The record in what the server has, with its revision as the version; `null` for an item of others. Without `values` only the head is read. */
+/**
+ * The record in what the server has, with its revision as the version; `null` for an item of
+ * others. Without `values` only the head is read.
+ */
 export function recordOf(
   { value, mod_revision }: EtcdKeyValue,
   key: string,
@@ -48,8 +57,9 @@ export function ownRecord(found: EtcdKeyValue | null, key: string): KvRecord | n
 }
 
 /**
- * The operations of a transaction with so many conditions. Those that are too many for one level are put into transactions inside: the server
- * counts what each level has on top of what is around it.
+ * The operations of a transaction with so many conditions. Those that are too many for one level
+ * are put into transactions inside: the server counts what each level has on top of what is around
+ * it.
  *
  * @throws {KvError} KV_TOO_LARGE.
  */
@@ -77,7 +87,10 @@ const flat = (answers: readonly EtcdAnswer[]): EtcdAnswer[] =>
 export const found = (answers: readonly EtcdAnswer[]): (EtcdKeyValue | null)[] =>
   flat(answers).map(({ response_range }) => response_range?.kvs[0] ?? null);
 
-/** A transaction: the first operations when all conditions hold, the others when they do not. @throws {KvError} KV_TOO_LARGE. */
+/**
+ * A transaction: the first operations when all conditions hold, the others when they do not.
+ * @throws {KvError} KV_TOO_LARGE.
+ */
 export function transaction(
   compare: EtcdCompare[],
   success: readonly EtcdOperation[],
@@ -90,7 +103,10 @@ export function transaction(
   };
 }
 
-/** Several keys, each as the server has it, in one request. An answer that is too large for one is asked for in parts. */
+/**
+ * Several keys, each as the server has it, in one request. An answer that is too large for one is
+ * asked for in parts.
+ */
 export async function readMany(
   calls: EtcdCalls,
   keys: readonly Uint8Array[],

@@ -1,10 +1,16 @@
 import { KvError, type KvErrorCode } from "../errors.ts";
 
-/** How often something is sent again at most, and how long the first pause is at most; the second is twice as long. In milliseconds. */
+/**
+ * How often something is sent again at most, and how long the first pause is at most; the second is
+ * twice as long. In milliseconds.
+ */
 const RETRIES = 2;
 const PAUSE = 100;
 
-/** What may be sent again: everything that has not done anything, or does it once; or only what was certainly not received. */
+/**
+ * What may be sent again: everything that has not done anything, or does it once; or only what was
+ * certainly not received.
+ */
 export type Retry = "safe" | "unsent";
 
 /** The fetch of a runtime, or one that stands for it. */
@@ -52,7 +58,8 @@ export class HttpCalls {
   /**
    * What the server answers to an operation.
    *
-   * @throws {KvError} what the server refuses; KV_CONNECTION when it is no server of ours, KV_CLOSED after `close()`. What `fetch` throws.
+   * @throws {KvError} what the server refuses; KV_CONNECTION when it is no server of ours,
+   * KV_CLOSED after `close()`. What `fetch` throws.
    */
   async call(
     operation: string,

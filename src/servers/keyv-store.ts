@@ -31,11 +31,15 @@ interface KeyvStore {
   on?(event: "error", listener: (error: unknown) => void): unknown;
 }
 
-// Namespace and key are joined by two colons. No key of ours has two colons in a row or one in front, so that none reads like one of another namespace.
+// Namespace and key are joined by two colons. No key of ours has two colons in a row or one in
+// front, so that none reads like one of another namespace.
 const escapeKey = (key: string): string => key.replace(/(^|:)(~*)(?=:)/g, "$1~$2");
 const unescapeKey = (key: string): string => key.replace(/(^|:)~(~*)(?=:)/g, "$1$2");
 
-/** The store inside a Keyv, its items decoded: under the methods of Keyv itself, which turn failures into "not found" and mix keys up. */
+/**
+ * The store inside a Keyv, its items decoded: under the methods of Keyv itself, which turn failures
+ * into "not found" and mix keys up.
+ */
 export class KeyvItems implements Items {
   readonly #keyv: KeyvLike;
   #failures = 0;
@@ -47,7 +51,8 @@ export class KeyvItems implements Items {
       this.#failures++;
       this.#failure = error;
     };
-    // Some stores tell of a failure by this event alone; Keyv throws it at whoever emits it when nobody listens.
+    // Some stores tell of a failure by this event alone; Keyv throws it at whoever emits it when
+    // nobody listens.
     if (keyv.opts?.emitErrors === false) this.#store.on?.("error", listener);
     else keyv.on("error", listener);
   }
@@ -66,7 +71,10 @@ export class KeyvItems implements Items {
     return this.#isV6 || useKeyPrefix === false || !namespace ? "" : `${namespace}::`;
   }
 
-  /** Runs some work, and throws what the store tells of in the meantime where the result may come from that. */
+  /**
+   * Runs some work, and throws what the store tells of in the meantime where the result may come
+   * from that.
+   */
   async #watched<T>(
     work: () => T,
     isDoubtful: (result: Awaited<T>) => boolean = () => true,
@@ -160,7 +168,10 @@ export class KeyvItems implements Items {
     };
   }
 
-  /** What was put into an item. Unlike Keyv it does not report what it cannot decode: that is an item of somebody else. */
+  /**
+   * What was put into an item. Unlike Keyv it does not report what it cannot decode: that is an
+   * item of somebody else.
+   */
   async #decode(item: unknown): Promise<unknown> {
     if (item === undefined || item === null) return undefined;
     try {

@@ -6,7 +6,10 @@ import { recordIn } from "../text.ts";
 import { committed } from "../writes.ts";
 import type { Adapter, Check, CommitResult, KvRecord, Write } from "../types.ts";
 
-/** One change: what to keep under a full key, and until when; nothing (`undefined` or `null`) deletes. */
+/**
+ * One change: what to keep under a full key, and until when; nothing (`undefined` or `null`)
+ * deletes.
+ */
 export interface ItemWrite {
   readonly key: string;
   readonly item: unknown;
@@ -14,9 +17,15 @@ export interface ItemWrite {
   readonly expires: number | null;
 }
 
-/** A client that keeps items by key and promises nothing about several of them: what another library offers over its backends. */
+/**
+ * A client that keeps items by key and promises nothing about several of them: what another library
+ * offers over its backends.
+ */
 export interface Items {
-  /** What is kept under these keys, in their order; `undefined` or `null` for nothing, something else than a text for what is not ours. */
+  /**
+   * What is kept under these keys, in their order; `undefined` or `null` for nothing, something
+   * else than a text for what is not ours.
+   */
   read(keys: readonly string[]): Promise<readonly unknown[]>;
   write(writes: readonly ItemWrite[]): Promise<void>;
   /** Every full key under the prefix once, with its item. */
@@ -24,10 +33,15 @@ export interface Items {
   close(): Promise<void>;
 }
 
-/** For how much longer than the record the backend is told to keep it: what is found expired is removed by the store, which makes sure that nobody has replaced it. */
+/**
+ * For how much longer than the record the backend is told to keep it: what is found expired is
+ * removed by the store, which makes sure that nobody has replaced it.
+ */
 export const KEPT_MS: number = 60_000;
 
-/** Stands for an item of somebody else's that cannot even be read, so that nobody takes it for none. */
+/**
+ * Stands for an item of somebody else's that cannot even be read, so that nobody takes it for none.
+ */
 export const UNREADABLE = false;
 
 const toItem = ({ key, record }: Write): ItemWrite => ({
@@ -39,8 +53,9 @@ const toItem = ({ key, record }: Write): ItemWrite => ({
 const unlocked: KeyedLock = async (_keys, task) => task();
 
 /**
- * The adapter over such a client: records in the text form. The store keeps the order of calls, so that a commit holds in
- * this process. Where a listing may meet a value that is half written, all calls take a lock.
+ * The adapter over such a client: records in the text form. The store keeps the order of calls, so
+ * that a commit holds in this process. Where a listing may meet a value that is half written, all
+ * calls take a lock.
  */
 export function adapterOf(items: Items, lock: KeyedLock = unlocked): Adapter {
   async function getMany(keys: readonly string[], values = true): Promise<(KvRecord | null)[]> {

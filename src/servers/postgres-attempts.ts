@@ -35,8 +35,9 @@ function translated(cause: unknown): unknown {
 }
 
 /**
- * Makes statements: again when a deadlock was resolved at their expense, or the isolation of transactions asks for it; once more when
- * the table was gone, after making it. In a transaction of the user's own, which such a failure ends, it is told as it is.
+ * Makes statements: again when a deadlock was resolved at their expense, or the isolation of
+ * transactions asks for it; once more when the table was gone, after making it. In a transaction of
+ * the user's own, which such a failure ends, it is told as it is.
  */
 export function attempts(
   makeTable: () => Promise<void>,

@@ -19,10 +19,16 @@ import {
 /** How often a commit starts again when others write its absent keys in between. */
 const TRIES = 50;
 
-/** From how many keys on a commit takes one lock for all: each lock takes room that all connections of a server share. */
+/**
+ * From how many keys on a commit takes one lock for all: each lock takes room that all connections
+ * of a server share.
+ */
 const MANY = 500;
 
-/** The version of a row that stands for an absent key while a commit is being made: no other transaction sees it. */
+/**
+ * The version of a row that stands for an absent key while a commit is being made: no other
+ * transaction sees it.
+ */
 const PLACEHOLDER = "absent";
 
 /** What replaces the columns of a row that is there already. */
@@ -32,17 +38,25 @@ export const REPLACE =
 // Nothing that a caller makes up may end a statement: U+0000 would.
 const versionIn = (version: string): string => (isOurs(version) ? version : "-");
 
-/** The columns of all writes of records, each as one parameter: keys, versions, deadlines, metadata, values. */
+/**
+ * The columns of all writes of records, each as one parameter: keys, versions, deadlines, metadata,
+ * values.
+ */
 export function columnsOfAll(writes: readonly Write[]): string[] {
   const rows = writes.map(({ key, record }) => [encodeKey(key), ...columnsOf(record!)]);
   return [0, 1, 2, 3, 4].map((column) => arrayOf(rows.map((row) => row[column]!)));
 }
 
-/** The same keys in the same order everywhere: two who write them wait for one another in a line, not in a circle. */
+/**
+ * The same keys in the same order everywhere: two who write them wait for one another in a line,
+ * not in a circle.
+ */
 export const inOrder = (writes: readonly Write[]): Write[] =>
   [...writes].sort((a, b) => (a.key < b.key ? -1 : 1));
 
-/** The commit of one key: one statement, which Postgres applies to the row as it is at that moment. */
+/**
+ * The commit of one key: one statement, which Postgres applies to the row as it is at that moment.
+ */
 async function commitOne(
   link: PostgresLink,
   table: string,
@@ -73,9 +87,11 @@ async function commitOne(
 }
 
 /**
- * The commit of several keys, as one block of statements. What was there is locked by its row; what was not is locked by a row that is made for it, the one that is
- * written or, for a key that is only checked, one that is gone by the end: whoever writes such a key in between waits for this, or is noticed. Commits that share a
- * key wait for one another before that, by locks on the names of keys, so that they do not meet in a circle; those of many keys by one lock among themselves.
+ * The commit of several keys, as one block of statements. What was there is locked by its row; what
+ * was not is locked by a row that is made for it, the one that is written or, for a key that is
+ * only checked, one that is gone by the end: whoever writes such a key in between waits for this,
+ * or is noticed. Commits that share a key wait for one another before that, by locks on the names
+ * of keys, so that they do not meet in a circle; those of many keys by one lock among themselves.
  */
 function script(
   table: string,
@@ -133,7 +149,10 @@ function script(
   return `${block(body)}; SELECT current_setting('anykv.result')`;
 }
 
-/** All writes or none, if all checks hold. Becomes a part of a transaction that is open on the client. */
+/**
+ * All writes or none, if all checks hold. Becomes a part of a transaction that is open on the
+ * client.
+ */
 export async function commit(
   link: PostgresLink,
   table: string,

@@ -49,7 +49,10 @@ export interface PostgresLink {
   readonly guard: number;
   /** Whether all statements go through one connection, one behind the other. */
   readonly isInOrder: boolean;
-  /** Connects a Client that is not connected yet. @throws {KvError} KV_CONNECTION for one whose connection has ended. */
+  /**
+   * Connects a Client that is not connected yet. @throws {KvError} KV_CONNECTION for one whose
+   * connection has ended.
+   */
   connect(): Promise<void>;
   /** One statement; its columns have to be texts. With `isLong` it may take as long as it needs. */
   run(text: string, values?: readonly (string | null)[], isLong?: boolean): Promise<Row[]>;
@@ -57,10 +60,16 @@ export interface PostgresLink {
   script(text: string): Promise<Row[]>;
 }
 
-/** How long a server may take to answer, in milliseconds, unless the client says otherwise: then the connection is given up, and a Pool opens another. */
+/**
+ * How long a server may take to answer, in milliseconds, unless the client says otherwise: then the
+ * connection is given up, and a Pool opens another.
+ */
 const LONGEST = 60_000;
 
-/** How long a server may take to let its connections go, and others to give back theirs, before those that hear nothing are cut. */
+/**
+ * How long a server may take to let its connections go, and others to give back theirs, before
+ * those that hear nothing are cut.
+ */
 const GOODBYE = 1000;
 
 /** What pg tells of itself, none of it documented. */
@@ -113,7 +122,9 @@ const over = (cause?: unknown): KvError =>
     cause === undefined ? {} : { cause },
   );
 
-/** One after the other: a Client has one connection, and does not like to be asked while it is busy. */
+/**
+ * One after the other: a Client has one connection, and does not like to be asked while it is busy.
+ */
 function inTurn<T>(client: object, task: () => Promise<T>): Promise<T> {
   const done = (queues.get(client) ?? Promise.resolve()).then(task);
   queues.set(
@@ -123,7 +134,10 @@ function inTurn<T>(client: object, task: () => Promise<T>): Promise<T> {
   return done;
 }
 
-/** Ends a client, once, however many stores are over it; one that its owner has ended, or is about to, is left alone. */
+/**
+ * Ends a client, once, however many stores are over it; one that its owner has ended, or is about
+ * to, is left alone.
+ */
 export function endOf(client: PostgresClient): Promise<void> {
   const ending = endings.get(client) ?? end(client);
   endings.set(client, ending);
@@ -150,7 +164,8 @@ async function end(client: PostgresClient): Promise<void> {
   for (const { callback } of pool._pendingQueue?.splice(0) ?? [])
     callback(new Error("the pool was closed"));
   if (await briefly(ended)) return;
-  // A connection that hears nothing would keep the process alive. One that is at rest is in the hands of the pool's owner.
+  // A connection that hears nothing would keep the process alive. One that is at rest is in the
+  // hands of the pool's owner.
   for (const each of clients)
     if (each._ending === true || each.readyForQuery !== true) each.connection?.stream?.destroy?.();
 }
@@ -184,7 +199,8 @@ export function linkTo(client: PostgresClient): PostgresLink {
   const isPool = "idleCount" in client;
   // Without a listener an idle connection that breaks would end the process.
   listenTo(client);
-  // A type parser of the user's own must not get in between; with the option "binary" texts are bytes.
+  // A type parser of the user's own must not get in between; with the option "binary" texts are
+  // bytes.
   const shape = { rowMode: "array", types: { getTypeParser: () => String } } as const;
   const limit = (state.options ?? state.connectionParameters)?.query_timeout
     ? {}

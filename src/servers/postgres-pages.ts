@@ -7,12 +7,16 @@ import { type Part, ReadAhead } from "./read-ahead.ts";
 /** Values up to this many bytes are read with their page. */
 const SMALL = PAGE_LENGTH / 500;
 
-/** Reads pages of a table, and ahead of them. Large values are read by a statement of their own, no more of them than a page may hold. */
+/**
+ * Reads pages of a table, and ahead of them. Large values are read by a statement of their own, no
+ * more of them than a page may hold.
+ */
 export function pagesOf(
   link: PostgresLink,
   table: string,
 ): { page(query: PageQuery): Promise<Page>; forget(): void } {
-  // No value begins with a space: behind it stands how large it is, which the server knows without reading it.
+  // No value begins with a space: behind it stands how large it is, which the server knows without
+  // reading it.
   const value = `CASE WHEN octet_length(value) > ${SMALL} THEN ' ' || octet_length(value)::text ELSE value END`;
   const keyOf = (row: Row): string | null => decodeKey(row[0]!.slice(link.guard));
   const read = async ({ prefix, after, limit, reverse, values }: PageQuery): Promise<Part<Row>> => {

@@ -53,7 +53,10 @@ export function block(body: string): string {
   return `DO ${tag} ${body} ${tag}`;
 }
 
-/** A key as the table has it: texts of Postgres cannot hold U+0000. The order stays, and so does what begins with what. */
+/**
+ * A key as the table has it: texts of Postgres cannot hold U+0000. The order stays, and so does
+ * what begins with what.
+ */
 export const encodeKey = (key: string): string =>
   key.includes("\0") || key.includes("\u0001")
     ? key.replaceAll("\u0001", "\u0001\u0002").replaceAll("\0", "\u0001\u0001")
@@ -128,7 +131,8 @@ const LOOK = `SELECT current_setting('server_encoding'), c.relkind::text,
 /**
  * Makes the table unless it is there.
  *
- * @throws {KvError} KV_INVALID_CLIENT when the table is another's, there is no such schema, or the database is not in UTF-8.
+ * @throws {KvError} KV_INVALID_CLIENT when the table is another's, there is no such schema, or the
+ * database is not in UTF-8.
  */
 export async function makeTable(link: PostgresLink, table: string): Promise<void> {
   const look = async (): Promise<Row> => (await link.run(LOOK, [table]))[0]!;

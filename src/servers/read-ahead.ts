@@ -6,7 +6,10 @@ const WHOLE = 500;
 /** How many records are read ahead at most. */
 const MOST = 4000;
 
-/** How long what was read ahead is good enough, in milliseconds: about as long as a page is, once it is read. */
+/**
+ * How long what was read ahead is good enough, in milliseconds: about as long as a page is, once it
+ * is read.
+ */
 const FRESH = 50;
 
 const noop = (): void => {};
@@ -25,8 +28,9 @@ interface Held<Row> {
 }
 
 /**
- * Reads on while pages of a listing are taken apart, more with each step, so that the server and this program work at the same time and meet less
- * often. Who takes longer to ask for a page gets a fresh one; who stops asking has made the server read some records for nothing.
+ * Reads on while pages of a listing are taken apart, more with each step, so that the server and
+ * this program work at the same time and meet less often. Who takes longer to ask for a page gets a
+ * fresh one; who stops asking has made the server read some records for nothing.
  */
 export class ReadAhead<Row> {
   readonly #read: (query: PageQuery) => Promise<Part<Row>>;
@@ -83,7 +87,10 @@ const isNext = (a: PageQuery, b: PageQuery): boolean =>
   a.reverse === b.reverse &&
   a.values === b.values;
 
-/** The same adapter, which forgets what was read ahead with each write: whoever has written sees it on the next page. */
+/**
+ * The same adapter, which forgets what was read ahead with each write: whoever has written sees it
+ * on the next page.
+ */
 export function forgetting(adapter: Adapter, forget: () => void): Adapter {
   const writing: { [name: string]: unknown } = { ...adapter };
   for (const name of ["set", "del", "setMany", "commit", "clear", "prune"] as const) {

@@ -10,7 +10,10 @@ export function tooLarge(key: string | undefined, cause?: unknown): KvError {
   );
 }
 
-/** The error for a commit that was refused when it was sent a second time: perhaps because it had been made the first time. */
+/**
+ * The error for a commit that was refused when it was sent a second time: perhaps because it had
+ * been made the first time.
+ */
 export function unsure(cause?: unknown): KvError {
   const message =
     "the connection was cut before the answer came, and the client sent this commit again: whether it was made the first time cannot be told; read the keys again";
@@ -26,7 +29,10 @@ type Members = { [name: string]: unknown };
 const isObject = (value: unknown): value is object =>
   (typeof value === "object" && value !== null) || typeof value === "function";
 
-/** An error of a client without the arguments of the command that failed, which it carries along: a password, a value. It is the same one if it carries none. */
+/**
+ * An error of a client without the arguments of the command that failed, which it carries along: a
+ * password, a value. It is the same one if it carries none.
+ */
 function bare(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const names = Object.getOwnPropertyNames(error);
@@ -61,7 +67,10 @@ function bareMember(value: unknown): unknown {
     : errors.filter((each) => each instanceof Error);
 }
 
-/** The error as this library says it, where it has a code for it, without what is secret. Scripts of old servers wrap the errors of their commands. */
+/**
+ * The error as this library says it, where it has a code for it, without what is secret. Scripts of
+ * old servers wrap the errors of their commands.
+ */
 export function translated(error: unknown, key?: string): unknown {
   const cause = bare(error);
   const message = String((cause as Partial<Error> | null)?.message);

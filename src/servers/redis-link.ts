@@ -1,21 +1,33 @@
 import type { Listener } from "../listener.ts";
 import { askPatience } from "../patience.ts";
 
-/** How long an operation waits for a client that has lost its server while nobody has said how long its caller waits, in milliseconds. */
+/**
+ * How long an operation waits for a client that has lost its server while nobody has said how long
+ * its caller waits, in milliseconds.
+ */
 const PATIENCE = 5000;
-/** How much sooner it gives up than its caller, to say why, in milliseconds: or a tenth of the time, where that is less. */
+/**
+ * How much sooner it gives up than its caller, to say why, in milliseconds: or a tenth of the time,
+ * where that is less.
+ */
 const SOONER = 100;
 /** How often a client that is waited for is looked at, in milliseconds. */
 const LOOK = 10;
 
-/** How it stands with a client: it can be used, it is connecting by itself, or nothing will happen unless somebody calls `connect()`. */
+/**
+ * How it stands with a client: it can be used, it is connecting by itself, or nothing will happen
+ * unless somebody calls `connect()`.
+ */
 export type LinkState = "ready" | "down" | "closed";
 
 /** What has to be known of a client to wait for it. */
 export interface LinkedClient {
   state(): LinkState;
   connect(): Promise<unknown>;
-  /** Whether every `error` event before it was ever ready says that it cannot be reached; clusters try their other nodes. */
+  /**
+   * Whether every `error` event before it was ever ready says that it cannot be reached; clusters
+   * try their other nodes.
+   */
   readonly failsAtOnce: boolean;
 }
 
@@ -32,13 +44,15 @@ const isRefusal = (error: unknown): boolean =>
   );
 
 /**
- * The state of one client. Operations wait here while it has no server, so that they do not pile up in its own queue, from where it would send them long after they
- * were refused.
+ * The state of one client. Operations wait here while it has no server, so that they do not pile up
+ * in its own queue, from where it would send them long after they were refused.
  */
 export class Link {
   /** How many `error` events there were: node-redis has one for each connection that it loses. */
   errors: number = 0;
-  /** How many commands the client has sent again for want of an answer, where nothing else tells. */
+  /**
+   * How many commands the client has sent again for want of an answer, where nothing else tells.
+   */
   resent: number = 0;
   readonly #client: LinkedClient;
   readonly #waiters: Set<Waiter> = new Set();
@@ -67,8 +81,9 @@ export class Link {
   }
 
   /**
-   * `null` when an operation can go on at once, otherwise when it can. Rejects when the client cannot be connected, and a moment before the caller gives up: what was refused is
-   * not sent any more.
+   * `null` when an operation can go on at once, otherwise when it can. Rejects when the client
+   * cannot be connected, and a moment before the caller gives up: what was refused is not sent any
+   * more.
    */
   wait(): Promise<void> | null {
     // Nobody overtakes those who wait.
@@ -118,7 +133,8 @@ export class Link {
     if (this.#isConnecting || this.#client.state() !== "closed") return;
     this.#isConnecting = true;
     const connecting = this.#client.connect().finally(() => (this.#isConnecting = false));
-    // ioredis rejects with no more than "Connection is closed", clusters without what each node said.
+    // ioredis rejects with no more than "Connection is closed", clusters without what each node
+    // said.
     connecting.then(
       () => this.#check(),
       (error) => this.#end(this.#lastError ?? error),
@@ -128,7 +144,8 @@ export class Link {
   #check(): void {
     if (this.#waiters.size === 0) return;
     const now = performance.now();
-    // Those first whose callers have given up, also when this program was busy so long that the server is back.
+    // Those first whose callers have given up, also when this program was busy so long that the
+    // server is back.
     for (const waiter of this.#waiters) {
       if (waiter.until > now) continue;
       this.#waiters.delete(waiter);

@@ -2,7 +2,10 @@ import { runScript } from "./redis-scripts.ts";
 import { bySlot } from "./redis-slot.ts";
 import type { RedisCommand, RedisWire } from "./redis-wire.ts";
 
-/** Groups of keys that one command may name together: those of one slot, on a cluster. They stand as they do in commands; `places` says where in the list they were. */
+/**
+ * Groups of keys that one command may name together: those of one slot, on a cluster. They stand as
+ * they do in commands; `places` says where in the list they were.
+ */
 function together(
   wire: RedisWire,
   keys: readonly string[],

@@ -6,7 +6,8 @@ import { tooLarge } from "./redis-errors.ts";
 /** How wide the deadline of a record stands in its text: as the milliseconds of the year 9999. */
 export const EXPIRES_WIDTH = 15;
 
-// The places, from 0, in `{"kv":1,"version":"…20…","expires":…15…,"value":…}`: the head of every record is as long, so that it can be changed in place.
+// The places, from 0, in `{"kv":1,"version":"…20…","expires":…15…,"value":…}`: the head of every
+// record is as long, so that it can be changed in place.
 const START = '{"kv":1,"version":"';
 const BETWEEN = '","expires":';
 const VALUE = ',"value":';
@@ -71,7 +72,10 @@ export function recordIn(reply: unknown, key: string): StoredRecord | null {
   return record;
 }
 
-/** The record in what a listing has read, `null` for what is left out of it. A foreign text without its value counts as a record without a deadline. */
+/**
+ * The record in what a listing has read, `null` for what is left out of it. A foreign text without
+ * its value counts as a record without a deadline.
+ */
 export function listed(reply: string | null, key: string, values: boolean): KvRecord | null {
   if (reply === null) return null;
   return values

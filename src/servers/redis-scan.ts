@@ -2,11 +2,17 @@ import type { KvRecord } from "../types.ts";
 import { translated } from "./redis-errors.ts";
 import type { RedisNode, RedisWire } from "./redis-wire.ts";
 
-/** How many places the first page looks at, while nothing is known of the size of what is there. Each looks at twice as many as the one before it… */
+/**
+ * How many places the first page looks at, while nothing is known of the size of what is there.
+ * Each looks at twice as many as the one before it…
+ */
 const FIRST = 100;
 /** … up to so many: a server is busy with them for about a millisecond. */
 const MOST = 4000;
-/** About how many characters of records a page may hold: it looks at fewer places when records are large. */
+/**
+ * About how many characters of records a page may hold: it looks at fewer places when records are
+ * large.
+ */
 const PAGE_LENGTH = 4_000_000;
 
 /** How a page is read. */
@@ -29,8 +35,9 @@ const layout = async (nodes: readonly RedisNode[]): Promise<string> =>
 type Pair = readonly [key: string, record: KvRecord];
 
 /**
- * Every record under a prefix, each key once: page after page from every server, the next keys on their way while a page is read.
- * What is there already is answered at once: a promise for each record would take longer than reading it. A page without any is `null`.
+ * Every record under a prefix, each key once: page after page from every server, the next keys on
+ * their way while a page is read. What is there already is answered at once: a promise for each
+ * record would take longer than reading it. A page without any is `null`.
  */
 export function scan(
   wire: RedisWire,
@@ -70,7 +77,8 @@ async function* scanAll(
     count: FIRST,
   };
   if (!wire.isCluster) return yield* scanNode((await wire.nodes())[0]!, pages, reader);
-  // A slot that moves from a server that is still to come to one that was passed would be missed: then all are passed once more.
+  // A slot that moves from a server that is still to come to one that was passed would be missed:
+  // then all are passed once more.
   for (let before = ""; ;) {
     const nodes = await wire.nodes();
     const now = await layout(nodes);

@@ -24,7 +24,10 @@ end
 return heads
 `;
 
-/** ARGV: now, the version and the deadline as they stand in the record, the deadline or "". Answers 1 when moved, 0 when absent, -1 when foreign. */
+/**
+ * ARGV: now, the version and the deadline as they stand in the record, the deadline or "". Answers
+ * 1 when moved, 0 when absent, -1 when foreign.
+ */
 const TOUCH = `${READ_HEAD}
 local key, now = KEYS[1], tonumber(ARGV[1])
 local version, expires = head(key)
@@ -43,10 +46,13 @@ return 1
 `;
 
 /**
- * KEYS: those of the checks, those of the writes. ARGV: now, how many checks, the version of what is written; the version of each check, "" for none; the text and the deadline of
- * each write, "" for none. Answers with the numbers of the checks that failed, 0 and a number for one that found something foreign.
+ * KEYS: those of the checks, those of the writes. ARGV: now, how many checks, the version of what
+ * is written; the version of each check, "" for none; the text and the deadline of each write, ""
+ * for none. Answers with the numbers of the checks that failed, 0 and a number for one that found
+ * something foreign.
  *
- * A client may send it again when it lost the answer: then what is written is found already, and counts.
+ * A client may send it again when it lost the answer: then what is written is found already, and
+ * counts.
  */
 const COMMIT = `${READ_HEAD}
 local now, checks, written = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
@@ -95,7 +101,9 @@ async function nameOf(script: string): Promise<string> {
   return digest;
 }
 
-/** Runs a script on keys of one slot: by its digest, in full where the server does not know it yet. */
+/**
+ * Runs a script on keys of one slot: by its digest, in full where the server does not know it yet.
+ */
 export async function runText(
   wire: RedisWire,
   script: string,

@@ -9,7 +9,10 @@ const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
 });
 const encoder = new TextEncoder();
 
-/** The part of a key that chooses its slot: what stands in the first braces, unless that is nothing, else the whole key. */
+/**
+ * The part of a key that chooses its slot: what stands in the first braces, unless that is nothing,
+ * else the whole key.
+ */
 function hashed(key: string): string {
   const open = key.indexOf("{");
   const close = open === -1 ? -1 : key.indexOf("}", open + 1);

@@ -1,6 +1,7 @@
 import type { StructureName } from "../structures.ts";
 
-// KEYS[1]: the structure. ARGV[1] and [2]: "keep", "never" or a moment; the same for a structure that begins. ARGV[3] to [5]: what the call is about, lists as JSON.
+// KEYS[1]: the structure. ARGV[1] and [2]: "keep", "never" or a moment; the same for a structure
+// that begins. ARGV[3] to [5]: what the call is about, lists as JSON.
 const START = `
 local key = KEYS[1]
 local isNew = redis.call("EXISTS", key) == 0
@@ -20,7 +21,10 @@ local function each(command, list)
 end
 `;
 
-/** What is there and not wanted: taken out after the new is in, so that the key is never gone, and its deadline with it. */
+/**
+ * What is there and not wanted: taken out after the new is in, so that the key is never gone, and
+ * its deadline with it.
+ */
 const REST = `
 local function rest(all, step, list)
   local wanted, gone = {}, {}
@@ -30,7 +34,10 @@ local function rest(all, step, list)
 end
 `;
 
-/** Replaces a collection: how to learn its size (which refuses another type), to put in pairs or single items, to name all, and to remove. */
+/**
+ * Replaces a collection: how to learn its size (which refuses another type), to put in pairs or
+ * single items, to name all, and to remove.
+ */
 const replacing = (
   size: string,
   put: string,
@@ -86,7 +93,10 @@ settle()
 return item
 `;
 
-/** The ends of a range as Redis counts them, which includes the last: ARGV[3] and [4], the second "" for the last. Nothing is after the end 0. */
+/**
+ * The ends of a range as Redis counts them, which includes the last: ARGV[3] and [4], the second ""
+ * for the last. Nothing is after the end 0.
+ */
 const RANGE = `
 local first, last = ARGV[3], ARGV[4] == "" and -1 or tonumber(ARGV[4]) - 1
 local isEmpty = ARGV[4] == "0"
@@ -109,7 +119,10 @@ local stored = redis.call("GET", KEYS[1])
 if stored and not (stored:match("^%-?%d+%.?%d*[eE]?[%+%-]?%d*$") and isFinite(tonumber(stored))) then return redis.error_reply("WRONGTYPE no number") end
 `;
 
-/** The head of a bitset says its width, and keeps it apart from other strings: ARGV[3] is the width, ARGV[4] the index. */
+/**
+ * The head of a bitset says its width, and keeps it apart from other strings: ARGV[3] is the width,
+ * ARGV[4] the index.
+ */
 const BITS = `
 local bits = tonumber(ARGV[3])
 local head = string.format("kvbits%02d", bits)
@@ -164,7 +177,10 @@ if isEmpty then redis.call("ZCARD", KEYS[1]) return {} end
 return redis.call("${command}", KEYS[1], first, last, "WITHSCORES")
 `;
 
-/** A script for each call: the native commands of Redis, with what keeps a call together around them. */
+/**
+ * A script for each call: the native commands of Redis, with what keeps a call together around
+ * them.
+ */
 export const STRUCTURE_SCRIPTS: {
   readonly [Name in Exclude<StructureName, "set.intersect">]: string;
 } = {

@@ -30,7 +30,9 @@ const score: Reply = (reply) =>
 const scored: Reply = (reply): Scored[] =>
   pairs(reply).map(([member, each]) => [member, score(each) as number]);
 
-/** A number of the two halves that a script answers with; those of a bitset of this width, or a sum. */
+/**
+ * A number of the two halves that a script answers with; those of a bitset of this width, or a sum.
+ */
 const wide = ([upper, lower]: readonly unknown[]): bigint =>
   (BigInt(String(upper)) << 32n) + BigInt(String(lower));
 
@@ -76,7 +78,8 @@ const REPLIES: { readonly [Name in StructureName]: Reply } = {
   "any.touch": truth,
 };
 
-// What is not the same when it is done twice: a client that sends it again for want of an answer does it twice.
+// What is not the same when it is done twice: a client that sends it again for want of an answer
+// does it twice.
 const ONCE: ReadonlySet<string> = new Set<StructureName>([
   "number.increment",
   "bitset.increment",
@@ -132,7 +135,8 @@ async function intersect(
 /**
  * Reads or changes a structure of Redis.
  *
- * @throws {KvError} KV_FOREIGN when another type is there; KV_CONNECTION when the client may have done twice what counts.
+ * @throws {KvError} KV_FOREIGN when another type is there; KV_CONNECTION when the client may have
+ * done twice what counts.
  */
 export async function structure<Name extends StructureName>(
   wire: RedisWire,

@@ -3,7 +3,10 @@ import { listenTo } from "../listener.ts";
 import { within } from "../patience.ts";
 import { Link, type LinkedClient, type LinkState } from "./redis-link.ts";
 
-/** The part of a client that every kind has: node-redis clients, pools, clusters and sentinels, and clients and clusters of ioredis. */
+/**
+ * The part of a client that every kind has: node-redis clients, pools, clusters and sentinels, and
+ * clients and clusters of ioredis.
+ */
 export interface RedisClient {
   get(...args: never[]): unknown;
   set(...args: never[]): unknown;
@@ -26,9 +29,15 @@ export interface RedisWire {
   readonly isCluster: boolean;
   /** Whether all commands go through one connection, one behind the other. */
   readonly isInOrder: boolean;
-  /** What the client puts in front of every key by itself (`keyPrefix`): keys stand so on the server. */
+  /**
+   * What the client puts in front of every key by itself (`keyPrefix`): keys stand so on the
+   * server.
+   */
   readonly prefix: string;
-  /** What has to be put in front of the keys of a command so that they stand there: nothing where the client does so for raw commands too. */
+  /**
+   * What has to be put in front of the keys of a command so that they stand there: nothing where
+   * the client does so for raw commands too.
+   */
   readonly before: string;
   /** Sends one command; the key says where to, on a cluster. */
   send(key: string, command: RedisCommand): Promise<unknown>;
@@ -37,8 +46,8 @@ export interface RedisWire {
   /** Every server that holds keys. */
   nodes(): Promise<readonly RedisNode[]>;
   /**
-   * From here on: whether the client may have lost the answer to a command that it has sent, and sent it again. The answer to the second one then does not tell what became of the
-   * first one.
+   * From here on: whether the client may have lost the answer to a command that it has sent, and
+   * sent it again. The answer to the second one then does not tell what became of the first one.
    */
   watch(): Promise<() => boolean>;
   close(): Promise<void>;
@@ -51,7 +60,9 @@ interface Options {
 
 type Send = (command: RedisCommand, options: Options) => Promise<unknown>;
 
-/** What all clients of node-redis have. Those of version 4 have `disconnect`, later ones `destroy`. */
+/**
+ * What all clients of node-redis have. Those of version 4 have `disconnect`, later ones `destroy`.
+ */
 interface NodeRedis extends RedisClient {
   readonly isOpen: boolean;
   readonly isReady?: boolean;
@@ -133,7 +144,8 @@ const has = (client: object, method: string): boolean =>
 /**
  * The wire of a client of any kind.
  *
- * @throws {KvError} KV_INVALID_CLIENT for something that takes commands and is no client: what `legacy()` of node-redis gives, a pipeline.
+ * @throws {KvError} KV_INVALID_CLIENT for something that takes commands and is no client: what
+ * `legacy()` of node-redis gives, a pipeline.
  */
 export function wireOf(client: RedisClient): RedisWire {
   const { isOpen, status } = client as Partial<NodeRedis & IoRedis>;
@@ -151,8 +163,10 @@ export function wireOf(client: RedisClient): RedisWire {
 }
 
 /**
- * Waits for what has been sent to be answered (which PING is after it), but not for ever, and cuts the connection. Not by the graceful ways of the
- * clients: those wait for ever for a server that is silent, and whoever cuts them off there gets its answers later, as exceptions that nobody can catch.
+ * Waits for what has been sent to be answered (which PING is after it), but not for ever, and cuts
+ * the connection. Not by the graceful ways of the clients: those wait for ever for a server that is
+ * silent, and whoever cuts them off there gets its answers later, as exceptions that nobody can
+ * catch.
  */
 async function leave(ping: (() => Promise<unknown>) | false, end: () => unknown): Promise<void> {
   for (const step of [ping, end]) {
@@ -237,8 +251,9 @@ function clientWire(client: NodeRedisClient): RedisWire {
 }
 
 /**
- * Connections that were cut off come back to their pool when they notice. It then means to let go of them a second time, which in version 5 throws where
- * nobody can catch it: a pool that is closed has nothing to let go of.
+ * Connections that were cut off come back to their pool when they notice. It then means to let go
+ * of them a second time, which in version 5 throws where nobody can catch it: a pool that is closed
+ * has nothing to let go of.
  */
 function forgetCleanup(client: NodeRedisPool): void {
   let timer = client._self.cleanupTimeout;
@@ -348,7 +363,10 @@ function changing(read: () => number): () => boolean {
   return () => read() !== before;
 }
 
-/** Whether a cluster loses a connection to one of its nodes. It connects to each when it needs it first, and makes another node of one that it has lost. */
+/**
+ * Whether a cluster loses a connection to one of its nodes. It connects to each when it needs it
+ * first, and makes another node of one that it has lost.
+ */
 function losing(cluster: IoRedis): () => boolean {
   const epochs = (): Map<IoRedis, number> =>
     new Map(cluster.nodes("all").map((node) => [node, node.connectionEpoch]));
@@ -375,7 +393,8 @@ function ioredisWire(client: IoRedis): RedisWire {
     connect: () => client.connect(),
     failsAtOnce: true,
   });
-  // Names in capitals: its own transformers of replies, and its reading from replicas, go by small letters.
+  // Names in capitals: its own transformers of replies, and its reading from replicas, go by small
+  // letters.
   const call = (node: IoRedis, [name, ...args]: RedisCommand): Promise<unknown> =>
     node.call(name, args);
   const nodes = async (): Promise<RedisNode[]> =>

@@ -8,9 +8,10 @@ const DEVICE = /^(?:con|prn|aux|nul|com\d|lpt\d)(?=\.|$)/;
 const escaped = (byte: number): string => `%${byte.toString(16).padStart(2, "0")}`;
 
 /**
- * The name of a key in an unstorage: lower-case letters, digits, `_`, `-` and inner dots as they are, every other byte of its UTF-8 as `%xx`, and
- * `.json`. Long ones are parted by `~:`, so that no part is too long for a file name. No two keys share a name, also where case is folded, and none
- * is the folder of another.
+ * The name of a key in an unstorage: lower-case letters, digits, `_`, `-` and inner dots as they
+ * are, every other byte of its UTF-8 as `%xx`, and `.json`. Long ones are parted by `~:`, so that
+ * no part is too long for a file name. No two keys share a name, also where case is folded, and
+ * none is the folder of another.
  */
 export function itemName(key: string): string {
   let name = "";

@@ -37,8 +37,8 @@ const LONGEST = 512;
 const PLACES = 64;
 
 /**
- * The name of a key. "." and ".." are refused as names: they, and what follows them in the order of keys by zeros alone, get one more zero, which
- * leaves the order as it is.
+ * The name of a key. "." and ".." are refused as names: they, and what follows them in the order of
+ * keys by zeros alone, get one more zero, which leaves the order as it is.
  */
 export function nameOf(key: string): string {
   const name = /^\.\.?\0*$/.test(key) ? `${key}\0` : key;
@@ -53,13 +53,18 @@ export function nameOf(key: string): string {
 
 const keyOf = (name: string): string => (/^\.\.?\0+$/.test(name) ? name.slice(0, -1) : name);
 
-/** Where to go on: the cursor, and whether it stands exactly behind the key, or somewhere before. */
+/**
+ * Where to go on: the cursor, and whether it stands exactly behind the key, or somewhere before.
+ */
 interface Place {
   readonly cursor: string;
   readonly isExact: boolean;
 }
 
-/** Pages of keys in order. A listing goes on only from where Workers KV has stopped by itself, so such places are remembered. */
+/**
+ * Pages of keys in order. A listing goes on only from where Workers KV has stopped by itself, so
+ * such places are remembered.
+ */
 export class WorkersKeys {
   readonly #client: WorkersKv;
   readonly #places = new Map<string, Place>();
@@ -69,8 +74,8 @@ export class WorkersKeys {
   }
 
   /**
-   * The keys of a page, and whether it is the last. Forwards it costs a call or two; where nobody knows the place, and backwards, it costs one for
-   * every thousand keys that it comes past.
+   * The keys of a page, and whether it is the last. Forwards it costs a call or two; where nobody
+   * knows the place, and backwards, it costs one for every thousand keys that it comes past.
    */
   async page({
     prefix,
@@ -108,7 +113,8 @@ export class WorkersKeys {
         const page = found.slice(0, limit);
         const last = page.at(-1)!.name;
         this.#remember(prefix, last, last === end ? list.cursor : cursor, last === end);
-        // list() asks for one key more than it shows, and goes on behind the last that it has shown.
+        // list() asks for one key more than it shows, and goes on behind the last that it has
+        // shown.
         if (limit > 1) this.#remember(prefix, page.at(-2)!.name, cursor, false);
         return { keys: page, isLast: isLast && last === end };
       } else if (isLast) {

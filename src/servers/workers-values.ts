@@ -33,7 +33,10 @@ export function headOf({ metadata }: WorkersKey): KvRecord | null {
   return new StoredRecord(null, e, v, null);
 }
 
-/** The native deadline, as time that is left, so that the clocks need not agree: a second more makes up for the one that is begun. */
+/**
+ * The native deadline, as time that is left, so that the clocks need not agree: a second more makes
+ * up for the one that is begun.
+ */
 export function ttlOf({ expires }: KvRecord): { expirationTtl?: number } {
   if (expires === null) return {};
   const expirationTtl = Math.max(SHORTEST_TTL, Math.ceil((expires - Date.now()) / 1000) + 1);

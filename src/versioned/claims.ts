@@ -13,7 +13,9 @@ function statesAfter(changes: readonly Change[]): Map<string, State | undefined>
   return states;
 }
 
-/** The texts that a commit reads and writes, with the places that its entries get in the indexes. */
+/**
+ * The texts that a commit reads and writes, with the places that its entries get in the indexes.
+ */
 export function claimsOf(
   indexes: readonly Index[],
   checks: readonly CommitCheck[],
@@ -35,8 +37,8 @@ export function claimsOf(
 const commits = new WeakMap<object, Promise<void>>();
 
 /**
- * Runs a commit that may meet a taken place of a unique index. `earlier` resolves when all such commits
- * that were called before are over: only then it is certain that the place stays taken.
+ * Runs a commit that may meet a taken place of a unique index. `earlier` resolves when all such
+ * commits that were called before are over: only then it is certain that the place stays taken.
  */
 export function behind<T>(
   connection: object,

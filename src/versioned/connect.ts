@@ -13,18 +13,24 @@ export interface ConnectOptions extends VersionedOptions, Omit<HttpOptions, "tok
   url: string | URL;
   /** The token that opens a space of it. */
   accessToken: string;
-  /** Sent along in the header `x-region`, for those who route by it; it means nothing else. Default `"eu-central-1"`. */
+  /**
+   * Sent along in the header `x-region`, for those who route by it; it means nothing else. Default
+   * `"eu-central-1"`.
+   */
   region?: string;
   /** How long each request may take: seconds, or a text such as `"500ms"`. Default `"5s"`. */
   timeout?: number | string | null;
 }
 
 /**
- * The {@link versioned} store of a space on a server of `anykv/http`. Nothing is sent before the first operation.
+ * The {@link versioned} store of a space on a server of `anykv/http`. Nothing is sent before the
+ * first operation.
  *
- * Values have at most 16,384 bytes of JSON, unless `valueBytes` says otherwise; the server has the last word.
+ * Values have at most 16,384 bytes of JSON, unless `valueBytes` says otherwise; the server has the
+ * last word.
  *
- * @throws {KvError} KV_INVALID_VALUE at once, when `url` or `accessToken` is missing; its operations: KV_UNAUTHORIZED, KV_RATE_LIMITED, KV_TOO_LARGE, KV_QUOTA, KV_CONNECTION.
+ * @throws {KvError} KV_INVALID_VALUE at once, when `url` or `accessToken` is missing; its
+ * operations: KV_UNAUTHORIZED, KV_RATE_LIMITED, KV_TOO_LARGE, KV_QUOTA, KV_CONNECTION.
  * @example
  * import kv from "anykv";
  * import { serve } from "anykv/http";

@@ -21,7 +21,8 @@ export function encodePosition(text: string | null, range: TextRange, reverse: b
 /**
  * The text behind which a cursor goes on; `null` when there is nothing more.
  *
- * @throws {KvError} KV_INVALID_CURSOR unless it was made by a listing with this selector and direction.
+ * @throws {KvError} KV_INVALID_CURSOR unless it was made by a listing with this selector and
+ * direction.
  */
 export function decodePosition(cursor: unknown, range: TextRange, reverse: boolean): string | null {
   try {

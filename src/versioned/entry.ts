@@ -3,7 +3,10 @@ import type { KeyPart } from "./key.ts";
 import type { MissingEntry, VersionedEntry } from "./types.ts";
 import { decodeValue } from "./value.ts";
 
-/** The version of what is there in a client that keeps no versions: no write makes it, so no check of it holds. */
+/**
+ * The version of what is there in a client that keeps no versions: no write makes it, so no check
+ * of it holds.
+ */
 export const UNVERSIONED: string = "0".repeat(20);
 
 /** An entry of a store as one with this key. */

@@ -5,10 +5,16 @@ import { decodeKey, encodeKey, encodePrefix, type Key, type KeyPart } from "./ke
 import type { IndexOptions } from "./types.ts";
 import { decodeValue } from "./value.ts";
 
-/** Texts that begin so are no keys: "!" is followed by a quotation mark or something behind it there. */
+/**
+ * Texts that begin so are no keys: "!" is followed by a quotation mark or something behind it
+ * there.
+ */
 const AREA = "! ";
 
-/** Ends what an entry is found by. No part of a key is empty in a text, so that it stands nowhere else. */
+/**
+ * Ends what an entry is found by. No part of a key is empty in a text, so that it stands nowhere
+ * else.
+ */
 const END = "  ";
 
 /** An index with what is known beforehand. */
@@ -20,7 +26,10 @@ export interface Index {
   readonly of: IndexOptions["of"];
 }
 
-/** @throws {KvError} KV_INVALID_VALUE for an index that is none, KV_INVALID_KEY for its name or prefix. */
+/**
+ * @throws {KvError} KV_INVALID_VALUE for an index that is none, KV_INVALID_KEY for its name or
+ * prefix.
+ */
 export function indexesOf(
   options: { readonly [name: string]: IndexOptions } = {},
 ): readonly Index[] {
@@ -45,7 +54,10 @@ export const areaOf = ({ name }: Pick<Index, "name">): string => `${AREA}${encod
 /** What one of several parts, or a single one, finds. @throws {KvError} KV_INVALID_KEY. */
 export const partsOf = (by: unknown): Key => (Array.isArray(by) ? by : [by as KeyPart]);
 
-/** Where the entries of an index stand that are found by these parts: in a unique one exactly there, in others behind it. @throws {KvError} KV_INVALID_KEY. */
+/**
+ * Where the entries of an index stand that are found by these parts: in a unique one exactly there,
+ * in others behind it. @throws {KvError} KV_INVALID_KEY.
+ */
 export const placeOf = (index: Pick<Index, "name">, by: Key): string =>
   `${areaOf(index)}${encodeKey(by)}${END}`;
 
@@ -90,7 +102,10 @@ export function placeNow(
   }
 }
 
-/** A key as an index has it, by its text: what is stored there, where that is found, and its version. */
+/**
+ * A key as an index has it, by its text: what is stored there, where that is found, and its
+ * version.
+ */
 export async function standing(
   store: Store<unknown>,
   index: Index,

@@ -8,16 +8,21 @@ import {
   sortableBytes,
 } from "./sortable.ts";
 
-/** One part of a key. Parts of different types are different keys, in this order: bytes, strings, bigints, numbers, booleans. */
+/**
+ * One part of a key. Parts of different types are different keys, in this order: bytes, strings,
+ * bigints, numbers, booleans.
+ */
 export type KeyPart = Uint8Array | string | number | bigint | boolean;
 
 /** A key of a versioned store: its parts from the most to the least significant. */
 export type Key = readonly KeyPart[];
 
-// The text of a key is that of its parts with spaces between. Everything in a part sorts behind the space, so that texts sort like keys:
+// The text of a key is that of its parts with spaces between. Everything in a part sorts behind the
+// space, so that texts sort like keys:
 //   bytes    "!!" and six bits a character
 //   ""       "!!~", behind all bytes and before every other string
-//   strings  themselves, but for U+0000 to "!", which are "!" and a character from U+0022 on; "~!" in front when they begin with "~" or behind it
+// strings  themselves, but for U+0000 to "!", which are "!" and a character from U+0022 on; "~!" in
+// front when they begin with "~" or behind it
 //   others   "~b" bigints, "~n" numbers, "~t" booleans
 const SEPARATOR = " ";
 const EMPTY = "!!~";

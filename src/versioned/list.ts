@@ -34,7 +34,10 @@ function commonStart(a: string, b: string): string {
   return a.slice(0, /[\ud800-\udbff]/.test(a[end - 1] ?? "") ? end - 1 : end);
 }
 
-/** @throws {KvError} KV_INVALID_KEY for keys that are none, not under the prefix, or in the wrong order. */
+/**
+ * @throws {KvError} KV_INVALID_KEY for keys that are none, not under the prefix, or in the wrong
+ * order.
+ */
 function rangeOf({ prefix, start, end }: Members): TextRange {
   if (prefix === undefined) {
     const [from, to] = [encodeKey(start), encodeKey(end)];
@@ -55,8 +58,9 @@ function rangeOf({ prefix, start, end }: Members): TextRange {
 /**
  * The entries of a range in key order.
  *
- * @throws {KvError} at once: KV_INVALID_VALUE for a selector or options of the wrong form. By the iteration: KV_INVALID_KEY for a range that cannot be,
- * KV_INVALID_CURSOR, KV_INVALID_VALUE for more than 1,000 entries at once.
+ * @throws {KvError} at once: KV_INVALID_VALUE for a selector or options of the wrong form. By the
+ * iteration: KV_INVALID_KEY for a range that cannot be, KV_INVALID_CURSOR, KV_INVALID_VALUE for
+ * more than 1,000 entries at once.
  */
 export function list<T>(
   store: Store<unknown>,

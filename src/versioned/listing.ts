@@ -37,7 +37,8 @@ function later<T>(work: () => T): () => T {
  * @param rangeOf the range that the cursor belongs to. It is called now; its error rejects the
  * iteration.
  * @param read the pages of the range.
- * @throws {KvError} KV_INVALID_VALUE at once for a `limit` or `batchSize` that is not a number from 1.
+ * @throws {KvError} KV_INVALID_VALUE at once for a `limit` or `batchSize` that is not a number from
+ * 1.
  */
 export function listing<T>(
   { cursor, reverse = false, ...options }: VersionedListOptions,

@@ -52,7 +52,8 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
       const found = await store.entry<unknown>(place);
       if (found === null) return null;
       const entry = await entryAt<T>(index, place, found.value);
-      // Another may have come to the place since the index was read: only what stays the same is left over from somebody who left the index alone.
+      // Another may have come to the place since the index was read: only what stays the same is
+      // left over from somebody who left the index alone.
       if (entry !== null || found.version === last) return entry;
       last = found.version;
     }

@@ -25,7 +25,9 @@ export interface PageOptions {
   readonly limit?: number;
 }
 
-/** Behind everything that indexes keep, which begins with `"! "`, and before the text of every key. */
+/**
+ * Behind everything that indexes keep, which begins with `"! "`, and before the text of every key.
+ */
 const FIRST = "! \u{10ffff}";
 
 /** Whether a text is in a range. */
@@ -48,7 +50,10 @@ async function entryAt<V>(store: Store<V>, text: string): Promise<Entry<V>[]> {
   }
 }
 
-/** Entries of a store in the order of their texts, in pages. A range of all keys leaves out what indexes keep. */
+/**
+ * Entries of a store in the order of their texts, in pages. A range of all keys leaves out what
+ * indexes keep.
+ */
 export async function* pages<V>(
   store: Store<V>,
   range: TextRange,

@@ -55,7 +55,10 @@ export function numberOf(bytes: Uint8Array): number {
   return new DataView(plain.buffer).getFloat64(0);
 }
 
-/** A bigint of up to 255 bytes as bytes that sort like it: how long it is, then what it is; both turned round below zero. `null` for a longer one. */
+/**
+ * A bigint of up to 255 bytes as bytes that sort like it: how long it is, then what it is; both
+ * turned round below zero. `null` for a longer one.
+ */
 export function bytesOfBigint(value: bigint): Uint8Array | null {
   const isNegative = value < 0n;
   const hex = value === 0n ? "" : (isNegative ? -value : value).toString(16);

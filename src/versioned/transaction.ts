@@ -33,7 +33,10 @@ const CHECK_MEMBERS = ["key", "version", "value", "ok"];
 /** What a commit comes to when a place in a unique index is taken; `null` to begin again. */
 type OnTaken = (index: Index) => VersionedCommit | null | Promise<VersionedCommit | null>;
 
-/** Begins a transaction. `onTaken` answers when an entry would be found by what another is found by in a unique index. */
+/**
+ * Begins a transaction. `onTaken` answers when an entry would be found by what another is found by
+ * in a unique index.
+ */
 export function transaction(
   ground: Ground,
   onTaken: OnTaken = () => ({ ok: false }),
@@ -152,7 +155,10 @@ export function deleteInTurn(ground: Ground, text: string): Promise<boolean> {
     : once();
 }
 
-/** Reads what decides, and works out what is written. What refuses the changes is an answer: whether the caller's own checks hold is said first. */
+/**
+ * Reads what decides, and works out what is written. What refuses the changes is an answer: whether
+ * the caller's own checks hold is said first.
+ */
 async function plan(
   { context, turns, indexes }: Ground,
   changes: readonly Change[],
@@ -160,7 +166,8 @@ async function plan(
   const store = turns.inside;
   const texts = [...new Set(changes.map(({ text }) => text))];
   const isIndexed = (text: string): boolean => indexes.some(({ base }) => text.startsWith(base));
-  // What was there before matters to counters, unless something before them in the transaction replaces it, and to indexes.
+  // What was there before matters to counters, unless something before them in the transaction
+  // replaces it, and to indexes.
   const decisive = texts.filter(
     (text) => isIndexed(text) || changes.find((change) => change.text === text)!.isRelative,
   );
@@ -215,7 +222,10 @@ async function plan(
   };
 }
 
-/** Works out the changes, and makes them if nothing has changed that they rest on. `null`: something has, and everything begins again. */
+/**
+ * Works out the changes, and makes them if nothing has changed that they rest on. `null`: something
+ * has, and everything begins again.
+ */
 async function attempt(
   ground: Ground,
   checks: readonly CommitCheck[],

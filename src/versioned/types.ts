@@ -21,13 +21,22 @@ export type MaybeEntry<T = unknown> = VersionedEntry<T> | MissingEntry;
 
 /** Options of a write. */
 export interface VersionedSetOptions {
-  /** When the value expires: seconds, a text such as `"1h"`, a `Date`, or `null` for never. Default: the store's. */
+  /**
+   * When the value expires: seconds, a text such as `"1h"`, a `Date`, or `null` for never. Default:
+   * the store's.
+   */
   expires?: Expires | undefined;
-  /** The same in milliseconds from now: a whole number from 0. The name and the unit are those of Deno KV. */
+  /**
+   * The same in milliseconds from now: a whole number from 0. The name and the unit are those of
+   * Deno KV.
+   */
   expireIn?: number | undefined;
 }
 
-/** Which keys to list: those with more parts than `prefix`, those from `start` (included) to `end` (excluded), or a range under a prefix. */
+/**
+ * Which keys to list: those with more parts than `prefix`, those from `start` (included) to `end`
+ * (excluded), or a range under a prefix.
+ */
 export type Selector =
   | { readonly prefix: Key }
   | { readonly prefix: Key; readonly start: Key }
@@ -52,7 +61,8 @@ export type ListByOptions = Pick<VersionedListOptions, "limit" | "cursor" | "rev
 /** The entries of a listing, one after the other. */
 export interface VersionedList<T> extends AsyncIterableIterator<VersionedEntry<T>> {
   /**
-   * Where this listing stands: behind the last entry that it yielded. That of a finished listing goes on with nothing.
+   * Where this listing stands: behind the last entry that it yielded. That of a finished listing
+   * goes on with nothing.
    *
    * @throws {KvError} KV_INVALID_CURSOR before the first entry.
    */
@@ -68,7 +78,10 @@ export interface VersionedCheck {
   readonly version: string | null;
 }
 
-/** Changes that take effect together or not at all. Every method but `commit()` answers with the same object. */
+/**
+ * Changes that take effect together or not at all. Every method but `commit()` answers with the
+ * same object.
+ */
 export interface VersionedTransaction {
   /**
    * Nothing is written unless each of these keys still has this version. An entry will do.
@@ -80,22 +93,28 @@ export interface VersionedTransaction {
   set(key: Key, value: unknown, options?: VersionedSetOptions): VersionedTransaction;
   /** Deletes; what is not there is no error. */
   delete(key: Key): VersionedTransaction;
-  /** Adds to a bigint from 0 to 2⁶⁴ − 1; an absent one begins at 0. Sums go on from 0 behind the end. As any write, it takes the deadline away. */
+  /**
+   * Adds to a bigint from 0 to 2⁶⁴ − 1; an absent one begins at 0. Sums go on from 0 behind the
+   * end. As any write, it takes the deadline away.
+   */
   sum(key: Key, by: bigint): VersionedTransaction;
   /** Keeps the smaller of the stored bigint and this one. */
   min(key: Key, value: bigint): VersionedTransaction;
   /** Keeps the larger of the stored bigint and this one. */
   max(key: Key, value: bigint): VersionedTransaction;
   /**
-   * Makes all changes in their order if every check holds, and none otherwise. Also `{ ok: false }`: a unique index finds another entry by the same. May be called again.
+   * Makes all changes in their order if every check holds, and none otherwise. Also
+   * `{ ok: false }`: a unique index finds another entry by the same. May be called again.
    *
-   * @throws {KvError} KV_INVALID_VALUE when a counter meets something else than a bigint of 64 bits, KV_TOO_LARGE for more than 100 checks or 1,000 changes; then nothing is written.
+   * @throws {KvError} KV_INVALID_VALUE when a counter meets something else than a bigint of 64
+   * bits, KV_TOO_LARGE for more than 100 checks or 1,000 changes; then nothing is written.
    */
   commit(): Promise<VersionedCommit>;
 }
 
 /**
- * How to find entries by something else than their key. What an index keeps is written in the same transaction as the entry.
+ * How to find entries by something else than their key. What an index keeps is written in the same
+ * transaction as the entry.
  *
  * @example
  * import kv from "anykv";
@@ -116,8 +135,10 @@ export interface IndexOptions<T = unknown> {
   /** The keys whose values are indexed: all that have more parts than this one. */
   readonly prefix: Key;
   /**
-   * What an entry is found by: a part, or several as one; `null` and `undefined` leave it out. Must depend on the value and the key alone. What throws or is no part of a key makes the
-   * write KV_INVALID_VALUE. In TypeScript the type of the value is named here: `of: (user: User) => user.email`.
+   * What an entry is found by: a part, or several as one; `null` and `undefined` leave it out. Must
+   * depend on the value and the key alone. What throws or is no part of a key makes the write
+   * KV_INVALID_VALUE. In TypeScript the type of the value is named here:
+   * `of: (user: User) => user.email`.
    */
   of(value: T, key: readonly KeyPart[]): KeyPart | Key | null | undefined;
   /** Whether two entries may not be found by the same. Default `false`. */

@@ -11,7 +11,10 @@ export interface Move {
   readonly expires: Date | null;
 }
 
-/** What keeps indexes right: the writes, what they rest on, and the index in which a place is another's. */
+/**
+ * What keeps indexes right: the writes, what they rest on, and the index in which a place is
+ * another's.
+ */
 export interface Upkeep {
   readonly writes: CommitWrite[];
   readonly checks: { key: string; version: string | null }[];

@@ -30,7 +30,10 @@ import { tell, watch } from "./watch.ts";
 
 /** Options of {@link versioned}. */
 export interface VersionedOptions {
-  /** The most bytes of a value's JSON, in UTF-8. Default: no limit of its own; `connect()` has 16,384. */
+  /**
+   * The most bytes of a value's JSON, in UTF-8. Default: no limit of its own; `connect()` has
+   * 16,384.
+   */
   valueBytes?: number;
   /** How entries can be found by something else than their key. */
   indexes?: { readonly [name: string]: IndexOptions };
@@ -39,14 +42,17 @@ export interface VersionedOptions {
 /**
  * A store with keys of several parts, a version for each entry, transactions and indexes.
  *
- * All methods reject with a {@link KvError}: KV_INVALID_KEY for what is no key, KV_TOO_LARGE for a key that is longer than the client takes, KV_CONNECTION, KV_CLOSED. Methods that
- * write: KV_NOT_SUPPORTED where `supports.atomic` is `"no"`.
+ * All methods reject with a {@link KvError}: KV_INVALID_KEY for what is no key, KV_TOO_LARGE for a
+ * key that is longer than the client takes, KV_CONNECTION, KV_CLOSED. Methods that write:
+ * KV_NOT_SUPPORTED where `supports.atomic` is `"no"`.
  */
 export interface VersionedStore extends UsingDisposable {
   /**
-   * The entry under a key. `null` is a value here: what is absent or expired has `version: null`. Clients that keep bare values have the version `"00000000000000000000"`.
+   * The entry under a key. `null` is a value here: what is absent or expired has `version: null`.
+   * Clients that keep bare values have the version `"00000000000000000000"`.
    *
-   * @throws {KvError} KV_FOREIGN for an item that this library did not write, KV_CORRUPT for a damaged one.
+   * @throws {KvError} KV_FOREIGN for an item that this library did not write, KV_CORRUPT for a
+   * damaged one.
    * @example
    * import kv from "anykv";
    * import { versioned } from "anykv/versioned";
@@ -58,26 +64,36 @@ export interface VersionedStore extends UsingDisposable {
    * console.log(await store.get(["users", "2"])); // { key: ["users", "2"], value: null, version: null }
    */
   get<T = unknown>(key: Key): Promise<MaybeEntry<T>>;
-  /** The entries under several keys, in their order. Each is read by itself: `atomic().check(…)` tells whether they were there together. */
+  /**
+   * The entries under several keys, in their order. Each is read by itself: `atomic().check(…)`
+   * tells whether they were there together.
+   */
   getMany<T = unknown>(keys: readonly Key[]): Promise<MaybeEntry<T>[]>;
   /**
-   * Creates or replaces an entry with its deadline, and resolves to it. `undefined` is `null`. An `expireIn` or `expires` of 0 deletes.
+   * Creates or replaces an entry with its deadline, and resolves to it. `undefined` is `null`. An
+   * `expireIn` or `expires` of 0 deletes.
    *
-   * @throws {KvError} KV_INVALID_VALUE for what is neither JSON nor a bigint, KV_INVALID_EXPIRES, KV_TOO_LARGE, KV_VALIDATION when a unique index finds another entry by the same; what was
-   * there before stays.
+   * @throws {KvError} KV_INVALID_VALUE for what is neither JSON nor a bigint, KV_INVALID_EXPIRES,
+   * KV_TOO_LARGE, KV_VALIDATION when a unique index finds another entry by the same; what was there
+   * before stays.
    */
   set<T>(
     key: Key,
     value: T,
     options?: VersionedSetOptions,
   ): Promise<VersionedEntry<T> & { ok: true }>;
-  /** Deletes; resolves to whether there was something. Of many who delete an entry at once one is told so. */
+  /**
+   * Deletes; resolves to whether there was something. Of many who delete an entry at once one is
+   * told so.
+   */
   delete(key: Key): Promise<boolean>;
   /**
-   * The entries of a range in key order: bytes, strings, bigints, numbers, booleans; a key before those that go on behind it. Synchronous: what it returns is iterated. Where the client has no
+   * The entries of a range in key order: bytes, strings, bigints, numbers, booleans; a key before
+   * those that go on behind it. Synchronous: what it returns is iterated. Where the client has no
    * order, it costs one pass over everything under the prefix, and its memory.
    *
-   * @throws {KvError} KV_INVALID_VALUE at once for a selector or options of the wrong form; by the iteration KV_INVALID_KEY for a range that cannot be, KV_INVALID_CURSOR for the cursor of
+   * @throws {KvError} KV_INVALID_VALUE at once for a selector or options of the wrong form; by the
+   * iteration KV_INVALID_KEY for a range that cannot be, KV_INVALID_CURSOR for the cursor of
    * another listing, KV_INVALID_VALUE for a `batchSize` above 1,000.
    * @example
    * import kv from "anykv";
@@ -108,10 +124,13 @@ export interface VersionedStore extends UsingDisposable {
    */
   atomic(): VersionedTransaction;
   /**
-   * A stream of the entries under some keys: now, and again whenever one of them has changed. Synchronous. Changes through versioned stores over the same connection come at once,
-   * others and deadlines within the interval. It does not keep a program alive, and ends with the store or by `cancel()`.
+   * A stream of the entries under some keys: now, and again whenever one of them has changed.
+   * Synchronous. Changes through versioned stores over the same connection come at once, others and
+   * deadlines within the interval. It does not keep a program alive, and ends with the store or by
+   * `cancel()`.
    *
-   * @throws {KvError} at once KV_INVALID_KEY, KV_INVALID_VALUE when `interval` is not a duration. The stream fails with KV_NOT_SUPPORTED for a client that keeps no versions.
+   * @throws {KvError} at once KV_INVALID_KEY, KV_INVALID_VALUE when `interval` is not a duration.
+   * The stream fails with KV_NOT_SUPPORTED for a client that keeps no versions.
    * @example
    * import kv from "anykv";
    * import { versioned } from "anykv/versioned";
@@ -134,8 +153,8 @@ export interface VersionedStore extends UsingDisposable {
    * The entries that an index finds by this, in the order of their keys. Synchronous: iterate over
    * the result. It reads a page at a time. `limit`, `cursor` and `reverse` work as in `list()`.
    *
-   * @throws {KvError} KV_INVALID_VALUE at once for wrong options. By the iteration: KV_INVALID_VALUE
-   * for an unknown index, KV_INVALID_CURSOR for the cursor of another listing.
+   * @throws {KvError} KV_INVALID_VALUE at once for wrong options. By the iteration:
+   * KV_INVALID_VALUE for an unknown index, KV_INVALID_CURSOR for the cursor of another listing.
    * @example
    * import kv from "anykv";
    * import { versioned } from "anykv/versioned";
@@ -153,9 +172,12 @@ export interface VersionedStore extends UsingDisposable {
    */
   listBy<T = unknown>(index: string, by: KeyPart | Key, options?: ListByOptions): VersionedList<T>;
   /**
-   * Makes the indexes right for entries that were written or deleted without them. Resolves to how many entries it looked at, each once for every index. Others may write meanwhile.
+   * Makes the indexes right for entries that were written or deleted without them. Resolves to how
+   * many entries it looked at, each once for every index. Others may write meanwhile.
    *
-   * @throws {KvError} KV_VALIDATION when two entries are found by the same in a unique index, KV_INVALID_VALUE when an index cannot tell what an entry is found by; what was done until then stays.
+   * @throws {KvError} KV_VALIDATION when two entries are found by the same in a unique index,
+   * KV_INVALID_VALUE when an index cannot tell what an entry is found by; what was done until then
+   * stays.
    */
   reindex(options?: ReindexOptions): Promise<number>;
   /** Ends watches, and the connection of the store underneath. A second call does nothing. */
@@ -166,8 +188,10 @@ export interface VersionedStore extends UsingDisposable {
 /**
  * A store with array keys, versions and transactions over any store.
  *
- * @param store its client has to offer compare-and-set across everyone who writes: `store.supports.atomic`. Entries lie in it under readable texts: `["users", "1"]` is `"users 1"`.
- * @throws {KvError} at once: KV_INVALID_CLIENT for anything but a store, KV_INVALID_VALUE and KV_INVALID_KEY for indexes that are none.
+ * @param store its client has to offer compare-and-set across everyone who writes:
+ * `store.supports.atomic`. Entries lie in it under readable texts: `["users", "1"]` is `"users 1"`.
+ * @throws {KvError} at once: KV_INVALID_CLIENT for anything but a store, KV_INVALID_VALUE and
+ * KV_INVALID_KEY for indexes that are none.
  * @example
  * import kv from "anykv";
  * import { versioned } from "anykv/versioned";

@@ -31,7 +31,8 @@ function stateOf(entries: readonly MaybeEntry[]): string {
 /**
  * A stream of what is under some keys: now, and whenever one of them has changed.
  *
- * @throws {KvError} at once KV_INVALID_VALUE when `interval` is not a duration. The stream fails with KV_CLOSED when the store is closed already, and with what reading fails with.
+ * @throws {KvError} at once KV_INVALID_VALUE when `interval` is not a duration. The stream fails
+ * with KV_CLOSED when the store is closed already, and with what reading fails with.
  */
 export function watch(
   store: Store<unknown>,

@@ -26,7 +26,8 @@ describe("FORAGE on a full localStorage", () => {
       key: "a",
     });
     const before = { ...localStorage };
-    // The journal of so large a commit does not fit; that of the other does, and its last write does not.
+    // The journal of so large a commit does not fit; that of the other does, and its last write
+    // does not.
     for (const size of [6_000_000, 3_000_000]) {
       const changes = [
         { key: "a", value: "new" },

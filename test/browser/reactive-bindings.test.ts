@@ -58,7 +58,9 @@ function stored(key: string): Promise<unknown> {
 const text = (): string => host.textContent;
 const click = (): void => host.querySelector("button")!.click();
 
-/** A component that shows n, the items and the status, and whose button raises n and adds an item. */
+/**
+ * A component that shows n, the items and the status, and whose button raises n and adds an item.
+ */
 interface Binding {
   mount(key: string): void | Promise<void>;
   unmount(): void | Promise<void>;

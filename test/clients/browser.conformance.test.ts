@@ -1,4 +1,5 @@
-// The clients of browsers on what Node has of them, for quick runs; test/browser runs the same in Chromium.
+// The clients of browsers on what Node has of them, for quick runs; test/browser runs the same in
+// Chromium.
 import "fake-indexeddb/auto";
 import kv, { type Client } from "../../src/index.ts";
 import { database, forages, storages } from "../helpers/browser-clients.ts";

@@ -11,7 +11,10 @@ import { start } from "../helpers/processes.ts";
 
 const KILLS = runs(25);
 
-/** Runs a writer, kills it at a random moment, and returns what it acknowledged: the last number of each key. */
+/**
+ * Runs a writer, kills it at a random moment, and returns what it acknowledged: the last number of
+ * each key.
+ */
 async function crash(
   client: string,
   folder: string,
@@ -20,7 +23,8 @@ async function crash(
   const child = start("crash", client, folder, String(first));
   let output = "";
   child.stdout!.setEncoding("utf8").on("data", (text: string) => (output += text));
-  // From the first acknowledged write on, so that the start-up of the process is no part of the random time.
+  // From the first acknowledged write on, so that the start-up of the process is no part of the
+  // random time.
   await once(child.stdout!, "data");
   await sleep(Math.random() * 60);
   child.kill("SIGKILL");

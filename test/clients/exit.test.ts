@@ -18,7 +18,10 @@ const CLIENTS: Record<string, string> = {
   level: "new (await import('level')).Level('data')",
 };
 
-/** Runs a program that uses a store over a client, and resolves to its exit code; it is not helped to end. */
+/**
+ * Runs a program that uses a store over a client, and resolves to its exit code; it is not helped
+ * to end.
+ */
 function run(client: string, end: string): Promise<{ code: number | null; errors: string }> {
   const folder = temporaryFolder();
   folders.push(folder);

@@ -37,7 +37,8 @@ namespaceSuite("INDEXEDDB", () => kv(new FakeFactory()));
 namespaceSuite("STORAGE", () => (localStorage.clear(), kv(localStorage)), {
   valueBytes: 1_000_000,
 });
-// As Workers KV: keys of 512 bytes with all that stands before them, no commit, and texts of 25 MiB.
+// As Workers KV: keys of 512 bytes with all that stands before them, no commit, and texts of 25
+// MiB.
 namespaceSuite("NAMESPACE", () => kv(namespace(kv(new Map()), "outer")), {
   valueBytes: 18 * 1024 * 1024,
 });

@@ -338,7 +338,8 @@ describe("a database", () => {
     });
     const [now, [small, status], kept] = found;
     expect(now).toEqual(["KV_QUOTA", { n: 0, text: "before" }, "error", "KV_QUOTA"]);
-    // A busy browser may take longer to free what it has refused, and refuse the small one too: it says what it did.
+    // A busy browser may take longer to free what it has refused, and refuse the small one too: it
+    // says what it did.
     expect([
       [2, "ready"],
       [1, "error"],

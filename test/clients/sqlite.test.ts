@@ -643,7 +643,8 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       other.exec("BEGIN IMMEDIATE");
       vi.useFakeTimers({ toFake: ["Date", "setTimeout"] });
       const start = Date.now();
-      // Of different keys: a write waits for an earlier one of its key, and for its own time after it.
+      // Of different keys: a write waits for an earlier one of its key, and for its own time after
+      // it.
       const writes = [
         store.set("a", 2),
         store.set("b", 2),

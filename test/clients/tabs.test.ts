@@ -80,22 +80,26 @@ describe("a quota that is used up", () => {
       // Before the first write: the browser remembers for a while how much room there is.
       await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 5_000_000 });
       const found = await page.evaluate(async (kind) => {
-        const store = kv(kind === "idb" ? indexedDB : localforage.createInstance({ name: "full" }));
-        const noise = Array.from({ length: 4_000_000 }, () =>
+        const client = kind === "idb" ? indexedDB : localforage.createInstance({ name: "full" });
+        // A busy machine needs more than the default to move 12 MB.
+        const store = kv(client, { timeout: "3m" });
+        // Longer than the window in which the browser's compression finds repetitions.
+        const noise = Array.from({ length: 200_000 }, () =>
           String.fromCharCode(32 + Math.random() * 90),
         ).join("");
+        const large = noise.repeat(60);
         const told = ({ code, key }: { code: string; key?: string }): string => `${code} ${key}`;
         await store.setMany([
           ["a", "old"],
           ["b", "old"],
         ]);
-        const set = await store.set("a", noise.repeat(3)).catch(told);
+        const set = await store.set("a", large).catch(told);
         const commit = await store
           .commit(
             [],
             [
               { key: "b", value: "new" },
-              { key: "a", value: noise.repeat(3) },
+              { key: "a", value: large },
             ],
           )
           .catch(told);

@@ -147,7 +147,10 @@ export const SCHEMA: Subject<App> = {
   },
 };
 
-/** A unique index rejects the first call for an entry that the second one frees: the second may come before that. */
+/**
+ * A unique index rejects the first call for an entry that the second one frees: the second may come
+ * before that.
+ */
 const MAY_OVERTAKE = /^setOther, (setUser|rename|deleteUser)$/;
 
 export type State = readonly [name: string, wrap: (client: unknown) => unknown, isWarm: boolean];
@@ -156,7 +159,10 @@ export const STATES: readonly State[] = [
   ["a promise of the client", async (client) => client, false],
 ];
 
-/** Makes calls on an API, one after the other or without awaiting any. Resolves to their results and what is stored then. */
+/**
+ * Makes calls on an API, one after the other or without awaiting any. Resolves to their results and
+ * what is stored then.
+ */
 async function seen<Api>(
   { open, fill, calls }: Subject<Api>,
   names: readonly string[],
@@ -176,7 +182,10 @@ async function seen<Api>(
   return { results, stored: await kv(client as never).all() };
 }
 
-/** How many pairs are tried at the same time. A server that is asked too much at once lets listings take too long. */
+/**
+ * How many pairs are tried at the same time. A server that is asked too much at once lets listings
+ * take too long.
+ */
 const AT_ONCE = 10;
 
 // The same on every client.

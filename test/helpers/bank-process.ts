@@ -1,6 +1,6 @@
 /**
- * A worker of the bank beside the tests: `node bank-process.ts <client> <folder or URL> <worker>`. It prints how many transfers it has made after each, and makes
- * them until its input ends.
+ * A worker of the bank beside the tests: `node bank-process.ts <client> <folder or URL> <worker>`.
+ * It prints how many transfers it has made after each, and makes them until its input ends.
  */
 import { writeSync } from "node:fs";
 import { isKvError } from "../../src/errors.ts";

@@ -38,8 +38,8 @@ export function certifyDirectly(name: string, subject: Subject): void {
 }
 
 /**
- * Runs the conformance suite on a client. With `wrappers` it also runs through a prefix and through a
- * store of a store, which are the same code over every client: a few clients are enough for them,
+ * Runs the conformance suite on a client. With `wrappers` it also runs through a prefix and through
+ * a store of a store, which are the same code over every client: a few clients are enough for them,
  * unless `ANYKV_RUNS=full` asks for all.
  */
 export function certify(

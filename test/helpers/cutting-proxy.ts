@@ -6,8 +6,9 @@ export interface CuttingProxy {
   readonly port: number;
   readonly url: string;
   /**
-   * Passes requests on until the `nth` one that holds this text, waits for its answer, lets something happen, and cuts the connection instead of passing the answer on. Resolves when it has.
-   * Requests are told apart by packets: one that is to be cut has to be alone under way.
+   * Passes requests on until the `nth` one that holds this text, waits for its answer, lets
+   * something happen, and cuts the connection instead of passing the answer on. Resolves when it
+   * has. Requests are told apart by packets: one that is to be cut has to be alone under way.
    */
   cut(
     text: string,

@@ -7,8 +7,9 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Ports that nobody listens on. They are below those that systems give to outgoing connections, by 10,000 too: nobody takes the port of a server that is
- * down for a while, or that of the bus of a Redis cluster.
+ * Ports that nobody listens on. They are below those that systems give to outgoing connections, by
+ * 10,000 too: nobody takes the port of a server that is down for a while, or that of the bus of a
+ * Redis cluster.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
@@ -42,7 +43,10 @@ export class MissingProgramError extends Error {
   }
 }
 
-/** Where a program is: what an environment variable says, or on PATH, or among the versions of PostgreSQL. @throws when it is nowhere. */
+/**
+ * Where a program is: what an environment variable says, or on PATH, or among the versions of
+ * PostgreSQL. @throws when it is nowhere.
+ */
 export function program(name: string, variable: string): string {
   const given = process.env[variable];
   if (given !== undefined) {

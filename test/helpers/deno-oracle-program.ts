@@ -1,4 +1,7 @@
-/** A program for Deno: prints what its own database answers in each case of the oracle, and what the versioned store over a Map, and over that database, answer there. */
+/**
+ * A program for Deno: prints what its own database answers in each case of the oracle, and what the
+ * versioned store over a Map, and over that database, answer there.
+ */
 import kv from "../../src/index.ts";
 import type { DenoKv } from "../../src/clients/deno.ts";
 import { versioned } from "../../src/versioned/index.ts";

@@ -1,8 +1,11 @@
 /**
- * A program for Deno with the whole library in it. `deno run program.js <task> <path> <runs> <full>`
+ * A program for Deno with the whole library in it.
+ * `deno run program.js <task> <path> <runs> <full>`
  *
- * - `suite`: the conformance suite on a database in memory and on one in a file; a line of JSON for each statement
- * - `increment`: raises "count" in the file 500 times, each by a commit that checks the version it read
+ * - `suite`: the conformance suite on a database in memory and on one in a file; a line of JSON for
+ *   each statement
+ * - `increment`: raises "count" in the file 500 times, each by a commit that checks the version it
+ *   read
  */
 import type { DenoKv } from "../../src/clients/deno.ts";
 import kv from "../../src/index.ts";

@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { Etcd3 } from "etcd3";
 import { Daemon, freePorts, program, until } from "./daemon.ts";
 
-/** A server of etcd, or the nodes of a cluster: all of them can be killed, paused and started again with what they had. */
+/**
+ * A server of etcd, or the nodes of a cluster: all of them can be killed, paused and started again
+ * with what they had.
+ */
 export interface EtcdServer {
   readonly nodes: readonly Daemon[];
   /** The address of each node; `url` is that of all, with commas between. */

@@ -2,7 +2,10 @@
 export interface Example {
   /** Where it stands: file and line. */
   readonly where: string;
-  /** The word behind `js` on its fence: "" runs in Node, "browser" in Chromium, "deno" in Deno, "workerd" in a worker, "test" under node --test; or "lua". */
+  /**
+   * The word behind `js` on its fence: "" runs in Node, "browser" in Chromium, "deno" in Deno,
+   * "workerd" in a worker, "test" under node --test; or "lua".
+   */
   readonly kind: string;
   readonly code: string;
 }
@@ -23,7 +26,10 @@ export function expectations(code: string): Map<number, string> {
   return found;
 }
 
-/** Whether the printed arguments are what the comment says: the value as JavaScript, or the line as text. */
+/**
+ * Whether the printed arguments are what the comment says: the value as JavaScript, or the line as
+ * text.
+ */
 export function agrees(args: readonly unknown[], comment: string): boolean {
   const text = args.map((arg) => (typeof arg === "string" ? arg : JSON.stringify(arg))).join(" ");
   if (text === comment) return true;

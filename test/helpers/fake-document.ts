@@ -1,4 +1,7 @@
-/** A page's cookies with the rules of browsers that matter here: sizes, life in seconds, a path, a limit with eviction. For quick runs only. */
+/**
+ * A page's cookies with the rules of browsers that matter here: sizes, life in seconds, a path, a
+ * limit with eviction. For quick runs only.
+ */
 export function fakeDocument(limit = 180): { cookie: string } {
   const kept = new Map<string, { value: string; until: number; used: number }>();
   let uses = 0;

@@ -19,7 +19,10 @@ export async function openBank(store: Store): Promise<void> {
   await store.setMany(ACCOUNTS.map((account) => [account, EACH]));
 }
 
-/** Moves a random amount between two accounts, and notes in the same transaction how many transfers this worker has made. Resolves to whether it took place. */
+/**
+ * Moves a random amount between two accounts, and notes in the same transaction how many transfers
+ * this worker has made. Resolves to whether it took place.
+ */
 export async function transfer(store: Store, worker: string, made: number): Promise<boolean> {
   const [from, to] = [pick(), pick()];
   if (from === to) return false;
@@ -56,7 +59,10 @@ export async function transfersTogether(stores: readonly Store[], times: number)
   await openBank(first);
   const over = new AbortController();
   const counted = new AbortController();
-  /** Until somebody has counted: that needs a moment in which nobody writes, so that each rests now and then. */
+  /**
+   * Until somebody has counted: that needs a moment in which nobody writes, so that each rests now
+   * and then.
+   */
   const work = async (store: Store, worker: number): Promise<number> => {
     let made = 0;
     while (made < times || !counted.signal.aborted) {
@@ -84,8 +90,9 @@ export async function transfersTogether(stores: readonly Store[], times: number)
 }
 
 /**
- * Processes move money; one of them is killed and `meanwhile` happens. What each acknowledged on its output is there, the sum never changes.
- * `place` is what `bank-process.ts` opens by the name: a folder or a URL.
+ * Processes move money; one of them is killed and `meanwhile` happens. What each acknowledged on
+ * its output is there, the sum never changes. `place` is what `bank-process.ts` opens by the name:
+ * a folder or a URL.
  */
 export async function transfersInProcesses(
   name: string,
@@ -200,7 +207,10 @@ export async function historyOf(
   return history.sort((a, b) => a.called - b.called);
 }
 
-/** Transfers, lost updates and linearizability on one kind of client. `open` answers with several stores over the same data, or the same store several times. */
+/**
+ * Transfers, lost updates and linearizability on one kind of client. `open` answers with several
+ * stores over the same data, or the same store several times.
+ */
 export function jepsen(
   name: string,
   {

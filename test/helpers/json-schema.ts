@@ -1,4 +1,7 @@
-/** The parts of JSON Schema that docs/openapi.json uses; anything else in a schema is an error of the test. */
+/**
+ * The parts of JSON Schema that docs/openapi.json uses; anything else in a schema is an error of
+ * the test.
+ */
 export interface Schema {
   readonly [keyword: string]: unknown;
 }

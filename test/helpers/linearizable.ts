@@ -1,7 +1,9 @@
 /** What a register holds; `null` is nothing. */
 export type Value = number | null;
 
-/** One operation on one key as a process saw it: when it called and when it was answered, and how. */
+/**
+ * One operation on one key as a process saw it: when it called and when it was answered, and how.
+ */
 export type Operation = {
   readonly called: number;
   /** `Infinity` when the answer never came: it may have happened at any time since, or never. */
@@ -32,8 +34,9 @@ function after(operation: Operation, held: Value): Value | undefined {
 }
 
 /**
- * Whether there is an order of all operations, each between its call and its answer, in which a register would have answered the same: the search of Wing
- * and Gong, which remembers where it has been.
+ * Whether there is an order of all operations, each between its call and its answer, in which a
+ * register would have answered the same: the search of Wing and Gong, which remembers where it has
+ * been.
  */
 export function isLinearizable(history: readonly Operation[], initial: Value = null): boolean {
   const done = new Uint8Array(history.length);

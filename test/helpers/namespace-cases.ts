@@ -12,7 +12,9 @@ export interface LooseKv {
   }>;
 }
 
-/** One statement about an empty namespace: what is seen of it is JSON, on Workers KV and here alike. */
+/**
+ * One statement about an empty namespace: what is seen of it is JSON, on Workers KV and here alike.
+ */
 export interface NamespaceCase {
   readonly name: string;
   run(kv: LooseKv): Promise<unknown>;

@@ -1,7 +1,8 @@
 /**
  * A process beside the tests, on the namespace "shared" of a folder:
- * `node namespace-process.ts race <dataDir> <name> <times>` puts "key" so many times, value and metadata alike;
- * `node namespace-process.ts default <dataDir>` says where the namespaces that need no set-up are kept, relative to the working directory, which is the folder.
+ * `node namespace-process.ts race <dataDir> <name> <times>` puts "key" so many times, value and
+ * metadata alike; `node namespace-process.ts default <dataDir>` says where the namespaces that need
+ * no set-up are kept, relative to the working directory, which is the folder.
  */
 import process from "node:process";
 import { createKV, KV } from "../../src/namespace/index.ts";

@@ -65,7 +65,10 @@ export async function namesOf(
   }
 }
 
-/** Everything that a namespace promises by the rules of this library, whatever it is over. `open` answers with a store without data. */
+/**
+ * Everything that a namespace promises by the rules of this library, whatever it is over. `open`
+ * answers with a store without data.
+ */
 export function namespaceSuite(
   what: string,
   open: () => Store | Promise<Store>,

@@ -1,4 +1,7 @@
-/** A worker that runs the cases on a real binding, and on a namespace of this library in its own memory. */
+/**
+ * A worker that runs the cases on a real binding, and on a namespace of this library in its own
+ * memory.
+ */
 import { createKV } from "../../src/namespace/index.ts";
 import { type LooseKv, NAMESPACE_CASES, NAMESPACE_DIFFERENCES } from "./namespace-cases.ts";
 import { emptied, type RawKv } from "./workerd-raw.ts";

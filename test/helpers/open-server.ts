@@ -1,4 +1,6 @@
-/** How the tests open a client of each server, by a name and a URL (several with commas between). */
+/**
+ * How the tests open a client of each server, by a name and a URL (several with commas between).
+ */
 export const SERVERS: { readonly [name: string]: (url: string) => Promise<unknown> } = {
   REDIS: async (url) => (await import("redis")).createClient({ url }),
   "REDIS CLUSTER": async (url) =>

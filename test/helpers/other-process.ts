@@ -5,11 +5,15 @@
  * - `fill`: sets 500 keys that start with the argument
  * - `rewrite`: sets "a" to values of many sizes, until its input ends
  * - `crash`: writes and acknowledges on its output, until it is killed
- * - `steps`: makes one commit, and is killed before the step of that number which it takes on the disk; prints "done" when it took fewer
- * - `powerless`: gives up the rights of root, reads "a", and prints that, the keys and what a write is refused with
- * - `exhausted`: writes with no free descriptor, then one more, and so on; prints what those writes are
+ * - `steps`: makes one commit, and is killed before the step of that number which it takes on the
+ *   disk; prints "done" when it took fewer
+ * - `powerless`: gives up the rights of root, reads "a", and prints that, the keys and what a write
+ *   is refused with
+ * - `exhausted`: writes with no free descriptor, then one more, and so on; prints what those writes
+ *   are
  *   refused with, and the lock directories that are still held
- * - `release`: releases a lock with a file in it while no descriptor is free; prints whether it is still
+ * - `release`: releases a lock with a file in it while no descriptor is free; prints whether it is
+ *   still
  *   held then, and whether anything is left after the next one
  */
 import fs, { writeSync } from "node:fs";
@@ -163,7 +167,10 @@ function takeDescriptors(free: number): number[] {
   return taken;
 }
 
-/** Kills this process when it is about to take a step of this number that changes something on the disk. */
+/**
+ * Kills this process when it is about to take a step of this number that changes something on the
+ * disk.
+ */
 function dieAt(step: number): void {
   const target = fs as unknown as { [name: string]: (...args: unknown[]) => unknown };
   for (const name of [

@@ -97,7 +97,10 @@ async function outputOf(...args: string[]): Promise<string> {
   return output;
 }
 
-/** Two processes raise one number 500 times each by compare-and-set. Nothing may be lost or counted twice, whatever happens `meanwhile`. */
+/**
+ * Two processes raise one number 500 times each by compare-and-set. Nothing may be lost or counted
+ * twice, whatever happens `meanwhile`.
+ */
 export async function incrementInTwoProcesses(
   name: string,
   url: string,
@@ -118,8 +121,8 @@ export async function incrementInTwoProcesses(
 }
 
 /**
- * Keeps 200 writers busy, lets something happen once they have begun, and returns what was acknowledged: the last number under each key. Says what was
- * acknowledged, refused and lost.
+ * Keeps 200 writers busy, lets something happen once they have begun, and returns what was
+ * acknowledged: the last number under each key. Says what was acknowledged, refused and lost.
  */
 export async function under200Writers(
   name: string,
@@ -148,8 +151,8 @@ export async function under200Writers(
         continue;
       }
       codes.add(result.code);
-      // A busy machine may be too late at first. The write may still be made, after later ones of its
-      // key: the writer goes on with another key.
+      // A busy machine may be too late at first. The write may still be made, after later ones of
+      // its key: the writer goes on with another key.
       if (!hasBegun) {
         acknowledged.delete(key);
         key = `${name}, ${n}`;

@@ -5,7 +5,10 @@ import { expect } from "vitest";
 
 const script = join(import.meta.dirname, "paused-process.ts");
 
-/** Tests that programs end soon after they have closed their stores, though the server does not answer. The names are those of `open-server.ts`. */
+/**
+ * Tests that programs end soon after they have closed their stores, though the server does not
+ * answer. The names are those of `open-server.ts`.
+ */
 export async function endsWhilePaused(
   server: { url: string; pause(): void; resume(): void },
   names: readonly string[],

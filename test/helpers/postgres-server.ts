@@ -12,7 +12,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Daemon, freePorts, program, until } from "./daemon.ts";
 
-/** A server of Postgres with the users "anykv" (trusted) and "secret" (by password), and the database "anykv". */
+/**
+ * A server of Postgres with the users "anykv" (trusted) and "secret" (by password), and the
+ * database "anykv".
+ */
 export interface PostgresServer {
   readonly daemon: Daemon;
   readonly url: string;
@@ -27,11 +30,17 @@ export interface PostgresServer {
   remove(): Promise<unknown>;
 }
 
-/** The id of a user of the system; `undefined` for the one who runs the tests. Postgres refuses to run as root. */
+/**
+ * The id of a user of the system; `undefined` for the one who runs the tests. Postgres refuses to
+ * run as root.
+ */
 const idOf = (flag: "-u" | "-g"): number | undefined =>
   process.getuid?.() === 0 ? Number(execFileSync("id", [flag, "postgres"])) : undefined;
 
-/** The processes that a process has started: as Linux tells it in files, or else by `ps`, which systems without those always have. */
+/**
+ * The processes that a process has started: as Linux tells it in files, or else by `ps`, which
+ * systems without those always have.
+ */
 function childrenOf(parent: number): number[] {
   const parents = existsSync("/proc/self/stat")
     ? readdirSync("/proc")
@@ -149,7 +158,10 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
       ].flatMap((setting) => ["-c", setting]),
     ],
   });
-  /** What it started goes with it, or it could not start again. Each of them is in a group of its own. */
+  /**
+   * What it started goes with it, or it could not start again. Each of them is in a group of its
+   * own.
+   */
   const children = (): number[] => childrenOf(daemon.pid);
   const signal = (pids: readonly number[], name: NodeJS.Signals | 0): boolean =>
     pids

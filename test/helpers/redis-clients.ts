@@ -5,7 +5,10 @@ import { createClient as createClient4 } from "redis4";
 import { createClient as createClient5, createClientPool as createClientPool5 } from "redis5";
 import type { RedisClient } from "../../src/clients/redis.ts";
 
-/** A client of each kind for one server; none of them is connected yet, unless it connects by itself. */
+/**
+ * A client of each kind for one server; none of them is connected yet, unless it connects by
+ * itself.
+ */
 export const CLIENTS: { readonly [name: string]: (url: string) => RedisClient } = {
   "node-redis 6": (url) => createClient({ url }),
   "node-redis 5": (url) => createClient5({ url }),

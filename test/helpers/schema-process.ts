@@ -1,5 +1,7 @@
 /**
- * A process beside the tests of typed stores. `node schema-process.ts <client> <folder or URL> <times>` changes the fields of one app so many times, and prints its number.
+ * A process beside the tests of typed stores.
+ * `node schema-process.ts <client> <folder or URL> <times>` changes the fields of one app so many
+ * times, and prints its number.
  */
 import { execFile } from "node:child_process";
 import process from "node:process";
@@ -24,7 +26,10 @@ async function change(store: Store, times: number): Promise<void> {
   }
 }
 
-/** What is left of the changes of two processes: how many members, the number, how many items, what the bits hold, and the visits. */
+/**
+ * What is left of the changes of two processes: how many members, the number, how many items, what
+ * the bits hold, and the visits.
+ */
 export async function changedByTwo(
   client: string,
   place: string,

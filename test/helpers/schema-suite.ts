@@ -10,7 +10,10 @@ type Opened = Store | Promise<Store>;
 
 /** What is known of the store that the suite runs on. */
 export interface SchemaSubject {
-  /** Another store over the same data, as another process would have it: with a connection of its own. Default: over the same. */
+  /**
+   * Another store over the same data, as another process would have it: with a connection of its
+   * own. Default: over the same.
+   */
   another?: (() => Opened) | undefined;
   /** How many characters the largest value has. Default 2,000,000. */
   large?: number | undefined;
@@ -19,7 +22,9 @@ export interface SchemaSubject {
 /** One statement about a store. The store is empty at first, and closed afterwards. */
 export type Case = CaseOf<Store>;
 
-/** Everything that typed stores promise, whatever they are over. `open` answers with an empty store. */
+/**
+ * Everything that typed stores promise, whatever they are over. `open` answers with an empty store.
+ */
 export function schemaSuite(name: string, open: () => Opened, subject: SchemaSubject = {}): void {
   const test = casesOn(open);
   describe(`typed stores over ${name}`, () => {

@@ -1,9 +1,12 @@
 /**
  * A process beside the tests of servers. `node server-process.ts <task> <name> <url> <argument>`
  *
- * - `increment`: raises the key "count" so many times, each by a commit that checks the version it read; goes on through outages, and counts none twice
- * - `leave`: makes one operation, prints "stop", and when it is told that the server is silent closes the store with an operation under way; ends by itself if nothing holds it
- * - `exit`: makes one of each operation, each with so much patience, prints how each ended, closes the store, and ends by itself if nothing holds it
+ * - `increment`: raises the key "count" so many times, each by a commit that checks the version it
+ *   read; goes on through outages, and counts none twice
+ * - `leave`: makes one operation, prints "stop", and when it is told that the server is silent
+ *   closes the store with an operation under way; ends by itself if nothing holds it
+ * - `exit`: makes one of each operation, each with so much patience, prints how each ended, closes
+ *   the store, and ends by itself if nothing holds it
  */
 import { once } from "node:events";
 import { writeSync } from "node:fs";
@@ -13,7 +16,10 @@ import type { Store } from "../../src/api.ts";
 import type { Json } from "../../src/types.ts";
 import { openServer } from "./open-server.ts";
 
-/** What "count" holds: the sum, and how much of it each process has added, so that an increment of unknown outcome can be told. */
+/**
+ * What "count" holds: the sum, and how much of it each process has added, so that an increment of
+ * unknown outcome can be told.
+ */
 export interface Count {
   sum: number;
   by: { [process: string]: number };

@@ -1,6 +1,6 @@
 /**
- * A process beside the tests: `node sqlite-process.ts <driver> <path> <times>` raises "count" so many times, each by a
- * commit that checks the version it read.
+ * A process beside the tests: `node sqlite-process.ts <driver> <path> <times>` raises "count" so
+ * many times, each by a commit that checks the version it read.
  */
 import kv from "../../src/index.ts";
 import { DRIVERS } from "./sqlite-drivers.ts";
@@ -9,7 +9,8 @@ import { PATIENT } from "./patient.ts";
 const [driver = "", path = "", times = ""] = process.argv.slice(2);
 const db = DRIVERS[driver]!(path);
 const store = kv(db, PATIENT);
-// Processes are what this is about, not a disk that may take seconds. The other one may be in the way for a moment.
+// Processes are what this is about, not a disk that may take seconds. The other one may be in the
+// way for a moment.
 for (let isSet = false; !isSet;) {
   try {
     db.exec("PRAGMA synchronous = OFF");

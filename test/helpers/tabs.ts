@@ -5,7 +5,9 @@ import { build } from "esbuild";
 import type { BrowserContext, Page } from "playwright";
 import { launchChromium } from "./chromium.ts";
 
-/** Real tabs of one browser on one origin, in which `kv`, `indexeddb` and `localforage` are global. */
+/**
+ * Real tabs of one browser on one origin, in which `kv`, `indexeddb` and `localforage` are global.
+ */
 export interface Tabs {
   readonly context: BrowserContext;
   readonly origin: string;
@@ -39,8 +41,9 @@ async function bundle(contents: string): Promise<Map<string, string>> {
 }
 
 /**
- * Starts a server and a browser. The program that tabs load is given by its text, in which paths begin at the root of the repository; it has to make `kv` global.
- * `/hidden?n=3` sets three cookies that scripts do not see; a host of https is served by interception.
+ * Starts a server and a browser. The program that tabs load is given by its text, in which paths
+ * begin at the root of the repository; it has to make `kv` global. `/hidden?n=3` sets three cookies
+ * that scripts do not see; a host of https is served by interception.
  */
 export async function openTabs(contents: string = CLIENTS): Promise<Tabs> {
   const files = await bundle(contents);

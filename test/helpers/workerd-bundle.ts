@@ -1,7 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-/** The library and everything that a file of this folder needs with it, as one module for a runtime without Node's. */
+/**
+ * The library and everything that a file of this folder needs with it, as one module for a runtime
+ * without Node's.
+ */
 export async function bundle(file: string, conditions: readonly string[]): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL(file, import.meta.url))],

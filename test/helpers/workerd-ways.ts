@@ -4,8 +4,8 @@ import kv from "../../src/index.ts";
 const prefix = "p%_*[x]:";
 
 /**
- * The conformance suite on a client directly, and with `wrappers` through a prefix and through a store
- * of a store. Needs no test runner.
+ * The conformance suite on a client directly, and with `wrappers` through a prefix and through a
+ * store of a store. Needs no test runner.
  */
 export function everyWay(
   subject: Subject,

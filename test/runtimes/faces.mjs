@@ -1,4 +1,5 @@
-// Each face, as the README shows it. What says that it is made at once is made while this module loads: edge workers have neither timers nor random numbers then.
+// Each face, as the README shows it. What says that it is made at once is made while this module
+// loads: edge workers have neither timers nor random numbers then.
 import kv from "anykv";
 import { atomic, increment } from "anykv/atomic";
 import { http } from "anykv/clients/http";
@@ -31,7 +32,9 @@ function equal(actual, expected) {
   if (is !== should) throw new Error(`${is} should be ${should}`);
 }
 
-/** What to try, by its name. `storage` is where this runtime keeps namespaces without being told. */
+/**
+ * What to try, by its name. `storage` is where this runtime keeps namespaces without being told.
+ */
 export const faces = ({ storage }) => ({
   async atomic() {
     const store = kv(new Map());

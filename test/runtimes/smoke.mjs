@@ -1,5 +1,6 @@
-// What every runtime is asked to do. It runs in a project of its own that has the packed package installed, also inside a page and a worker:
-// no built-in module is named here, and the subjects are handed in.
+// What every runtime is asked to do. It runs in a project of its own that has the packed package
+// installed, also inside a page and a worker: no built-in module is named here, and the subjects
+// are handed in.
 import { conformance } from "anykv/conformance";
 import kv from "anykv";
 import { entries } from "./entries.mjs";
@@ -51,8 +52,9 @@ async function runEach(what, programs) {
 }
 
 /**
- * Resolves to a row for each thing that was tried. `subjects` are those of the conformance suite, by what they are called in the table; `storage` is where
- * namespaces are kept here, `more` what only some runtimes have.
+ * Resolves to a row for each thing that was tried. `subjects` are those of the conformance suite,
+ * by what they are called in the table; `storage` is where namespaces are kept here, `more` what
+ * only some runtimes have.
  */
 export async function smoke(subjects, { storage = "MEMORY", more = {} } = {}) {
   const rows = [

@@ -64,7 +64,10 @@ interface Pool {
 }
 const poolOf = (of: Etcd3): Pool => (of as unknown as { pool: Pool }).pool;
 
-/** Lets the server carry out the next call and loses its answer; something may happen before it is tried again. */
+/**
+ * Lets the server carry out the next call and loses its answer; something may happen before it is
+ * tried again.
+ */
 function loseAnswer(of: Etcd3, happen: () => Promise<unknown> = async () => {}): void {
   const pool = poolOf(of);
   const real = pool.withConnection;

@@ -75,7 +75,10 @@ const head = (path: string, headers: { readonly [name: string]: string }): strin
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join("")}\r\n`;
 
-/** Sends `bytes` of a body as fast as they are taken, whatever is answered. Resolves to how many were. */
+/**
+ * Sends `bytes` of a body as fast as they are taken, whatever is answered. Resolves to how many
+ * were.
+ */
 async function flood(raw: Raw, bytes: number, isChunked: boolean): Promise<number> {
   const block = Buffer.alloc(65_536, 0x20);
   let sent = 0;

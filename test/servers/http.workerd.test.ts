@@ -6,7 +6,8 @@ import { http } from "../../src/clients/http.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import kv from "../../src/index.ts";
 
-// The handler in a worker, with a space for each test; the client is here. All of it is made while the worker loads, and shared by all requests.
+// The handler in a worker, with a space for each test; the client is here. All of it is made while
+// the worker loads, and shared by all requests.
 const program = `
   import kv from "../../src/index.ts";
   import { createHandler, serve } from "../../src/http/index.ts";

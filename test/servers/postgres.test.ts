@@ -369,7 +369,8 @@ describe("statements", () => {
       2,
       2,
     ]);
-    // 500, and the rest while those are taken apart: good for a moment only, which may be over here.
+    // 500, and the rest while those are taken apart: good for a moment only, which may be over
+    // here.
     const clock = vi.spyOn(performance, "now").mockReturnValue(performance.now());
     expect(
       await statementsOf(client, async () => expect((await store.keys()).length).toBe(1000)),
@@ -436,7 +437,8 @@ describe("statements", () => {
     for (const plan of plans) {
       expect(plan).not.toContain("Seq Scan");
       expect(plan).toContain("Index");
-      // A list that is first made by the statement itself has an unknown length, and is searched from its start for each row.
+      // A list that is first made by the statement itself has an unknown length, and is searched
+      // from its start for each row.
       expect(plan).not.toContain(")::text[]");
     }
     expect(plans.length).toBe(8);

@@ -236,7 +236,8 @@ describe("REDIS on a cluster", () => {
     await incrementInTwoProcesses("REDIS CLUSTER", cluster.url, open("node-redis 6"));
   });
 
-  // Versions 4 and 5 do not look for another master by themselves: they go on once the old one answers.
+  // Versions 4 and 5 do not look for another master by themselves: they go on once the old one
+  // answers.
   const waits = (name: string): boolean => /[45]$/.test(name) && name.startsWith("node-redis");
 
   it.each(Object.keys(CLIENTS))(

@@ -25,7 +25,10 @@ const CLIENTS: { readonly [name: string]: () => RedisClient } = {
   "ioredis 6": () => new Redis6({ name: "main", sentinels: nodes(), lazyConnect: true }),
 };
 
-/** Waits until the sentinels know of a replica that is up to date: without one they do not fail over. */
+/**
+ * Waits until the sentinels know of a replica that is up to date: without one they do not fail
+ * over.
+ */
 async function settled(): Promise<void> {
   for (const port of group.sentinels) {
     await until(`sentinel ${port} knows a replica`, () =>

@@ -11,7 +11,10 @@ const server = await redisServer();
 beforeAll(() => server.start());
 afterAll(() => server.remove());
 
-/** The clock of the test runs an hour ahead of that of the server, so that what is seen is the record's deadline, not the server's. */
+/**
+ * The clock of the test runs an hour ahead of that of the server, so that what is seen is the
+ * record's deadline, not the server's.
+ */
 function ahead(): void {
   const now = Date.now;
   Date.now = () => now() + 3_600_000;

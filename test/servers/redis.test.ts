@@ -430,7 +430,8 @@ describe("what is sent", () => {
     await store.setMany(Array.from({ length: 600 }, (_, i) => [`${i}`, "x".repeat(100_000)]));
     const sizes: number[] = [];
     const { sendCommand } = client;
-    // A wire keeps the method that it found: this client's is watched before another store takes it.
+    // A wire keeps the method that it found: this client's is watched before another store takes
+    // it.
     client.sendCommand = function (this: typeof client, args: string[], options: never) {
       if (args[0] === "MGET") sizes.push(args.length - 1);
       return sendCommand.call(this, args, options);

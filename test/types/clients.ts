@@ -1,4 +1,5 @@
-// Compiled by the type-check alone: every client of the readme is taken as its own package types it, by kv() and by its factory.
+// Compiled by the type-check alone: every client of the readme is taken as its own package types
+// it, by kv() and by its factory.
 import { openKv } from "@deno/kv";
 import { PGlite } from "@electric-sql/pglite";
 import { Etcd3 } from "etcd3";

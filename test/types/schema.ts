@@ -1,4 +1,5 @@
-// Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other line must.
+// Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other
+// line must.
 import { type } from "arktype";
 import kv, { type Client, type Store } from "anykv";
 import {

@@ -1,4 +1,5 @@
-// Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other line must.
+// Compiled by the type-check alone: every line under @ts-expect-error must not compile, every other
+// line must.
 import kv, {
   type Codec,
   type CustomClient,

@@ -4,7 +4,8 @@ import { expect, it } from "vitest";
 
 const root = path.join(import.meta.dirname, "../../src");
 
-// Imports only go down: from a higher number to a lower one. Files of floor 1 and 3 may use each other, without a cycle.
+// Imports only go down: from a higher number to a lower one. Files of floor 1 and 3 may use each
+// other, without a cycle.
 const FLOORS: readonly [pattern: RegExp, floor: number][] = [
   [/^(types|errors|api)\.ts$/, 0],
   [/^clients\/define\.ts$/, 1.5],
@@ -67,7 +68,8 @@ it("imports go down", () => {
   expect(wrong).toEqual([]);
 });
 
-// These take no store, and mean certain clients: through detection they would bring all of them along.
+// These take no store, and mean certain clients: through detection they would bring all of them
+// along.
 const CLIENTS_OF: { readonly [file: string]: readonly string[] } = {
   "versioned/connect.ts": ["clients/http.ts"],
   "namespace/default.ts": ["clients/define.ts", "clients/memory.ts", "clients/sqlite.ts"],

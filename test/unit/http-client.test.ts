@@ -11,7 +11,10 @@ import { eventually } from "../helpers/eventually.ts";
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 const token = "0123456789abcdef";
 
-/** A client of a server in this process. `between` stands for the network: it may lose what it is given, in either direction. */
+/**
+ * A client of a server in this process. `between` stands for the network: it may lose what it is
+ * given, in either direction.
+ */
 function through(
   between: (
     send: () => Promise<Response>,

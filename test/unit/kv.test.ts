@@ -235,7 +235,8 @@ it("uses all 62 characters for keys, evenly", async () => {
     for (const char of await store.add(i)) counts.set(char, (counts.get(char) ?? 0) + 1);
   expect(counts.size).toBe(62);
   const mean = (2000 * 24) / 62;
-  // Five standard deviations: fails once in a million runs when the draw is even, always when a character is twice as likely.
+  // Five standard deviations: fails once in a million runs when the draw is even, always when a
+  // character is twice as likely.
   for (const count of counts.values())
     expect(Math.abs(count - mean)).toBeLessThan(5.5 * Math.sqrt(mean));
 });

@@ -31,7 +31,9 @@ const refusal = async (
     (error: unknown) => error as never,
   );
 
-/** A client in memory that declares something else of itself, and does some things in another way. */
+/**
+ * A client in memory that declares something else of itself, and does some things in another way.
+ */
 function changed(
   map: Map<unknown, unknown>,
   supports: Partial<Supports>,

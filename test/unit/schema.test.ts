@@ -58,7 +58,8 @@ describe("stores", () => {
     const store = StaticStore("foo", { a: "string" });
     expect(store.take("foo")).toBe(store);
     expect(StaticStore("foo", { foo: "string" }).take("foo").key).toBe("foo:foo");
-    // In a dynamic store every text is a key: one that a user chose must not reach the store itself.
+    // In a dynamic store every text is a key: one that a user chose must not reach the store
+    // itself.
     expect(DynamicStore("users", "string").take("users").key).toBe("users:users");
     const nested = StaticStore("root", { inner: StaticStore("declared", { a: "string" }) }).take(
       "inner",

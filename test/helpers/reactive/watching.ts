@@ -325,7 +325,8 @@ export function watching({ program, rows }: ReactiveSubject): void {
       a.store().subscribe((event) => events.push(event));
       there.data.n = 2;
       await b.ready();
-      // A change from here is under way, so the news does not show; it is what a refusal goes back to.
+      // A change from here is under way, so the news does not show; it is what a refusal goes back
+      // to.
       await eventually(() => events).toMatchObject([{ type: "set", key: "k" }]);
       expect(here.data).toHaveProperty("f");
       await a.flush();

@@ -129,7 +129,8 @@ export function trees(test: Case): void {
     ) as [App, App, App];
     let at: number;
     let defaulted: App;
-    // Again with more time, where a slow machine needs longer than that: what has expired in the middle begins anew.
+    // Again with more time, where a slow machine needs longer than that: what has expired in the
+    // middle begins anew.
     for (let lead = 500; ; lead *= 3) {
       at = Date.now() + lead;
       const expires = new Date(at);

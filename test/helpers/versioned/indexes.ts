@@ -29,7 +29,10 @@ const idsOf = async (list: AsyncIterable<{ key: readonly unknown[] }>): Promise<
   return ids;
 };
 
-/** Everything that indexes promise. `open` answers with an empty store; `another`, with one over the same data. */
+/**
+ * Everything that indexes promise. `open` answers with an empty store; `another`, with one over the
+ * same data.
+ */
 export function indexSuite(
   name: string,
   open: () => Store | Promise<Store>,
