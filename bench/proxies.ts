@@ -1,7 +1,7 @@
 import { ReactiveEffect, reactive, toRaw, traverse } from "@vue/reactivity";
 import { proxy, snapshot, subscribe } from "valtio/vanilla";
 import { unstable_deepProxy as deepProxy } from "valtio/vanilla/utils";
-import { observe } from "../src/reactive/observe.ts";
+import { observeReads } from "../src/reactive/observe.ts";
 import { size } from "./reactive.ts";
 
 interface Data {
@@ -43,7 +43,7 @@ const ways: { readonly [name: string]: (value: Data) => Watched } = {
   "@vue/reactivity, computed copies (ours)": (value) => {
     const state = reactive({ data: value });
     let isStale = false;
-    const observer = observe(
+    const observer = observeReads(
       () => state.data,
       () => void (isStale = true),
     );
@@ -137,7 +137,7 @@ function maps(): void {
   ];
 
   const state = reactive(begin()) as ReturnType<typeof begin>;
-  const observer = observe(
+  const observer = observeReads(
     () => state,
     () => void count++,
   );

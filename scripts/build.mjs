@@ -28,7 +28,7 @@ const sourceOf = (target) =>
 /** "./dist/atomic.js" → "atomic" */
 const nameOf = (target) => target.default.slice("./dist/".length, -".js".length);
 
-/** "src/disk/node.ts" → "chunks/disk/node.js" */
+/** "src/platform/node.ts" → "chunks/platform/node.js" */
 function chunkName({ name, moduleIds }) {
   if (name === "core") return "chunks/core.js";
   return `chunks/${relative(src, moduleIds.at(-1)).replace(".ts", ".js")}`;

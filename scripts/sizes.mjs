@@ -27,7 +27,7 @@ const budget = {
     file: 5450,
     folder: 6050,
     postgres: 6950,
-    redis: 7550,
+    redis: 7650,
     etcd: 5300,
     cloudflare: 1800,
     deno: 2300,
@@ -41,7 +41,7 @@ const budget = {
     codec: 8950,
     http: 18_250,
     lua: 9050,
-    namespace: 16_250,
+    namespace: 16_400,
     reactive: 7450,
     schema: 18_000,
     versioned: 17_900,
@@ -189,7 +189,7 @@ function part(what, { bytes }, limit) {
   report(what, bytes, limit);
   parts.push(`| ${what} | ${kilobytes(bytes)} |`);
 }
-part("everything but single reads and writes", entry.later.get("lazy"), budget.later);
+part("everything but single reads and writes", entry.later.get("store/lazy"), budget.later);
 for (const [name, size] of entry.later) {
   const client = /^clients\/(\w+)$/.exec(name)?.[1];
   if (client !== undefined) part(client, size, budget.clients[client]);

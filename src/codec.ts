@@ -1,7 +1,7 @@
 import { stringify, unflatten } from "devalue";
 import { KvError } from "./errors.ts";
 import type { Json } from "./types.ts";
-import { adviceFor, isOfClass } from "./value-fault.ts";
+import { adviceFor, isOfClass } from "./record/json-fault.ts";
 
 /**
  * A class of the platform, where its types are known: without those of the DOM or of Node there is

@@ -1,14 +1,16 @@
 import type { Codec, KvOptions, Store } from "./api.ts";
 import { isSource, type Source } from "./clients/define.ts";
-import { Connection } from "./connection.ts";
+import { Connection } from "./store/connection.ts";
 import { KvError } from "./errors.ts";
-import { checkRequires } from "./requires.ts";
-import { contextOf, contextOver, createStore } from "./store.ts";
+import { checkRequires } from "./clients/requires.ts";
+import { contextOf, contextOver, createStore } from "./store/store.ts";
 import type { Json } from "./types.ts";
 
 export type * from "./api.ts";
 export type { ClientFactory, Source } from "./clients/define.ts";
 export { isKvError, KvError, type KvErrorCode, type KvErrorDetails } from "./errors.ts";
+export type * from "./clients/adapter.ts";
+export type * from "./record/types.ts";
 export type * from "./types.ts";
 
 /**

@@ -1,18 +1,21 @@
 import type { Codec, KvOptions, PlainOptions, Storable, Store } from "./api.ts";
-import type { Client } from "./client.ts";
-import { Connection } from "./connection.ts";
-import type { StoreContext } from "./context.ts";
-import { detect } from "./detect.ts";
+import type { Client } from "./clients/client.ts";
+import { Connection } from "./store/connection.ts";
+import type { StoreContext } from "./store/context.ts";
+import { detect } from "./clients/detect.ts";
 import { KvError } from "./errors.ts";
-import { supports } from "./manifest.ts";
-import { checkRequires } from "./requires.ts";
-import { contextOf, contextOver, createStore } from "./store.ts";
-import type { Json, KvRecord } from "./types.ts";
+import { supports } from "./clients/manifests.ts";
+import { checkRequires } from "./clients/requires.ts";
+import { contextOf, contextOver, createStore } from "./store/store.ts";
+import type { Json } from "./types.ts";
+import type { KvRecord } from "./record/types.ts";
 
 export type * from "./api.ts";
-export type { Client, CustomClient, CustomSetOptions } from "./client.ts";
+export type { Client, CustomClient, CustomSetOptions } from "./clients/client.ts";
 export type { ClientFactory, Source } from "./clients/define.ts";
 export { isKvError, KvError, type KvErrorCode, type KvErrorDetails } from "./errors.ts";
+export type * from "./clients/adapter.ts";
+export type * from "./record/types.ts";
 export type * from "./types.ts";
 
 /** The options of a store without a codec: one is needed where JSON cannot keep the values. */
@@ -101,7 +104,7 @@ function overPromise(client: PromiseLike<unknown>, options: KvOptions, base?: St
     const source =
       context === undefined
         ? detect(found)
-        : await (await import("./promised-store.ts")).sourceOver(context, undated);
+        : await (await import("./store/promised.ts")).sourceOver(context, undated);
     checkRequires(options.requires, source.supports, source.type);
     return source;
   }, rejected);

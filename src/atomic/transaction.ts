@@ -1,6 +1,6 @@
 import type { CommitCheck, CommitWrite, SetOptions, Store } from "../api.ts";
 import { KvError } from "../errors.ts";
-import { checkWriteOptions } from "../options.ts";
+import { checkWriteOptions } from "../platform/options.ts";
 import type { CommitResult } from "../types.ts";
 import { MOST_CHECKS, MOST_WRITES, refuseMore } from "./limits.ts";
 

@@ -1,8 +1,8 @@
 import type { Entry, SetOptions, Store } from "../api.ts";
-import { untilDone } from "../contention.ts";
+import { untilDone } from "../concurrency/retry.ts";
 import { KvError } from "../errors.ts";
-import { inTurn } from "../in-turn.ts";
-import { checkOptions } from "../options.ts";
+import { inTurn } from "../store/in-turn.ts";
+import { checkOptions } from "../platform/options.ts";
 import type { Expires, Json } from "../types.ts";
 
 /**

@@ -1,14 +1,18 @@
-import type { CustomClient, CustomSetOptions } from "../client.ts";
+import type { CustomClient, CustomSetOptions } from "./client.ts";
 import { KvError } from "../errors.ts";
-import { CUSTOM, expiresItself } from "../manifest.ts";
-import { foreign, observe, StoredRecord } from "../record.ts";
-import { failedChecks } from "../record-checks.ts";
-import { committed } from "../writes.ts";
-import type { Adapter, Json, KvRecord, MaybePromise, Write } from "../types.ts";
-import { copyOf } from "../value.ts";
+import { CUSTOM, expiresItself } from "./manifests.ts";
+import { StoredRecord } from "../record/record.ts";
+import { failedChecks } from "../record/freshness.ts";
+import { committed } from "./shared/all-or-nothing.ts";
+import type { Json, MaybePromise } from "../types.ts";
+import { copyOf } from "../record/json.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
+import type { KvRecord, Write } from "../record/types.ts";
+import type { Adapter } from "./adapter.ts";
+import { foreign } from "../record/text-format.ts";
+import { observe } from "../record/version.ts";
 
-export type { CustomClient, CustomSetOptions } from "../client.ts";
+export type { CustomClient, CustomSetOptions } from "./client.ts";
 
 type Pairs = Iterable<readonly [string, unknown]> | AsyncIterable<readonly [string, unknown]>;
 

@@ -1,9 +1,10 @@
 import { KvError } from "../errors.ts";
-import { listenTo } from "../listener.ts";
-import { checkOptions } from "../options.ts";
-import type { Order } from "../order.ts";
-import type { Adapter, MaybePromise, QuickItems, Supports } from "../types.ts";
-import { type Manifest, shown } from "../manifest.ts";
+import { listenTo } from "../platform/error-listener.ts";
+import { checkOptions } from "../platform/options.ts";
+import type { Order } from "../concurrency/order.ts";
+import type { MaybePromise, Supports } from "../types.ts";
+import { type Manifest, shown } from "./manifests.ts";
+import type { Adapter, QuickItems } from "./adapter.ts";
 
 const SOURCE = Symbol.for("anykv.source");
 

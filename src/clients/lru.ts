@@ -1,12 +1,15 @@
 import { KvError } from "../errors.ts";
-import { isolated } from "../isolated.ts";
-import { utf8Length } from "../key.ts";
-import { LRU } from "../manifest.ts";
-import { foreign, isFresh, StoredRecord } from "../record.ts";
-import { failedChecks } from "../record-checks.ts";
-import { committed } from "../writes.ts";
-import type { Adapter, KvRecord, Write } from "../types.ts";
+
+import { LRU } from "./manifests.ts";
+import { isolated, StoredRecord } from "../record/record.ts";
+import { failedChecks, isFresh } from "../record/freshness.ts";
+import { committed } from "./shared/all-or-nothing.ts";
+
 import { type ClientFactory, defineClient } from "./define.ts";
+import type { KvRecord, Write } from "../record/types.ts";
+import type { Adapter } from "./adapter.ts";
+import { utf8Length } from "../record/utf8.ts";
+import { foreign } from "../record/text-format.ts";
 
 /** The part of an `LRUCache` that is used. */
 export interface LruLike {

@@ -1,8 +1,9 @@
-import { MEMORY } from "../manifest.ts";
-import { load } from "../load.ts";
-import { mapItems, type MapLike } from "../map-items.ts";
-import type { Adapter } from "../types.ts";
+import { MEMORY } from "./manifests.ts";
+import { load } from "../platform/load.ts";
+import { mapItems, type MapLike } from "./shared/map-items.ts";
+
 import { type ClientFactory, defineClient } from "./define.ts";
+import type { Adapter } from "./adapter.ts";
 
 const inMap = defineClient({
   ...MEMORY,

@@ -1,5 +1,5 @@
 import type { Store } from "../api.ts";
-import { equal, ok, refused } from "./check.ts";
+import { expectEqual, ok, refused } from "./check.ts";
 import type { Statement, Trial } from "./subject.ts";
 
 const isAtomic = ({ store }: Trial): boolean => store.supports.atomic !== "no";
@@ -31,8 +31,8 @@ export const atomicity: readonly Statement[] = [
       );
       ok(created.ok, "commit on absent keys");
       const [a, b] = [(await store.entry("a"))!, (await store.entry("b"))!];
-      equal([a.value, b.value, b.metadata], [1, { x: [2] }, "m"], "what was written");
-      equal(
+      expectEqual([a.value, b.value, b.metadata], [1, { x: [2] }, "m"], "what was written");
+      expectEqual(
         [a.version, b.version],
         [created.version, created.version],
         "the version of what was written",
@@ -47,8 +47,8 @@ export const atomicity: readonly Statement[] = [
           { key: "c", value: 9 },
         ],
       );
-      equal(again, { ok: false, failed: ["a"] }, "commit with a check that fails");
-      equal(
+      expectEqual(again, { ok: false, failed: ["a"] }, "commit with a check that fails");
+      expectEqual(
         await store.getMany(["a", "b", "c"]),
         [1, { x: [2] }, null],
         "what is stored after a failed commit",
@@ -62,7 +62,7 @@ export const atomicity: readonly Statement[] = [
         ],
         [],
       );
-      equal(wrong, { ok: false, failed: ["a", "c", "d"] }, "the keys whose checks failed");
+      expectEqual(wrong, { ok: false, failed: ["a", "c", "d"] }, "the keys whose checks failed");
       const moved = await store.commit(
         [{ key: "a", version: a.version }],
         [
@@ -72,7 +72,11 @@ export const atomicity: readonly Statement[] = [
         ],
       );
       ok(moved.ok, "commit with a check that holds");
-      equal(await store.getMany(["a", "b", "c"]), [null, 3, 0], "what is stored after a commit");
+      expectEqual(
+        await store.getMany(["a", "b", "c"]),
+        [null, 3, 0],
+        "what is stored after a commit",
+      );
       ok((await store.entry("c"))!.expires !== null, "the deadline of a write");
       ok((await store.commit([], [{ key: "d", value: 1 }])).ok, "commit without checks");
       ok(
@@ -87,7 +91,7 @@ export const atomicity: readonly Statement[] = [
           { key: "e", value: 2 },
         ],
       );
-      equal(
+      expectEqual(
         [await store.get("e"), await versionOf(store, "e")],
         [2, twice.ok && twice.version],
         "the last of two writes of a key",
@@ -107,7 +111,7 @@ export const atomicity: readonly Statement[] = [
       if (!isAtomic(trial)) return;
       const part = store.prefix("p:");
       await part.set("a", 1);
-      equal(
+      expectEqual(
         await part.commit([{ key: "a", version: null }], [{ key: "a", value: 2 }]),
         { ok: false, failed: ["a"] },
         "the failed key",
@@ -124,7 +128,7 @@ export const atomicity: readonly Statement[] = [
         ).ok,
         "commit",
       );
-      equal(await store.getMany(["p:a", "p:r:q"]), [2, 3], "what is stored");
+      expectEqual(await store.getMany(["p:a", "p:r:q"]), [2, 3], "what is stored");
       await refused(
         "KV_INVALID_VALUE",
         () =>
@@ -161,7 +165,7 @@ export const atomicity: readonly Statement[] = [
           ),
         "commit with a key that is refused",
       );
-      equal(await store.has("x"), false, "a key of a refused commit");
+      expectEqual(await store.has("x"), false, "a key of a refused commit");
     },
   ],
   [
@@ -172,13 +176,13 @@ export const atomicity: readonly Statement[] = [
       if (!isAtomic(trial)) return;
       await store.set("key", 1, { expires: clock.frozen ? 1 : 0.3 });
       const version = await versionOf(store, "key");
-      equal(
+      expectEqual(
         await store.commit([{ key: "key", version: null }], []),
         { ok: false, failed: ["key"] },
         "before the deadline",
       );
       await clock.advance(clock.frozen ? 1000 : 300);
-      equal(
+      expectEqual(
         await store.commit([{ key: "key", version }], [{ key: "key", value: 2 }]),
         { ok: false, failed: ["key"] },
         "after the deadline",
@@ -187,7 +191,7 @@ export const atomicity: readonly Statement[] = [
         (await store.commit([{ key: "key", version: null }], [{ key: "key", value: 3 }])).ok,
         "a check that it is absent",
       );
-      equal(await store.get("key"), 3, "get");
+      expectEqual(await store.get("key"), 3, "get");
     },
   ],
   [
@@ -209,9 +213,13 @@ export const atomicity: readonly Statement[] = [
             ),
           ),
         );
-        equal(results.filter((result) => result.ok).length, 1, "how many succeeded");
+        expectEqual(results.filter((result) => result.ok).length, 1, "how many succeeded");
         const winner = results.findIndex((result) => result.ok);
-        equal(await store.getMany(["key", `won${round}`]), [winner, winner], "what is stored");
+        expectEqual(
+          await store.getMany(["key", `won${round}`]),
+          [winner, winner],
+          "what is stored",
+        );
       }
     },
   ],
@@ -233,7 +241,7 @@ export const atomicity: readonly Statement[] = [
         }
       };
       await Promise.all(Array.from({ length: 40 }, (_, i) => increment(i % 2 ? store : other)));
-      equal(await store.get("count"), 40, "the count");
+      expectEqual(await store.get("count"), 40, "the count");
       // A plain write never slips in between the check and the write of a commit: one of the two
       // comes last as a whole.
       await store.set("plain", "start");

@@ -25,7 +25,7 @@ function shown(value: unknown): string {
 }
 
 /** Deep equality of JSON-like data; `-0` is not `0`, and only own keys count. */
-export function equal(actual: unknown, expected: unknown, what: string): void {
+export function expectEqual(actual: unknown, expected: unknown, what: string): void {
   if (!same(actual, expected))
     throw new ConformanceError(`${what}: expected ${shown(expected)}, got ${shown(actual)}`);
 }

@@ -1,5 +1,5 @@
 import type { Expires } from "../types.ts";
-import { equal, ok, refused } from "./check.ts";
+import { expectEqual, ok, refused } from "./check.ts";
 import type { Statement, Trial } from "./subject.ts";
 
 const DURATIONS: readonly [Expires, number][] = [
@@ -154,7 +154,7 @@ export const expiry: readonly Statement[] = [
         }
         ok(!(await seen(store, "key")).some(Boolean), "seen after its deadline");
       }
-      equal(await store.get("stays"), 1, "another key");
+      expectEqual(await store.get("stays"), 1, "another key");
     },
   ],
   [
@@ -173,15 +173,15 @@ export const expiry: readonly Statement[] = [
             `expires: ${JSON.stringify(expires)} ended ${at - before} ms later`,
           );
         if (clock.frozen || ms > 60_000)
-          equal(await store.has("key"), true, `has with expires: ${JSON.stringify(expires)}`);
+          expectEqual(await store.has("key"), true, `has with expires: ${JSON.stringify(expires)}`);
       }
       if (!clock.frozen) return;
       const moment = new Date(Date.now() + 12_345);
       await store.set("key", 1, { expires: moment });
       await clock.advance(12_344);
-      equal(await store.has("key"), true, "one millisecond before a Date");
+      expectEqual(await store.has("key"), true, "one millisecond before a Date");
       await clock.advance(1);
-      equal(await store.has("key"), false, "at a Date");
+      expectEqual(await store.has("key"), false, "at a Date");
     },
   ],
   [
@@ -217,8 +217,8 @@ export const expiry: readonly Statement[] = [
           `a default of ${what}`,
         );
       }
-      equal(await store.get("key"), "before", "what was stored");
-      if (store.supports.iterate) equal(await store.keys(), ["key"], "keys");
+      expectEqual(await store.get("key"), "before", "what was stored");
+      if (store.supports.iterate) expectEqual(await store.keys(), ["key"], "keys");
     },
   ],
   [
@@ -227,9 +227,9 @@ export const expiry: readonly Statement[] = [
     async ({ store }) => {
       for (const expires of [0, -0, -1, -1e9, "0", "0s", new Date(0), new Date(Date.now() - 1)]) {
         await store.set("key", 1);
-        equal(await store.set("key", 2, { expires }), "key", "set");
-        equal(await store.get("key"), null, `get after expires: ${String(expires)}`);
-        equal(await store.has("key"), false, `has after expires: ${String(expires)}`);
+        expectEqual(await store.set("key", 2, { expires }), "key", "set");
+        expectEqual(await store.get("key"), null, `get after expires: ${String(expires)}`);
+        expectEqual(await store.has("key"), false, `has after expires: ${String(expires)}`);
       }
     },
   ],
@@ -249,9 +249,9 @@ export const expiry: readonly Statement[] = [
       await cache.expires(null).set("never", 1);
       await clock.advance(short * 1000);
       const kept = ["key", "null", "own", "never"];
-      for (const key of kept) equal(await store.has(key), true, `has of ${key}`);
+      for (const key of kept) expectEqual(await store.has(key), true, `has of ${key}`);
       for (const key of ["default", "undefined", "p:nested"])
-        equal(await store.has(key), false, `has of ${key}`);
+        expectEqual(await store.has(key), false, `has of ${key}`);
     },
   ],
   [
@@ -267,24 +267,24 @@ export const expiry: readonly Statement[] = [
         await clock.advance(1000);
       };
       await expiring(3, "read:");
-      equal(await store.get("read:0"), null, "get");
-      equal(await store.prune(), 2, "prune after one was read");
-      equal(await store.prune(), 0, "prune again");
+      expectEqual(await store.get("read:0"), null, "get");
+      expectEqual(await store.prune(), 2, "prune after one was read");
+      expectEqual(await store.prune(), 0, "prune again");
       if (!store.supports.iterate) return;
       await expiring(3, "listed:");
-      equal(await store.entries(), [], "entries");
-      equal(await store.prune(), 0, "prune after a listing");
+      expectEqual(await store.entries(), [], "entries");
+      expectEqual(await store.prune(), 0, "prune after a listing");
       await store.set("stays", 1);
       await expiring(3, "pruned:");
       await store.prefix("other:").set("x", 1, { expires: 1 });
       await clock.advance(1000);
-      equal(await store.prefix("pruned:").prune(), 3, "prune of a prefix");
-      equal(await store.prune(), 1, "prune of the rest");
+      expectEqual(await store.prefix("pruned:").prune(), 3, "prune of a prefix");
+      expectEqual(await store.prune(), 1, "prune of the rest");
       await expiring(200, "swept:");
       for (let i = 0; i < 8; i++)
         await store.setMany(Array.from({ length: 130 }, (_, j) => [`w${j}`, i]));
-      equal(await store.prune(), 0, "prune after 1,000 other writes");
-      equal(await store.get("stays"), 1, "a record without a deadline");
+      expectEqual(await store.prune(), 0, "prune after 1,000 other writes");
+      expectEqual(await store.get("stays"), 1, "a record without a deadline");
     },
   ],
   [
@@ -300,7 +300,7 @@ export const expiry: readonly Statement[] = [
           store.get("key"),
           store.has("key"),
         ]);
-        equal(await store.get("key"), "new", "get");
+        expectEqual(await store.get("key"), "new", "get");
       }
     },
   ],
@@ -310,9 +310,9 @@ export const expiry: readonly Statement[] = [
     async ({ store, clock }) => {
       for (const expires of ["25d", "30d", "10y", new Date("9999-12-31T23:59:59.999Z")]) {
         await store.set("key", 1, { expires });
-        equal(await store.get("key"), 1, `get with expires: ${String(expires)}`);
+        expectEqual(await store.get("key"), 1, `get with expires: ${String(expires)}`);
         if (clock.frozen) await clock.advance(24 * 3600_000);
-        equal(await store.get("key"), 1, `get later with expires: ${String(expires)}`);
+        expectEqual(await store.get("key"), 1, `get later with expires: ${String(expires)}`);
       }
     },
   ],
@@ -327,10 +327,10 @@ export const expiry: readonly Statement[] = [
       await store.close();
       const again = await subject.reopen!(store);
       try {
-        equal(await again.get("short"), 1, "before the deadline");
+        expectEqual(await again.get("short"), 1, "before the deadline");
         await clock.advance(1000);
-        equal(await again.get("short"), null, "after the deadline");
-        equal(await again.entry("long"), before, "entry");
+        expectEqual(await again.get("short"), null, "after the deadline");
+        expectEqual(await again.entry("long"), before, "entry");
       } finally {
         await again.close();
       }

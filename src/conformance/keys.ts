@@ -1,4 +1,4 @@
-import { equal, ok, refused, sorted } from "./check.ts";
+import { expectEqual, ok, refused, sorted } from "./check.ts";
 import { KEYS } from "./samples.ts";
 import type { Statement, Trial } from "./subject.ts";
 
@@ -39,23 +39,23 @@ export const keys: readonly Statement[] = [
     async ({ store }) => {
       const all = store.supports.valueBytes < 10_000 ? KEYS.filter((_, i) => i % 2 === 0) : KEYS;
       for (const part of [all.slice(0, 50), all.slice(50)]) {
-        equal(await store.setMany(part.map((key) => [key, `v:${key}`])), part, "setMany");
+        expectEqual(await store.setMany(part.map((key) => [key, `v:${key}`])), part, "setMany");
         for (const key of part)
-          equal(await store.get(key), `v:${key}`, `get of ${JSON.stringify(key)}`);
+          expectEqual(await store.get(key), `v:${key}`, `get of ${JSON.stringify(key)}`);
         if (store.supports.iterate) {
-          equal(sorted(await store.keys()), sorted(part), "keys");
-          equal(
+          expectEqual(sorted(await store.keys()), sorted(part), "keys");
+          expectEqual(
             sorted((await store.entries()).map(([key, value]) => `${key}=${value}`)),
             sorted(part.map((key) => `${key}=v:${key}`)),
             "entries",
           );
           const object = await store.all();
-          equal(sorted(Object.keys(object)), sorted(part), "all");
-          equal(Object.getPrototypeOf(object), Object.prototype, "the prototype of all");
+          expectEqual(sorted(Object.keys(object)), sorted(part), "all");
+          expectEqual(Object.getPrototypeOf(object), Object.prototype, "the prototype of all");
         }
         for (const key of part) {
-          equal(await store.del(key), key, "del");
-          equal(await store.has(key), false, `has of ${JSON.stringify(key)} after del`);
+          expectEqual(await store.del(key), key, "del");
+          expectEqual(await store.has(key), false, `has of ${JSON.stringify(key)} after del`);
         }
       }
     },
@@ -76,10 +76,10 @@ export const keys: readonly Statement[] = [
         "../x",
         "valueOf",
       ]) {
-        equal(await store.get(key), null, `get of ${key}`);
-        equal(await store.has(key), false, `has of ${key}`);
-        equal(await store.entry(key), null, `entry of ${key}`);
-        equal(await store.del(key), key, `del of ${key}`);
+        expectEqual(await store.get(key), null, `get of ${key}`);
+        expectEqual(await store.has(key), false, `has of ${key}`);
+        expectEqual(await store.entry(key), null, `entry of ${key}`);
+        expectEqual(await store.del(key), key, `del of ${key}`);
       }
     },
   ],
@@ -90,8 +90,8 @@ export const keys: readonly Statement[] = [
       for (const unit of ["k", "é", "漢", "🎉", "%", "\u0000"]) {
         const key = await longKey(store, unit);
         await store.set(key, unit);
-        equal(await store.get(key), unit, `get of ${key.length} × ${JSON.stringify(unit)}`);
-        if (store.supports.iterate) equal(await store.keys(), [key], "keys");
+        expectEqual(await store.get(key), unit, `get of ${key.length} × ${JSON.stringify(unit)}`);
+        if (store.supports.iterate) expectEqual(await store.keys(), [key], "keys");
         await store.del(key);
       }
     },
@@ -140,7 +140,7 @@ export const keys: readonly Statement[] = [
           );
         }
       }
-      equal(await store.has("a"), false, "a key of a refused call");
+      expectEqual(await store.has("a"), false, "a key of a refused call");
     },
   ],
 ];

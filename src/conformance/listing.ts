@@ -1,8 +1,9 @@
 import type { EntryPage, Store } from "../api.ts";
-import { compareKeys } from "../key.ts";
-import { equal, ok, refused, sorted } from "./check.ts";
+
+import { expectEqual, ok, refused, sorted } from "./check.ts";
 import { KEYS, PREFIXES } from "./samples.ts";
 import type { Statement } from "./subject.ts";
+import { compareKeys } from "../record/utf8.ts";
 
 const CASES = [
   "user:1",
@@ -86,25 +87,37 @@ export const listing: readonly Statement[] = [
         const part = store.prefix(prefix);
         const what = `prefix ${JSON.stringify(prefix)}`;
         const stripped = sorted(inside.map((key) => key.slice(prefix.length)));
-        equal(sorted(await part.keys()), stripped, `keys with ${what}`);
-        equal(
+        expectEqual(sorted(await part.keys()), stripped, `keys with ${what}`);
+        expectEqual(
           sorted((await part.list({ limit: 100 })).entries.map(({ key }) => key)),
           stripped,
           `list of a substore with ${what}`,
         );
-        equal(
+        expectEqual(
           sorted((await part.list({ limit: 100, reverse: true })).entries.map(({ key }) => key)),
           stripped,
           `list backwards with ${what}`,
         );
-        equal(sorted(Object.keys(await store.all(prefix))), sorted(expected), `all with ${what}`);
-        equal(
+        expectEqual(
+          sorted(Object.keys(await store.all(prefix))),
+          sorted(expected),
+          `all with ${what}`,
+        );
+        expectEqual(
           sorted((await store.list({ prefix, limit: 100 })).entries.map(({ key }) => key)),
           sorted(expected),
           `list with ${what}`,
         );
-        equal(sorted((await part.values()) as string[]), sorted(inside), `values with ${what}`);
-        equal(sorted((await part.entries()).map(([key]) => key)), stripped, `entries with ${what}`);
+        expectEqual(
+          sorted((await part.values()) as string[]),
+          sorted(inside),
+          `values with ${what}`,
+        );
+        expectEqual(
+          sorted((await part.entries()).map(([key]) => key)),
+          stripped,
+          `entries with ${what}`,
+        );
       }
     },
   ],
@@ -113,10 +126,10 @@ export const listing: readonly Statement[] = [
     "prefixes nest, and keys come back without them",
     async ({ store }) => {
       const nested = store.prefix("a:").prefix("b:");
-      equal(await nested.set("key", 1), "key", "set");
-      equal(await store.get("a:b:key"), 1, "get from the root");
-      equal(await store.prefix("a:").get("b:key"), 1, "get from the middle");
-      equal(
+      expectEqual(await nested.set("key", 1), "key", "set");
+      expectEqual(await store.get("a:b:key"), 1, "get from the root");
+      expectEqual(await store.prefix("a:").get("b:key"), 1, "get from the middle");
+      expectEqual(
         await store
           .prefix("a:b:")
           .entry("key")
@@ -124,21 +137,25 @@ export const listing: readonly Statement[] = [
         "key",
         "entry",
       );
-      equal(
+      expectEqual(
         await store.prefix("a:").set("own", 2, { prefix: "b:" }),
         "own",
         "set with a prefix of its own",
       );
-      equal(await nested.getMany(["key", "own"]), [1, 2], "getMany");
-      equal(await store.prefix("").prefix().has("a:b:own"), true, "has through empty prefixes");
+      expectEqual(await nested.getMany(["key", "own"]), [1, 2], "getMany");
+      expectEqual(
+        await store.prefix("").prefix().has("a:b:own"),
+        true,
+        "has through empty prefixes",
+      );
       await nested.set("own", null);
       await store.prefix("a:").set("key", null, { prefix: "b:" });
-      equal(await store.has("a:b:key"), false, "has after deleting with a prefix");
+      expectEqual(await store.has("a:b:key"), false, "has after deleting with a prefix");
       const key = await nested.add("added");
-      equal(await store.get(`a:b:${key}`), "added", "add");
+      expectEqual(await store.get(`a:b:${key}`), "added", "add");
       if (!store.supports.iterate) return;
-      equal(await nested.keys(), [key], "keys");
-      equal(await store.keys(), [`a:b:${key}`], "keys of the root");
+      expectEqual(await nested.keys(), [key], "keys");
+      expectEqual(await store.keys(), [`a:b:${key}`], "keys of the root");
     },
   ],
   [
@@ -170,15 +187,15 @@ export const listing: readonly Statement[] = [
         await part.set("gone", 1, { expires: clock.frozen ? 1 : 0.01 });
         await clock.advance(clock.frozen ? 1000 : 10);
         await part.clear();
-        equal(await part.keys(), [], `keys of ${prefix}`);
-        equal(sorted(await store.keys()), sorted(others), `keys beside ${prefix}`);
-        equal(await store.prune(), 0, "expired records left behind");
+        expectEqual(await part.keys(), [], `keys of ${prefix}`);
+        expectEqual(sorted(await store.keys()), sorted(others), `keys beside ${prefix}`);
+        expectEqual(await store.prune(), 0, "expired records left behind");
       }
       await store.clear();
-      equal(await store.entries(), [], "entries after clear");
+      expectEqual(await store.entries(), [], "entries after clear");
       await store.clear();
       await store.set("key", 1);
-      equal(await store.get("key"), 1, "a write after clear");
+      expectEqual(await store.get("key"), 1, "a write after clear");
     },
   ],
   [
@@ -190,7 +207,7 @@ export const listing: readonly Statement[] = [
       await fill(store.prefix("p:"), numbered(count));
       await store.set("other", 1);
       await store.prefix("p:").clear();
-      equal(await store.keys(), ["other"], "keys");
+      expectEqual(await store.keys(), ["other"], "keys");
     },
   ],
   [
@@ -205,27 +222,27 @@ export const listing: readonly Statement[] = [
       await put(store, replaced);
       await refused("KV_FOREIGN", () => store.get(theirs), "get");
       await refused("KV_FOREIGN", () => store.entry(theirs), "entry");
-      equal(await store.has(theirs), false, "has");
-      equal(await store.keys(), ["mine"], "keys");
-      equal(await store.values(), [1], "values");
-      equal(
+      expectEqual(await store.has(theirs), false, "has");
+      expectEqual(await store.keys(), ["mine"], "keys");
+      expectEqual(await store.values(), [1], "values");
+      expectEqual(
         (await store.list()).entries.map((entry) => entry.key),
         ["mine"],
         "list",
       );
       await store.set(replaced, "ours");
-      equal(await store.get(replaced), "ours", "get after set");
+      expectEqual(await store.get(replaced), "ours", "get after set");
       if (store.supports.atomic !== "no") {
         await refused(
           "KV_FOREIGN",
           () => store.commit([{ key: theirs, version: null }], [{ key, value: 1 }]),
           "commit",
         );
-        equal(await store.has(key), false, "a key of a refused commit");
+        expectEqual(await store.has(key), false, "a key of a refused commit");
       }
       await store.prune();
       await store.clear();
-      equal(await store.keys(), [], "keys after clear");
+      expectEqual(await store.keys(), [], "keys after clear");
       ok(await has(store, theirs), "it survives clear");
       ok(!(await has(store, "mine")), "the record of ours is gone");
       await store.del(theirs);
@@ -244,14 +261,14 @@ export const listing: readonly Statement[] = [
       await store.set("other", 1);
       const found: [string, unknown][] = [];
       for await (const pair of store.prefix("p%")) found.push(pair);
-      equal(found.length, pairs.length, "how many");
-      equal(
+      expectEqual(found.length, pairs.length, "how many");
+      expectEqual(
         found.sort(([a], [b]) => compareKeys(a, b)),
         pairs,
         "the pairs",
       );
-      equal((await store.prefix("p%").entries()).length, pairs.length, "entries");
-      equal(
+      expectEqual((await store.prefix("p%").entries()).length, pairs.length, "entries");
+      expectEqual(
         sorted(await store.prefix("p%").keys()),
         pairs.map(([key]) => key),
         "keys",
@@ -279,7 +296,7 @@ export const listing: readonly Statement[] = [
           await store.set(`new${i}`, i);
         }
       }
-      for (const [key, times] of seen) equal(times, 1, `how often ${key} came`);
+      for (const [key, times] of seen) expectEqual(times, 1, `how often ${key} came`);
       for (const [key, number] of pairs)
         if (number % 3 === 2) ok(seen.has(key), `${key} was there throughout`);
     },
@@ -296,9 +313,9 @@ export const listing: readonly Statement[] = [
           break;
         }
       }
-      equal((await store.keys()).length, 20, "keys");
+      expectEqual((await store.keys()).length, 20, "keys");
       await store.clear();
-      equal(await store.keys(), [], "keys after clear");
+      expectEqual(await store.keys(), [], "keys after clear");
     },
   ],
   [
@@ -317,25 +334,29 @@ export const listing: readonly Statement[] = [
       }
       for (const limit of [1, 7, 1000]) {
         const forwards = await pages(store, { limit });
-        equal(forwards.flat(), order, `pages of ${limit}`);
+        expectEqual(forwards.flat(), order, `pages of ${limit}`);
         ok(
           forwards.every((page, i) => page.length === limit || i === forwards.length - 1),
           `full pages of ${limit}`,
         );
-        equal(
+        expectEqual(
           (await pages(store, { limit, reverse: true })).flat(),
           [...order].reverse(),
           `pages of ${limit} backwards`,
         );
       }
       const first = await store.list({ prefix: "a", limit: 2 });
-      equal(
+      expectEqual(
         first.entries.map(({ key }) => key),
         order.filter((key) => key.startsWith("a")).slice(0, 2),
         "list with a prefix",
       );
-      equal(first.entries[0]?.value, first.entries[0]?.key, "the value of an entry");
-      equal(await store.list({ prefix: "none" }), { entries: [], cursor: null }, "an empty page");
+      expectEqual(first.entries[0]?.value, first.entries[0]?.key, "the value of an entry");
+      expectEqual(
+        await store.list({ prefix: "none" }),
+        { entries: [], cursor: null },
+        "an empty page",
+      );
     },
   ],
   [
@@ -344,8 +365,8 @@ export const listing: readonly Statement[] = [
     async ({ store }) => {
       if (!store.supports.iterate || store.supports.valueBytes < 10_000) return;
       await fill(store, numbered(100));
-      equal((await store.list()).cursor, null, "cursor of the only page");
-      equal((await store.list({ limit: 100 })).entries.length, 100, "entries");
+      expectEqual((await store.list()).cursor, null, "cursor of the only page");
+      expectEqual((await store.list({ limit: 100 })).entries.length, 100, "entries");
       await store.set("z", 1);
       ok((await store.list()).cursor !== null, "cursor of the first of two pages");
       for (const limit of [0, -1, 1.5, NaN, Infinity, "10" as never])
@@ -363,7 +384,7 @@ export const listing: readonly Statement[] = [
       await store.set("n00004x", 1);
       await store.set("n00000x", 1);
       const rest = ["n00004x", "n00005", "n00006", "n00007", "n00008"];
-      equal(
+      expectEqual(
         (await store.list({ cursor: first.cursor })).entries.map(({ key }) => key),
         rest,
         "the rest",
@@ -372,7 +393,7 @@ export const listing: readonly Statement[] = [
       await store.close();
       const again = await subject.reopen(store);
       try {
-        equal(
+        expectEqual(
           (await again.list({ cursor: first.cursor })).entries.map(({ key }) => key),
           rest,
           "the rest in another store",
@@ -434,12 +455,12 @@ export const listing: readonly Statement[] = [
       );
       await clock.advance(clock.frozen ? 1000 : 50);
       const found = await pages(store, { limit: 4 });
-      equal(
+      expectEqual(
         found.map((page) => page.length),
         [4, 4, 2],
         "the sizes of the pages",
       );
-      equal(
+      expectEqual(
         found.flat(),
         pairs.filter(([, i]) => i % 2 === 0).map(([key]) => key),
         "the keys",

@@ -1,5 +1,5 @@
 import type { Store } from "../api.ts";
-import { equal, ok, refused, sorted } from "./check.ts";
+import { expectEqual, ok, refused, sorted } from "./check.ts";
 import type { Statement } from "./subject.ts";
 
 /** The members of the store beyond the numbered statements, and N2. */
@@ -8,25 +8,25 @@ export const members: readonly Statement[] = [
     "S",
     "set, add, del and their plural forms resolve to keys, in order",
     async ({ store }) => {
-      equal(await store.set("a", 1), "a", "set");
-      equal(await store.set("a", null), "a", "set of null");
-      equal(await store.del("a"), "a", "del");
+      expectEqual(await store.set("a", 1), "a", "set");
+      expectEqual(await store.set("a", null), "a", "set of null");
+      expectEqual(await store.del("a"), "a", "del");
       const pairs: [string, number][] = [
         ["c", 3],
         ["a", 1],
         ["b", 2],
         ["a", 4],
       ];
-      equal(await store.setMany(pairs), ["c", "a", "b", "a"], "setMany");
-      equal(await store.getMany(["a", "x", "b", "a"]), [4, null, 2, 4], "getMany");
-      equal(await store.setMany(new Map([["m", 1]])), ["m"], "setMany of a Map");
-      equal(await store.setMany([["m", null as never]]), ["m"], "setMany of null");
-      equal(await store.has("m"), false, "has after setMany of null");
-      equal(await store.delMany(["b", "x"]), ["b", "x"], "delMany");
-      equal(await store.getMany([]), [], "getMany of nothing");
-      equal(await store.setMany([]), [], "setMany of nothing");
-      equal(await store.delMany([]), [], "delMany of nothing");
-      equal(await store.getMany(["a", "b", "c"]), [4, null, 3], "what is left");
+      expectEqual(await store.setMany(pairs), ["c", "a", "b", "a"], "setMany");
+      expectEqual(await store.getMany(["a", "x", "b", "a"]), [4, null, 2, 4], "getMany");
+      expectEqual(await store.setMany(new Map([["m", 1]])), ["m"], "setMany of a Map");
+      expectEqual(await store.setMany([["m", null as never]]), ["m"], "setMany of null");
+      expectEqual(await store.has("m"), false, "has after setMany of null");
+      expectEqual(await store.delMany(["b", "x"]), ["b", "x"], "delMany");
+      expectEqual(await store.getMany([]), [], "getMany of nothing");
+      expectEqual(await store.setMany([]), [], "setMany of nothing");
+      expectEqual(await store.delMany([]), [], "delMany of nothing");
+      expectEqual(await store.getMany(["a", "b", "c"]), [4, null, 3], "what is left");
     },
   ],
   [
@@ -36,10 +36,10 @@ export const members: readonly Statement[] = [
       const keys = await Promise.all(
         Array.from({ length: 20 }, (_, i) => store.add(i, { metadata: i })),
       );
-      equal(new Set(keys).size, 20, "different keys");
+      expectEqual(new Set(keys).size, 20, "different keys");
       for (const [i, key] of keys.entries()) {
         ok(/^[A-Za-z0-9]{24}$/.test(key), `a key of 24 alphanumeric characters: ${key}`);
-        equal(await store.get(key), i, "get");
+        expectEqual(await store.get(key), i, "get");
       }
     },
   ],
@@ -47,13 +47,13 @@ export const members: readonly Statement[] = [
     "S",
     "entry tells the version, the deadline and the metadata",
     async ({ store }) => {
-      equal(await store.entry("key"), null, "a missing key");
+      expectEqual(await store.entry("key"), null, "a missing key");
       await store.set("key", { a: 1 }, { metadata: { by: ["ann"], "\u0000": null } });
       const first = (await store.entry("key"))!;
-      equal([first.key, first.value, first.expires], ["key", { a: 1 }, null], "entry");
+      expectEqual([first.key, first.value, first.expires], ["key", { a: 1 }, null], "entry");
       // A client that keeps bare values tells of nothing else.
       if (first.version === null) return;
-      equal(first.metadata, { by: ["ann"], "\u0000": null }, "metadata");
+      expectEqual(first.metadata, { by: ["ann"], "\u0000": null }, "metadata");
       ok(
         /^[0-9a-f]{20}$/.test(first.version),
         `a version of 20 hexadecimal digits: ${first.version}`,
@@ -64,12 +64,12 @@ export const members: readonly Statement[] = [
         const next = (await store.entry("key"))!;
         ok(next.version! > version, `versions grow: ${version}, ${next.version}`);
         version = next.version!;
-        equal(next.metadata, null, "metadata after a rewrite without");
+        expectEqual(next.metadata, null, "metadata after a rewrite without");
       }
       const listed = store.supports.iterate
         ? (await store.list()).entries
         : [await store.entry("key")];
-      equal(
+      expectEqual(
         listed,
         [{ key: "key", value: { a: 1 }, version, expires: null, metadata: null }],
         "list",
@@ -81,23 +81,23 @@ export const members: readonly Statement[] = [
     "touch moves the deadline and keeps the value",
     async ({ store, clock }) => {
       const unit = clock.frozen ? 1 : 0.2;
-      equal(await store.touch("key", unit), false, "touch of a missing key");
+      expectEqual(await store.touch("key", unit), false, "touch of a missing key");
       await store.set("key", { a: [1] }, { expires: unit, metadata: "m" });
       const { metadata } = (await store.entry("key"))!;
-      equal(await store.touch("key", 10 * unit), true, "touch");
+      expectEqual(await store.touch("key", 10 * unit), true, "touch");
       await clock.advance(1000 * unit);
-      equal(await store.get("key"), { a: [1] }, "get after the first deadline");
-      equal((await store.entry("key"))?.metadata, metadata, "metadata");
-      equal(await store.touch("key", null), true, "touch with null");
+      expectEqual(await store.get("key"), { a: [1] }, "get after the first deadline");
+      expectEqual((await store.entry("key"))?.metadata, metadata, "metadata");
+      expectEqual(await store.touch("key", null), true, "touch with null");
       await clock.advance(10_000 * unit);
-      equal(await store.get("key"), { a: [1] }, "get after the second deadline");
-      equal(await store.touch("key", unit), true, "touch with a deadline again");
+      expectEqual(await store.get("key"), { a: [1] }, "get after the second deadline");
+      expectEqual(await store.touch("key", unit), true, "touch with a deadline again");
       await clock.advance(1000 * unit);
-      equal(await store.touch("key", "1h"), false, "touch of an expired key");
-      equal(await store.get("key"), null, "get of an expired key");
+      expectEqual(await store.touch("key", "1h"), false, "touch of an expired key");
+      expectEqual(await store.get("key"), null, "get of an expired key");
       await store.set("key", 1);
-      equal(await store.touch("key", 0), true, "touch with 0");
-      equal(await store.has("key"), false, "has after touch with 0");
+      expectEqual(await store.touch("key", 0), true, "touch with 0");
+      expectEqual(await store.has("key"), false, "has after touch with 0");
     },
   ],
   [
@@ -106,16 +106,16 @@ export const members: readonly Statement[] = [
     async ({ store }) => {
       const { set, get, has, del, setMany, getMany, delMany, keys, entry } = store;
       await set("a", 1);
-      equal(await get("a"), 1, "get");
+      expectEqual(await get("a"), 1, "get");
       await Promise.all(["b", "c"].map((key, i) => set(key, i)));
-      equal(await Promise.all(["a", "b"].map(get)), [1, 0], "map of get");
-      equal(await Promise.all(["a", "x"].map(has)), [true, false], "map of has");
-      equal(await Promise.all(["a", "b"].map(del)), ["a", "b"], "map of del");
-      equal(await getMany(await setMany([["d", 4]])), [4], "getMany of setMany");
-      equal(await delMany(["d"]), ["d"], "delMany");
-      equal((await entry("c"))?.value, 1, "entry");
-      if (store.supports.iterate) equal(await keys(), ["c"], "keys");
-      equal((await (store as unknown as Promise<Store>)) === store, true, "await of a store");
+      expectEqual(await Promise.all(["a", "b"].map(get)), [1, 0], "map of get");
+      expectEqual(await Promise.all(["a", "x"].map(has)), [true, false], "map of has");
+      expectEqual(await Promise.all(["a", "b"].map(del)), ["a", "b"], "map of del");
+      expectEqual(await getMany(await setMany([["d", 4]])), [4], "getMany of setMany");
+      expectEqual(await delMany(["d"]), ["d"], "delMany");
+      expectEqual((await entry("c"))?.value, 1, "entry");
+      if (store.supports.iterate) expectEqual(await keys(), ["c"], "keys");
+      expectEqual((await (store as unknown as Promise<Store>)) === store, true, "await of a store");
       for (const work of [
         () => store.get(1 as never),
         () => store.set("", 1),
@@ -139,9 +139,9 @@ export const members: readonly Statement[] = [
         ["b:1", 3],
         ["a", 4],
       ]);
-      equal(sorted(Object.keys(await store.all("a:"))), ["a:1", "a:2"], "all with a filter");
-      equal(sorted(Object.keys(await store.all())), ["a", "a:1", "a:2", "b:1"], "all");
-      equal(
+      expectEqual(sorted(Object.keys(await store.all("a:"))), ["a:1", "a:2"], "all with a filter");
+      expectEqual(sorted(Object.keys(await store.all())), ["a", "a:1", "a:2", "b:1"], "all");
+      expectEqual(
         sorted(Object.keys(await store.prefix("a:").all("1"))),
         ["1"],
         "all of a prefix with a filter",

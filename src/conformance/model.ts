@@ -1,7 +1,7 @@
 import type * as FastCheck from "fast-check";
 import type { Store } from "../api.ts";
 import type { Json } from "../types.ts";
-import { equal, ok } from "./check.ts";
+import { expectEqual, ok } from "./check.ts";
 import type { Clock } from "./clock.ts";
 import { loadFastCheck, parameters } from "./random.ts";
 import type { Statement } from "./subject.ts";
@@ -147,12 +147,12 @@ async function apply(
   switch (operation.do) {
     case "set": {
       const { key, value, seconds } = operation;
-      equal(await part.set(key, value, { expires: seconds }), key, "set");
+      expectEqual(await part.set(key, value, { expires: seconds }), key, "set");
       return oracle.set(full(key), value, seconds);
     }
     case "setMany": {
       const { keys, value, seconds } = operation;
-      equal(
+      expectEqual(
         await part.setMany(
           keys.map((key) => [key, value]),
           { expires: seconds },
@@ -163,15 +163,15 @@ async function apply(
       return keys.forEach((key) => oracle.set(full(key), value, seconds));
     }
     case "del":
-      equal(await part.del(operation.key), operation.key, "del");
+      expectEqual(await part.del(operation.key), operation.key, "del");
       return void oracle.records.delete(full(operation.key));
     case "delMany":
-      equal(await part.delMany(operation.keys), operation.keys, "delMany");
+      expectEqual(await part.delMany(operation.keys), operation.keys, "delMany");
       return operation.keys.forEach((key) => oracle.records.delete(full(key)));
     case "read": {
       const { key } = operation;
-      equal(await part.get(key), stored(key), "get");
-      equal(await part.has(key), oracle.records.has(full(key)), "has");
+      expectEqual(await part.get(key), stored(key), "get");
+      expectEqual(await part.has(key), oracle.records.has(full(key)), "has");
       const entry = await part.entry(key);
       // A client that keeps bare values tells of no deadline.
       if (entry?.version === null) return;
@@ -180,7 +180,7 @@ async function apply(
         oracle.records.get(full(key))?.expires ?? null,
       ];
       if (clock.frozen || found === null || expected === null)
-        return equal(found, expected, "the deadline");
+        return expectEqual(found, expected, "the deadline");
       return ok(
         Math.abs(found - expected) < 60_000,
         `the deadline: ${found} instead of about ${expected}`,
@@ -188,7 +188,7 @@ async function apply(
     }
     case "touch": {
       const { key, seconds } = operation;
-      equal(await part.touch(key, seconds), oracle.records.has(full(key)), "touch");
+      expectEqual(await part.touch(key, seconds), oracle.records.has(full(key)), "touch");
       if (oracle.records.has(full(key))) oracle.set(full(key), stored(key), seconds);
       return;
     }
@@ -201,8 +201,12 @@ async function apply(
     case "list": {
       const page = await part.list({ limit: operation.limit });
       const expected = oracle.under(operation.prefix);
-      equal(page.entries.length, Math.min(operation.limit, expected.length), "how many list finds");
-      return equal(
+      expectEqual(
+        page.entries.length,
+        Math.min(operation.limit, expected.length),
+        "how many list finds",
+      );
+      return expectEqual(
         page.cursor === null,
         expected.length <= operation.limit,
         "whether the page is the last",
@@ -221,7 +225,7 @@ async function apply(
           { key: second, value: operation.value },
         ],
       );
-      equal(done, !operation.stale, "commit");
+      expectEqual(done, !operation.stale, "commit");
       if (done) operation.keys.forEach((key) => oracle.set(key, operation.value, null));
       return;
     }
@@ -247,14 +251,14 @@ export const model: readonly Statement[] = [
           for (const step of steps) {
             await apply(step, store, oracle, clock);
             const found = await store.entries();
-            equal(
+            expectEqual(
               Object.fromEntries(found),
               Object.fromEntries(oracle.under("")),
               `entries after ${step.do}`,
             );
-            equal(found.length, oracle.records.size, `how many entries after ${step.do}`);
+            expectEqual(found.length, oracle.records.size, `how many entries after ${step.do}`);
           }
-          equal(
+          expectEqual(
             await store.getMany(KEYS),
             KEYS.map((key) => oracle.records.get(key)?.value ?? null),
             "getMany",

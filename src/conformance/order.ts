@@ -1,7 +1,7 @@
 import type * as FastCheck from "fast-check";
 import type { Store } from "../api.ts";
 import type { Json } from "../types.ts";
-import { equal, refused, sorted } from "./check.ts";
+import { expectEqual, refused, sorted } from "./check.ts";
 import { loadFastCheck, parameters } from "./random.ts";
 import type { Statement } from "./subject.ts";
 
@@ -137,10 +137,10 @@ async function check(store: Store, calls: readonly Call[]): Promise<void> {
   const results = await Promise.all(calls.map(({ run }) => run(store)));
   calls.forEach(({ name }, i) => {
     if (expected[i] !== undefined)
-      equal(results[i], expected[i], `${name}, the call ${i + 1} of ${names}`);
+      expectEqual(results[i], expected[i], `${name}, the call ${i + 1} of ${names}`);
   });
   const keys = ["a", "b", "z", `${PREFIX}a`, `${PREFIX}b`, `${PREFIX}z`];
-  equal(
+  expectEqual(
     await store.getMany(keys),
     keys.map((key) => records.get(key) ?? null),
     `what is stored after ${names}`,
@@ -198,7 +198,7 @@ export const order: readonly Statement[] = [
         store.prefix("added:").add(1),
         store.prefix("added:").keys(),
       ]);
-      equal(keys, [key], "what keys() finds behind add()");
+      expectEqual(keys, [key], "what keys() finds behind add()");
       await store.del(`added:${key}`);
       await reset(store);
       const write = store.setMany([
@@ -208,7 +208,7 @@ export const order: readonly Statement[] = [
       const found: unknown[] = [];
       for await (const [key] of store) found.push(key);
       await write;
-      equal(
+      expectEqual(
         sorted(found as string[]),
         ["a", "b"],
         "what an iteration finds that begins after setMany()",
@@ -235,7 +235,7 @@ export const order: readonly Statement[] = [
         failed(store.add(null)),
         store.get("a"),
       ]);
-      equal([results[3], results[6]], [1, 3], "what is read between and behind");
+      expectEqual([results[3], results[6]], [1, 3], "what is read between and behind");
     },
   ],
   [

@@ -1,5 +1,5 @@
 import type * as FastCheck from "fast-check";
-import { requireVersion } from "../require-version.ts";
+import { requireVersion } from "../platform/require-version.ts";
 import type { Subject } from "./subject.ts";
 
 /** @throws an Error that names the package where it is missing. */

@@ -1,5 +1,5 @@
 import type { Json } from "../types.ts";
-import { equal, ok, refused } from "./check.ts";
+import { expectEqual, ok, refused } from "./check.ts";
 import { VALUES } from "./samples.ts";
 import type { Statement, Subject } from "./subject.ts";
 
@@ -43,10 +43,10 @@ export const values: readonly Statement[] = [
       const limit = store.supports.valueBytes / 10;
       for (const value of VALUES.filter((value) => JSON.stringify(value).length < limit)) {
         await store.set("key", value);
-        equal(await store.get("key"), value, "get");
-        equal((await store.entry("key"))?.value, value, "entry");
-        equal(await store.getMany(["key"]), [value], "getMany");
-        if (store.supports.iterate) equal(await store.values(), [value], "values");
+        expectEqual(await store.get("key"), value, "get");
+        expectEqual((await store.entry("key"))?.value, value, "entry");
+        expectEqual(await store.getMany(["key"]), [value], "getMany");
+        if (store.supports.iterate) expectEqual(await store.values(), [value], "values");
       }
     },
   ],
@@ -60,7 +60,7 @@ export const values: readonly Statement[] = [
         list: Array.from({ length: 5000 }, (_, i) => i),
       };
       await store.set("key", value);
-      equal(await store.get("key"), value, "get");
+      expectEqual(await store.get("key"), value, "get");
     },
   ],
   [
@@ -68,9 +68,9 @@ export const values: readonly Statement[] = [
     "-0 becomes 0",
     async ({ store }) => {
       await store.set("key", [-0, { a: -0 }]);
-      equal(await store.get("key"), [0, { a: 0 }], "get");
+      expectEqual(await store.get("key"), [0, { a: 0 }], "get");
       await store.set("key", -0);
-      equal(await store.get("key"), 0, "get");
+      expectEqual(await store.get("key"), 0, "get");
     },
     plain,
   ],
@@ -80,12 +80,12 @@ export const values: readonly Statement[] = [
     async ({ store }) => {
       await store.set("key", { a: undefined, b: [undefined, 1], c: { d: undefined } });
       const value = await store.get<{ b: Json[] }>("key");
-      equal(value, { b: [null, 1], c: {} }, "get");
+      expectEqual(value, { b: [null, 1], c: {} }, "get");
       // oxlint-disable-next-line no-sparse-arrays
       await store.set("key", [1, , 3]);
-      equal(await store.get("key"), [1, null, 3], "a hole");
+      expectEqual(await store.get("key"), [1, null, 3], "a hole");
       await store.set("key", undefined);
-      equal(await store.has("key"), false, "has after undefined");
+      expectEqual(await store.has("key"), false, "has after undefined");
     },
     plain,
   ],
@@ -121,8 +121,8 @@ export const values: readonly Statement[] = [
           `metadata with ${what}`,
         );
       }
-      equal(await store.get("key"), "before", "what was stored");
-      equal(await store.has("new"), false, "has of the refused key");
+      expectEqual(await store.get("key"), "before", "what was stored");
+      expectEqual(await store.has("new"), false, "has of the refused key");
     },
     plain,
   ],
@@ -139,7 +139,11 @@ export const values: readonly Statement[] = [
       await refused("KV_INVALID_VALUE", () => store.set("key", nested(1001)), "1,001 levels");
       if (store.supports.valueBytes < 10_000) return;
       await store.set("key", nested(1000));
-      equal(JSON.stringify(await store.get("key")), JSON.stringify(nested(1000)), "1,000 levels");
+      expectEqual(
+        JSON.stringify(await store.get("key")),
+        JSON.stringify(nested(1000)),
+        "1,000 levels",
+      );
     },
     plain,
   ],
@@ -149,7 +153,7 @@ export const values: readonly Statement[] = [
     async ({ store }) => {
       for (const nothing of [null, undefined])
         await refused("KV_INVALID_VALUE", () => store.add(nothing), `add of ${nothing}`);
-      if (store.supports.iterate) equal(await store.keys(), [], "keys");
+      if (store.supports.iterate) expectEqual(await store.keys(), [], "keys");
     },
   ],
   [
@@ -165,19 +169,23 @@ export const values: readonly Statement[] = [
       await writing;
       value.list.push(3);
       const read = await store.get<typeof value>("key");
-      equal(read, { list: [1], inner: { a: 1 } }, "after a change of what was set");
+      expectEqual(read, { list: [1], inner: { a: 1 } }, "after a change of what was set");
       read!.list.push(9);
       read!.inner.a = 9;
       const entry = await store.entry<typeof value>("key");
-      equal(entry?.value, { list: [1], inner: { a: 1 } }, "after a change of what was read");
-      equal(entry?.metadata ?? null, entry?.metadata === null ? null : { tags: ["x"] }, "metadata");
+      expectEqual(entry?.value, { list: [1], inner: { a: 1 } }, "after a change of what was read");
+      expectEqual(
+        entry?.metadata ?? null,
+        entry?.metadata === null ? null : { tags: ["x"] },
+        "metadata",
+      );
       entry!.value.list.length = 0;
       if (store.supports.iterate) {
         const [[, listed]] = (await store.entries<typeof value>()) as [[string, typeof value]];
-        equal(listed, { list: [1], inner: { a: 1 } }, "entries");
+        expectEqual(listed, { list: [1], inner: { a: 1 } }, "entries");
         listed.list.length = 0;
       }
-      equal(await store.get("key"), { list: [1], inner: { a: 1 } }, "after all");
+      expectEqual(await store.get("key"), { list: [1], inner: { a: 1 } }, "after all");
     },
   ],
   [
@@ -186,9 +194,9 @@ export const values: readonly Statement[] = [
     async ({ store }) => {
       for (const value of [0, false, ""]) {
         await store.set("key", value);
-        equal(await store.get("key"), value, "get");
-        equal(await store.has("key"), true, "has");
-        if (store.supports.iterate) equal(await store.entries(), [["key", value]], "entries");
+        expectEqual(await store.get("key"), value, "get");
+        expectEqual(await store.has("key"), true, "has");
+        if (store.supports.iterate) expectEqual(await store.entries(), [["key", value]], "entries");
       }
     },
   ],
@@ -205,8 +213,8 @@ export const values: readonly Statement[] = [
         () => store.set("new", "x".repeat(valueBytes + 1)),
         "set of a new key",
       );
-      equal(await store.get("key"), "before", "what was stored");
-      equal(await store.get("new"), null, "the refused key");
+      expectEqual(await store.get("key"), "before", "what was stored");
+      expectEqual(await store.get("new"), null, "the refused key");
     },
   ],
 ];

@@ -1,4 +1,4 @@
-import { digestOf } from "../bytes.ts";
+import { digestOf } from "../record/bytes.ts";
 import type { CommitRequest } from "./requests.ts";
 
 /** The prefix of all marks in what the server keeps for a space. */

@@ -1,14 +1,14 @@
 import type { Store } from "../api.ts";
-import { durationOf, MOST_INTERVAL } from "../duration.ts";
+import { durationOf, MOST_INTERVAL } from "../concurrency/interval.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions } from "../platform/options.ts";
 import { type Incoming, objectIn } from "./body.ts";
 import { type Limits, limitsOf } from "./limits.ts";
-import { OPERATIONS, type Room } from "./operations.ts";
-import { failure, json, Refusal, type Reply } from "./reply.ts";
+import { OPERATIONS, type Room } from "./routes.ts";
+import { failure, jsonReply, Refusal, type Reply } from "./reply.ts";
 import { contextOfStore, Space } from "./space.ts";
 import { type Grant, type TokenOptions, Tokens } from "./tokens.ts";
-import { Commits, Operations } from "./usage.ts";
+import { Commits, OperationCounter } from "./usage.ts";
 
 /** What is told of a request: nothing of its query, headers, keys and values. */
 export interface LogLine {
@@ -112,7 +112,7 @@ export function handlerOf(
       rooms.set(name, {
         space,
         commits: new Commits(space, isMetered(name)),
-        operations: new Operations(space),
+        operations: new OperationCounter(space),
       });
   }
 
@@ -152,15 +152,16 @@ export function handlerOf(
       const method = OPERATIONS.has(operation) ? "POST" : "GET";
       if (request.method !== method)
         throw new Refusal("KV_NOT_SUPPORTED", `this path takes ${method}`, 405, { allow: method });
-      if (operation === "health") return { operation, space, reply: json({ ok: true }) };
+      if (operation === "health") return { operation, space, reply: jsonReply({ ok: true }) };
       if (operation === "ready") {
         const ok = await isReady();
-        return { operation, space, reply: json({ ok }, ok ? 200 : 503) };
+        return { operation, space, reply: jsonReply({ ok }, ok ? 200 : 503) };
       }
       const grant = await tokens.grantOf(request);
       space = grant.space;
       const result = await perform(operation, request, grant);
-      if (!(result instanceof ReadableStream)) return { operation, space, reply: json(result) };
+      if (!(result instanceof ReadableStream))
+        return { operation, space, reply: jsonReply(result) };
       const headers = {
         "content-type": "text/event-stream",
         "cache-control": "no-store",

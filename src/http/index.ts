@@ -1,4 +1,4 @@
-export type { AsyncUsingDisposable } from "../disposable.ts";
+export type { AsyncUsingDisposable } from "../platform/disposable.ts";
 export { createHandler, type HandlerOptions, type LogLine } from "./handler.ts";
 export { FREE_TIER, type Limits } from "./limits.ts";
 export { type KvServer, serve, type ServeOptions } from "./serve.ts";

@@ -1,5 +1,5 @@
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions } from "../platform/options.ts";
 import { limited } from "./reply.ts";
 
 /** What a token may use. Each limit may be `Infinity`. */

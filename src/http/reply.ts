@@ -1,4 +1,4 @@
-import type { Bytes } from "../bytes.ts";
+import type { Bytes } from "../record/bytes.ts";
 import { isKvError, KvError, type KvErrorCode } from "../errors.ts";
 
 const STATUS: { readonly [code in KvErrorCode]?: number } = {
@@ -46,7 +46,7 @@ export function limited(message: string, seconds: number): Refusal {
 const encoder = new TextEncoder();
 
 /** A reply with a JSON body. Nothing may keep it: it may hold what is secret. */
-export function json(body: unknown, status = 200, headers: Headers = {}): Reply {
+export function jsonReply(body: unknown, status = 200, headers: Headers = {}): Reply {
   const more = {
     "content-type": "application/json",
     "cache-control": "no-store",
@@ -91,5 +91,5 @@ export function failure(error: unknown, prefix = ""): Reply {
     error instanceof Refusal ? error.status : isKvError(error) ? (STATUS[error.code] ?? 400) : 500;
   const headers: { [name: string]: string } = error instanceof Refusal ? { ...error.headers } : {};
   if (status === 401) headers["www-authenticate"] = "Bearer";
-  return json(errorBody(error, prefix), status, headers);
+  return jsonReply(errorBody(error, prefix), status, headers);
 }

@@ -1,13 +1,15 @@
 import { KvError, type KvErrorCode } from "../errors.ts";
 import type { CommitCheck, CommitWrite } from "../api.ts";
-import { utf8Length } from "../key.ts";
-import { HTTP } from "../manifest.ts";
-import type { Json, PageQuery, Supports } from "../types.ts";
-import { checkedCopy } from "../value-fault.ts";
+
+import { HTTP } from "../clients/manifests.ts";
+import type { Json, Supports } from "../types.ts";
+import { checkedCopy } from "../record/json-fault.ts";
 import type { Fields } from "./body.ts";
+import type { PageQuery } from "../clients/adapter.ts";
+import { utf8Length } from "../record/utf8.ts";
 
 /** How many keys or writes a request has at most. */
-export const MOST = 1000;
+export const MOST_KEYS = 1000;
 /** A commit may have more: transactions add their own to those of their users. */
 export const MOST_IN_COMMIT = 2500;
 /** How many keys an event stream has at most. */
@@ -108,7 +110,7 @@ function checkIn(fields: Fields): CommitCheck {
 export function getRequest(fields: Fields): { keys: readonly string[]; values: boolean } {
   only(fields, "keys", "values");
   return {
-    keys: listOf(fields.keys, "keys", MOST).map(keyIn),
+    keys: listOf(fields.keys, "keys", MOST_KEYS).map(keyIn),
     values: flag(fields.values, "values", true),
   };
 }
@@ -116,7 +118,7 @@ export function getRequest(fields: Fields): { keys: readonly string[]; values: b
 /** What to write. */
 export function setRequest(fields: Fields, valueBytes: number): readonly CommitWrite[] {
   only(fields, "writes");
-  return objects(fields.writes, "writes", MOST).map((write) => writeIn(write, valueBytes));
+  return objects(fields.writes, "writes", MOST_KEYS).map((write) => writeIn(write, valueBytes));
 }
 
 /** What to write if nobody else has. */
@@ -145,8 +147,8 @@ export function listRequest(fields: Fields): PageQuery {
   only(fields, "prefix", "after", "limit", "reverse", "values");
   const { limit = 100, after = null } = fields;
   const prefix = prefixIn(fields.prefix);
-  if (!(Number.isSafeInteger(limit) && (limit as number) >= 1 && (limit as number) <= MOST))
-    throw invalid(`"limit" is a whole number from 1 to ${MOST}`);
+  if (!(Number.isSafeInteger(limit) && (limit as number) >= 1 && (limit as number) <= MOST_KEYS))
+    throw invalid(`"limit" is a whole number from 1 to ${MOST_KEYS}`);
   if (after !== null && !keyIn(after).startsWith(prefix))
     throw invalid('"after" is a key that starts with the prefix', "KV_INVALID_CURSOR");
   return {

@@ -1,11 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Store } from "../api.ts";
-import { builtin } from "../disk/node.ts";
-import type { AsyncUsingDisposable } from "../disposable.ts";
-import { durationOf } from "../duration.ts";
+import { builtin } from "../platform/node.ts";
+import type { AsyncUsingDisposable } from "../platform/disposable.ts";
+import { durationOf } from "../concurrency/interval.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions } from "../platform/options.ts";
 import { Connections } from "./connections.ts";
 import { bodyTimeoutOf, HANDLER_OPTIONS, type HandlerOptions, handlerOf } from "./handler.ts";
 import { incoming, send } from "./node-request.ts";

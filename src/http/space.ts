@@ -1,13 +1,18 @@
 import type { Entry, Store } from "../api.ts";
-import type { StoreContext } from "../context.ts";
+import type { StoreContext } from "../store/context.ts";
 import { KvError } from "../errors.ts";
-import { guardOf } from "../guard.ts";
-import { utf8Length } from "../key.ts";
-import { ordered } from "../listing.ts";
-import { isFresh, versionOf } from "../record.ts";
-import { AS_STORED } from "../coded.ts";
-import { contextOf, createStore } from "../store.ts";
-import type { KvRecord, PageQuery } from "../types.ts";
+import { guardOf } from "../store/guarded.ts";
+
+import { ordered } from "../store/pages.ts";
+
+import { AS_STORED } from "../store/coded.ts";
+import { contextOf, createStore } from "../store/store.ts";
+
+import type { KvRecord } from "../record/types.ts";
+import type { PageQuery } from "../clients/adapter.ts";
+import { utf8Length } from "../record/utf8.ts";
+import { isFresh } from "../record/freshness.ts";
+import { versionOf } from "../record/version.ts";
 
 /** An answer goes on until it has about so many bytes. */
 const ANSWER_BYTES = 1_000_000;
@@ -31,7 +36,7 @@ export function contextOfStore(store: unknown): StoreContext {
 /**
  * The bytes that an entry takes: those of its key, and of the JSON of its value and its metadata.
  */
-export function bytesOf({
+export function sizeOf({
   key,
   value,
   metadata,
@@ -90,7 +95,7 @@ export class Space {
       for (const entry of await this.#getSome(keys.slice(i, i + AT_ONCE), values)) {
         if (bytes >= ANSWER_BYTES) break;
         found.push(entry);
-        bytes += entry === null ? 4 : bytesOf(entry);
+        bytes += entry === null ? 4 : sizeOf(entry);
       }
     }
     return found;
@@ -129,7 +134,7 @@ export class Space {
     const take = (key: string, record: KvRecord): void => {
       const entry = this.#entry(key, record, values);
       entries.push(entry);
-      bytes += bytesOf(entry);
+      bytes += sizeOf(entry);
     };
     if (adapter.page === undefined) {
       // One more than asked for tells whether there is another page.

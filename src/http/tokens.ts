@@ -1,5 +1,5 @@
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions } from "../platform/options.ts";
 import type { Incoming } from "./body.ts";
 import { type Limits, limitsOf, Rate } from "./limits.ts";
 import { limited, Refusal } from "./reply.ts";

@@ -5,7 +5,7 @@ import type { CommitResult } from "../types.ts";
 import { type Mark, MARKS, markOf } from "./commit-mark.ts";
 import { limited, Refusal } from "./reply.ts";
 import type { CommitRequest } from "./requests.ts";
-import { bytesOf, type Space } from "./space.ts";
+import { sizeOf, type Space } from "./space.ts";
 
 /**
  * How long it is remembered that a commit was made: much longer than its sender tries to send it.
@@ -134,7 +134,7 @@ export class Commits {
     const { root } = this.#space;
     // Of two writes of a key the later counts.
     const after = new Map(request.writes.map((write) => [write.key, write]));
-    const markBytes = mark === null ? 0 : bytesOf({ ...mark, metadata: null });
+    const markBytes = mark === null ? 0 : sizeOf({ ...mark, metadata: null });
     for (let pause = 1, isFresh = false; ;) {
       // A commit that was made before needs no room.
       const earlier = mark === null ? null : await this.#earlier(mark);
@@ -149,9 +149,9 @@ export class Commits {
         [...after.keys()].map((key) => this.#space.data.entry<unknown>(key)),
       );
       let grows = 0;
-      for (const entry of before) grows -= entry === null ? 0 : bytesOf(entry);
+      for (const entry of before) grows -= entry === null ? 0 : sizeOf(entry);
       for (const { key, value, metadata } of after.values())
-        grows += value === null ? 0 : bytesOf({ key, value, metadata: metadata as never });
+        grows += value === null ? 0 : sizeOf({ key, value, metadata: metadata as never });
       const bytes = (sum?.value ?? 0) + grows + markBytes;
       const most = grows < 0 ? storageBytes + FREEING_BYTES : storageBytes;
       if (grows + markBytes > 0 && bytes > most) {
@@ -192,11 +192,11 @@ export class Commits {
           reverse: false,
           values: true,
         });
-        for (const entry of page.entries) bytes += bytesOf(entry);
+        for (const entry of page.entries) bytes += sizeOf(entry);
         after = page.next;
       } while (after !== null);
       for await (const [id, value] of root.prefix(MARKS))
-        bytes += bytesOf({ key: MARKS + id, value, metadata: null });
+        bytes += sizeOf({ key: MARKS + id, value, metadata: null });
       const { ok } = await root.commit(
         [{ key: BYTES, version: before?.version ?? null }],
         [{ key: BYTES, value: bytes }],
@@ -212,7 +212,7 @@ export class Commits {
  * The operations of a space in each month. Those that come at once are counted together: one write
  * for all of them.
  */
-export class Operations {
+export class OperationCounter {
   readonly #space: Space;
   #waiting: {
     count: number;

@@ -1,11 +1,12 @@
 import { KvError } from "../errors.ts";
-import { hasMethods } from "../manifest.ts";
+
 import type { Json } from "../types.ts";
-import { checkedCopy } from "../value-fault.ts";
+import { checkedCopy } from "../record/json-fault.ts";
 import { Bridge, type Namespaces } from "./bridge.ts";
 import { PRELUDE } from "./prelude.ts";
 import { type LuaApi, type LuaState, REGISTRY } from "./state.ts";
 import { Values } from "./value.ts";
+import { hasMethods } from "../platform/shape.ts";
 
 export type { Namespaces } from "./bridge.ts";
 export type { LuaState } from "./state.ts";

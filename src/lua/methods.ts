@@ -1,5 +1,5 @@
 import type { ListKeysOptions, Namespace, PutOptions } from "../namespace/types.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions } from "../platform/options.ts";
 import type { Json } from "../types.ts";
 import { type LuaApi, pushBytes, TYPE } from "./state.ts";
 import { pushText, stringAt, type Values } from "./value.ts";

@@ -1,4 +1,4 @@
-import type { Bytes } from "../bytes.ts";
+import type { Bytes } from "../record/bytes.ts";
 
 /**
  * The part of Lua's C interface that is used; a state is named by the address of a thread of it.

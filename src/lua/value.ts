@@ -1,4 +1,4 @@
-import type { Bytes } from "../bytes.ts";
+import type { Bytes } from "../record/bytes.ts";
 import type { Json } from "../types.ts";
 import { bytesAt, type LuaApi, pushBytes, REGISTRY, TYPE } from "./state.ts";
 

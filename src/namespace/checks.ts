@@ -1,10 +1,11 @@
 import { deadline } from "../expires.ts";
-import { utf8Length } from "../key.ts";
-import { checkOptions } from "../options.ts";
+
+import { checkOptions } from "../platform/options.ts";
 import type { Expires, Json } from "../types.ts";
-import { checkedCopy } from "../value-fault.ts";
+import { checkedCopy } from "../record/json-fault.ts";
 import type { Rules } from "./refusal.ts";
 import type { GetOptions, ListKeysOptions, PutOptions, ValueType } from "./types.ts";
+import { utf8Length } from "../record/utf8.ts";
 
 // The limits of Workers KV.
 const KEY_BYTES = 512;

@@ -1,12 +1,12 @@
 import type { Store } from "../api.ts";
 import type { Source } from "../clients/define.ts";
-import { Connection } from "../connection.ts";
-import { patiently, type SqliteClient } from "../database/sqlite-handle.ts";
-import { builtin } from "../disk/node.ts";
+import { Connection } from "../store/connection.ts";
+import { retryLocked, type SqliteClient } from "../clients/sqlite/handle.ts";
+import { builtin } from "../platform/node.ts";
 import { KvError } from "../errors.ts";
-import { MEMORY, SQLITE } from "../manifest.ts";
-import { checkOptions } from "../options.ts";
-import { contextOver, createStore } from "../store.ts";
+import { MEMORY, SQLITE } from "../clients/manifests.ts";
+import { checkOptions } from "../platform/options.ts";
+import { contextOver, createStore } from "../store/store.ts";
 import type { Json, Supports } from "../types.ts";
 import { namespace } from "./namespace.ts";
 import { rulesOf } from "./refusal.ts";
@@ -56,8 +56,8 @@ function inFolder(dataDir: string, open: Open): Source {
       const db = open(join(folder, "kv.db"));
       try {
         // Readers and a writer in several processes do not wait for each other.
-        await patiently(() => db.exec("PRAGMA journal_mode = WAL"));
-        const { sqlite } = await import("../clients/sqlite.ts");
+        await retryLocked(() => db.exec("PRAGMA journal_mode = WAL"));
+        const { sqlite } = await import("../clients/sqlite/index.ts");
         return await sqlite(db).open();
       } catch (error) {
         db.close();

@@ -1,4 +1,4 @@
-import { binaryOf, bytesOf } from "../bytes.ts";
+import { binaryOf, bytesOf } from "../record/bytes.ts";
 import { KvError } from "../errors.ts";
 import type { Json } from "../types.ts";
 

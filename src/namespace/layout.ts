@@ -1,7 +1,8 @@
-import { digestOf } from "../bytes.ts";
+import { digestOf } from "../record/bytes.ts";
 import { KvError } from "../errors.ts";
-import { utf8Length } from "../key.ts";
+
 import type { MaybePromise } from "../types.ts";
+import { utf8Length } from "../record/utf8.ts";
 
 /** The longest key of a namespace, in bytes of UTF-8. */
 const KEY_BYTES = 512;
@@ -49,7 +50,7 @@ async function digest(text: string): Promise<string> {
  * What all keys of a namespace begin with. No name has the slash that ends it, so that none is the
  * beginning of another.
  */
-export const baseOf = (name: string): string =>
+export const namespacePrefix = (name: string): string =>
   `${name.replaceAll("%", "%25").replaceAll("/", "%2F")}/`;
 
 /**
@@ -65,7 +66,7 @@ export const baseOf = (name: string): string =>
 export function layoutOf(name: unknown, prefix: string, keyBytes: number): Layout {
   if (typeof name !== "string" || !name.isWellFormed())
     throw new KvError("KV_INVALID_KEY", "the name of a namespace is a well-formed string");
-  const base = baseOf(name);
+  const base = namespacePrefix(name);
   const index = `${base}k/`;
   const left = keyBytes - utf8Length(prefix + index);
   const stemLength =

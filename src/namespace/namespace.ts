@@ -1,9 +1,9 @@
 import type { Store } from "../api.ts";
 import { isKvError, KvError } from "../errors.ts";
-import { RAW } from "../coded.ts";
-import { checkOptions } from "../options.ts";
-import { contextOf, createStore } from "../store.ts";
-import { Turns } from "../turns.ts";
+import { RAW } from "../store/coded.ts";
+import { checkOptions } from "../platform/options.ts";
+import { contextOf, createStore } from "../store/store.ts";
+import { Turns } from "../store/turns.ts";
 import type { MaybePromise } from "../types.ts";
 import {
   checkKey,
@@ -18,8 +18,8 @@ import {
   writingOf,
 } from "./checks.ts";
 import { decodeKept, encodeHead, encodeKept, type Kept } from "./kept.ts";
-import { baseOf, type Keys, type Layout, layoutOf } from "./layout.ts";
-import { cursorAt, namesBehind, placeOf } from "./pages.ts";
+import { namespacePrefix, type Keys, type Layout, layoutOf } from "./layout.ts";
+import { cursorAt, namesBehind, cursorPosition } from "./pages.ts";
 import { asText, checkKind, convert, payloadOf } from "./payload.ts";
 import { rulesOf } from "./refusal.ts";
 import type {
@@ -103,7 +103,7 @@ export function namespace<V>(
       return turns.run({ [access]: claimed }, () => work(keys));
     }
     // The keys are not known yet: the operation has its turn on all of them.
-    return turns.run({ [`${access}Under`]: baseOf(name) }, async () =>
+    return turns.run({ [`${access}Under`]: namespacePrefix(name) }, async () =>
       work(await Promise.all(names.map(layout()!.keysOf))),
     );
   }
@@ -244,7 +244,7 @@ export function namespace<V>(
   async function list(options?: unknown): Promise<KeyPage> {
     const listing = listingOf(options, rules);
     return turns.run(
-      { readUnder: `${baseOf(name)}k/${layout()?.stem(listing.prefix) ?? ""}` },
+      { readUnder: `${namespacePrefix(name)}k/${layout()?.stem(listing.prefix) ?? ""}` },
       () => page(listing),
     );
   }
@@ -255,7 +255,7 @@ export function namespace<V>(
     const found = await namesBehind(
       index,
       listing.prefix,
-      placeOf(listing, index, rules),
+      cursorPosition(listing, index, rules),
       listing.limit + 1,
     );
     const keys = found

@@ -1,19 +1,20 @@
 import type { Store } from "../api.ts";
-import { binaryOf, bytesOf } from "../bytes.ts";
-import { compareKeys } from "../key.ts";
-import { decodeCursor, encodeCursor } from "../listing.ts";
+import { binaryOf, bytesOf } from "../record/bytes.ts";
+
+import { decodeCursor, encodeCursor } from "../store/pages.ts";
 import type { Listing } from "./checks.ts";
 import { decodeHead, type Head } from "./kept.ts";
 import type { Layout } from "./layout.ts";
 import type { Rules } from "./refusal.ts";
+import { compareKeys } from "../record/utf8.ts";
 
 const PAGE = 1000;
 
 /** A name and what the index tells of it. */
-export type Listed = Head & { readonly name: string };
+export type ListedName = Head & { readonly name: string };
 
 /** What the index of one namespace is read by. */
-export interface Index {
+export interface NameIndex {
   readonly store: Store<unknown>;
   /** The prefix of the store. */
   readonly before: string;
@@ -21,7 +22,7 @@ export interface Index {
 }
 
 /** The cursor of the store that stands behind a text. */
-function standing(at: string, within: string, { before, layout: { index } }: Index): string {
+function standing(at: string, within: string, { before, layout: { index } }: NameIndex): string {
   return encodeCursor(
     before + index + at,
     { prefix: before + index + within, reverse: false },
@@ -36,16 +37,17 @@ function standing(at: string, within: string, { before, layout: { index } }: Ind
  * are looked through for each page, and a page of them is kept in memory.
  */
 export async function namesBehind(
-  index: Index,
+  index: NameIndex,
   prefix: string,
   after: string | null,
   limit: number,
-): Promise<Listed[]> {
+): Promise<ListedName[]> {
   const { store, layout } = index;
-  const found: Listed[] = [];
-  let group: Listed[] = [];
+  const found: ListedName[] = [];
+  let group: ListedName[] = [];
   let stem: string | null = null;
-  const sorted = (): Listed[] => group.sort((a, b) => compareKeys(a.name, b.name)).slice(0, limit);
+  const sorted = (): ListedName[] =>
+    group.sort((a, b) => compareKeys(a.name, b.name)).slice(0, limit);
   const within = layout.stem(prefix);
   const start = after === null ? null : layout.stem(after);
   // A name that is before all that begin with the prefix is none to start at.
@@ -91,9 +93,9 @@ function lenient(cursor: string): string {
  * @throws {KvError} KV_INVALID_CURSOR unless a listing of this namespace with this prefix made it.
  * By the rules of Workers KV every cursor is a place.
  */
-export function placeOf(
+export function cursorPosition(
   { cursor, prefix }: Listing,
-  { before, layout: { index } }: Index,
+  { before, layout: { index } }: NameIndex,
   { isWorkers }: Rules,
 ): string | null {
   if (cursor === null) return null;
@@ -109,7 +111,7 @@ export function placeOf(
 export function cursorAt(
   name: string,
   { prefix }: Listing,
-  { before, layout: { index } }: Index,
+  { before, layout: { index } }: NameIndex,
   { isWorkers }: Rules,
 ): string {
   if (isWorkers) return btoa(binaryOf(new TextEncoder().encode(name)));

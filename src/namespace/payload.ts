@@ -1,11 +1,11 @@
-import { hasMethods } from "../manifest.ts";
-import { utf8Length } from "../key.ts";
 import type { MaybePromise } from "../types.ts";
-import { checkedCopy } from "../value-fault.ts";
+import { checkedCopy } from "../record/json-fault.ts";
 import { checkSize } from "./checks.ts";
 import type { Payload } from "./kept.ts";
 import type { Rules } from "./refusal.ts";
 import type { ValueType } from "./types.ts";
+import { utf8Length } from "../record/utf8.ts";
+import { hasMethods } from "../platform/shape.ts";
 
 const isBuffer = (value: unknown): value is ArrayBuffer =>
   Object.prototype.toString.call(value) === "[object ArrayBuffer]";

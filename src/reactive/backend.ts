@@ -2,20 +2,20 @@
  * A row and its new value; `undefined` deletes. One that is a beginning gives way to a row that is
  * there.
  */
-export type Change = readonly [key: string, value: unknown, isBeginning?: boolean];
+export type RowChange = readonly [key: string, value: unknown, isBeginning?: boolean];
 
 /**
  * Where rows are kept. Its operations take effect in the order of their calls, and reject with a
  * KvError.
  */
 export interface Backend {
-  load(): Promise<Iterable<Change>>;
+  load(): Promise<Iterable<RowChange>>;
   /**
    * Writes all at once. When that is refused, each by itself that is still the last change of its
    * row. Says of each, by its index, how it ended; rejects when one was refused.
    */
   write(
-    changes: readonly Change[],
+    changes: readonly RowChange[],
     isLast: (index: number) => boolean,
     settle: (index: number, error?: Error) => void,
   ): Promise<void>;

@@ -31,7 +31,7 @@ function define(target: object, key: string, value: unknown): void {
  * Copies one level of an object that is no proxy; reads through the proxy, so that whoever runs
  * this as an effect hears of changes. `begun` is given the copy before it is filled.
  */
-export function level(
+export function copyLevel(
   raw: object,
   copyOf: (part: unknown) => unknown,
   begun?: (copy: object) => void,
@@ -71,7 +71,7 @@ export function plain(
   const raw = toRaw(value);
   const known = seen.get(raw);
   if (known !== undefined) return known;
-  const copy = level(
+  const copy = copyLevel(
     raw,
     (part) => plain(part, seen),
     (begun) => seen.set(raw, begun),

@@ -1,6 +1,6 @@
 import type { Store } from "../api.ts";
-import { durationOf, MOST_INTERVAL } from "../duration.ts";
-import { checkOptions } from "../options.ts";
+import { durationOf, MOST_INTERVAL } from "../concurrency/interval.ts";
+import { checkOptions } from "../platform/options.ts";
 import type { Connect } from "./backend.ts";
 import { statesOf } from "./states.ts";
 import type { KVFn, KVSeed, KVStoreOptions, Storable } from "./types.ts";

@@ -1,8 +1,8 @@
-import { ended, type IdbConnection, idbConnection, type Task } from "../browser/idb-connection.ts";
+import { ended, type IdbConnection, idbConnection, type Task } from "../platform/indexeddb.ts";
 import { KvError } from "../errors.ts";
-import { blame } from "../failure.ts";
-import type { Backend, Change, Memory } from "./backend.ts";
-import { equal, live, type Shared } from "./live.ts";
+import { toKvError } from "../store/failure.ts";
+import type { Backend, RowChange, Memory } from "./backend.ts";
+import { isEqual, live, type Shared } from "./live.ts";
 import type { KVSeed } from "./types.ts";
 
 // Versions that users name stay below. What is added later, at the same version, counts in steps
@@ -47,7 +47,7 @@ function make(db: IDBDatabase, transaction: IDBTransaction): void {
   }
 }
 
-function put(rows: IDBObjectStore, [key, value]: Change): void {
+function put(rows: IDBObjectStore, [key, value]: RowChange): void {
   try {
     if (value === undefined) rows.delete(key);
     else rows.put(value, key);
@@ -105,7 +105,7 @@ export function idbBackend(
     try {
       return await (connection ??= open()).run(task, mode);
     } catch (error) {
-      throw blame(error, "INDEXEDDB", action);
+      throw toKvError(error, "INDEXEDDB", action);
     }
   }
 
@@ -137,7 +137,7 @@ export function idbBackend(
       run(
         "writing",
         async (rows) => {
-          const found: Change[] = [];
+          const found: RowChange[] = [];
           for (const change of changes) if (!change[2]) put(rows, change);
           await Promise.all(
             changes.map(async (change) => {
@@ -161,7 +161,7 @@ export function idbBackend(
           Promise.all(
             changes.map(async ([key, value, before]) => {
               const found = await ended(rows.get(key) as IDBRequest<unknown>);
-              if (equal(found, before)) put(rows, [key, value]);
+              if (isEqual(found, before)) put(rows, [key, value]);
             }),
           ),
         "readwrite",

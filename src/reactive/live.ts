@@ -1,5 +1,5 @@
 import type { KvError } from "../errors.ts";
-import type { Backend, Change, Memory } from "./backend.ts";
+import type { Backend, RowChange, Memory } from "./backend.ts";
 import { kindOf } from "./copy.ts";
 
 /** Rows that others have too. */
@@ -14,7 +14,7 @@ export interface Shared extends Omit<Backend, "write" | "look"> {
    * All of them or none. Calls `sent` once they are on their way, whatever happens to this page.
    * Resolves to the rows that beginnings gave way to.
    */
-  write(changes: readonly Change[], sent: () => void): Promise<readonly Change[]>;
+  write(changes: readonly RowChange[], sent: () => void): Promise<readonly RowChange[]>;
   /**
    * Makes the changes of a page that left, where they are missing. For browsers that abort them.
    */
@@ -31,7 +31,7 @@ export type News = readonly [key: string, value?: unknown, before?: unknown];
 const PAUSE = 50;
 
 /** Whether two values hold the same. Those with parts of other kinds than these never do. */
-export function equal(
+export function isEqual(
   a: unknown,
   b: unknown,
   seen: Map<unknown, unknown> = new Map<unknown, unknown>(),
@@ -42,12 +42,12 @@ export function equal(
   seen.set(a, b);
   const kind = kindOf(a);
   if (kind !== kindOf(b)) return false;
-  if (kind === "Date") return equal(+a, +b);
+  if (kind === "Date") return isEqual(+a, +b);
   if (kind === "ArrayBuffer")
-    return equal(new Uint8Array(a as ArrayBuffer), new Uint8Array(b as ArrayBuffer));
+    return isEqual(new Uint8Array(a as ArrayBuffer), new Uint8Array(b as ArrayBuffer));
   if (kind === "RegExp" || kind.startsWith("URL")) return String(a) === String(b);
   if (kind === "Map" || kind === "Set")
-    return equal([...(a as Set<unknown>)], [...(b as Set<unknown>)], seen);
+    return isEqual([...(a as Set<unknown>)], [...(b as Set<unknown>)], seen);
   if (!ArrayBuffer.isView(a) && kind !== "Object" && kind !== "Array") return false;
   const keys = Object.keys(a);
   return (
@@ -55,7 +55,11 @@ export function equal(
     keys.every(
       (key) =>
         Object.hasOwn(b, key) &&
-        equal((a as { [key: string]: unknown })[key], (b as { [key: string]: unknown })[key], seen),
+        isEqual(
+          (a as { [key: string]: unknown })[key],
+          (b as { [key: string]: unknown })[key],
+          seen,
+        ),
     )
   );
 }
@@ -101,7 +105,7 @@ export function live(rows: Shared, memory: Memory): Backend {
       await loading;
       const values = await rows.read(keys);
       for (const [i, key] of keys.entries()) {
-        if ((isWhole || values[i] !== undefined) && !equal(values[i], memory.known(key)))
+        if ((isWhole || values[i] !== undefined) && !isEqual(values[i], memory.known(key)))
           memory.heard(key, values[i]);
       }
     } catch {

@@ -1,5 +1,5 @@
 import { computed, effectScope, ReactiveEffect, toRaw } from "./proxies.ts";
-import { level, plain } from "./copy.ts";
+import { copyLevel, plain } from "./copy.ts";
 
 /**
  * A plain copy of a value that is kept up to date: whatever has not changed since the last copy is
@@ -22,7 +22,7 @@ const CYCLE = Symbol();
  * copy of its own, so that a change costs the way up to the root, not the size of the value. What
  * was added since the last `run()` is not heard before the next one.
  */
-export function observe(read: () => unknown, changed: () => void): Observer {
+export function observeReads(read: () => unknown, changed: () => void): Observer {
   const copies = new WeakMap<object, { readonly value: unknown }>();
   /**
    * What has been read in this run, and what was found: one that is read inside of itself, or
@@ -37,7 +37,7 @@ export function observe(read: () => unknown, changed: () => void): Observer {
     const before = seen.get(raw);
     if (before === CYCLE) throw CYCLE;
     let known = copies.get(raw);
-    if (known === undefined) copies.set(raw, (known = computed(() => level(raw, copyOf))));
+    if (known === undefined) copies.set(raw, (known = computed(() => copyLevel(raw, copyOf))));
     seen.set(raw, CYCLE);
     const copy = known.value;
     if (before !== undefined && before !== copy) throw CYCLE;

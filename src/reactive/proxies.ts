@@ -2,7 +2,7 @@
 // library. A missing named import would be a syntax error of the engine, which does not name the
 // version.
 import * as reactivity from "@vue/reactivity";
-import { requireVersion } from "../require-version.ts";
+import { requireVersion } from "../platform/require-version.ts";
 
 // It exports no version. `pause` is new in 3.5.
 const is35 = typeof reactivity.ReactiveEffect?.prototype.pause === "function";

@@ -1,6 +1,6 @@
 // A missing named import would be a syntax error of the engine, which does not name the version.
 import * as React from "react";
-import { requireVersion } from "../require-version.ts";
+import { requireVersion } from "../platform/require-version.ts";
 import { kv, type KVFn, type KVState } from "./index.ts";
 
 requireVersion("anykv/reactive/react", "react", "18", React.version);

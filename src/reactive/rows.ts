@@ -23,7 +23,7 @@ function writeOf(): Omit<Write, "value" | "isBeginning"> {
 }
 
 /** Calls a function of the user: what it throws is reported, and does not stop us half-way. */
-export function guard(call: () => void): void {
+export function reportErrors(call: () => void): void {
   try {
     call();
   } catch (error) {
@@ -35,7 +35,8 @@ export function guard(call: () => void): void {
 
 /** Calls those who listen now and still do: not who is added by one of them. */
 export function each<T>(listeners: Set<T>, call: (listener: T) => void): void {
-  for (const listener of [...listeners]) if (listeners.has(listener)) guard(() => call(listener));
+  for (const listener of [...listeners])
+    if (listeners.has(listener)) reportErrors(() => call(listener));
 }
 
 /** Who has states over the rows. */

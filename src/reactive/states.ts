@@ -1,10 +1,10 @@
 import { reactive } from "./proxies.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions } from "../platform/options.ts";
 import type { Connect } from "./backend.ts";
 import { plain } from "./copy.ts";
-import { observe, type Observer } from "./observe.ts";
-import { each, guard, rowsOf } from "./rows.ts";
+import { observeReads, type Observer } from "./observe.ts";
+import { each, reportErrors, rowsOf } from "./rows.ts";
 import type {
   KVFn,
   KVOperation,
@@ -69,7 +69,7 @@ function update(entry: Entry): void {
   }
 }
 
-function tell(entry: Entry): void {
+function publishEntry(entry: Entry): void {
   entry.view = undefined;
   each(entry.listeners, ({ call, isSync }) => {
     if (!isSync) return;
@@ -91,7 +91,7 @@ function mark(entry: Entry, status: KVStatus, error?: Error): void {
   state.status = status;
   if (error) state.error = error;
   else delete state.error;
-  tell(entry);
+  publishEntry(entry);
 }
 
 /**
@@ -109,9 +109,9 @@ function show(entry: Entry, value: unknown = entry.init): void {
   const data = plain(value) as Storable;
   entry.isQuiet = true;
   // Watchers of the user run within.
-  guard(() => (entry.state.data = data));
+  reportErrors(() => (entry.state.data = data));
   accept(entry);
-  tell(entry);
+  publishEntry(entry);
 }
 
 function subscribe(
@@ -198,7 +198,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
       data: plain(value === undefined ? own : value),
       status: rows.status === "open" ? "ready" : "init",
     }) as KVState;
-    const observer = observe(
+    const observer = observeReads(
       () => state.data,
       () => {
         entry.isStale = true;
@@ -207,7 +207,7 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
           changed.add(entry);
           rows.schedule();
         }
-        tell(entry);
+        publishEntry(entry);
       },
     );
     const entry: Entry = {

@@ -1,6 +1,6 @@
 // A missing named import would be a syntax error of the engine, which does not name the version.
 import * as Vue from "vue";
-import { requireVersion } from "../require-version.ts";
+import { requireVersion } from "../platform/require-version.ts";
 import { kv, type KVFn, type KVState } from "./index.ts";
 
 // Before 3.5, components do not follow the states, which belong to @vue/reactivity 3.5.

@@ -1,7 +1,7 @@
 import { KvError } from "../errors.ts";
 import { MOST_BITS } from "./bits.ts";
 import type { Cell } from "./cell.ts";
-import { refuse } from "./checks.ts";
+import { fail } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { BitsetField } from "./bitset-values.ts";
 
@@ -51,7 +51,7 @@ export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
   const isWide = bits >= WIDE;
   const indexOf = (index: unknown): number => {
     if (!Number.isSafeInteger(index) || (index as number) < 0)
-      return refuse(cell, "an index: a whole number from 0", index);
+      return fail(cell, "an index: a whole number from 0", index);
     if (((index as number) + 1) * bits > MOST_BITS)
       throw new KvError(
         "KV_TOO_LARGE",
@@ -62,12 +62,10 @@ export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
   };
   const valueOf = (value: unknown): bigint => {
     if (isWide)
-      return typeof value === "bigint"
-        ? BigInt.asIntN(bits, value)
-        : refuse(cell, "a bigint", value);
+      return typeof value === "bigint" ? BigInt.asIntN(bits, value) : fail(cell, "a bigint", value);
     return Number.isSafeInteger(value)
       ? BigInt.asIntN(bits, BigInt(value as number))
-      : refuse(cell, "a whole number", value);
+      : fail(cell, "a whole number", value);
   };
   const out = (value: bigint): never => {
     const number = isWide ? value : Number(value);
@@ -92,7 +90,7 @@ export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
     async sum(start, end) {
       for (const place of [start, end] as unknown[])
         if (place !== Infinity && (!Number.isSafeInteger(place) || (place as number) < 0))
-          refuse(cell, "an index: a whole number from 0", place);
+          fail(cell, "an index: a whole number from 0", place);
       return out(await cell.read("bitset.sum", bits, start, end));
     },
     watch: (index, options) => watchCell(cell, () => read(index), options, String),

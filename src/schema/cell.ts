@@ -1,11 +1,12 @@
 import { KvError } from "../errors.ts";
-import type { StructureReads, StructureWrites } from "../structures.ts";
-import { runInTurn } from "../turns.ts";
+
+import { runInTurn } from "../store/turns.ts";
 import type { Expires } from "../types.ts";
-import { tell } from "../watch.ts";
+import { publish } from "../concurrency/changes.ts";
 import type { FieldWriteOptions } from "./fields.ts";
 import { Place } from "./place.ts";
 import { Steps } from "./steps.ts";
+import type { StructureReads, StructureWrites } from "../clients/adapter.ts";
 
 /** The operations on one field, in call order. */
 export class Cell extends Place {
@@ -45,7 +46,7 @@ export class Cell extends Place {
 
   async erase(): Promise<void> {
     await this.ground.store.del(this.key);
-    tell(this.watched);
+    publish(this.watched);
   }
 
   /** Moves the deadline, if the field is there. */

@@ -1,5 +1,5 @@
 import type { Cell } from "./cell.ts";
-import { isPlain as isPlainObject } from "../value.ts";
+import { isPlain } from "../record/json.ts";
 import { KvValidationError } from "./validation-error.ts";
 
 type Path = readonly PropertyKey[];
@@ -19,7 +19,7 @@ function described(value: unknown): string {
 }
 
 /** Refuses a value. @throws {KvError} KV_VALIDATION. */
-export function refuse(cell: Cell, expected: string, value: unknown, path: Path = []): never {
+export function fail(cell: Cell, expected: string, value: unknown, path: Path = []): never {
   throw new KvValidationError(
     cell.full,
     [{ message: `expected ${expected}, not ${described(value)}`, path }],
@@ -27,8 +27,8 @@ export function refuse(cell: Cell, expected: string, value: unknown, path: Path 
   );
 }
 
-export function textOf(cell: Cell, value: unknown): string {
-  return typeof value === "string" ? value : refuse(cell, "a string", value);
+export function checkText(cell: Cell, value: unknown): string {
+  return typeof value === "string" ? value : fail(cell, "a string", value);
 }
 
 /**
@@ -36,24 +36,21 @@ export function textOf(cell: Cell, value: unknown): string {
  * else.
  */
 export function memberOf(cell: Cell, value: unknown, path: Path = []): string {
-  if (typeof value !== "string") return refuse(cell, "a string", value, path);
-  return value.isWellFormed() ? value : refuse(cell, "a well-formed string", value, path);
+  if (typeof value !== "string") return fail(cell, "a string", value, path);
+  return value.isWellFormed() ? value : fail(cell, "a well-formed string", value, path);
 }
 
 /** Whether something is an object with members of its own alone: no array, and of no class. */
-export function isPlain(value: unknown): value is { [key: string]: unknown } {
+export function isJsonObject(value: unknown): value is { [key: string]: unknown } {
   return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    isPlainObject(value, false)
+    typeof value === "object" && value !== null && !Array.isArray(value) && isPlain(value, false)
   );
 }
 
 /** The items of something iterable that is no text, as they are now. */
 function itemsOf(cell: Cell, value: unknown, expected: string): unknown[] {
   if (typeof value !== "object" || value === null || !(Symbol.iterator in value))
-    return refuse(cell, expected, value);
+    return fail(cell, expected, value);
   return [...(value as Iterable<unknown>)];
 }
 
@@ -70,7 +67,7 @@ export function finite(cell: Cell, value: unknown, path: Path = []): number {
   // -0 + 0 is 0
   return typeof value === "number" && Number.isFinite(value)
     ? value + 0
-    : refuse(cell, "a finite number", value, path);
+    : fail(cell, "a finite number", value, path);
 }
 
 /** Pairs of a name and something: of an object, a Map, or pairs. */
@@ -83,24 +80,22 @@ export function pairsOf<T>(
   // A Date, say, has no entries: to write none would remove what is there.
   const pairs = isIterable
     ? itemsOf(cell, value, "pairs")
-    : isPlain(value)
+    : isJsonObject(value)
       ? Object.entries(value)
-      : refuse(cell, "an object, a Map or pairs", value);
+      : fail(cell, "an object, a Map or pairs", value);
   return pairs.map((pair, i) => {
-    if (!Array.isArray(pair)) return refuse(cell, "a pair", pair, [i]);
+    if (!Array.isArray(pair)) return fail(cell, "a pair", pair, [i]);
     const name = memberOf(cell, pair[0], [i]);
     return [name, check(cell, pair[1], [name])] as const;
   });
 }
 
 /** A place in a sequence, as `slice` takes it. */
-export function placeOf(cell: Cell, value: unknown): number {
-  return Number.isSafeInteger(value)
-    ? (value as number) + 0
-    : refuse(cell, "a whole number", value);
+export function indexOf(cell: Cell, value: unknown): number {
+  return Number.isSafeInteger(value) ? (value as number) + 0 : fail(cell, "a whole number", value);
 }
 
 /** The end of a range: `null` for the last. */
-export function endOf(cell: Cell, value: unknown): number | null {
-  return value === undefined || value === Infinity ? null : placeOf(cell, value);
+export function rangeEnd(cell: Cell, value: unknown): number | null {
+  return value === undefined || value === Infinity ? null : indexOf(cell, value);
 }

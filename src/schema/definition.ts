@@ -11,13 +11,13 @@ export const DEFINITION: unique symbol = Symbol.for("anykv.schema.1") as never;
 export interface Definition {
   readonly name: string;
   /** The type of a key; `undefined` for a key that the store does not have. */
-  readonly typeOf: (key: string) => Part | undefined;
+  readonly typeOf: (key: string) => FieldDefinition | undefined;
   /** Whether every key has this type, which may be the store's own, too. */
-  readonly dynamic: Part | null;
+  readonly dynamic: FieldDefinition | null;
 }
 
 /** What is under a key. */
-export type Part =
+export type FieldDefinition =
   | { readonly kind: "store"; readonly definition: Definition }
   | { readonly kind: "bitset"; readonly bits: number }
   | { readonly kind: "json"; readonly type: JsonType }
@@ -43,7 +43,7 @@ const isNamed = (type: unknown): type is NamedKind =>
  *
  * @throws {KvError} KV_INVALID_VALUE for what is no type.
  */
-export function partFor(type: unknown, where: string): Part {
+export function partFor(type: unknown, where: string): FieldDefinition {
   if (isNamed(type)) return { kind: type };
   const definition =
     Object(type) === type ? (type as { [DEFINITION]?: Definition })[DEFINITION] : undefined;

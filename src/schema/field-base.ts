@@ -1,9 +1,10 @@
 import { KvError } from "../errors.ts";
-import { hasMethods } from "../manifest.ts";
-import { watch, type Reading } from "../watch.ts";
+
+import { watchKeys, type Reading } from "../concurrency/changes.ts";
 import type { Cell } from "./cell.ts";
 import type { Field, FieldWatchOptions } from "./fields.ts";
 import type { Steps } from "./steps.ts";
+import { hasMethods } from "../platform/shape.ts";
 
 /** What all fields have. */
 export function fieldOf(cell: Cell, isThere: (steps: Steps) => Promise<boolean>): Field {
@@ -42,5 +43,5 @@ export function watchCell<T>(
   };
   // Over before it has begun.
   if (signal?.aborted) return new ReadableStream({ start: (controller) => controller.close() });
-  return watch(cell.watched, reading, { interval, raw: false, closed: signal });
+  return watchKeys(cell.watched, reading, { interval, raw: false, closed: signal });
 }

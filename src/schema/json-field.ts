@@ -1,12 +1,12 @@
 import type { Entry } from "../api.ts";
-import { blame } from "../failure.ts";
-import { decodeValue, encodeValue } from "../coded.ts";
-import { untilDone } from "../contention.ts";
+import { toKvError } from "../store/failure.ts";
+import { decodeValue, encodeValue } from "../store/coded.ts";
+import { untilDone } from "../concurrency/retry.ts";
 import { isKvError, KvError } from "../errors.ts";
-import { copyOf } from "../value.ts";
+import { copyOf } from "../record/json.ts";
 import type { Expires, Json } from "../types.ts";
 import type { Cell } from "./cell.ts";
-import { isPlain } from "./checks.ts";
+import { isJsonObject } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { FieldWriteOptions } from "./fields.ts";
 import type { JsonField } from "./json-value.ts";
@@ -61,14 +61,14 @@ export function jsonField(
     try {
       return value === null ? null : encodeValue(codec, value);
     } catch (error) {
-      throw blame(error, cell.client, "writing", cell.full);
+      throw toKvError(error, cell.client, "writing", cell.full);
     }
   }
   function decode(json: Json): unknown {
     try {
       return decodeValue(codec, json, cell.full);
     } catch (error) {
-      throw blame(error, cell.client, "reading", cell.full);
+      throw toKvError(error, cell.client, "reading", cell.full);
     }
   }
 
@@ -160,7 +160,9 @@ export function jsonField(
     const settled =
       patch === undefined
         ? null
-        : await settle(isPlain(before) && isPlain(patch) ? { ...before, ...patch } : patch);
+        : await settle(
+            isJsonObject(before) && isJsonObject(patch) ? { ...before, ...patch } : patch,
+          );
     const isDone = await steps.replace(
       entry,
       settled === null ? (entry.value as Content) : contentOf(settled),

@@ -1,5 +1,5 @@
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions } from "../platform/options.ts";
 import { isStandardSchema, type StandardSchema } from "./standard.ts";
 
 /** How data of older versions becomes data of this one. */

@@ -1,5 +1,5 @@
 import type { Cell } from "./cell.ts";
-import { endOf, membersOf, oneOrMore, placeOf } from "./checks.ts";
+import { rangeEnd, membersOf, oneOrMore, indexOf } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { ListField } from "./fields.ts";
 
@@ -18,9 +18,9 @@ export function listField(cell: Cell): ListField {
     pop: async (options) => (await cell.write(options, "list.pop")) ?? undefined,
     shift: async (options) => (await cell.write(options, "list.shift")) ?? undefined,
     range: async (start = 0, end) =>
-      cell.read("list.range", placeOf(cell, start), endOf(cell, end)),
+      cell.read("list.range", indexOf(cell, start), rangeEnd(cell, end)),
     trim: async (start, end, options) =>
-      cell.write(options, "list.trim", placeOf(cell, start), endOf(cell, end)),
+      cell.write(options, "list.trim", indexOf(cell, start), rangeEnd(cell, end)),
     size,
     watch: (options) => watchCell(cell, read, options),
   };

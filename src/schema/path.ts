@@ -9,7 +9,7 @@ export const SEPARATOR = ":";
  *
  * @throws {KvError} KV_INVALID_KEY for anything but a non-empty, well-formed string.
  */
-export function partOf(name: unknown): string {
+export function encodeName(name: unknown): string {
   if (typeof name === "string" && name !== "" && name.isWellFormed())
     return name.replace(/[%:]/g, (char) => (char === ":" ? "%3A" : "%25"));
   throw new KvError(
@@ -19,6 +19,6 @@ export function partOf(name: unknown): string {
 }
 
 /** The name that a part stands for. */
-export function nameOf(part: string): string {
+export function decodeName(part: string): string {
   return part.replace(/%(?:3A|25)/g, (code) => (code === "%3A" ? ":" : "%"));
 }

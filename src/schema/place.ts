@@ -1,20 +1,20 @@
 import { isKvError, KvError, type KvErrorCode } from "../errors.ts";
 import { deadline } from "../expires.ts";
-import { fail } from "../failure.ts";
-import { checkOptions } from "../options.ts";
+import { failWith } from "../store/failure.ts";
+import { checkOptions } from "../platform/options.ts";
 import type { Expires } from "../types.ts";
-import type { Watched } from "../watch.ts";
+import type { Watched } from "../concurrency/changes.ts";
 import type { FieldWriteOptions } from "./fields.ts";
-import type { Ground } from "./ground.ts";
+import type { SchemaBase } from "./base.ts";
 
 /** Where a field is kept, and the errors that name it. */
 export class Place {
   /** The path, without the prefix of the store underneath. */
   readonly key: string;
   readonly kind: string;
-  readonly ground: Ground;
+  readonly ground: SchemaBase;
 
-  constructor(ground: Ground, key: string, kind: string) {
+  constructor(ground: SchemaBase, key: string, kind: string) {
     this.ground = ground;
     this.key = key;
     this.kind = kind;
@@ -51,7 +51,7 @@ export class Place {
     try {
       checkOptions(options, known, where, code);
     } catch (error) {
-      fail(this.ground.context.connection, error, "writing", this.full);
+      failWith(this.ground.context.connection, error, "writing", this.full);
     }
   }
 
@@ -60,7 +60,7 @@ export class Place {
     try {
       return expires === undefined ? undefined : deadline(expires, Date.now());
     } catch (error) {
-      return fail(this.ground.context.connection, error, "writing", this.full);
+      return failWith(this.ground.context.connection, error, "writing", this.full);
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Cell } from "./cell.ts";
-import { memberOf, membersOf, oneOrMore, refuse } from "./checks.ts";
+import { memberOf, membersOf, oneOrMore, fail } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { SetField } from "./fields.ts";
 
@@ -31,7 +31,7 @@ export function setField(cell: Cell): SetField {
   async function intersect(...others: readonly SetField[]): Promise<Set<string>> {
     for (const other of others as readonly unknown[])
       if (typeof (Object(other) as Partial<SetField>).intersect !== "function")
-        refuse(cell, "a set field", other);
+        fail(cell, "a set field", other);
     const own = cellsOf(others);
     if (own === null)
       return common(await Promise.all([read(), ...others.map((other) => other.read())]));

@@ -1,7 +1,7 @@
-import { base64urlToBytes, bytesToBase64url } from "../bytes.ts";
+import { base64urlToBytes, bytesToBase64url } from "../record/bytes.ts";
 import { KvError } from "../errors.ts";
 import type { Cell } from "./cell.ts";
-import { finite, refuse, textOf } from "./checks.ts";
+import { finite, fail, checkText } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { BooleanField, BytesField, NumberField, StringField, WholeField } from "./fields.ts";
 
@@ -47,7 +47,7 @@ function recordField<T>(
 export function stringField(cell: Cell): StringField {
   return recordField(
     cell,
-    (value) => textOf(cell, value),
+    (value) => checkText(cell, value),
     (state) => (typeof state === "string" ? state : undefined),
   );
 }
@@ -55,7 +55,7 @@ export function stringField(cell: Cell): StringField {
 export function booleanField(cell: Cell): BooleanField {
   return recordField(
     cell,
-    (value) => (typeof value === "boolean" ? value : refuse(cell, "a boolean", value)),
+    (value) => (typeof value === "boolean" ? value : fail(cell, "a boolean", value)),
     (state) => (typeof state === "boolean" ? state : undefined),
   );
 }
@@ -69,7 +69,7 @@ export function bytesField(cell: Cell): BytesField {
     typeof state === "string" && /^[\w-]*$/.test(state) ? base64urlToBytes(state) : undefined;
   return recordField<Uint8Array>(
     cell,
-    (value) => (isBytes(value) ? bytesToBase64url(value) : refuse(cell, "a Uint8Array", value)),
+    (value) => (isBytes(value) ? bytesToBase64url(value) : fail(cell, "a Uint8Array", value)),
     decode,
   );
 }

@@ -1,19 +1,19 @@
 import { KvError } from "../errors.ts";
 import type { Cell } from "./cell.ts";
-import { endOf, finite, memberOf, oneOrMore, pairsOf, placeOf, refuse } from "./checks.ts";
+import { rangeEnd, finite, memberOf, oneOrMore, pairsOf, indexOf, fail } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { SortedField, SortedOptions } from "./fields.ts";
 
 export function sortedField(cell: Cell): SortedField {
   const size = (): Promise<number> => cell.read("sorted.size");
   const isReverse = (where: string, options: SortedOptions = {}): boolean => {
-    if (Object(options) !== options) return refuse(cell, "options, an object", options);
+    if (Object(options) !== options) return fail(cell, "options, an object", options);
     cell.checkOptions(options, ["reverse"], where);
     const { reverse = false } = options;
-    return typeof reverse === "boolean" ? reverse : refuse(cell, "a boolean", reverse, ["reverse"]);
+    return typeof reverse === "boolean" ? reverse : fail(cell, "a boolean", reverse, ["reverse"]);
   };
   const bound = (value: unknown): number =>
-    typeof value === "number" && !Number.isNaN(value) ? value + 0 : refuse(cell, "a number", value);
+    typeof value === "number" && !Number.isNaN(value) ? value + 0 : fail(cell, "a number", value);
   async function read(): Promise<Map<string, number> | undefined> {
     const entries = await cell.read("sorted.range", 0, null, false);
     return entries.length === 0 ? undefined : new Map(entries);
@@ -53,8 +53,8 @@ export function sortedField(cell: Cell): SortedField {
       (
         await cell.read(
           "sorted.range",
-          placeOf(cell, start),
-          endOf(cell, end),
+          indexOf(cell, start),
+          rangeEnd(cell, end),
           isReverse("range()", options),
         )
       ).map(([member, score]) => [member, score]),

@@ -1,7 +1,8 @@
-import { base64urlToBytes, bytesToBase64url } from "../bytes.ts";
-import { compareKeys } from "../key.ts";
-import type { Scored, StructureReads, StructureWrites } from "../structures.ts";
+import { base64urlToBytes, bytesToBase64url } from "../record/bytes.ts";
+
 import { bitsAt, withBits } from "./bits.ts";
+import type { Scored, StructureReads, StructureWrites } from "../clients/adapter.ts";
+import { compareKeys } from "../record/utf8.ts";
 
 /** What the record of a field keeps, by the kind of the field. An empty collection is no record. */
 export interface States {

@@ -1,16 +1,18 @@
 import type { Entry } from "../api.ts";
 import { update } from "../atomic/update.ts";
-import type { Guarded } from "../guard.ts";
+import type { Guarded } from "../store/guarded.ts";
+
+import type { Expires } from "../types.ts";
+import { publish } from "../concurrency/changes.ts";
+import type { Place } from "./place.ts";
+import { IS_STATE, READS, type States, type Step, WRITES } from "./states.ts";
 import type {
   StructureCalls,
   StructureName,
+  StructurePlace,
   StructureReads,
   StructureWrites,
-} from "../structures.ts";
-import type { Expires, StructurePlace } from "../types.ts";
-import { tell } from "../watch.ts";
-import type { Place } from "./place.ts";
-import { IS_STATE, READS, type States, type Step, WRITES } from "./states.ts";
+} from "../clients/adapter.ts";
 
 /** What the record of a field holds: its state under the name of its kind. */
 export type Content = { readonly [member: string]: unknown };
@@ -88,7 +90,7 @@ export class Steps {
         { expires: this.#place.deadline(expires) },
         ...(args as never),
       );
-      tell(this.#place.watched);
+      publish(this.#place.watched);
       return answer as never;
     }
     const writing = WRITES[name] as (state: unknown, ...args: unknown[]) => Step<unknown, never>;
@@ -143,7 +145,7 @@ export class Steps {
     await inside.set(key, content, {
       expires: expires === undefined ? keptExpiry(entry) : expires,
     });
-    tell(this.#place.watched);
+    publish(this.#place.watched);
   }
 
   /** Replaces the content of an entry, unless it was written since. Resolves to whether it did. */
@@ -160,7 +162,7 @@ export class Steps {
       metadata: entry.metadata,
     };
     const { ok } = await ground.turns.inside.commit([{ key, version: entry.version }], [write]);
-    if (ok) tell(this.#place.watched);
+    if (ok) publish(this.#place.watched);
     return ok;
   }
 
@@ -172,7 +174,7 @@ export class Steps {
     const isTouched = await (native === undefined
       ? ground.turns.inside.touch(key, expires)
       : native("any.touch", { expires: this.#place.deadline(expires) }));
-    tell(watched);
+    publish(watched);
     return isTouched;
   }
 
@@ -195,7 +197,7 @@ export class Steps {
     await update<unknown>(ground.turns.inside, key, changing, { expires }).catch((error) =>
       this.#place.refuse(error),
     );
-    tell(watched);
+    publish(watched);
     return answer!;
   }
 

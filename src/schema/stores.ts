@@ -1,17 +1,23 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
-import type { Guarded } from "../guard.ts";
-import { checkOptions } from "../options.ts";
-import { contextOf } from "../store.ts";
+import type { Guarded } from "../store/guarded.ts";
+import { checkOptions } from "../platform/options.ts";
+import { contextOf } from "../store/store.ts";
 import { bitsetField } from "./bitset-field.ts";
 import { Cell } from "./cell.ts";
-import { DEFINITION, type Definition, type NamedKind, type Part, partFor } from "./definition.ts";
+import {
+  DEFINITION,
+  type Definition,
+  type NamedKind,
+  type FieldDefinition,
+  partFor,
+} from "./definition.ts";
 import type { Field } from "./fields.ts";
-import { type Ground, groundOf, insideOf } from "./ground.ts";
+import { type SchemaBase, groundOf, insideOf } from "./base.ts";
 import { hashField } from "./hash-field.ts";
 import { jsonField } from "./json-field.ts";
 import { listField } from "./list-field.ts";
-import { partOf, SEPARATOR } from "./path.ts";
+import { encodeName, SEPARATOR } from "./path.ts";
 import { setField } from "./set-field.ts";
 import { booleanField, bytesField, numberField, stringField } from "./simple-fields.ts";
 import { sortedField } from "./sorted-field.ts";
@@ -47,7 +53,7 @@ interface Tree extends TypedStore {
 }
 
 /** What is under a path. */
-function taken(ground: Ground, path: string, part: Part): unknown {
+function taken(ground: SchemaBase, path: string, part: FieldDefinition): unknown {
   switch (part.kind) {
     case "store":
       return treeOf(ground, path, part.definition);
@@ -60,13 +66,13 @@ function taken(ground: Ground, path: string, part: Part): unknown {
   }
 }
 
-function treeOf(ground: Ground, path: string, definition: Definition): Tree {
+function treeOf(ground: SchemaBase, path: string, definition: Definition): Tree {
   const { name, typeOf, dynamic } = definition;
   const own =
     dynamic?.kind === "json" ? jsonField(new Cell(ground, path, "json"), dynamic.type) : null;
 
   function take(key: string): unknown {
-    const part = partOf(key);
+    const part = encodeName(key);
     const type = typeOf(key);
     if (type !== undefined) return taken(ground, path + SEPARATOR + part, type);
     if (key === name) return tree;
@@ -142,7 +148,7 @@ function rootOf(definition: Definition, options: unknown): Tree {
   checkOptions(options, ["store"], "a typed store", "KV_INVALID_CLIENT");
   return treeOf(
     groundOf((options as TypedStoreOptions | undefined)?.store),
-    partOf(definition.name),
+    encodeName(definition.name),
     definition,
   );
 }
@@ -157,7 +163,7 @@ function staticTree(name: string, schema: Shape, options: unknown): Tree {
   const parts = new Map(
     Object.entries(schema).map(([key, type]) => [
       key,
-      (partOf(key), partFor(type, `the key ${JSON.stringify(key)}`)),
+      (encodeName(key), partFor(type, `the key ${JSON.stringify(key)}`)),
     ]),
   );
   return rootOf({ name, typeOf: (key) => parts.get(key), dynamic: null }, options);

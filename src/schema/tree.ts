@@ -1,13 +1,14 @@
-import { type Guarded, guardOf } from "../guard.ts";
-import { batches, whole } from "../listing.ts";
-import { isFresh } from "../record.ts";
-import { tell } from "../watch.ts";
-import type { Ground } from "./ground.ts";
-import { nameOf, SEPARATOR } from "./path.ts";
+import { type Guarded, guardOf } from "../store/guarded.ts";
+import { batches, whole } from "../store/pages.ts";
+
+import { publish } from "../concurrency/changes.ts";
+import type { SchemaBase } from "./base.ts";
+import { decodeName, SEPARATOR } from "./path.ts";
+import { isFresh } from "../record/freshness.ts";
 
 /** The keys below a path, without the prefix of the store underneath, in bounded batches. */
 async function* below(
-  { context }: Ground,
+  { context }: SchemaBase,
   adapter: Guarded,
   path: string,
 ): AsyncGenerator<string[], void, undefined> {
@@ -28,7 +29,7 @@ async function* below(
 
 /** The names of what is directly below a path, each once, for an operation that has its turn. */
 export async function* childrenOf(
-  ground: Ground,
+  ground: SchemaBase,
   adapter: Guarded,
   path: string,
 ): AsyncGenerator<string, void, undefined> {
@@ -38,13 +39,17 @@ export async function* childrenOf(
       const [part] = key.slice(path.length + 1).split(SEPARATOR, 1) as [string];
       if (seen.has(part)) continue;
       seen.add(part);
-      yield nameOf(part);
+      yield decodeName(part);
     }
   }
 }
 
 /** Removes everything below a path, for an operation that has its turn. */
-export async function eraseBelow(ground: Ground, adapter: Guarded, path: string): Promise<void> {
+export async function eraseBelow(
+  ground: SchemaBase,
+  adapter: Guarded,
+  path: string,
+): Promise<void> {
   // Deleting while listing may hide keys from some clients: listed again for as long as that leaves
   // fewer.
   for (let before = Infinity, found = 0; ; before = found) {
@@ -52,7 +57,7 @@ export async function eraseBelow(ground: Ground, adapter: Guarded, path: string)
     for await (const keys of below(ground, adapter, path)) {
       found += keys.length;
       await ground.turns.inside.delMany(keys);
-      tell({
+      publish({
         connection: ground.context.connection,
         keys: keys.map((key) => ground.context.prefix + key),
       });

@@ -1,6 +1,6 @@
 import { KvError } from "../errors.ts";
 import { deadline } from "../expires.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions } from "../platform/options.ts";
 import type { Expires } from "../types.ts";
 import type { VersionedSetOptions } from "./types.ts";
 import { isCounter } from "./value.ts";

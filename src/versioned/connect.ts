@@ -1,9 +1,9 @@
-import { http, type HttpOptions } from "../clients/http.ts";
-import { Connection } from "../connection.ts";
+import { http, type HttpOptions } from "../clients/http/index.ts";
+import { Connection } from "../store/connection.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
-import { timeoutOf } from "../timeout.ts";
-import { contextOver, createStore } from "../store.ts";
+import { checkOptions } from "../platform/options.ts";
+import { timeoutOf } from "../concurrency/timeout-option.ts";
+import { contextOver, createStore } from "../store/store.ts";
 import type { Json } from "../types.ts";
 import { versioned, type VersionedOptions, type VersionedStore } from "./versioned.ts";
 

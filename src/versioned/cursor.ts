@@ -1,4 +1,4 @@
-import { fromBase64url, toBase64url } from "../base64url.ts";
+import { fromBase64url, toBase64url } from "../record/base64url.ts";
 import { KvError } from "../errors.ts";
 import { isWithin, type TextRange } from "./pages.ts";
 

@@ -1,9 +1,9 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions } from "../platform/options.ts";
 import { decodeKey, encodeKey, encodePrefix, type Key, type KeyPart } from "./key.ts";
 import type { IndexOptions } from "./types.ts";
-import { decodeValue } from "./value.ts";
+import { decodeVersioned } from "./value.ts";
 
 /**
  * Texts that begin so are no keys: "!" is followed by a quotation mark or something behind it
@@ -58,7 +58,7 @@ export const partsOf = (by: unknown): Key => (Array.isArray(by) ? by : [by as Ke
  * Where the entries of an index stand that are found by these parts: in a unique one exactly there,
  * in others behind it. @throws {KvError} KV_INVALID_KEY.
  */
-export const placeOf = (index: Pick<Index, "name">, by: Key): string =>
+export const indexPath = (index: Pick<Index, "name">, by: Key): string =>
   `${areaOf(index)}${encodeKey(by)}${END}`;
 
 /**
@@ -77,7 +77,7 @@ export function placeIn(
   try {
     const by = index.of(value, key);
     if (by === null || by === undefined) return null;
-    place = placeOf(index, partsOf(by));
+    place = indexPath(index, partsOf(by));
   } catch (cause) {
     throw new KvError(
       "KV_INVALID_VALUE",
@@ -115,6 +115,6 @@ export async function standing(
   if (key === null) return null;
   const entry = await store.entry<unknown>(text as string);
   const place =
-    entry === null ? null : placeNow(index, text as string, key, decodeValue(entry.value));
+    entry === null ? null : placeNow(index, text as string, key, decodeVersioned(entry.value));
   return { text: text as string, version: entry?.version ?? null, place };
 }

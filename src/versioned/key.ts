@@ -1,7 +1,7 @@
 import { KvError } from "../errors.ts";
 import {
   bigintOf,
-  bytesOf,
+  fromSortable,
   bytesOfBigint,
   bytesOfNumber,
   numberOf,
@@ -84,7 +84,7 @@ export function encodePrefix(prefix: unknown): string {
 
 function decodePart(text: string): KeyPart | null {
   if (text === EMPTY) return "";
-  if (text.startsWith("!!")) return bytesOf(text.slice(2));
+  if (text.startsWith("!!")) return fromSortable(text.slice(2));
   if (!text.startsWith("~")) return unescaped(text);
   const rest = text.slice(2);
   switch (text[1]) {
@@ -93,7 +93,7 @@ function decodePart(text: string): KeyPart | null {
     case "t":
       return rest === "" ? null : text === "~tt";
     default: {
-      const bytes = bytesOf(rest);
+      const bytes = fromSortable(rest);
       if (bytes === null) return null;
       if (text[1] === "n") return bytes.length === 8 ? numberOf(bytes) : null;
       return text[1] === "b" && bytes.length >= 2 ? bigintOf(bytes) : null;

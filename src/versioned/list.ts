@@ -1,12 +1,13 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
-import { compareKeys } from "../key.ts";
-import { checkOptions } from "../options.ts";
+
+import { checkOptions } from "../platform/options.ts";
 import { decodeKey, encodeKey, encodePrefix } from "./key.ts";
 import { entryOf } from "./entry.ts";
-import { listing } from "./listing.ts";
+import { listEntries } from "./listing.ts";
 import { pages, type TextRange } from "./pages.ts";
 import type { Selector, VersionedList, VersionedListOptions } from "./types.ts";
+import { compareKeys } from "../record/utf8.ts";
 
 const invalid = (message: string): KvError => new KvError("KV_INVALID_VALUE", message);
 
@@ -69,7 +70,7 @@ export function list<T>(
 ): VersionedList<T> {
   checkOptions(options, ["limit", "cursor", "reverse", "batchSize"], "list()");
   const members = membersOf(selector);
-  return listing<T>(
+  return listEntries<T>(
     options,
     () => rangeOf(members),
     async function* (range, how) {

@@ -40,7 +40,7 @@ function later<T>(work: () => T): () => T {
  * @throws {KvError} KV_INVALID_VALUE at once for a `limit` or `batchSize` that is not a number from
  * 1.
  */
-export function listing<T>(
+export function listEntries<T>(
   { cursor, reverse = false, ...options }: VersionedListOptions,
   rangeOf: () => TextRange,
   read: (range: TextRange, options: PageOptions) => AsyncIterable<readonly Listed<T>[]>,

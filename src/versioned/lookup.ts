@@ -1,14 +1,14 @@
 import type { Store } from "../api.ts";
-import { untilDone } from "../contention.ts";
+import { untilDone } from "../concurrency/retry.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions } from "../platform/options.ts";
 import { entryOf } from "./entry.ts";
-import { areaOf, type Index, partsOf, placeIn, placeNow, placeOf, standing } from "./indexes.ts";
+import { areaOf, type Index, partsOf, placeIn, placeNow, indexPath, standing } from "./indexes.ts";
 import { decodeKey, type Key, type KeyPart } from "./key.ts";
-import { listing } from "./listing.ts";
+import { listEntries } from "./listing.ts";
 import { pages, type TextRange } from "./pages.ts";
 import type { ListByOptions, ReindexOptions, VersionedEntry, VersionedList } from "./types.ts";
-import { decodeValue } from "./value.ts";
+import { decodeVersioned } from "./value.ts";
 
 /** How entries are found by indexes. */
 export interface Lookup {
@@ -40,7 +40,7 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
     if (
       key === null ||
       entry === null ||
-      placeNow(index, text as string, key, decodeValue(entry.value)) !== place
+      placeNow(index, text as string, key, decodeVersioned(entry.value)) !== place
     )
       return null;
     return entryOf<T>(key, entry);
@@ -66,11 +66,11 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
   ): VersionedList<T> {
     checkOptions(options, ["limit", "cursor", "reverse"], "listBy()");
     const rangeNow = (): TextRange => ({
-      base: placeOf(indexOf(name), partsOf(by)),
+      base: indexPath(indexOf(name), partsOf(by)),
       start: null,
       end: null,
     });
-    return listing<T>(options, rangeNow, async function* (range, how) {
+    return listEntries<T>(options, rangeNow, async function* (range, how) {
       const index = indexOf(name);
       if (index.isUnique) {
         const entry = how.after === undefined ? await one<T>(index, range.base) : null;
@@ -107,7 +107,7 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
   const settle = (index: Index, text: string, key: KeyPart[]): Promise<true> =>
     untilDone(async () => {
       const entry = await store.entry<unknown>(text);
-      const place = entry === null ? null : placeIn(index, text, key, decodeValue(entry.value));
+      const place = entry === null ? null : placeIn(index, text, key, decodeVersioned(entry.value));
       if (entry === null || place === null) return true;
       const found = await store.entry<unknown>(place);
       if (found?.value === text && found.expires === entry.expires) return true;
@@ -139,7 +139,7 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
           "KV_INVALID_VALUE",
           `the index ${JSON.stringify(name)} is not unique: listBy() finds all`,
         );
-      return one<T>(index, placeOf(index, partsOf(by)));
+      return one<T>(index, indexPath(index, partsOf(by)));
     },
     async reindex(options: ReindexOptions = {}) {
       checkOptions(options, ["progress"], "reindex()");

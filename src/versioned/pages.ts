@@ -1,8 +1,9 @@
 import type { Entry, Store } from "../api.ts";
 import { isKvError } from "../errors.ts";
-import { compareKeys } from "../key.ts";
-import { encodeCursor } from "../listing.ts";
-import { contextOf } from "../store.ts";
+
+import { encodeCursor } from "../store/pages.ts";
+import { contextOf } from "../store/store.ts";
+import { compareKeys } from "../record/utf8.ts";
 
 /** A range of the texts of keys. */
 export interface TextRange {

@@ -15,7 +15,7 @@ export function sortableBytes(bytes: Uint8Array): string {
 }
 
 /** The bytes of such a text; `null` when it is none. */
-export function bytesOf(text: string): Uint8Array | null {
+export function fromSortable(text: string): Uint8Array | null {
   const bytes = new Uint8Array(Math.floor((text.length * 6) / 8));
   let at = 0;
   let bits = 0;

@@ -1,23 +1,23 @@
 import type { Codec, CommitCheck, CommitWrite, Entry } from "../api.ts";
 import { MOST_CHECKS, MOST_WRITES, refuseMore } from "../atomic/limits.ts";
-import { untilDone } from "../contention.ts";
+import { untilDone } from "../concurrency/retry.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { deadline } from "../expires.ts";
-import type { StoreContext } from "../context.ts";
-import { checkOptions } from "../options.ts";
-import { within } from "../patience.ts";
-import type { Turns } from "../turns.ts";
+import type { StoreContext } from "../store/context.ts";
+import { checkOptions } from "../platform/options.ts";
+import { within } from "../concurrency/timeout.ts";
+import type { Turns } from "../store/turns.ts";
 import { type Change, counter, expiryOf, type State } from "./change.ts";
 import { behind, claimsOf } from "./claims.ts";
 import { UNVERSIONED } from "./entry.ts";
 import { type Index, placeIn, placeNow } from "./indexes.ts";
 import { decodeKey, encodeKey, type Key } from "./key.ts";
 import type { VersionedCommit, VersionedTransaction } from "./types.ts";
-import { type Move, type Upkeep, upkeepOf } from "./upkeep.ts";
-import { COUNTER_END, decodeValue, encodeValue, settled } from "./value.ts";
+import { type Move, type IndexWrites, indexWritesOf } from "./index-writes.ts";
+import { COUNTER_END, decodeVersioned, encodeVersioned, settled } from "./value.ts";
 
 /** What a transaction works on. */
-export interface Ground {
+export interface TransactionBase {
   readonly context: StoreContext;
   readonly turns: Turns;
   readonly indexes: readonly Index[];
@@ -38,7 +38,7 @@ type OnTaken = (index: Index) => VersionedCommit | null | Promise<VersionedCommi
  * in a unique index.
  */
 export function transaction(
-  ground: Ground,
+  ground: TransactionBase,
   onTaken: OnTaken = () => ({ ok: false }),
 ): VersionedTransaction {
   const checks: CommitCheck[] = [];
@@ -101,13 +101,13 @@ export function transaction(
 }
 
 /** What is to be written, and what that rests on. */
-interface Plan extends Upkeep {
+interface Plan extends IndexWrites {
   readonly texts: readonly string[];
 }
 
 /** Commits in call order, as one operation on all keys that it reads and writes. */
 function commitInTurn(
-  ground: Ground,
+  ground: TransactionBase,
   checks: readonly CommitCheck[],
   changes: readonly Change[],
   onTaken: OnTaken,
@@ -133,7 +133,7 @@ function commitInTurn(
 }
 
 /** Deletes in call order. Resolves to whether there was something. */
-export function deleteInTurn(ground: Ground, text: string): Promise<boolean> {
+export function deleteInTurn(ground: TransactionBase, text: string): Promise<boolean> {
   const { inside } = ground.turns;
   const attemptOnce = async (): Promise<boolean | null> => {
     const entry = await inside.entry<unknown>(text);
@@ -160,7 +160,7 @@ export function deleteInTurn(ground: Ground, text: string): Promise<boolean> {
  * the caller's own checks hold is said first.
  */
 async function plan(
-  { context, turns, indexes }: Ground,
+  { context, turns, indexes }: TransactionBase,
   changes: readonly Change[],
 ): Promise<Plan & { readonly refusal?: KvError }> {
   const store = turns.inside;
@@ -179,7 +179,8 @@ async function plan(
   const checks = decisive.map((text) => ({ key: text, version: found.get(text)?.version ?? null }));
   const before = new Map<string, State>();
   for (const [text, entry] of found)
-    if (entry !== null) before.set(text, { value: decodeValue(entry.value), expires: undefined });
+    if (entry !== null)
+      before.set(text, { value: decodeVersioned(entry.value), expires: undefined });
 
   const moves: Move[] = [];
   const writes: CommitWrite[] = [];
@@ -195,7 +196,7 @@ async function plan(
       writes.push(
         state === undefined
           ? { key: text, value: null }
-          : { key: text, value: encodeValue(state.value), expires },
+          : { key: text, value: encodeVersioned(state.value), expires },
       );
       const key = isIndexed(text) ? decodeKey(text)! : null;
       for (const index of key === null ? [] : indexes) {
@@ -213,12 +214,12 @@ async function plan(
     if (!isKvError(error)) throw error;
     return { texts, checks, writes: [], taken: null, refusal: error };
   }
-  const upkeep = await upkeepOf(store, moves);
+  const indexWrites = await indexWritesOf(store, moves);
   return {
     texts,
-    checks: [...checks, ...upkeep.checks],
-    writes: [...writes, ...upkeep.writes],
-    taken: upkeep.taken,
+    checks: [...checks, ...indexWrites.checks],
+    writes: [...writes, ...indexWrites.writes],
+    taken: indexWrites.taken,
   };
 }
 
@@ -227,7 +228,7 @@ async function plan(
  * has, and everything begins again.
  */
 async function attempt(
-  ground: Ground,
+  ground: TransactionBase,
   checks: readonly CommitCheck[],
   changes: readonly Change[],
   onTaken: OnTaken,

@@ -1,8 +1,9 @@
 import type { Codec } from "../api.ts";
 import { isKvError, KvError } from "../errors.ts";
-import { utf8Length } from "../key.ts";
+
 import type { Json } from "../types.ts";
-import { checkedCopy } from "../value-fault.ts";
+import { checkedCopy } from "../record/json-fault.ts";
+import { utf8Length } from "../record/utf8.ts";
 
 /** The member that marks what stands for something else. */
 const MARK = "~";
@@ -21,14 +22,14 @@ const hasMark = (value: unknown): value is { [MARK]: unknown; value?: unknown } 
  * What a store keeps for a value: the value itself, but for `null` and bigints, which it could not
  * keep, and for objects that look like what stands for those. `undefined` is `null`.
  */
-export function encodeValue(value: unknown): unknown {
+export function encodeVersioned(value: unknown): unknown {
   if (value === null || value === undefined) return { [MARK]: "null" };
   if (typeof value === "bigint") return { [MARK]: "bigint", value: String(value) };
   return hasMark(value) ? { [MARK]: "object", value } : value;
 }
 
 /** The value that is kept so. What somebody else has marked is taken as it is. */
-export function decodeValue(stored: unknown): unknown {
+export function decodeVersioned(stored: unknown): unknown {
   if (!hasMark(stored)) return stored;
   const { [MARK]: mark, value } = stored;
   if (mark === "null") return null;

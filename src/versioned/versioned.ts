@@ -1,17 +1,17 @@
 import type { Store } from "../api.ts";
-import { Closing } from "../closing.ts";
-import type { UsingDisposable } from "../disposable.ts";
+import { Closing } from "../concurrency/abort.ts";
+import type { UsingDisposable } from "../platform/disposable.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
-import { contextOf } from "../store.ts";
-import { Turns } from "../turns.ts";
+import { checkOptions } from "../platform/options.ts";
+import { contextOf } from "../store/store.ts";
+import { Turns } from "../store/turns.ts";
 import { expiryOf } from "./change.ts";
 import { entryOf, missing } from "./entry.ts";
 import { type Index, indexesOf } from "./indexes.ts";
 import { decodeKey, encodeKey, type Key, type KeyPart } from "./key.ts";
 import { list } from "./list.ts";
 import { lookup } from "./lookup.ts";
-import { deleteInTurn, type Ground, transaction } from "./transaction.ts";
+import { deleteInTurn, type TransactionBase, transaction } from "./transaction.ts";
 import type {
   IndexOptions,
   ListByOptions,
@@ -25,8 +25,8 @@ import type {
   VersionedTransaction,
   WatchOptions,
 } from "./types.ts";
-import { encodeValue, settled } from "./value.ts";
-import { tell, watch } from "./watch.ts";
+import { encodeVersioned, settled } from "./value.ts";
+import { publishKeys, watch } from "./watch.ts";
 
 /** Options of {@link versioned}. */
 export interface VersionedOptions {
@@ -216,13 +216,13 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
   if (!(valueBytes >= 0))
     throw new KvError("KV_INVALID_VALUE", '"valueBytes" is a number of bytes');
   const indexes = indexesOf(declared);
-  const ground: Ground = {
+  const ground: TransactionBase = {
     context,
     turns: new Turns(context),
     indexes,
     codec: context.codec,
     valueBytes,
-    wrote: (texts) => tell(inner, texts),
+    wrote: (texts) => publishKeys(inner, texts),
   };
   const closing = new Closing();
 
@@ -260,7 +260,7 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
     }
     const { version } = (await inner.commit(
       [],
-      [{ key: text, value: encodeValue(entry.value), expires: expiryOf(options) }],
+      [{ key: text, value: encodeVersioned(entry.value), expires: expiryOf(options) }],
     )) as { version: string };
     ground.wrote([text]);
     return { ...entry, version };

@@ -1,9 +1,9 @@
 import type { Store } from "../api.ts";
-import type { Ending } from "../closing.ts";
+import type { Ending } from "../concurrency/abort.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
-import { contextOf } from "../store.ts";
-import { tell as tellAll, watch as watchAll, type Watched } from "../watch.ts";
+import { checkOptions } from "../platform/options.ts";
+import { contextOf } from "../store/store.ts";
+import { publish as tellAll, watchKeys as watchAll, type Watched } from "../concurrency/changes.ts";
 import { UNVERSIONED } from "./entry.ts";
 import type { MaybeEntry, WatchOptions } from "./types.ts";
 
@@ -14,7 +14,7 @@ function watched(store: Store<unknown>, texts: readonly string[]): Watched {
 }
 
 /** Tells those who watch that these keys were written. */
-export function tell(store: Store<unknown>, texts: readonly string[]): void {
+export function publishKeys(store: Store<unknown>, texts: readonly string[]): void {
   tellAll(watched(store, texts));
 }
 

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Store } from "../../src/api.ts";
-import { fileName } from "../../src/disk/file-name.ts";
+import { fileName } from "../../src/clients/folder/names.ts";
 import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { place, textOf, tree } from "../helpers/disk.ts";

@@ -1,7 +1,7 @@
 import "fake-indexeddb/auto";
 import { forceCloseDatabase, IDBFactory as FakeFactory } from "fake-indexeddb";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { indexeddb } from "../../src/clients/indexeddb.ts";
+import { indexeddb } from "../../src/clients/indexeddb/index.ts";
 import kv from "../../src/index.ts";
 import { database, requested } from "../helpers/browser-clients.ts";
 import { behaves } from "../helpers/browser-suite.ts";

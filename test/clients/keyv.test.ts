@@ -5,7 +5,7 @@ import { Redis } from "ioredis";
 import Keyv from "keyv";
 import Keyv5 from "keyv5";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { keyv, type KeyvLike } from "../../src/clients/keyv.ts";
+import { keyv, type KeyvLike } from "../../src/clients/keyv/index.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";

@@ -2,10 +2,11 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Level } from "level";
 import { MemoryLevel } from "memory-level";
 import { describe, expect, it, vi } from "vitest";
-import { level, type LevelClient } from "../../src/clients/level.ts";
+import { level, type LevelClient } from "../../src/clients/level/index.ts";
 import kv, { type KvError, type Store } from "../../src/index.ts";
-import { formatVersion, StoredRecord, timedStamp } from "../../src/record.ts";
+import { StoredRecord } from "../../src/record/record.ts";
 import { place } from "../helpers/disk.ts";
+import { formatVersion, timedStamp } from "../../src/record/version.ts";
 
 const onDisk = (): Level<string, unknown> => new Level(`${place()}/db`, { valueEncoding: "json" });
 const UTF8 = { keyEncoding: "utf8", valueEncoding: "utf8" } as const;

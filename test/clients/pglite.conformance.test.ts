@@ -1,6 +1,6 @@
 import { PGlite } from "@electric-sql/pglite";
 import { afterAll } from "vitest";
-import { postgres } from "../../src/clients/postgres.ts";
+import { postgres } from "../../src/clients/postgres/index.ts";
 import kv, { type Store } from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { PATIENT } from "../helpers/patient.ts";

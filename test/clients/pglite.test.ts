@@ -1,6 +1,6 @@
 import { PGlite } from "@electric-sql/pglite";
 import { afterAll, describe, expect, it } from "vitest";
-import { postgres } from "../../src/clients/postgres.ts";
+import { postgres } from "../../src/clients/postgres/index.ts";
 import kv from "../../src/index.ts";
 import { temporaryFolder } from "../helpers/folders.ts";
 

@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import Database from "better-sqlite3";
-import { sqlite } from "../../src/clients/sqlite.ts";
+import { sqlite } from "../../src/clients/sqlite/index.ts";
 import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";
 import { temporaryFolder } from "../helpers/folders.ts";

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { storage, type StorageLike } from "../../src/clients/storage.ts";
+import { storage, type StorageLike } from "../../src/clients/storage/index.ts";
 import kv from "../../src/index.ts";
-import { nextStamp, StoredRecord, formatVersion } from "../../src/record.ts";
+import { StoredRecord } from "../../src/record/record.ts";
 import { storages } from "../helpers/browser-clients.ts";
 import { behaves } from "../helpers/browser-suite.ts";
+import { formatVersion, nextStamp } from "../../src/record/version.ts";
 
 for (const subject of storages) behaves(subject);
 

@@ -1,6 +1,6 @@
 import type { Page } from "playwright";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { indexeddb as IndexedDb } from "../../src/clients/indexeddb.ts";
+import type { indexeddb as IndexedDb } from "../../src/clients/indexeddb/index.ts";
 import type { kv as Kv, Store } from "../../src/index.ts";
 import { openTabs, type Tabs } from "../helpers/tabs.ts";
 

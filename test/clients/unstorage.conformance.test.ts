@@ -1,8 +1,8 @@
 import { createStorage, prefixStorage, type Storage } from "unstorage";
 import fsDriver from "unstorage/drivers/fs";
-import { unstorage } from "../../src/clients/unstorage.ts";
+import { unstorage } from "../../src/clients/unstorage/index.ts";
 import kv from "../../src/index.ts";
-import { itemName } from "../../src/servers/unstorage-key.ts";
+import { itemName } from "../../src/clients/unstorage/key.ts";
 import { certify } from "../helpers/certify.ts";
 import { temporaryFolder } from "../helpers/folders.ts";
 

@@ -3,7 +3,7 @@
  * versioned store over a Map, and over that database, answer there.
  */
 import kv from "../../src/index.ts";
-import type { DenoKv } from "../../src/clients/deno.ts";
+import type { DenoKv } from "../../src/clients/deno/index.ts";
 import { versioned } from "../../src/versioned/index.ts";
 import { answersOf } from "./oracle/cases.ts";
 import { differencesOf } from "./oracle/differences.ts";

@@ -7,7 +7,7 @@
  * - `increment`: raises "count" in the file 500 times, each by a commit that checks the version it
  *   read
  */
-import type { DenoKv } from "../../src/clients/deno.ts";
+import type { DenoKv } from "../../src/clients/deno/index.ts";
 import kv from "../../src/index.ts";
 import { everyWay } from "./workerd-ways.ts";
 

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { indexeddb, type IndexedDbOptions } from "../../src/clients/indexeddb.ts";
+import { indexeddb, type IndexedDbOptions } from "../../src/clients/indexeddb/index.ts";
 import { KEYS } from "../../src/conformance/samples.ts";
 import kv, { type Store } from "../../src/index.ts";
-import { compareKeys } from "../../src/key.ts";
+
 import { deleteDatabase, inStore, requested } from "./browser-clients.ts";
 import { PATIENT } from "./patient.ts";
+import { compareKeys } from "../../src/record/utf8.ts";
 
 /** A database that somebody else made. */
 async function theirs(

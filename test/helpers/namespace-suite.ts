@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Store } from "../../src/index.ts";
-import { compareKeys } from "../../src/key.ts";
+
 import { type Namespace, namespace } from "../../src/namespace/index.ts";
+import { compareKeys } from "../../src/record/utf8.ts";
 
 /** What is known of the store that the suite runs on. */
 export interface NamespaceSubject {

@@ -18,7 +18,7 @@
  */
 import fs, { writeSync } from "node:fs";
 import { flushCompileCache, syncBuiltinESMExports } from "node:module";
-import { fileLock } from "../../src/disk/file-lock.ts";
+import { fileLock } from "../../src/clients/shared/disk/file-lock.ts";
 import type { KvError } from "../../src/errors.ts";
 import type { Json } from "../../src/types.ts";
 import kv from "../../src/index.ts";

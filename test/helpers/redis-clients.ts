@@ -3,7 +3,7 @@ import { Redis as Redis6 } from "ioredis6";
 import { createClient, createClientPool } from "redis";
 import { createClient as createClient4 } from "redis4";
 import { createClient as createClient5, createClientPool as createClientPool5 } from "redis5";
-import type { RedisClient } from "../../src/clients/redis.ts";
+import type { RedisClient } from "../../src/clients/redis/index.ts";
 
 /**
  * A client of each kind for one server; none of them is connected yet, unless it connects by

@@ -1,5 +1,5 @@
 /** A worker with the whole library in it: what it answers is what happened inside. */
-import type { WorkersKv } from "../../src/clients/cloudflare.ts";
+import type { WorkersKv } from "../../src/clients/cloudflare/index.ts";
 import kv from "../../src/index.ts";
 import { everyWay } from "./workerd-ways.ts";
 import { emptied, type RawKv } from "./workerd-raw.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { WorkersKv } from "../../src/clients/cloudflare.ts";
+import type { WorkersKv } from "../../src/clients/cloudflare/index.ts";
 import { conformance, type Subject } from "../../src/conformance/index.ts";
 import kv from "../../src/index.ts";
 import { IDLE, startWorkerd } from "../helpers/workerd.ts";

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { cloudflare, type WorkersKv } from "../../src/clients/cloudflare.ts";
+import { cloudflare, type WorkersKv } from "../../src/clients/cloudflare/index.ts";
 import kv, { type Store } from "../../src/index.ts";
-import { compareKeys } from "../../src/key.ts";
+
 import { DynamicStore } from "../../src/schema/index.ts";
 import { IDLE, startWorkerd } from "../helpers/workerd.ts";
 import { emptied, type RawKv } from "../helpers/workerd-raw.ts";
+import { compareKeys } from "../../src/record/utf8.ts";
 
 type Binding = WorkersKv & RawKv;
 

@@ -1,6 +1,6 @@
 import { openKv } from "@deno/kv";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { deno } from "../../src/clients/deno.ts";
+import { deno } from "../../src/clients/deno/index.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";

@@ -1,6 +1,6 @@
 import { openKv } from "@deno/kv";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
-import { deno, type DenoKv } from "../../src/clients/deno.ts";
+import { deno, type DenoKv } from "../../src/clients/deno/index.ts";
 import kv, { type Store } from "../../src/index.ts";
 import { runDeno, writeDenoProgram } from "../helpers/deno.ts";
 import { temporaryFolder } from "../helpers/folders.ts";

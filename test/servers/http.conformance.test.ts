@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, it } from "vitest";
 import type { Store } from "../../src/api.ts";
-import { http } from "../../src/clients/http.ts";
+import { http } from "../../src/clients/http/index.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import {
   createHandler,

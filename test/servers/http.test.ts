@@ -4,7 +4,7 @@ import { createConnection, type Socket } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Store } from "../../src/api.ts";
-import { http } from "../../src/clients/http.ts";
+import { http } from "../../src/clients/http/index.ts";
 import { KvError } from "../../src/errors.ts";
 import {
   type KvServer,

@@ -2,7 +2,7 @@ import path from "node:path";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { http } from "../../src/clients/http.ts";
+import { http } from "../../src/clients/http/index.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import kv from "../../src/index.ts";
 

@@ -3,7 +3,7 @@ import type { Miniflare } from "miniflare";
 import pg from "pg";
 import { createClient } from "redis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { WorkersKv } from "../../src/clients/cloudflare.ts";
+import type { WorkersKv } from "../../src/clients/cloudflare/index.ts";
 import kv from "../../src/index.ts";
 import { namespace } from "../../src/namespace/index.ts";
 import { type EtcdServer, etcdServer } from "../helpers/etcd-server.ts";

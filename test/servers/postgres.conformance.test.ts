@@ -1,6 +1,6 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { postgres } from "../../src/clients/postgres.ts";
+import { postgres } from "../../src/clients/postgres/index.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import kv from "../../src/index.ts";
 import { certify } from "../helpers/certify.ts";

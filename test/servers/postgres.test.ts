@@ -3,16 +3,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { postgres, type PostgresOptions } from "../../src/clients/postgres.ts";
+import { postgres, type PostgresOptions } from "../../src/clients/postgres/index.ts";
 import kv, { type Client, type Store } from "../../src/index.ts";
-import { decodeKey, encodeKey } from "../../src/servers/postgres-table.ts";
-import { ReadAhead } from "../../src/servers/read-ahead.ts";
-import type { PageQuery } from "../../src/types.ts";
+import { unescapeKey, escapeKey } from "../../src/clients/postgres/table.ts";
+import { ReadAhead } from "../../src/clients/shared/read-ahead.ts";
+
 import { until } from "../helpers/daemon.ts";
 import { seesItsOwnWrites } from "../helpers/own-writes.ts";
 import { endsWhilePaused } from "../helpers/paused.ts";
 import { PASSWORD, postgresServer } from "../helpers/postgres-server.ts";
 import { PATIENT } from "../helpers/patient.ts";
+import type { PageQuery } from "../../src/clients/adapter.ts";
 
 const server = await postgresServer();
 const admin = new pg.Pool({ connectionString: server.url, max: 2 });
@@ -272,15 +273,15 @@ describe("keys", () => {
     const parts = ["", "\0", "\u0001", "\u0002", "a", "é", "\u{10ffff}"];
     const keys = parts.flatMap((a) => parts.flatMap((b) => parts.map((c) => a + b + c)));
     for (const a of keys) {
-      expect(decodeKey(encodeKey(a))).toBe(a);
+      expect(unescapeKey(escapeKey(a))).toBe(a);
       for (const b of keys) {
-        expect(encodeKey(a).startsWith(encodeKey(b))).toBe(a.startsWith(b));
+        expect(escapeKey(a).startsWith(escapeKey(b))).toBe(a.startsWith(b));
         expect(
-          Math.sign(Buffer.compare(Buffer.from(encodeKey(a)), Buffer.from(encodeKey(b)))),
+          Math.sign(Buffer.compare(Buffer.from(escapeKey(a)), Buffer.from(escapeKey(b)))),
         ).toBe(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b))));
       }
     }
-    expect([decodeKey("\u0001x"), decodeKey("\u0001"), decodeKey("a\u0001\u0003")]).toEqual([
+    expect([unescapeKey("\u0001x"), unescapeKey("\u0001"), unescapeKey("a\u0001\u0003")]).toEqual([
       null,
       null,
       null,

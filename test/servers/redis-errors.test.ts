@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { translated } from "../../src/servers/redis-errors.ts";
+import { redisError } from "../../src/clients/redis/errors.ts";
 
 const secret = "hunter2-hunter2";
 class ReplyError extends Error {
@@ -41,7 +41,7 @@ describe("the errors of clients", () => {
   it.each(Object.entries(CASES))("%s show none of it", (_, make) => {
     const error = make();
     expect(shown(error).includes(secret) || shown(error).includes("Uint8Array")).toBe(true);
-    const told = translated(error) as Error;
+    const told = redisError(error) as Error;
     expect(shown(told)).not.toContain(secret);
     expect(JSON.stringify(told, Object.getOwnPropertyNames(told))).not.toContain(secret);
     expect(told).toBeInstanceOf(error.constructor);
@@ -56,7 +56,7 @@ describe("the errors of clients", () => {
   });
 
   it("keep what tells of the place, and are the same where there is nothing to hide", () => {
-    const told = translated(
+    const told = redisError(
       Object.assign(reply("ERR no"), { code: "EX", errno: 5, previousErrors: [reply("ERR d")] }),
     ) as Error & { previousErrors: Error[]; command?: unknown };
     expect(told).toMatchObject({
@@ -70,8 +70,8 @@ describe("the errors of clients", () => {
       new AggregateError([new Error("a")], "b", { cause: new Error("c") }),
       { code: "ECONNREFUSED" },
     );
-    expect(translated(plain)).toBe(plain);
-    expect(translated("no error")).toBe("no error");
-    expect(translated(undefined)).toBe(undefined);
+    expect(redisError(plain)).toBe(plain);
+    expect(redisError("no error")).toBe("no error");
+    expect(redisError(undefined)).toBe(undefined);
   });
 });

@@ -9,7 +9,7 @@ import { createClient, createClientPool } from "redis";
 import { createClient as createClient4 } from "redis4";
 import { createClientPool as createClientPool5 } from "redis5";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { RedisClient } from "../../src/clients/redis.ts";
+import type { RedisClient } from "../../src/clients/redis/index.ts";
 import kv, { type Client } from "../../src/index.ts";
 import { until } from "../helpers/daemon.ts";
 import { incrementInTwoProcesses, outages } from "../helpers/outages.ts";
@@ -200,12 +200,15 @@ describe.each(["node-redis 6", "node-redis 4", "ioredis 5"])(
           (error) => ended.push(error.code as string),
         );
       const refused = await Promise.all(
-        [hasty.set("a", "late"), hasty.commit([], [{ key: "a", value: "late" }]), hasty.keys()].map(
-          (each) =>
-            each.then(
-              () => null,
-              (error) => error as Error,
-            ),
+        [
+          hasty.set("b", "late"),
+          hasty.commit([], [{ key: "c", value: "late" }]),
+          hasty.getMany(["d"]),
+        ].map((each) =>
+          each.then(
+            () => null,
+            (error) => error as Error,
+          ),
         ),
       );
       for (const error of refused)

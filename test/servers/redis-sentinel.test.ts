@@ -3,7 +3,7 @@ import { Redis as Redis6 } from "ioredis6";
 import { createSentinel } from "redis";
 import { createSentinel as createSentinel5 } from "redis5";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { RedisClient } from "../../src/clients/redis.ts";
+import type { RedisClient } from "../../src/clients/redis/index.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import kv from "../../src/index.ts";
 import { until } from "../helpers/daemon.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { bySlot, slotOf } from "../../src/servers/redis-slot.ts";
+import { bySlot, slotOf } from "../../src/clients/redis/slot.ts";
 
 it("gives the slots of the specification", () => {
   expect(slotOf("123456789")).toBe(0x31c3);

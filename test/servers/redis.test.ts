@@ -6,14 +6,15 @@ import { createClient, createClientPool, RESP_TYPES } from "redis";
 import { createClient as createClient4 } from "redis4";
 import { createClient as createClient5 } from "redis5";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { redis, type RedisClient } from "../../src/clients/redis.ts";
+import { redis, type RedisClient } from "../../src/clients/redis/index.ts";
 import kv, { type Client, type KvOptions, type Store } from "../../src/index.ts";
-import { StoredRecord } from "../../src/record.ts";
-import type { Adapter } from "../../src/types.ts";
+import { StoredRecord } from "../../src/record/record.ts";
+
 import { eventually, inTime } from "../helpers/eventually.ts";
 import { CLIENTS } from "../helpers/redis-clients.ts";
 import { redisServer } from "../helpers/redis-server.ts";
 import { PATIENT } from "../helpers/patient.ts";
+import type { Adapter } from "../../src/clients/adapter.ts";
 
 const server = await redisServer();
 const raw = new Redis(server.port, "127.0.0.1", { lazyConnect: true });

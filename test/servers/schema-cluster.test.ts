@@ -2,7 +2,7 @@ import { Cluster } from "ioredis";
 import { createCluster, createSentinel } from "redis";
 import { createCluster as createCluster4 } from "redis4";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { RedisClient } from "../../src/clients/redis.ts";
+import type { RedisClient } from "../../src/clients/redis/index.ts";
 import kv from "../../src/index.ts";
 import { redisCluster, type RedisGroup, redisSentinel } from "../helpers/redis-server.ts";
 import { appsOn, CHANGES, fieldOf, KINDS, SAMPLES, valueOf } from "../helpers/schema/app.ts";

@@ -1,6 +1,6 @@
 import { createClient } from "redis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import type { RedisClient } from "../../src/clients/redis.ts";
+import type { RedisClient } from "../../src/clients/redis/index.ts";
 import kv, { type Store } from "../../src/index.ts";
 import { bitset, DynamicStore, StaticStore } from "../../src/schema/index.ts";
 import { type CuttingProxy, cuttingProxy } from "../helpers/cutting-proxy.ts";

@@ -4,9 +4,9 @@ import pg from "pg";
 import { createClient, createCluster } from "redis";
 import { createClient as createClient4 } from "redis4";
 import { expect, it } from "vitest";
-import { redis } from "../../src/clients/redis.ts";
+import { redis } from "../../src/clients/redis/index.ts";
 import kv, { type Client, type KvError } from "../../src/index.ts";
-import { addressOf } from "../../src/servers/address.ts";
+import { addressOf } from "../../src/clients/shared/address.ts";
 import { freePorts } from "../helpers/daemon.ts";
 
 const url = "redis://user:secret@db.example:7000/2";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Codec } from "../../src/api.ts";
-import { http } from "../../src/clients/http.ts";
+import { http } from "../../src/clients/http/index.ts";
 import { rich } from "../../src/codec.ts";
 import { createHandler, spaceOf } from "../../src/http/index.ts";
 import kv, { type Client, type CustomClient, type Json } from "../../src/index.ts";

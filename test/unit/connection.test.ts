@@ -1,8 +1,8 @@
 import { EventEmitter } from "node:events";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { redis } from "../../src/clients/redis.ts";
-import { sqlite } from "../../src/clients/sqlite.ts";
+import { redis } from "../../src/clients/redis/index.ts";
+import { sqlite } from "../../src/clients/sqlite/index.ts";
 import kv, { type Client, type KvError } from "../../src/index.ts";
 import { eventually } from "../helpers/eventually.ts";
 

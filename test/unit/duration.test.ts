@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { durationOf } from "../../src/duration.ts";
+import { durationOf } from "../../src/concurrency/interval.ts";
 import { createHandler } from "../../src/http/index.ts";
 import kv from "../../src/index.ts";
 import { createKVStore } from "../../src/reactive/index.ts";

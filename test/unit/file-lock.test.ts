@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, it } from "vitest";
-import { fileLock } from "../../src/disk/file-lock.ts";
+import { fileLock } from "../../src/clients/shared/disk/file-lock.ts";
 import { place, textOf } from "../helpers/disk.ts";
 import { runWithFewFiles } from "../helpers/processes.ts";
 

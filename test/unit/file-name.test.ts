@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { fileName, isHashed, keyOf, mayStartWith } from "../../src/disk/file-name.ts";
+import { fileName, isHashed, keyOf, mayStartWith } from "../../src/clients/folder/names.ts";
 import { runs } from "../helpers/runs.ts";
 
 const key = fc.oneof(

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Store } from "../../src/api.ts";
-import { http } from "../../src/clients/http.ts";
+import { http } from "../../src/clients/http/index.ts";
 import { KvError } from "../../src/errors.ts";
 import { createHandler, spaceOf } from "../../src/http/index.ts";
 import kv from "../../src/index.ts";

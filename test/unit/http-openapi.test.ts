@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { createHandler } from "../../src/http/index.ts";
-import { OPERATIONS } from "../../src/http/operations.ts";
+import { OPERATIONS } from "../../src/http/routes.ts";
 import kv from "../../src/index.ts";
 import { faults, type Schema } from "../helpers/json-schema.ts";
 

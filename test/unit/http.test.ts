@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
 import type { Store } from "../../src/api.ts";
-import { http } from "../../src/clients/http.ts";
+import { http } from "../../src/clients/http/index.ts";
 import type { KvError } from "../../src/errors.ts";
 import {
   createHandler,
@@ -11,7 +11,7 @@ import {
   spaceOf,
 } from "../../src/http/index.ts";
 import kv from "../../src/index.ts";
-import type { Fetch } from "../../src/servers/http-calls.ts";
+import type { Fetch } from "../../src/clients/http/calls.ts";
 import { connect } from "../../src/versioned/index.ts";
 
 const token = "0123456789abcdef";

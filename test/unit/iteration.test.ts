@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Iteration } from "../../src/iteration.ts";
+import { Iteration } from "../../src/concurrency/batch-iterator.ts";
 
 /** Batches that note when they end. */
 function source(

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { compareKeys, fullKey, utf8Length } from "../../src/key.ts";
+import { fullKey } from "../../src/prefix.ts";
+import { compareKeys, utf8Length } from "../../src/record/utf8.ts";
 
 const text = fc.string({ unit: "binary" });
 const bytes = (key: string): Buffer => Buffer.from(key);

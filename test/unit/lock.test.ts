@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { keyedLock } from "../../src/lock.ts";
+import { keyedLock } from "../../src/concurrency/keyed-lock.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -7,15 +7,17 @@ import { memory } from "../../src/clients/memory.ts";
 import type { Source } from "../../src/clients/define.ts";
 import { rich } from "../../src/codec.ts";
 import kv, { KvError } from "../../src/index.ts";
-import { compareKeys, utf8Length } from "../../src/key.ts";
+
 import {
   createKV,
   type Namespace,
   namespace,
   type NamespaceOptions,
 } from "../../src/namespace/index.ts";
-import type { Adapter, Supports } from "../../src/types.ts";
+import type { Supports } from "../../src/types.ts";
 import { namesOf } from "../helpers/namespace-suite.ts";
+import type { Adapter } from "../../src/clients/adapter.ts";
+import { compareKeys, utf8Length } from "../../src/record/utf8.ts";
 
 afterEach(() => {
   vi.useRealTimers();

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { memory } from "../../src/clients/memory.ts";
-import { sqlite } from "../../src/clients/sqlite.ts";
-import { storage } from "../../src/clients/storage.ts";
-import { checkOptions } from "../../src/options.ts";
+import { sqlite } from "../../src/clients/sqlite/index.ts";
+import { storage } from "../../src/clients/storage/index.ts";
+import { checkOptions } from "../../src/platform/options.ts";
 
 const SET = ["expires", "metadata", "prefix"];
 const LIST = ["prefix", "limit", "cursor", "reverse"];

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Store } from "../../src/api.ts";
 import { increment, setIfAbsent, take, update } from "../../src/atomic/index.ts";
 import kv, { type Client, type KvError } from "../../src/index.ts";
-import { lanesOf } from "../../src/lanes.ts";
-import { Order } from "../../src/order.ts";
+import { lanesOf } from "../../src/concurrency/lanes.ts";
+import { Order } from "../../src/concurrency/order.ts";
 
 /** A client whose calls take a random time each, so that its own order is none. */
 function shuffling(): { client: Client; data: Map<string, unknown> } {
@@ -43,6 +43,10 @@ function hanging(): { client: Client; state: { hung: number; sent: string[] } } 
   };
   return { client, state };
 }
+
+const hangingIterator = (): AsyncIterator<[string, unknown]> => ({
+  next: () => new Promise(() => {}),
+});
 
 const codeOf = (work: Promise<unknown>): Promise<unknown> =>
   work.catch((error: KvError) => error.code);
@@ -247,6 +251,37 @@ describe("an operation that gets no answer", () => {
     state.hung = 0;
     await kv(client).set("k", "after");
     expect(await kv(client).get("k")).toBe("after");
+  });
+
+  it("does not hold back a store with a shorter timeout", async () => {
+    const { client, state } = hanging();
+    const [hasty, patient] = [kv(client, { timeout: "50ms" }), kv(client, { timeout: 0 })];
+    await patient.set("k", 0);
+    state.hung = 1;
+    const first = patient.set("k", 1);
+    let isOver = false;
+    void first.then(
+      () => (isOver = true),
+      () => (isOver = true),
+    );
+    state.sent = [];
+    const calls = [hasty.set("k", 2), hasty.get("k"), hasty.commit([], [{ key: "k", value: 3 }])];
+    expect(await Promise.all(calls.map(codeOf))).toEqual(Array(3).fill("KV_CONNECTION"));
+    // A write beside the pending one could be overtaken by it.
+    expect([state.sent, isOver]).toEqual([[], false]);
+  });
+
+  it("does not hold back writes for long when it is a listing", async () => {
+    const { client } = hanging();
+    const silent = {
+      ...(client as object),
+      iterate: () => ({ [Symbol.asyncIterator]: hangingIterator }),
+    };
+    await kv(silent).set("k", 0);
+    void kv(silent, { timeout: 0 }).keys();
+    const hasty = kv(silent, { timeout: "50ms" });
+    expect(await hasty.set("k", 1)).toBe("k");
+    expect(await hasty.get("k")).toBe(1);
   });
 
   it("does not hold back other keys", async () => {

@@ -1,8 +1,9 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { compareKeys } from "../../src/key.ts";
-import { prefixEnd } from "../../src/database/range.ts";
+
 import { runs } from "../helpers/runs.ts";
+import { compareKeys } from "../../src/record/utf8.ts";
+import { prefixEnd } from "../../src/prefix.ts";
 
 it("is the next text at the last place that has one", () => {
   expect(prefixEnd("a")).toBe("b");

@@ -1,13 +1,7 @@
 import { afterEach, expect, it, vi } from "vitest";
-import {
-  decodeRecord,
-  encodeRecord,
-  formatVersion,
-  nextStamp,
-  StoredRecord,
-  timedStamp,
-  versionOf,
-} from "../../src/record.ts";
+import { StoredRecord } from "../../src/record/record.ts";
+import { decodeRecord, encodeRecord } from "../../src/record/text-format.ts";
+import { formatVersion, nextStamp, timedStamp, versionOf } from "../../src/record/version.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 

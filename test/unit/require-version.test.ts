@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { requireVersion } from "../../src/require-version.ts";
+import { requireVersion } from "../../src/platform/require-version.ts";
 
 const check = (needed: string, found: string | undefined) => () =>
   requireVersion("anykv/reactive/vue", "vue", needed, found);

@@ -11,7 +11,7 @@ import {
   StaticStore,
   type TypedStore,
 } from "../../src/schema/index.ts";
-import { tell, watch } from "../../src/watch.ts";
+import { publish, watchKeys } from "../../src/concurrency/changes.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { refusal } from "../helpers/refusal.ts";
 
@@ -546,7 +546,7 @@ describe("watching", () => {
         ),
       });
       let count = 0;
-      const reader = watch(
+      const reader = watchKeys(
         { connection, keys },
         async () => ({ value: ++count, state: String(count) }),
         { interval: 1, raw: false, closed: end.signal },
@@ -554,7 +554,7 @@ describe("watching", () => {
       expect((await reader.read()).value).toBe(1);
       const next = reader.read();
       await eventually(() => vi.getTimerCount()).toBe(1);
-      tell({ connection, keys: ["a"] });
+      publish({ connection, keys: ["a"] });
       expect([
         (await next).value,
         vi.getTimerCount(),
@@ -564,7 +564,7 @@ describe("watching", () => {
       const last = reader.read();
       await eventually(() => vi.getTimerCount()).toBe(1);
       await reader.cancel();
-      tell({ connection, keys: ["a"] });
+      publish({ connection, keys: ["a"] });
       expect([
         await last,
         vi.getTimerCount(),

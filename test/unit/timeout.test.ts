@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
-import type { Connection } from "../../src/connection.ts";
+import type { Connection } from "../../src/store/connection.ts";
 import { isKvError, type KvError } from "../../src/errors.ts";
-import { type Guarded, guardOf } from "../../src/guard.ts";
+import { type Guarded, guardOf } from "../../src/store/guarded.ts";
 import kv, {
   type Adapter,
   type CustomClient,

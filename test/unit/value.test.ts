@@ -2,8 +2,8 @@ import vm from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { runs } from "../helpers/runs.ts";
-import { copyOf } from "../../src/value.ts";
-import { checkedCopy } from "../../src/value-fault.ts";
+import { copyOf } from "../../src/record/json.ts";
+import { checkedCopy } from "../../src/record/json-fault.ts";
 
 it("copies what JSON keeps, exactly as JSON would", () => {
   fc.assert(

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compareKeys } from "../../src/key.ts";
+
 import {
   decodeKey,
   encodeKey,
@@ -9,6 +9,7 @@ import {
   type KeyPart,
 } from "../../src/versioned/key.ts";
 import { runs } from "../helpers/runs.ts";
+import { compareKeys } from "../../src/record/utf8.ts";
 
 const RANK = ["object", "string", "bigint", "number", "boolean"];
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -1,0 +1,151 @@
+import { KvError } from "../../errors.ts";
+import { DENO } from "../manifests.ts";
+import { failedChecks } from "../../record/freshness.ts";
+import {
+  add,
+  checkCommit,
+  type DenoAtomic,
+  type DenoEntry,
+  type DenoKey,
+  type DenoKeyPart,
+  type DenoWrite,
+  grouped,
+  keyBytes,
+  ownRecordOf,
+  encodeKeyPart,
+  retryBusy,
+  toWrite,
+} from "./atomic.ts";
+import { type DenoList, denoPage } from "./page.ts";
+import type { CommitResult } from "../../types.ts";
+import { type ClientFactory, defineClient } from "../define.ts";
+import type { Check, Write } from "../../record/types.ts";
+import type { Adapter } from "../adapter.ts";
+
+export type { DenoAtomic, DenoEntry, DenoKey, DenoKeyPart } from "./atomic.ts";
+export type { DenoList } from "./page.ts";
+
+/** The part of a `Deno.Kv` that is used. */
+export interface DenoKv extends DenoList {
+  get(key: DenoKey): Promise<DenoEntry>;
+  getMany(keys: DenoKey[]): Promise<DenoEntry[]>;
+  atomic(): DenoAtomic;
+  close(): void;
+}
+
+/** Options of {@link deno}. */
+export interface DenoOptions {
+  /**
+   * The parts in front of each key: what a store keeps is `[...prefix, key]`. Default `["anykv"]`.
+   */
+  prefix?: readonly DenoKeyPart[];
+}
+
+// What Deno takes in one call.
+const MOST_KEYS = 10;
+// Of the 2,048 bytes of an encoded key: what is left of them holds any key of 512 bytes.
+const LONGEST_PREFIX = 1000;
+
+/**
+ * Keeps records in a Deno KV database: what `Deno.openKv()` gives in Deno, or `openKv()` of
+ * `@deno/kv` in Node. A missing key is `null`; versions are versionstamps, and `commit` is an
+ * atomic operation, which holds across processes. Deno gets each deadline as `expireIn`, some
+ * seconds later, since it drops what has expired when it likes.
+ *
+ * Records are under `["anykv", key]`, or behind another prefix of yours. Everything else in the
+ * database is left alone: it is neither listed nor cleared.
+ *
+ * A record takes up to 64 KiB, a key with its prefix up to 1,000 bytes, a commit up to 100 checks
+ * (10 with `@deno/kv`) and 1,000 writes of 800 kB together. Processes that share a file wait for
+ * one another.
+ *
+ * @throws {KvError} KV_TOO_LARGE past these, and nothing is written; KV_INVALID_CLIENT for a prefix
+ * of more than 1,000 bytes.
+ * @example
+ * ```js deno
+ * import kv from "anykv";
+ *
+ * const store = kv(await Deno.openKv(":memory:"));
+ * await store.set("key1", { hello: "world" }, { expires: "1h" });
+ * console.log(await store.get("key1")); // { hello: "world" }
+ * await store.close();
+ * ```
+ */
+export const deno: ClientFactory<DenoKv, DenoOptions> = defineClient({
+  ...DENO,
+  options: ["prefix"],
+  open(db: DenoKv, { prefix: before = ["anykv"] }: DenoOptions): Adapter {
+    if (keyBytes(before) > LONGEST_PREFIX)
+      throw new KvError(
+        "KV_INVALID_CLIENT",
+        `the prefix takes ${keyBytes(before)} bytes: Deno KV leaves room for up to ${LONGEST_PREFIX}`,
+      );
+    const keyOf = (key: string): DenoKey => [...before, encodeKeyPart(key)];
+
+    async function entriesOf(keys: readonly string[]): Promise<DenoEntry[]> {
+      const parts = Array.from({ length: Math.ceil(keys.length / MOST_KEYS) }, (_, i) =>
+        keys.slice(i * MOST_KEYS, (i + 1) * MOST_KEYS),
+      );
+      return (
+        await Promise.all(parts.map((part) => retryBusy(() => db.getMany(part.map(keyOf)))))
+      ).flat();
+    }
+    function operation(writes: readonly DenoWrite[]): DenoAtomic {
+      const atomic = db.atomic();
+      for (const each of writes) add(atomic, each);
+      return atomic;
+    }
+    async function write(writes: readonly Write[]): Promise<void> {
+      for (const group of grouped(writes.map((each) => toWrite(keyOf(each.key), each)))) {
+        await retryBusy(
+          () => operation(group).commit(),
+          writes.length === 1 ? writes[0]!.key : undefined,
+        );
+      }
+    }
+    async function commit(
+      checks: readonly Check[],
+      writes: readonly Write[],
+      now: number,
+    ): Promise<CommitResult> {
+      const changes = writes.map((each) => toWrite(keyOf(each.key), each));
+      checkCommit(checks.length, changes);
+      const keys = checks.map(({ key }) => key);
+      for (;;) {
+        const found = await entriesOf(keys);
+        const failed = failedChecks(
+          checks,
+          (key, place) => ownRecordOf(found[place]!, key, false),
+          now,
+        );
+        if (failed.length > 0) return { ok: false, failed };
+        const result = await retryBusy(() => {
+          const atomic = operation(changes);
+          // What has expired counts as absent and may still be there: what was judged has to be
+          // what is replaced.
+          for (const [i, { versionstamp }] of found.entries())
+            atomic.check({ key: keyOf(keys[i]!), versionstamp });
+          return atomic.commit();
+        });
+        if (result.ok) return { ok: true, version: result.versionstamp };
+      }
+    }
+    return {
+      get: async (key) => ownRecordOf(await retryBusy(() => db.get(keyOf(key))), key),
+      getMany: async (keys) =>
+        (await entriesOf(keys)).map((entry, i) => ownRecordOf(entry, keys[i]!)),
+      set: (key, record) => write([{ key, record }]),
+      del: (key) => write([{ key, record: null }]),
+      setMany: write,
+      page: (query) => retryBusy(() => denoPage(db, before, query)),
+      commit,
+      close() {
+        try {
+          db.close();
+        } catch {
+          // Its owner has closed it.
+        }
+      },
+    };
+  },
+});

@@ -1,0 +1,181 @@
+import { KvError } from "../../errors.ts";
+import { fileName, isHashed, keyOf, mayStartWith } from "./names.ts";
+import { type Journal, REMOVED } from "./journal.ts";
+import type { StoredRecord } from "../../record/record.ts";
+import { reformatted } from "../shared/disk/reformatted.ts";
+
+import { builtin } from "../../platform/node.ts";
+import { PAGE_LENGTH } from "../adapter.ts";
+import type { KvRecord } from "../../record/types.ts";
+import { decodeRecord, encodeRecord, foreign } from "../../record/text-format.ts";
+
+const fs = builtin("node:fs");
+const { readdir } = builtin("node:fs/promises");
+const { join } = builtin("node:path");
+const { setImmediate: turn } = builtin("node:timers/promises");
+
+const HEAD_BYTES = 1024;
+// Files read between two turns of the event loop.
+const BATCH = 64;
+// What a file of ours starts with; one whose name does not tell its key starts with the key.
+const OURS = /^\{"(?:kv":1,|key":")/;
+const KEY = /^\{"key":("(?:[^"\\]|\\.)*"),/;
+
+type Pair = readonly [key: string, record: StoredRecord];
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
+
+const json = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+/** What is written into the file of a key. */
+export function encodeFile(key: string, name: string, record: KvRecord): string {
+  const text = encodeRecord(record);
+  return isHashed(name) ? `{"key":${JSON.stringify(key)},${text.slice(1)}\n` : `${text}\n`;
+}
+
+/**
+ * The key and record in a file; `null` when the name or the content is not ours. @throws {KvError}
+ * KV_CORRUPT
+ */
+function decodeFile(name: string, text: string, values: boolean): Pair | null {
+  const plain = keyOf(name);
+  const [start = "", quoted = ""] = plain === null ? (KEY.exec(text) ?? []) : [];
+  const key = plain ?? json(quoted) ?? (Object(json(text)) as { key?: unknown }).key;
+  if (typeof key !== "string" || (plain === null && fileName(key) !== name)) return null;
+  const record = decodeRecord(start === "" ? text : `{${text.slice(start.length)}`, key, values);
+  if (record !== null) return [key, record];
+  const again = reformatted(json(text));
+  return again === null ? null : [key, decodeRecord(again, key, values)!];
+}
+
+/** The first bytes of a file; `null` when there is none. */
+function headOf(path: string): string | null {
+  let fd: number;
+  try {
+    fd = fs.openSync(path, "r");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return null;
+    throw error;
+  }
+  try {
+    const bytes = Buffer.allocUnsafe(HEAD_BYTES);
+    return bytes.toString("utf8", 0, fs.readSync(fd, bytes, 0, HEAD_BYTES, 0));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+const timeOf = (path: string): number | undefined =>
+  fs.statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+
+/**
+ * Reads the records of a folder. A small file is read several times faster at once than by a way
+ * round through Node's thread pool, and there are never many open.
+ */
+export class FolderFiles {
+  readonly #root: string;
+  readonly #journal: Journal;
+
+  constructor(root: string, journal: Journal) {
+    this.#root = root;
+    this.#journal = journal;
+  }
+
+  /** @throws {KvError} KV_FOREIGN, KV_CORRUPT */
+  get(key: string): KvRecord | null {
+    const name = fileName(key);
+    let text: string | null;
+    try {
+      text = this.#journal.read(name);
+    } catch (error) {
+      throw codeOf(error) === "EISDIR" ? inTheWay(key) : error;
+    }
+    if (text === null) return null;
+    const found = decodeFile(name, text, true);
+    if (found !== null) return found[1];
+    // What is whole and not ours is somebody else's, whatever it starts with.
+    if (!OURS.test(text) || json(text) !== undefined) throw foreign(key);
+    throw new KvError(
+      "KV_CORRUPT",
+      `the file of ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`,
+      { key },
+    );
+  }
+
+  /** The names of all files that may hold a key under the prefix. */
+  async names(prefix: string): Promise<string[]> {
+    const names = new Set(
+      this.#journal.names().filter((name) => !name.endsWith(REMOVED) && mayStartWith(name, prefix)),
+    );
+    // On some file systems a file that is replaced while its folder is read does not show: then it
+    // is read again.
+    for (
+      let time: number | undefined, tries = 0;
+      tries < 3 && timeOf(this.#root) !== time;
+      tries++
+    ) {
+      time = timeOf(this.#root);
+      try {
+        for (const name of await readdir(this.#root))
+          if (mayStartWith(name, prefix)) names.add(name);
+      } catch (error) {
+        if (codeOf(error) !== "ENOENT") throw error;
+      }
+    }
+    return [...names];
+  }
+
+  /**
+   * The records in files of these names, as they are when their turn comes. A `null` comes behind
+   * so many that they are enough for now.
+   */
+  async *read(
+    names: readonly string[],
+    prefix: string,
+    values: boolean,
+  ): AsyncGenerator<Pair | null> {
+    let length = 0;
+    for (let i = 0; i < names.length; i++) {
+      if (i % BATCH === BATCH - 1) await turn();
+      const [found, read] = this.#load(names[i]!, values);
+      if (!found?.[0].startsWith(prefix)) continue;
+      yield found;
+      length += read;
+      if (length < PAGE_LENGTH) continue;
+      yield null;
+      length = 0;
+    }
+  }
+
+  /** The record in a file, and how many characters of it stay in memory. */
+  #load(name: string, values: boolean): [Pair | null, length: number] {
+    try {
+      if (!values && this.#journal.names().length === 0) {
+        const head = headOf(join(this.#root, name));
+        const found = head === null ? null : decodeFile(name, head, false);
+        if (found !== null || head === null) return [found, 0];
+      }
+      const text = this.#journal.read(name);
+      return text === null ? [null, 0] : [decodeFile(name, text, values), values ? text.length : 0];
+    } catch (error) {
+      // Somebody's folder, whose name looks like one of ours.
+      if (codeOf(error) === "EISDIR") return [null, 0];
+      throw error;
+    }
+  }
+}
+
+/** The error for a folder that stands where the file of a key belongs. */
+export function inTheWay(key: string): KvError {
+  return new KvError(
+    "KV_FOREIGN",
+    `a folder stands where the file of ${JSON.stringify(key)} belongs: move it away`,
+    { key },
+  );
+}

@@ -1,0 +1,144 @@
+import { KvError, type KvErrorCode } from "../../errors.ts";
+
+/**
+ * How often something is sent again at most, and how long the first pause is at most; the second is
+ * twice as long. In milliseconds.
+ */
+const RETRIES = 2;
+const PAUSE = 100;
+
+/**
+ * What may be sent again: everything that has not done anything, or does it once; or only what was
+ * certainly not received.
+ */
+export type Retry = "safe" | "unsent";
+
+/** The fetch of a runtime, or one that stands for it. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** An answer of something that stands before the server, or of one whose store is away for now. */
+class Unavailable extends Error {
+  readonly known: KvError;
+
+  constructor(known: KvError) {
+    super();
+    this.known = known;
+  }
+}
+
+const isObject = (value: unknown): value is { readonly [name: string]: unknown } =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Whether nobody was there to receive it. */
+function isUnsent(error: unknown): boolean {
+  const { code, cause } = Object(error) as { code?: unknown; cause?: unknown };
+  return (
+    code === "ECONNREFUSED" ||
+    code === "ConnectionRefused" ||
+    (cause !== undefined && isUnsent(cause))
+  );
+}
+
+/** The requests to one server. */
+export class HttpCalls {
+  readonly #base: string;
+  readonly #headers: { readonly [name: string]: string };
+  readonly #fetch: Fetch;
+  /** One for each request: what is listened to for a long time would keep them all. */
+  readonly #running = new Set<AbortController>();
+  #isClosed = false;
+
+  /** `base` has no slash at its end. */
+  constructor(base: string, headers: { readonly [name: string]: string }, fetch: Fetch) {
+    this.#base = base;
+    this.#headers = { ...headers, "content-type": "application/json" };
+    this.#fetch = fetch;
+  }
+
+  /**
+   * What the server answers to an operation.
+   *
+   * @throws {KvError} what the server refuses; KV_CONNECTION when it is no server of ours,
+   * KV_CLOSED after `close()`. What `fetch` throws.
+   */
+  async call(
+    operation: string,
+    body: string,
+    retry: Retry,
+  ): Promise<{ readonly [name: string]: unknown }> {
+    for (let left = RETRIES; ; left--) {
+      try {
+        return await this.#once(operation, body);
+      } catch (error) {
+        if (this.#isClosed)
+          throw new KvError(
+            "KV_CLOSED",
+            "this store was closed before the server had answered: what was asked for may be done",
+          );
+        const isAgain = isUnsent(error) || (retry === "safe" && !(error instanceof KvError));
+        if (left === 0 || !isAgain) throw error instanceof Unavailable ? error.known : error;
+      }
+      // By chance, so that those whose server went away do not all come back at once.
+      await new Promise((resolve) =>
+        setTimeout(resolve, Math.random() * PAUSE * (RETRIES - left + 1)),
+      );
+    }
+  }
+
+  /** Ends what is under way. */
+  close(): void {
+    this.#isClosed = true;
+    for (const request of this.#running) request.abort();
+  }
+
+  async #once(operation: string, body: string): Promise<{ readonly [name: string]: unknown }> {
+    if (this.#isClosed) throw new Error("closed");
+    const request = new AbortController();
+    this.#running.add(request);
+    try {
+      // A token is for one server: nobody may send it on.
+      const init = {
+        method: "POST",
+        headers: this.#headers,
+        body,
+        redirect: "manual",
+        signal: request.signal,
+      } as const;
+      const response = await this.#fetch(`${this.#base}/v1/${operation}`, init);
+      const answer = parsed(await response.text());
+      if (response.ok && isObject(answer)) return answer;
+      const error = refusal(response.status, answer);
+      throw [502, 503, 504].includes(response.status) ? new Unavailable(error) : error;
+    } finally {
+      this.#running.delete(request);
+    }
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** The error that the server tells of, or that says what else has answered. */
+function refusal(status: number, answer: unknown): KvError {
+  const { code, message, key } = Object(isObject(answer) ? answer.error : null) as {
+    code?: unknown;
+    message?: unknown;
+    key?: unknown;
+  };
+  if (typeof code === "string" && /^KV_[A-Z_]+$/.test(code)) {
+    return new KvError(code as KvErrorCode, String(message), {
+      client: "HTTP",
+      ...(typeof key === "string" ? { key } : {}),
+    });
+  }
+  return new KvError(
+    "KV_CONNECTION",
+    `HTTP: the answer has status ${status} and does not come from a server of this library: check the URL`,
+    { client: "HTTP" },
+  );
+}

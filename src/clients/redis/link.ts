@@ -1,0 +1,163 @@
+import type { Listener } from "../../platform/error-listener.ts";
+import { askPatience } from "../../concurrency/timeout.ts";
+
+/**
+ * How long an operation waits for a client that has lost its server while nobody has said how long
+ * its caller waits, in milliseconds.
+ */
+const PATIENCE = 5000;
+/**
+ * How much sooner it gives up than its caller, to say why, in milliseconds: or a tenth of the time,
+ * where that is less.
+ */
+const SOONER = 100;
+/** How often a client that is waited for is looked at, in milliseconds. */
+const LOOK = 10;
+
+/**
+ * How it stands with a client: it can be used, it is connecting by itself, or nothing will happen
+ * unless somebody calls `connect()`.
+ */
+export type LinkState = "ready" | "down" | "closed";
+
+/** What has to be known of a client to wait for it. */
+export interface LinkedClient {
+  state(): LinkState;
+  connect(): Promise<unknown>;
+  /**
+   * Whether every `error` event before it was ever ready says that it cannot be reached; clusters
+   * try their other nodes.
+   */
+  readonly failsAtOnce: boolean;
+}
+
+interface Waiter {
+  resolve(): void;
+  reject(error: unknown): void;
+  until: number;
+}
+
+/** What a server says that trying again does not mend: a wrong password, no permission. */
+const isRefusal = (error: unknown): boolean =>
+  /^(WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|ERR)\b/.test(
+    String((error as Partial<Error> | null)?.message),
+  );
+
+/**
+ * The state of one client. Operations wait here while it has no server, so that they do not pile up
+ * in its own queue, from where it would send them long after they were refused.
+ */
+export class Link {
+  /** How many `error` events there were: node-redis has one for each connection that it loses. */
+  errors: number = 0;
+  /**
+   * How many commands the client has sent again for want of an answer, where nothing else tells.
+   */
+  resent: number = 0;
+  readonly #client: LinkedClient;
+  readonly #waiters: Set<Waiter> = new Set();
+  #wasReady = false;
+  #isConnecting = false;
+  #isLooking = false;
+  #lastError: unknown;
+  #closing: Promise<void> | null = null;
+  // What callers have said last: for steps that begin later than their operations.
+  #patience = PATIENCE;
+
+  constructor(client: LinkedClient, listener: Listener) {
+    this.#client = client;
+    listener.hear = (error) => {
+      this.errors++;
+      this.#lastError = error;
+      if (isRefusal(error) || (client.failsAtOnce && !this.#wasReady)) this.#end(error);
+    };
+  }
+
+  /** A new store begins: a client that was closed is connected again. */
+  begin(): void {
+    if (this.#client.state() !== "closed") return;
+    this.#wasReady = false;
+    this.#closing = null;
+  }
+
+  /**
+   * `null` when an operation can go on at once, otherwise when it can. Rejects when the client
+   * cannot be connected, and a moment before the caller gives up: what was refused is not sent any
+   * more.
+   */
+  wait(): Promise<void> | null {
+    // Nobody overtakes those who wait.
+    if (this.#waiters.size === 0 && this.#isPassable()) return null;
+    return new Promise((resolve, reject) => {
+      const begun = performance.now();
+      const patient = (ms: number): number => begun + ms - Math.min(SOONER, ms / 10);
+      const waiter = { resolve, reject, until: patient(this.#patience) };
+      askPatience((ms) => {
+        this.#patience = ms;
+        waiter.until = patient(ms);
+      });
+      this.#waiters.add(waiter);
+      this.#look();
+    });
+  }
+
+  /** Ends all waiting, and the connection: once, however many stores over it are closed. */
+  close(end: () => Promise<void>): Promise<void> {
+    this.#end(new Error("the store was closed"));
+    return (this.#closing ??= end());
+  }
+
+  #isPassable(): boolean {
+    const state = this.#client.state();
+    if (state === "ready") {
+      this.#lastError = undefined;
+      return (this.#wasReady = true);
+    }
+    // Its owner has closed it, or it has given up: it says so itself.
+    return state === "closed" && this.#wasReady;
+  }
+
+  #look(): void {
+    this.#connect();
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const again = (): void => {
+      this.#check();
+      this.#isLooking = false;
+      if (this.#waiters.size > 0) this.#look();
+    };
+    setTimeout(again, LOOK);
+  }
+
+  #connect(): void {
+    if (this.#isConnecting || this.#client.state() !== "closed") return;
+    this.#isConnecting = true;
+    const connecting = this.#client.connect().finally(() => (this.#isConnecting = false));
+    // ioredis rejects with no more than "Connection is closed", clusters without what each node
+    // said.
+    connecting.then(
+      () => this.#check(),
+      (error) => this.#end(this.#lastError ?? error),
+    );
+  }
+
+  #check(): void {
+    if (this.#waiters.size === 0) return;
+    const now = performance.now();
+    // Those first whose callers have given up, also when this program was busy so long that the
+    // server is back.
+    for (const waiter of this.#waiters) {
+      if (waiter.until > now) continue;
+      this.#waiters.delete(waiter);
+      waiter.reject(this.#lastError ?? new Error("the client is not connected"));
+    }
+    if (!this.#isPassable()) return;
+    for (const { resolve } of this.#waiters) resolve();
+    this.#waiters.clear();
+  }
+
+  #end(error: unknown): void {
+    for (const { reject } of this.#waiters) reject(error);
+    this.#waiters.clear();
+  }
+}

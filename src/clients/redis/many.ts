@@ -1,0 +1,57 @@
+import { runScript } from "./scripts.ts";
+import { bySlot } from "./slot.ts";
+import type { RedisCommand, RedisWire } from "./wire.ts";
+
+/**
+ * Groups of keys that one command may name together: those of one slot, on a cluster. They stand as
+ * they do in commands; `places` says where in the list they were.
+ */
+function together(
+  wire: RedisWire,
+  keys: readonly string[],
+): { places: number[]; names: string[] }[] {
+  if (keys.length === 0) return [];
+  const groups = wire.isCluster
+    ? bySlot(keys.map((key) => wire.prefix + key))
+    : [keys.map((_, i) => i)];
+  return groups.map((places) => ({
+    places,
+    names: places.map((place) => wire.before + keys[place]!),
+  }));
+}
+
+/** What a command on many keys answers for each of them, in their order. */
+async function each(
+  wire: RedisWire,
+  keys: readonly string[],
+  ask: (groups: string[][]) => Promise<unknown[]>,
+): Promise<unknown[]> {
+  const groups = together(wire, keys);
+  const replies = (await ask(groups.map(({ names }) => names))) as unknown[][];
+  if (groups.length === 1) return replies[0]!;
+  const all: unknown[] = [...keys];
+  groups.forEach(({ places }, i) => places.forEach((place, j) => (all[place] = replies[i]![j])));
+  return all;
+}
+
+/** The texts under keys: `null` for what is absent or no text. */
+export async function textsOf(wire: RedisWire, keys: readonly string[]): Promise<unknown[]> {
+  return each(wire, keys, (groups) =>
+    wire.sendAll(groups.map((names) => [names[0]!, ["MGET", ...names]])),
+  );
+}
+
+/** The beginnings of the same, long enough for the heads of records. */
+export async function headsOf(wire: RedisWire, keys: readonly string[]): Promise<unknown[]> {
+  return each(wire, keys, (groups) =>
+    Promise.all(groups.map((names) => runScript(wire, "heads", names, []))),
+  );
+}
+
+/** The commands that delete keys. */
+export function unlinking(
+  wire: RedisWire,
+  keys: readonly string[],
+): [key: string, command: RedisCommand][] {
+  return together(wire, keys).map(({ names }) => [names[0]!, ["UNLINK", ...names]]);
+}

@@ -1,0 +1,179 @@
+import { redisError } from "./errors.ts";
+import type { RedisNode, RedisWire } from "./wire.ts";
+import type { KvRecord } from "../../record/types.ts";
+
+/**
+ * How many places the first page looks at, while nothing is known of the size of what is there.
+ * Each looks at twice as many as the one before it…
+ */
+const FIRST = 100;
+/** … up to so many: a server is busy with them for about a millisecond. */
+const MOST = 4000;
+/**
+ * About how many characters of records a page may hold: it looks at fewer places when records are
+ * large.
+ */
+const PAGE_LENGTH = 4_000_000;
+
+/** How a page is read. */
+export interface PageReader {
+  /** What is asked of the server for each key, in their order. */
+  read(keys: readonly string[]): Promise<readonly (string | null)[]>;
+  /** The record in an answer; `null` for what is left out. */
+  decode(text: string | null, key: string): KvRecord | null;
+}
+
+/** A literal text as a pattern of MATCH. */
+const literal = (text: string): string => text.replace(/[*?[\]\\^-]/g, "\\$&");
+
+type ScanReply = readonly [cursor: string, keys: readonly string[]];
+
+/** What is known of how slots are spread over servers: changes when one moves. */
+const layout = async (nodes: readonly RedisNode[]): Promise<string> =>
+  JSON.stringify(await nodes[0]?.send(["CLUSTER", "SLOTS"]));
+
+type Pair = readonly [key: string, record: KvRecord];
+
+/**
+ * Every record under a prefix, each key once: page after page from every server, the next keys on
+ * their way while a page is read. What is there already is answered at once: a promise for each
+ * record would take longer than reading it. A page without any is `null`.
+ */
+export function scan(
+  wire: RedisWire,
+  prefix: string,
+  reader: PageReader,
+): AsyncIterable<Pair | null> {
+  const pages = scanAll(wire, prefix, reader);
+  let page: readonly (Pair | null)[] = [];
+  let at = 0;
+  async function turn(): Promise<IteratorResult<Pair | null, undefined>> {
+    const { done, value } = await pages.next().catch((error) => {
+      throw redisError(error);
+    });
+    if (done) return { done, value: undefined };
+    page = value;
+    at = 1;
+    return { done: false, value: page[0] ?? null };
+  }
+  const next = (): unknown => (at < page.length ? { done: false, value: page[at++]! } : turn());
+  // Whoever waits for what `next` answers finds no difference.
+  return {
+    [Symbol.asyncIterator]: () =>
+      ({ next, return: () => pages.return(undefined) }) as AsyncIterator<Pair | null>,
+  };
+}
+
+async function* scanAll(
+  wire: RedisWire,
+  prefix: string,
+  reader: PageReader,
+): AsyncGenerator<readonly (Pair | null)[], void, undefined> {
+  const pages = {
+    pattern: `${literal(wire.prefix + prefix)}*`,
+    cut: wire.prefix.length,
+    prefix,
+    seen: new Set<string>(),
+    count: FIRST,
+  };
+  if (!wire.isCluster) return yield* scanNode((await wire.nodes())[0]!, pages, reader);
+  // A slot that moves from a server that is still to come to one that was passed would be missed:
+  // then all are passed once more.
+  for (let before = ""; ;) {
+    const nodes = await wire.nodes();
+    const now = await layout(nodes);
+    if (now === before) return;
+    before = now;
+    for (const node of nodes) yield* scanNode(node, pages, reader);
+  }
+}
+
+interface Pages {
+  readonly pattern: string;
+  /** How much of a key on the server belongs to the client's own prefix. */
+  readonly cut: number;
+  readonly prefix: string;
+  readonly seen: Set<string>;
+  count: number;
+}
+
+/** Nobody may be there any more to hear that it failed. */
+function unheard<T>(pending: Promise<T>): Promise<T> {
+  pending.catch(() => undefined);
+  return pending;
+}
+
+async function* scanNode(
+  node: RedisNode,
+  pages: Pages,
+  { read, decode }: PageReader,
+): AsyncGenerator<readonly (Pair | null)[], void, undefined> {
+  const scanFrom = (cursor: string): Promise<ScanReply> =>
+    unheard(
+      node.send([
+        "SCAN",
+        cursor,
+        "MATCH",
+        pages.pattern,
+        "COUNT",
+        String(pages.count),
+      ]) as Promise<ScanReply>,
+    );
+  let epoch = node.epoch();
+  let scanning: Promise<ScanReply> | null = scanFrom("0");
+  let keys: string[] = [];
+  let reading: ReturnType<PageReader["read"]> | null = null;
+  while (scanning !== null || reading !== null) {
+    const [texts, scanned] = [await reading, await scanning];
+    const known = keys;
+    [scanning, reading] = [null, null];
+    // The server goes on while what it has answered is decoded.
+    if (scanned !== null) {
+      const [cursor, names] = scanned;
+      // A cursor means nothing to another server: from the start again, without what was seen.
+      const isOther = node.epoch() !== epoch;
+      epoch = node.epoch();
+      keys = unseen(names, pages);
+      if (keys.length > 0) reading = unheard(read(keys));
+      else pages.count = Math.min(MOST, 2 * pages.count);
+      if (isOther || String(cursor) !== "0") scanning = scanFrom(isOther ? "0" : cursor);
+    }
+    // Whoever waits is told of every answer.
+    if (texts !== null) yield decoded(texts, known, pages, decode);
+    else if (keys.length === 0) yield [];
+  }
+}
+
+function unseen(names: readonly string[], { cut, prefix, seen }: Pages): string[] {
+  const keys: string[] = [];
+  for (const name of names) {
+    const key = name.slice(cut);
+    if (!key.startsWith(prefix) || seen.has(key)) continue;
+    seen.add(key);
+    keys.push(key);
+  }
+  return keys;
+}
+
+function decoded(
+  texts: readonly (string | null)[],
+  keys: readonly string[],
+  pages: Pages,
+  decode: PageReader["decode"],
+): (Pair | null)[] {
+  const found: (Pair | null)[] = [];
+  let length = 1;
+  for (let i = 0; i < keys.length; i++) {
+    const text = texts[i] ?? null;
+    length += text?.length ?? 0;
+    const record = decode(text, keys[i]!);
+    if (record !== null) found.push([keys[i]!, record]);
+  }
+  // Enough for now: the next page would come on top.
+  if (length > PAGE_LENGTH / 4) found.push(null);
+  pages.count = Math.max(
+    10,
+    Math.min(MOST, 2 * pages.count, Math.floor((PAGE_LENGTH * keys.length) / length)),
+  );
+  return found;
+}

@@ -1,0 +1,135 @@
+import { digestOf } from "../../record/bytes.ts";
+import { COMMA_AT, EXPIRES_AT, HEAD_END } from "./record.ts";
+import type { RedisWire } from "./wire.ts";
+
+const READ_HEAD = `
+local function head(key)
+  local text = redis.pcall("GETRANGE", key, 0, ${HEAD_END})
+  if type(text) == "table" then return false end
+  if text == "" and redis.call("EXISTS", key) == 0 then return nil end
+  local version, expires, member = text:match('^{"kv":1,"version":"(%x+)","expires":([-%dnul]+) *,"(%l+)":')
+  if not version or #version ~= 20 or (member ~= "value" and member ~= "metadata") then return false end
+  return version, expires ~= "null" and tonumber(expires) or nil
+end
+`;
+
+/** The beginning of each string; nothing for those that are absent or no strings. */
+const HEADS = `
+local heads = {}
+for i, key in ipairs(KEYS) do
+  local text = redis.pcall("GETRANGE", key, 0, ${HEAD_END})
+  if type(text) == "table" or text == "" and redis.call("EXISTS", key) == 0 then text = false end
+  heads[i] = text
+end
+return heads
+`;
+
+/**
+ * ARGV: now, the version and the deadline as they stand in the record, the deadline or "". Answers
+ * 1 when moved, 0 when absent, -1 when foreign.
+ */
+const TOUCH = `${READ_HEAD}
+local key, now = KEYS[1], tonumber(ARGV[1])
+local version, expires = head(key)
+if version == nil then return 0 end
+if version == false then return -1 end
+if expires and expires <= now then return 0 end
+local start = '{"kv":1,"version":"' .. ARGV[2] .. '","expires":' .. ARGV[3] .. ','
+if redis.call("GETRANGE", key, ${COMMA_AT}, ${COMMA_AT}) == "," then
+  redis.call("SETRANGE", key, 0, start)
+else
+  local text = redis.call("GET", key)
+  redis.call("SET", key, start .. text:sub(text:find(",", ${EXPIRES_AT}, true) + 1))
+end
+if ARGV[4] == "" then redis.call("PERSIST", key) else redis.call("PEXPIREAT", key, ARGV[4]) end
+return 1
+`;
+
+/**
+ * KEYS: those of the checks, those of the writes. ARGV: now, how many checks, the version of what
+ * is written; the version of each check, "" for none; the text and the deadline of each write, ""
+ * for none. Answers with the numbers of the checks that failed, 0 and a number for one that found
+ * something foreign.
+ *
+ * A client may send it again when it lost the answer: then what is written is found already, and
+ * counts.
+ */
+const COMMIT = `${READ_HEAD}
+local now, checks, written = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local failed = {}
+for i = 1, checks do
+  local version, expires = head(KEYS[i])
+  if version == false then return {0, i} end
+  if version == nil or (expires and expires <= now) then version = "" end
+  if version ~= ARGV[3 + i] then failed[#failed + 1] = i end
+end
+local at = 4 + checks
+if #failed > 0 then
+  for i = checks + 1, #KEYS do
+    if ARGV[at] ~= "" then return head(KEYS[i]) == written and {} or failed end
+    at = at + 2
+  end
+  return failed
+end
+for i = checks + 1, #KEYS do
+  local text, deadline = ARGV[at], ARGV[at + 1]
+  if text == "" then redis.call("UNLINK", KEYS[i])
+  elseif deadline == "" then redis.call("SET", KEYS[i], text)
+  else redis.call("SET", KEYS[i], text, "PXAT", deadline) end
+  at = at + 2
+end
+return {}
+`;
+
+/** The name of a script. */
+export type RedisScript = "heads" | "touch" | "commit";
+
+const SCRIPTS: { readonly [name in RedisScript]: string } = {
+  heads: HEADS,
+  touch: TOUCH,
+  commit: COMMIT,
+};
+
+const digests = new Map<string, string>();
+
+/** The SHA-1 of a script, by which a server knows those that it has run. */
+async function nameOf(script: string): Promise<string> {
+  const digest = await digestOf("SHA-1", script);
+  digests.set(script, digest);
+  return digest;
+}
+
+/** Computes the digests of the named scripts. */
+export async function nameScripts(): Promise<void> {
+  await Promise.all(Object.values(SCRIPTS).map(nameOf));
+}
+
+/**
+ * Runs a script on keys of one slot: by its digest, in full where the server does not know it yet.
+ */
+export async function runText(
+  wire: RedisWire,
+  script: string,
+  keys: readonly string[],
+  args: readonly string[],
+): Promise<unknown> {
+  const rest = [String(keys.length), ...keys, ...args];
+  try {
+    // At once where the digest is known: the command then waits as long as its caller does.
+    const digest = digests.get(script) ?? (await nameOf(script));
+    return await wire.send(keys[0]!, ["EVALSHA", digest, ...rest]);
+  } catch (error) {
+    if (!String((error as Partial<Error> | null)?.message).startsWith("NOSCRIPT")) throw error;
+    return wire.send(keys[0]!, ["EVAL", script, ...rest]);
+  }
+}
+
+/** The same for a script that has a name. */
+export function runScript(
+  wire: RedisWire,
+  name: RedisScript,
+  keys: readonly string[],
+  args: readonly string[],
+): Promise<unknown> {
+  return runText(wire, SCRIPTS[name], keys, args);
+}

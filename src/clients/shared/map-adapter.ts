@@ -1,0 +1,83 @@
+import { mapItems, type MapLike } from "./map-items.ts";
+import { isolated, StoredRecord } from "../../record/record.ts";
+import { failedChecks } from "../../record/freshness.ts";
+
+import type { Adapter } from "../adapter.ts";
+import { versionOf } from "../../record/version.ts";
+
+const adapters = new WeakMap<MapLike, Adapter>();
+
+/** Keeps records in a Map. Stores over one Map share an adapter, and its sweeps. */
+export function mapAdapter(map: MapLike): Adapter {
+  const adapter = adapters.get(map) ?? adapterOver(map);
+  adapters.set(map, adapter);
+  return adapter;
+}
+
+function adapterOver(map: MapLike): Adapter {
+  const items = mapItems(map);
+  const { read, set: write } = items;
+  // A sweep walks the Map a little further each time, and rests while a whole round has met no
+  // deadline.
+  let position = map.entries();
+
+  return {
+    get: items.get,
+    set: write,
+    del: items.del,
+    has: (key, now) => {
+      const record = read(key);
+      return record !== null && (record.expires === null || record.expires > now);
+    },
+    setMany(writes) {
+      for (const { key, record } of writes) write(key, record);
+    },
+    *iterate(prefix, values) {
+      // The keys are fixed first: one that is deleted and set again in between would come twice
+      // from the Map.
+      for (const key of [...map.keys()]) {
+        if (typeof key !== "string" || !key.startsWith(prefix)) continue;
+        const record = map.get(key);
+        if (record instanceof StoredRecord) yield [key, values ? isolated(record) : record];
+      }
+    },
+    prune({ prefix, now, limit }) {
+      let removed = 0;
+      if (limit === Infinity) position = map.entries();
+      else if (!items.deadlines) return 0;
+      for (let seen = 0; seen < limit; seen++) {
+        const { done, value } = position.next();
+        if (done) {
+          position = map.entries();
+          items.deadlines = items.deadlinesInRound;
+          items.deadlinesInRound = false;
+          break;
+        }
+        const [key, record] = value;
+        if (!(record instanceof StoredRecord) || record.expires === null) continue;
+        items.deadlinesInRound = true;
+        if (record.expires > now || !(key as string).startsWith(prefix)) continue;
+        map.delete(key);
+        removed++;
+      }
+      return removed;
+    },
+    clear(prefix) {
+      for (const [key, record] of map) {
+        const isOwn =
+          typeof key === "string" && key.length > prefix.length && key.startsWith(prefix);
+        if (isOwn && record instanceof StoredRecord) map.delete(key);
+      }
+    },
+    commit(checks, writes, now) {
+      const failed = failedChecks(checks, read, now);
+      if (failed.length > 0) return { ok: false, failed };
+      let version = "";
+      for (const { key, record } of writes) {
+        write(key, record);
+        if (record !== null) version = versionOf(record) ?? "";
+      }
+      return { ok: true, version };
+    },
+  };
+}

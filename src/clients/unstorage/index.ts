@@ -1,0 +1,135 @@
+import { KvError } from "../../errors.ts";
+import { keyedLock, type KeyedLock } from "../../concurrency/keyed-lock.ts";
+import { UNSTORAGE } from "../manifests.ts";
+import { adapterOf, type ItemWrite } from "../shared/items.ts";
+import { mountBase, type DriverOptions, textFor, textIn, ttlOption } from "./items.ts";
+import { itemName, keyOfItem } from "./key.ts";
+
+import { type ClientFactory, defineClient } from "../define.ts";
+import type { Adapter } from "../adapter.ts";
+
+/** The part of what `createStorage()` returns that is used. */
+export interface UnstorageLike {
+  getItem(key: string): Promise<unknown>;
+  setItem(key: string, value: string, options?: DriverOptions): Promise<void>;
+  removeItem(key: string): Promise<void>;
+  getKeys(base?: string): Promise<string[]>;
+  getItems(keys: string[]): Promise<{ key: string; value: unknown }[]>;
+  setItems(items: { key: string; value: string; options?: DriverOptions }[]): Promise<void>;
+  getMounts(
+    base: string,
+    options: { parents: boolean },
+  ): { driver: { name?: string; setItem?: unknown; options?: unknown } }[];
+  dispose(): Promise<void>;
+}
+
+/** Options of {@link unstorage}. */
+export interface UnstorageOptions {
+  /** Keep everything below this base, e.g. that of a mount: `"cache"`. Default `""`. */
+  base?: string;
+}
+
+/** How many items a listing reads at once. */
+const BATCH = 100;
+
+// One lock a storage, whatever the base: names are whole.
+const locks = new WeakMap<object, KeyedLock>();
+
+/**
+ * Keeps records in an unstorage (what `createStorage()` returns), on whatever drivers are mounted:
+ * one item a key, as JSON text. A missing key is `null`, deadlines are exact, and values come back
+ * as they were, also where unstorage would guess at them. A driver that takes a `ttl` gets the
+ * deadline too, a minute later.
+ *
+ * unstorage changes keys (`/`, `\` and `?` in them, for example), so items have names of their own:
+ * `user:1` is `user%3a1.json`, behind the base. Items of other names, and those that this library
+ * did not write, are left alone. A listing asks the drivers for all their names at once.
+ *
+ * What cannot be promised: `commit` holds among the stores over the same storage in this process
+ * (`supports.atomic` is `"process"`), not across processes, and a commit of several keys that an
+ * outage interrupts is only taken back while the driver still answers. What a driver loses by
+ * itself (a `ttl` of its own, a file cut short by a crash) is lost, and another process may meet a
+ * file that is half written.
+ *
+ * @throws {KvError} KV_INVALID_CLIENT for a base with `?` or dot segments, KV_NOT_SUPPORTED for a
+ * write where all drivers are read-only.
+ * @example
+ * import { createStorage } from "unstorage";
+ * import kv from "anykv";
+ *
+ * const store = kv(createStorage());
+ * await store.set("key1", { hello: "world" }, { expires: "1h" });
+ * console.log(await store.get("key1")); // { hello: "world" }
+ */
+export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineClient({
+  ...UNSTORAGE,
+  options: ["base"],
+  open(storage: UnstorageLike, { base = "" }: UnstorageOptions): Adapter {
+    const before = mountBase(base);
+    const lock = locks.get(storage) ?? keyedLock();
+    locks.set(storage, lock);
+    const nameOf = (key: string): string => before + itemName(key);
+    const drivers = storage.getMounts(base, { parents: true }).map(({ driver }) => driver);
+    const isReadOnly =
+      drivers.length > 0 &&
+      drivers.every(
+        ({ setItem, options }) =>
+          setItem === undefined ||
+          (options as { readOnly?: boolean } | undefined)?.readOnly === true,
+      );
+    // These answer nothing when they cannot delete.
+    const isQuiet = drivers.some(({ name }) => name === "fs" || name === "fs-lite");
+
+    async function read(names: readonly string[]): Promise<unknown[]> {
+      if (names.length === 1) return [textIn(await storage.getItem(names[0]!))];
+      const found = new Map(
+        (await storage.getItems([...names])).map(({ key, value }) => [key, value]),
+      );
+      return names.map((name) => textIn(found.get(name)));
+    }
+    async function remove(name: string): Promise<void> {
+      await storage.removeItem(name);
+      if (isQuiet && (await storage.getItem(name)) !== null)
+        throw new Error("the driver could not delete the item");
+    }
+    async function write(writes: readonly ItemWrite[]): Promise<void> {
+      if (isReadOnly)
+        throw new KvError("KV_NOT_SUPPORTED", "the drivers of this storage are read-only");
+      const items = writes.filter(({ item }) => item !== null && item !== undefined).map(toItem);
+      const removed = writes.filter(({ item }) => item === null || item === undefined);
+      const [first] = items;
+      if (items.length > 1) await storage.setItems(items);
+      else if (first !== undefined) await storage.setItem(first.key, first.value, first.options);
+      await Promise.all(removed.map(({ key }) => remove(nameOf(key))));
+    }
+    const toItem = ({
+      key,
+      item,
+      expires,
+    }: ItemWrite): { key: string; value: string; options: DriverOptions } => ({
+      key: nameOf(key),
+      value: textFor(item),
+      options: ttlOption(expires),
+    });
+
+    return adapterOf(
+      {
+        read: (keys) => read(keys.map(nameOf)),
+        write,
+        async *list(prefix) {
+          const names = new Set(await storage.getKeys(before));
+          const keys = [...names]
+            .map((name) => (name.startsWith(before) ? keyOfItem(name.slice(before.length)) : null))
+            .filter((key) => key?.startsWith(prefix)) as string[];
+          for (let i = 0; i < keys.length; i += BATCH) {
+            const batch = keys.slice(i, i + BATCH);
+            const items = await lock(batch, () => read(batch.map(nameOf)));
+            for (const [j, key] of batch.entries()) yield [key, items[j]];
+          }
+        },
+        close: () => storage.dispose(),
+      },
+      lock,
+    );
+  },
+});

@@ -1,0 +1,287 @@
+import { KvError } from "../errors.ts";
+import type { Order } from "./order.ts";
+import { within } from "./timeout.ts";
+import { LONGEST } from "./timeout-option.ts";
+import type { MaybePromise } from "../types.ts";
+
+/**
+ * The keys that an operation reads and writes. `readUnder` and `writeUnder` name every key that
+ * starts with a prefix, as listings and `clear()` do.
+ */
+export interface Scope {
+  readonly read?: readonly string[];
+  readonly write?: readonly string[];
+  readonly readUnder?: string;
+  readonly writeUnder?: string;
+}
+
+/** What a client applies in call order by itself. */
+export type InOrder = "all" | "writes" | null;
+
+/** How long a line of operations may take of which each waits for the one before it. */
+interface Line {
+  /** When the operation is over at the latest, in milliseconds of `performance.now()`. */
+  readonly until: number;
+  /** When the line of operations began that ends with this one, in the same milliseconds. */
+  readonly since: number;
+  /** How many requests that line may take, each as long as its caller's timeout. */
+  readonly requests: number;
+}
+
+/** One operation that is not over yet. */
+interface Turn extends Line {
+  readonly scope: Scope;
+  /** Settles with the operation. Never rejects. */
+  over: Promise<void>;
+  /** Whether the client has it, and itself applies later writes behind it. */
+  readonly isInOrder: boolean;
+  isOver: boolean;
+  /** The error of an operation that got no answer in time. */
+  timeout?: unknown;
+}
+
+/** The pending operations on one key: the last write, and the reads called after it. */
+interface Lane {
+  write: Turn | null;
+  readonly reads: Set<Turn>;
+}
+
+/** A write waits for an earlier listing this many milliseconds; then it goes on beside it. */
+const LISTING = 1000;
+
+/** How long a waiting operation gives the time limits of earlier ones to take effect. */
+const SLACK = 100;
+
+/** Work that waited this many times its own time limit behind work that timed out is not sent. */
+const PATIENCE = 2;
+
+/**
+ * Keeps the operations on one client in call order, key by key. Work that meets no earlier pending
+ * work on its keys begins at once; the rest waits for exactly the work that it conflicts with.
+ */
+export class Lanes {
+  readonly #order: Order;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #ranges = new Set<Turn>();
+  /** By the error of an operation that was not sent: the earlier work that is still pending. */
+  readonly #unsent = new WeakMap<object, Promise<unknown>>();
+
+  constructor(order: Order) {
+    this.#order = order;
+  }
+
+  /**
+   * Runs work once all earlier work on the same keys is over. Reads wait for writes, and writes for
+   * both. Resolves or rejects with the work; earlier failures do not matter.
+   *
+   * @param ms how long one request of the work takes at most, in milliseconds. Default `Infinity`.
+   * @param inOrder what the client itself applies in call order: with `"all"` later work on the
+   * same keys, with `"writes"` later writes. Default `null`: nothing.
+   * @param requests how many requests the work may take; it rejects after as many times `ms`.
+   * Default 1.
+   * @throws {KvError} KV_CONNECTION when it waited longer than twice that for work that timed out,
+   * or longer than `ms` for each request of work with a longer timeout.
+   */
+  run<T>(
+    scope: Scope,
+    work: () => MaybePromise<T>,
+    ms: number = Infinity,
+    inOrder: InOrder = null,
+    requests: number = 1,
+  ): MaybePromise<T> {
+    if (this.#order.isHeld())
+      return this.#order.later(() => this.run(scope, work, ms, inOrder, requests));
+    const found = this.#order.pending === 0 ? [] : this.#blockers(scope);
+    const blockers = inOrder === "writes" ? found.filter((turn) => !turn.isInOrder) : found;
+    const isFree = blockers.length === 0;
+    const result = isFree ? work() : this.#after(blockers, work, ms, requests);
+    if (!(result instanceof Promise) || (inOrder === "all" && isFree)) return result;
+    this.#register(
+      scope,
+      result,
+      lineBehind(blockers, ms, requests),
+      inOrder === "writes" && isFree,
+    );
+    return result;
+  }
+
+  /** Runs work on some keys if no earlier work on them is pending; `null` otherwise. */
+  attempt<T>(scope: Scope, work: () => MaybePromise<T>, ms: number): MaybePromise<T> | null {
+    const isFree =
+      this.#order.pending === 0 || (!this.#order.isHeld() && this.#blockers(scope).length === 0);
+    return isFree ? this.run(scope, work, ms) : null;
+  }
+
+  /** Counts a single read or write that has begun, so that later work on its key waits for it. */
+  track(
+    key: string,
+    isWrite: boolean,
+    result: Promise<unknown>,
+    ms: number,
+    isInOrder: boolean = false,
+  ): void {
+    const scope = isWrite ? { write: [key] } : { read: [key] };
+    this.#register(scope, result, lineBehind([], ms, 1), isInOrder);
+  }
+
+  /**
+   * Resolves once all earlier writes under a prefix are over. Later work does not wait for the
+   * caller.
+   */
+  async settled(prefix: string): Promise<void> {
+    if (this.#order.isHeld()) await this.#order.later(() => {});
+    const blockers = this.#order.pending === 0 ? [] : this.#blockers({ readUnder: prefix });
+    if (blockers.length > 0) await this.#after(blockers, () => {}, Infinity, 1);
+  }
+
+  #register(scope: Scope, result: Promise<unknown>, line: Line, isInOrder: boolean): void {
+    const turn: Turn = { scope, ...line, isInOrder, isOver: false, over: Promise.resolve() };
+    const { read, write, readUnder, writeUnder } = scope;
+    this.#order.pending++;
+    for (const key of read ?? []) this.#lane(key).reads.add(turn);
+    for (const key of write ?? []) this.#lanes.set(key, { write: turn, reads: new Set() });
+    if (readUnder !== undefined || writeUnder !== undefined) this.#ranges.add(turn);
+    turn.over = result.then(
+      () => this.#end(turn),
+      (error: unknown) => {
+        turn.timeout = [error, Object(error).cause].find(
+          (each) => Object(each).name === "TimeoutError",
+        );
+        const pending = this.#unsent.get(Object(error) as object);
+        // Later work has to wait for what this operation waited for.
+        return pending === undefined ? this.#end(turn) : pending.then(() => this.#end(turn));
+      },
+    );
+  }
+
+  #lane(key: string): Lane {
+    const lane = this.#lanes.get(key) ?? { write: null, reads: new Set<Turn>() };
+    this.#lanes.set(key, lane);
+    return lane;
+  }
+
+  #end(turn: Turn): void {
+    turn.isOver = true;
+    this.#order.pending--;
+    this.#ranges.delete(turn);
+    for (const key of turn.scope.read ?? []) this.#leave(key, turn);
+    for (const key of turn.scope.write ?? []) this.#leave(key, turn);
+  }
+
+  #leave(key: string, turn: Turn): void {
+    const lane = this.#lanes.get(key);
+    // A later write has taken over the lane.
+    if (lane === undefined) return;
+    if (lane.write === turn) lane.write = null;
+    lane.reads.delete(turn);
+    if (lane.write === null && lane.reads.size === 0) this.#lanes.delete(key);
+  }
+
+  #blockers({ read, write, readUnder, writeUnder }: Scope): Turn[] {
+    const found = new Set<Turn>();
+    const add = (turn: Turn | null | undefined): void => void (turn && found.add(turn));
+    const addLane = (lane: Lane | undefined): void => {
+      add(lane?.write);
+      lane?.reads.forEach(add);
+    };
+    for (const key of read ?? []) add(this.#lanes.get(key)?.write);
+    for (const key of write ?? []) addLane(this.#lanes.get(key));
+    for (const range of this.#ranges) {
+      const { readUnder: listed, writeUnder: cleared } = range.scope;
+      const covers = (prefix: string | undefined) => (key: string) =>
+        prefix !== undefined && key.startsWith(prefix);
+      const overlaps = (a: string | undefined, b: string | undefined): boolean =>
+        a !== undefined && b !== undefined && (a.startsWith(b) || b.startsWith(a));
+      if (
+        read?.some(covers(cleared)) ||
+        write?.some((key) => covers(cleared)(key) || covers(listed)(key))
+      )
+        add(range);
+      if (
+        overlaps(readUnder, cleared) ||
+        overlaps(writeUnder, cleared) ||
+        overlaps(writeUnder, listed)
+      )
+        add(range);
+    }
+    if (readUnder !== undefined)
+      for (const [key, lane] of this.#lanes) if (key.startsWith(readUnder)) add(lane.write);
+    if (writeUnder !== undefined)
+      for (const [key, lane] of this.#lanes) if (key.startsWith(writeUnder)) addLane(lane);
+    return [...found];
+  }
+
+  async #after<T>(
+    blockers: readonly Turn[],
+    work: () => MaybePromise<T>,
+    ms: number,
+    requests: number,
+  ): Promise<T> {
+    const start = performance.now();
+    const lines = blockers.map((turn) => awaited(turn, start));
+    const end = Math.max(...lines.map(({ until }) => until));
+    // Work of another store may have a longer timeout than this one.
+    const patience = Math.max(
+      ...lines.map(({ since, requests }) => since + (requests && requests * ms)),
+    );
+    const limit = Math.min(Math.ceil(Math.min(end, patience) - start) + SLACK, LONGEST);
+    let late: unknown;
+    // Edge workers may never settle what another request began: the limit then ends the wait.
+    await within(Promise.all(blockers.map(({ over }) => over)), limit).catch(
+      (error) => (late = error),
+    );
+    // Work goes on beside a listing.
+    const pending = blockers.filter(
+      ({ isOver, scope }) => !isOver && scope.readUnder === undefined,
+    );
+    if (pending.length > 0 && patience < end - 1) {
+      const error = notSent(
+        "an earlier operation on this key, with a longer timeout, is still pending",
+      );
+      this.#unsent.set(error, Promise.all(pending.map(({ over }) => over)));
+      throw error;
+    }
+    const timeout = blockers.find((turn) => turn.timeout !== undefined)?.timeout;
+    const cause = pending.length > 0 ? late : timeout;
+    if (cause !== undefined && performance.now() - start >= PATIENCE * ms * requests)
+      throw notSent("earlier operations on this key were not answered in time", { cause });
+    return work();
+  }
+}
+
+const notSent = (reason: string, details?: { cause: unknown }): KvError =>
+  new KvError("KV_CONNECTION", `not sent: ${reason}`, details);
+
+/** The line that later work waits for. A listing is waited for {@link LISTING} at most. */
+function awaited({ scope, until, since, requests }: Turn, now: number): Line {
+  if (scope.readUnder === undefined) return { until, since, requests };
+  const end = Math.min(until, now + LISTING);
+  return { until: end, since: end, requests: 0 };
+}
+
+/** The line of operations that ends with work which waits for these turns. */
+function lineBehind(turns: readonly Turn[], ms: number, requests: number): Line {
+  const now = performance.now();
+  let last: Line = { until: now, since: now, requests: 0 };
+  for (const turn of turns) {
+    const line = awaited(turn, now);
+    if (line.until > last.until) last = line;
+  }
+  return {
+    until: last.until + ms * requests,
+    since: last.since,
+    requests: last.requests + requests,
+  };
+}
+
+const lanes = new WeakMap<Order, Lanes>();
+
+/** Gives an order lanes of its own. */
+export const useLanes = (order: Order, own: Lanes): void => void lanes.set(order, own);
+
+/** The operations that are pending on a client. */
+export function lanesOf(order: Order): Lanes {
+  const found = lanes.get(order) ?? new Lanes(order);
+  lanes.set(order, found);
+  return found;
+}

@@ -1,0 +1,69 @@
+import type { Connection } from "./connection.ts";
+import { isKvError, KvError } from "../errors.ts";
+import { LateError } from "../concurrency/timeout.ts";
+
+/**
+ * The error as users get it: a {@link KvError} with the client's type and the key filled in,
+ * anything else as the `cause` of KV_CONNECTION.
+ *
+ * @param address host and port of the client's server, where they are known.
+ */
+export function toKvError(
+  error: unknown,
+  client: string,
+  action: string,
+  key?: string,
+  address?: string,
+): KvError {
+  if (isKvError(error)) {
+    const { code, message, cause } = error;
+    if (error.client !== undefined && error instanceof KvError) return error;
+    return new KvError(code, message, {
+      client,
+      key: error.key ?? key,
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+  // The client's own message may show values: it stays with the cause.
+  // What fetch() throws keeps the reason in a cause of its own.
+  const {
+    cause,
+    code = (Object(cause) as { code?: unknown }).code,
+    name = typeof error,
+  } = Object(error) as { cause?: unknown; code?: unknown; name?: string };
+  const reason =
+    error instanceof LateError
+      ? `: ${error.message}`
+      : ` (${typeof code === "string" ? code : name}): see the cause`;
+  const where = address === undefined ? client : `${client} (${address})`;
+  return new KvError(
+    "KV_CONNECTION",
+    `${where}: ${action}${key === undefined ? "" : ` ${JSON.stringify(key)}`} failed${reason}`,
+    { client, key, cause: error },
+  );
+}
+
+/** The error for a store that was closed. */
+export function closedError({ source }: Connection, cause?: unknown): KvError {
+  const details = cause === undefined ? {} : { cause };
+  return new KvError("KV_CLOSED", "this store was closed: make a new one with kv()", {
+    client: source.type,
+    ...details,
+  });
+}
+
+/**
+ * Throws the error as users get it. What the client says of a store that was closed meanwhile only
+ * means that it was.
+ */
+export function failWith(
+  connection: Connection,
+  error: unknown,
+  action: string,
+  key?: string,
+): never {
+  const { type, address } = connection.source;
+  throw connection.closing === null || isKvError(error)
+    ? toKvError(error, type, action, key, address)
+    : closedError(connection, error);
+}

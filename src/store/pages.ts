@@ -1,0 +1,175 @@
+import { fromBase64url, toBase64url } from "../record/base64url.ts";
+import { KvError } from "../errors.ts";
+import type { Guarded } from "./guarded.ts";
+
+import type { KvRecord } from "../record/types.ts";
+import type { Adapter } from "../clients/adapter.ts";
+import { compareKeys } from "../record/utf8.ts";
+import { isFresh } from "../record/freshness.ts";
+
+/** A full key and its record. */
+export type Pair = readonly [key: string, record: KvRecord];
+
+/** How many records a listing asks the client for at once. */
+const PAGE = 500;
+
+/** What a listing looks for. */
+export interface Range {
+  /** Only full keys that start with this literal text. */
+  readonly prefix: string;
+  /** Start behind this full key, `null` for the start. */
+  readonly after: string | null;
+  readonly reverse: boolean;
+}
+
+/** Everything under a prefix, from the start. */
+export const whole = (prefix: string): Range => ({ prefix, after: null, reverse: false });
+
+/** Every record of the range in bounded batches, expired ones too; ordered where the client is. */
+export async function* batches(
+  adapter: Guarded,
+  range: Range,
+  values: boolean,
+  size: number = PAGE,
+): AsyncGenerator<readonly Pair[], void, undefined> {
+  if (adapter.page !== undefined) {
+    let { after } = range;
+    do {
+      const page = await adapter.page({ ...range, after, limit: size, values });
+      yield page.entries;
+      after = page.next;
+    } while (after !== null);
+    return;
+  }
+  let items: Iterator<Pair | null> | AsyncIterator<Pair | null> | undefined;
+  // A client that is slow is heard as long as it gives a sign of life in time.
+  let signs = 0;
+  const gather = async (): Promise<{ batch: Pair[]; isLast: boolean }> => {
+    items ??= iterator(adapter, range.prefix, values);
+    const batch: Pair[] = [];
+    while (batch.length < size) {
+      const next = items.next();
+      // Waiting for each item of a synchronous iterable would cost more than the item.
+      const { done, value } = "then" in next ? await next : next;
+      signs++;
+      if (done) return { batch, isLast: true };
+      if (value !== null) batch.push(value);
+      else if (batch.length > 0) break;
+    }
+    return { batch, isLast: false };
+  };
+  let state: "reading" | "between" | "over" = "between";
+  try {
+    while (state !== "over") {
+      state = "reading";
+      const { batch, isLast } = await adapter.wait(gather(), () => signs);
+      state = isLast ? "over" : "between";
+      yield batch;
+    }
+  } finally {
+    // What gave no answer gives none to this either, until it goes on.
+    if (state === "reading") Promise.resolve(items?.return?.()).catch(() => {});
+    if (state === "between") await adapter.wait(Promise.resolve(items?.return?.()), () => 0);
+  }
+}
+
+/** @throws {KvError} KV_NOT_SUPPORTED for a client that cannot list. */
+function iterator(
+  { iterate }: Adapter,
+  prefix: string,
+  values: boolean,
+): Iterator<Pair | null> | AsyncIterator<Pair | null> {
+  if (iterate === undefined)
+    throw new KvError(
+      "KV_NOT_SUPPORTED",
+      "this client cannot list its keys: one of your own needs iterate(prefix)",
+    );
+  const source = iterate(prefix, values);
+  return Symbol.iterator in source ? source[Symbol.iterator]() : source[Symbol.asyncIterator]();
+}
+
+/**
+ * Up to `limit` fresh records of the range in key order, but for one key. Without an order in the
+ * client it keeps no more than twice those and a batch in memory. `drop` is given each batch with
+ * expired records.
+ */
+export async function ordered(
+  adapter: Guarded,
+  range: Range,
+  limit: number,
+  except: string,
+  values: boolean,
+  drop?: (expired: readonly Pair[], now: number) => void | Promise<void>,
+): Promise<Pair[]> {
+  let found: Pair[] = [];
+  const sign = range.reverse ? -1 : 1;
+  const isOrdered = adapter.page !== undefined;
+  const compare = (a: string, b: string): number => sign * compareKeys(a, b);
+  const cut = (): Pair[] => found.sort(([a], [b]) => compare(a, b)).slice(0, limit);
+  // Once there are enough, what comes behind the last of them is not needed.
+  let last: string | null = null;
+  for await (const batch of batches(
+    adapter,
+    range,
+    values,
+    isOrdered ? Math.min(limit, PAGE) : PAGE,
+  )) {
+    const now = Date.now();
+    const expired = batch.filter(([, record]) => !isFresh(record, now));
+    if (expired.length > 0) await drop?.(expired, now);
+    for (const pair of batch) {
+      const [key, record] = pair;
+      // Without value and version: an item of others, which only a listing of keys shows.
+      if (
+        key === except ||
+        !isFresh(record, now) ||
+        (record.value === null && record.version === null)
+      )
+        continue;
+      const isWanted =
+        isOrdered ||
+        ((range.after === null || compare(key, range.after) > 0) &&
+          (last === null || compare(key, last) < 0));
+      if (isWanted) found.push(pair);
+    }
+    if (isOrdered && found.length >= limit) break;
+    if (isOrdered || found.length < 2 * limit) continue;
+    found = cut();
+    last = found.at(-1)![0];
+  }
+  return isOrdered ? found.slice(0, limit) : cut();
+}
+
+// A cursor is base64url of this mark, the direction, the length of the prefixes, and the full key
+// that the page ended on.
+const start = ({ prefix, reverse }: Omit<Range, "after">, inner: string): string =>
+  `kv1${reverse ? "<" : ">"}${prefix.length - inner.length}.${inner.length}:`;
+
+/**
+ * The cursor behind a key. `range` is what was listed, `inner` the part of its prefix that came as
+ * an option.
+ */
+export function encodeCursor(key: string, range: Omit<Range, "after">, inner: string): string {
+  return toBase64url(start(range, inner) + key);
+}
+
+/**
+ * @throws {KvError} KV_INVALID_CURSOR unless it was made by a listing with this prefix and
+ * direction.
+ */
+export function decodeCursor(cursor: unknown, range: Omit<Range, "after">, inner: string): string {
+  try {
+    const text = fromBase64url(String(cursor));
+    const before = start(range, inner);
+    const key = text.slice(before.length);
+    // Making it again catches what a lenient decoder lets pass.
+    if (text.startsWith(before + range.prefix) && encodeCursor(key, range, inner) === cursor)
+      return key;
+  } catch {
+    // Not base64 or not UTF-8: refused below like any other text.
+  }
+  throw new KvError(
+    "KV_INVALID_CURSOR",
+    "this cursor was not made by a listing with this prefix and direction: start without a cursor",
+  );
+}
