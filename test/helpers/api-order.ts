@@ -19,6 +19,8 @@ export interface Subject<Api> {
   readonly open: (store: Store) => Api;
   readonly fill: (api: Api) => Promise<unknown>;
   readonly calls: { readonly [name: string]: Call<Api> };
+  /** What is stored, as the API shows it. Default: the values of all keys of the store. */
+  readonly stored?: (api: Api) => Promise<unknown>;
 }
 
 async function valuesOf<T>(list: AsyncIterable<T>): Promise<T[]> {
@@ -145,6 +147,14 @@ export const SCHEMA: Subject<App> = {
         .sort(([a], [b]) => (a < b ? -1 : 1)),
     eraseAll: (app) => app.erase(),
   },
+  // Redis keeps numbers, lists and sets in its own types.
+  stored: async (app) => ({
+    text: await app.take("text").read(),
+    number: await app.take("number").read(),
+    list: await app.take("list").read(),
+    set: [...((await app.take("set").read()) ?? [])].sort(),
+    json: await app.take("json").read(),
+  }),
 };
 
 /**
@@ -164,7 +174,7 @@ export const STATES: readonly State[] = [
  * what is stored then.
  */
 async function seen<Api>(
-  { open, fill, calls }: Subject<Api>,
+  { open, fill, calls, stored }: Subject<Api>,
   names: readonly string[],
   client: unknown,
   [, wrap, isWarm]: State,
@@ -179,7 +189,7 @@ async function seen<Api>(
   const results: unknown[] = [];
   if (isAwaited) for (const work of works) results.push(await work());
   else results.push(...(await Promise.all(works.map((work) => work()))));
-  return { results, stored: await kv(client as never).all() };
+  return { results, stored: await (stored?.(api) ?? kv(client as never).all()) };
 }
 
 /**

@@ -1,6 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+} from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -106,6 +114,17 @@ function signal(child: ChildProcess, name: NodeJS.Signals): void {
   }
 }
 
+/** Waits until a process is stopped: it may go on for a moment after the signal was sent. */
+function untilStopped(pid: number): void {
+  const tasks = `/proc/${pid}/task`;
+  // Other systems have no such files.
+  if (!existsSync(tasks)) return;
+  const isRunning = (task: string): boolean =>
+    !/\) [Tt] /.test(readFileSync(`${tasks}/${task}/stat`, "latin1"));
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  while (readdirSync(tasks).some(isRunning)) Atomics.wait(pause, 0, 0, 1);
+}
+
 /** How a server is started. */
 export interface DaemonOptions {
   readonly command: string;
@@ -194,6 +213,7 @@ export class Daemon {
   /** Stops it without ending it: connections stay open, and nothing answers. */
   pause(): void {
     signal(this.#child!, "SIGSTOP");
+    untilStopped(this.pid);
   }
 
   /** Lets it go on. */

@@ -273,10 +273,8 @@ describe("an operation that gets no answer", () => {
 
   it("does not hold back writes for long when it is a listing", async () => {
     const { client } = hanging();
-    const silent = {
-      ...(client as object),
-      iterate: () => ({ [Symbol.asyncIterator]: hangingIterator }),
-    };
+    const iterate = (): unknown => ({ [Symbol.asyncIterator]: hangingIterator });
+    const silent = { ...(client as object), iterate } as unknown as Client;
     await kv(silent).set("k", 0);
     void kv(silent, { timeout: 0 }).keys();
     const hasty = kv(silent, { timeout: "50ms" });
