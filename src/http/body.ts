@@ -6,7 +6,9 @@ export interface Incoming {
   readonly method: string;
   readonly url: string;
   readonly headers: { get(name: string): string | null };
-  readonly body: ReadableStream<Uint8Array> | null;
+  /** Firefox has none. */
+  readonly body?: ReadableStream<Uint8Array> | null;
+  blob?(): Promise<Blob>;
 }
 
 /** The members of a JSON object. */
@@ -47,14 +49,21 @@ function parsed(text: string | null): unknown {
   }
 }
 
+/** The body as a stream, in Firefox too. */
+async function streamOf(request: Incoming): Promise<ReadableStream<Uint8Array> | null> {
+  if (request.body !== undefined || request.blob === undefined) return request.body ?? null;
+  return (await request.blob()).stream();
+}
+
 async function textIn(
-  { headers, body }: Incoming,
+  request: Incoming,
   bytes: number,
   milliseconds: number,
 ): Promise<string | null> {
   const tooLarge = (): KvError =>
     new KvError("KV_TOO_LARGE", `a request has at most ${bytes} bytes here: split it`);
-  if (Number(headers.get("content-length") ?? 0) > bytes) throw tooLarge();
+  if (Number(request.headers.get("content-length") ?? 0) > bytes) throw tooLarge();
+  const body = await streamOf(request);
   if (body === null) return null;
   const reader = body.getReader();
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

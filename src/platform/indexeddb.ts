@@ -1,5 +1,6 @@
 import { KvError } from "../errors.ts";
 
+import { isServerLost, replaceFactory } from "./lost-indexeddb.ts";
 import { asQuota } from "./quota.ts";
 
 /**
@@ -115,8 +116,11 @@ export function idbConnection(
     } catch (error) {
       // Somebody else took this version first, or deletes the database right now: once more from
       // what it is then.
-      if (tries === 0 || !/Version|Abort/.test((error as Error).name)) throw error;
-      version = undefined;
+      const isTaken = /Version|Abort/.test((error as Error).name);
+      const isLost = isServerLost(error);
+      if (tries === 0 || !(isTaken || isLost)) throw error;
+      if (isTaken) version = undefined;
+      if (isLost) factory = replaceFactory(factory);
     }
     return connect(version, tries - 1);
   }

@@ -1,4 +1,5 @@
 import { ended, type IdbConnection, idbConnection, type Task } from "../platform/indexeddb.ts";
+import { ownValue } from "../platform/lost-indexeddb.ts";
 import { KvError } from "../errors.ts";
 import { toKvError } from "../store/failure.ts";
 import type { Backend, RowChange, Memory } from "./backend.ts";
@@ -127,11 +128,13 @@ export function idbBackend(
           ended(rows.getAllKeys()),
           ended(rows.getAll() as IDBRequest<unknown[]>),
         ]);
-        return keys.map((key, i) => [key as string, values[i]] as const);
+        return keys.map((key, i) => [key as string, ownValue(values[i])] as const);
       }),
     read: (keys) =>
       run("reading", (rows) =>
-        Promise.all(keys.map((key) => ended(rows.get(key) as IDBRequest<unknown>))),
+        Promise.all(
+          keys.map(async (key) => ownValue(await ended(rows.get(key) as IDBRequest<unknown>))),
+        ),
       ),
     write: (changes, sent) =>
       run(
@@ -144,7 +147,7 @@ export function idbBackend(
               if (!change[2]) return;
               const value = await ended(rows.get(change[0]) as IDBRequest<unknown>);
               if (value === undefined) put(rows, change);
-              else found.push([change[0], value]);
+              else found.push([change[0], ownValue(value)]);
             }),
           );
           // Not left to the browser, which would wait for this page: it may be going away.
@@ -161,7 +164,7 @@ export function idbBackend(
           Promise.all(
             changes.map(async ([key, value, before]) => {
               const found = await ended(rows.get(key) as IDBRequest<unknown>);
-              if (isEqual(found, before)) put(rows, [key, value]);
+              if (isEqual(ownValue(found), before)) put(rows, [key, value]);
             }),
           ),
         "readwrite",

@@ -423,7 +423,8 @@ describe("listing", () => {
 });
 
 describe("a commit of several keys", () => {
-  it("is whole wherever the process is killed", async () => {
+  // About forty programs are started, one after the other.
+  it("is whole wherever the process is killed", { timeout: 900_000 }, async () => {
     const path = newPath();
     const folder = join(path, "..");
     const outcomes = new Set<string>();

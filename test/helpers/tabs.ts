@@ -21,7 +21,7 @@ const root = path.join(import.meta.dirname, "../..");
 /** What tabs load unless they are to load something else. */
 const CLIENTS = `
   import kv from "./src/index.ts";
-  import { indexeddb } from "./src/clients/indexeddb.ts";
+  import { indexeddb } from "./src/clients/indexeddb/index.ts";
   import localforage from "localforage";
   Object.assign(globalThis, { kv, indexeddb, localforage });`;
 
@@ -40,14 +40,25 @@ async function bundle(contents: string): Promise<Map<string, string>> {
   return new Map(outputFiles.map((file) => [`/${path.basename(file.path)}`, file.text]));
 }
 
+type Answer = (url: URL) => {
+  readonly headers: { readonly [name: string]: string | string[] };
+  readonly body: string;
+};
+
+/** A page on an origin of its own, which loads a program. */
+export interface ServedPage {
+  readonly origin: string;
+  readonly answer: Answer;
+  close(): void;
+}
+
 /**
- * Starts a server and a browser. The program that tabs load is given by its text, in which paths
- * begin at the root of the repository; it has to make `kv` global. `/hidden?n=3` sets three cookies
- * that scripts do not see; a host of https is served by interception.
+ * Serves a page. The program that it loads is given by its text, in which paths begin at the root
+ * of the repository. `/hidden?n=3` sets three cookies that scripts do not see.
  */
-export async function openTabs(contents: string = CLIENTS): Promise<Tabs> {
+export async function servePage(contents: string = CLIENTS): Promise<ServedPage> {
   const files = await bundle(contents);
-  const answer = (url: URL): { headers: { [name: string]: string | string[] }; body: string } => {
+  const answer: Answer = (url) => {
     const script = files.get(url.pathname);
     if (script !== undefined)
       return {
@@ -71,6 +82,15 @@ export async function openTabs(contents: string = CLIENTS): Promise<Tabs> {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
+  return { origin, answer, close: () => void server.close() };
+}
+
+/**
+ * Starts Chromium on a served page, which has to make `kv` global. A host of https is served by
+ * interception.
+ */
+export async function openTabs(contents?: string): Promise<Tabs> {
+  const { origin, answer, close } = await servePage(contents);
   const browser = await launchChromium();
   const context = await browser.newContext();
   await context.route(/^https:/, (route) => {
@@ -88,7 +108,7 @@ export async function openTabs(contents: string = CLIENTS): Promise<Tabs> {
     },
     async close() {
       await browser.close();
-      server.close();
+      close();
     },
   };
 }

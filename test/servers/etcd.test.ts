@@ -166,8 +166,9 @@ describe("leases", () => {
     store = kv(client, { timeout: 0 });
     const before = await leases();
     const keys = Array.from({ length: 10_000 }, (_, i) => `key ${i}`);
-    for (let i = 0; i < keys.length; i += 2500)
-      await Promise.all(keys.slice(i, i + 2500).map((key) => store.set(key, 1, { expires: "1h" })));
+    // A server on a busy machine gives up on 2,500 at once after 7 s.
+    for (let i = 0; i < keys.length; i += 500)
+      await Promise.all(keys.slice(i, i + 500).map((key) => store.set(key, 1, { expires: "1h" })));
     expect((await leases()) - before).toBeLessThanOrEqual(3);
     await Promise.all(keys.slice(0, 500).map((key) => store.set(key, 1, { expires: "2h" })));
     expect((await leases()) - before).toBeLessThanOrEqual(6);

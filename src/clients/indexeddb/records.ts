@@ -1,5 +1,6 @@
 import { KvError } from "../../errors.ts";
 import { ended, INDEX } from "../../platform/indexeddb.ts";
+import { ownValue } from "../../platform/lost-indexeddb.ts";
 import { StoredRecord } from "../../record/record.ts";
 import type { Json } from "../../types.ts";
 import type { KvRecord, Write } from "../../record/types.ts";
@@ -39,7 +40,7 @@ function recordOf(item: Partial<Item> | null, key: string, values = true): Store
   // A listing without values has to show what `clear()` and `del()` are to remove.
   if (record !== null && item.bytes !== undefined)
     return new StoredRecord(
-      item.bytes as unknown as Json,
+      ownValue(item.bytes) as unknown as Json,
       record.expires,
       record.version,
       record.metadata,
