@@ -13,6 +13,7 @@ import {
   isOwnVersion,
   keyColumn,
   createTable,
+  waitForDisk,
   OWN_ROWS,
   prepare,
   quoted,
@@ -48,9 +49,9 @@ export interface SqliteOptions {
  * columns.
  *
  * `commit` is a transaction, safe across processes; in a transaction that is open on the handle, it
- * and everything else becomes a part of that one. No pragma is changed: with
- * `PRAGMA journal_mode = WAL` readers do not wait for writers, and `synchronous` says what a power
- * cut may take. Other processes that hold a lock are waited for up to 4.5 seconds without blocking
+ * and everything else becomes a part of that one. With `PRAGMA journal_mode = WAL` readers do not
+ * wait for writers. `PRAGMA synchronous` is raised from SQLite's default `FULL` to `EXTRA`, so that
+ * a power failure takes no acknowledged write; another setting of the handle stays. Other processes that hold a lock are waited for up to 4.5 seconds without blocking
  * this one, after the handle's own `busy_timeout`.
  *
  * @throws {KvError} KV_INVALID_CLIENT for a table of somebody else or an impossible name,
@@ -70,6 +71,7 @@ export const sqlite: ClientFactory<SqliteClient, SqliteOptions> = defineClient({
   open(db: SqliteClient, { table = "kv" }: SqliteOptions) {
     const writing = new WriteQueue();
     return writing.run(() => {
+      waitForDisk(db);
       createTable(db, table);
       return adapterOf(db, quoted(table), writing);
     });
