@@ -239,7 +239,7 @@ describe.concurrent("examples", () => {
 });
 
 it("finds the examples, and every kind of them is run somewhere", () => {
-  expect(examples.length).toBeGreaterThan(55);
+  expect(examples.length).toBeGreaterThan(150);
   expect(
     examples.filter(
       ({ kind }) => !["", "browser", "test", "deno", "workerd", "lua"].includes(kind),
