@@ -39,7 +39,7 @@ const modules: Record<string, object> = {
 };
 
 it("finds the examples for browsers", () => {
-  expect(examples.length).toBeGreaterThanOrEqual(7);
+  expect(examples.length).toBeGreaterThanOrEqual(13);
 });
 
 it.each(examples)("$where prints what it says", async ({ code }) => {
