@@ -62,6 +62,7 @@ const libraries = [
   "@electric-sql/pglite",
   "lru-cache",
   "keyv",
+  "polystore",
   "unstorage",
   "wasmoon",
   "zod",
