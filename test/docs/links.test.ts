@@ -79,6 +79,19 @@ describe("links", () => {
     );
   });
 
+  it.each(["docs/architecture.md", ...docs.filter((page) => page.includes("decisions/"))])(
+    "%s names source files that exist",
+    (page) => {
+      const named = [
+        ...withoutCode(textOf(page)).matchAll(/`((?:[\w-]+\/)+[\w.-]+\.(?:ts|mjs))`/g),
+      ];
+      const missing = named.filter(([, file]) =>
+        [file!, `src/${file}`].every((at) => !existsSync(path.join(root, at))),
+      );
+      expect(missing.map(([, file]) => file)).toEqual([]);
+    },
+  );
+
   it("has a README of at most 250 lines", () => {
     expect(textOf("README.md").split("\n").length - 1).toBeLessThanOrEqual(250);
   });
