@@ -1,7 +1,7 @@
 // Packs the package, installs the tarball in empty projects, and runs the same program on every
 // runtime.
-//   node scripts/runtimes.mjs            a table; exit code 1 when something fails, or README.md shows another table
-//   node scripts/runtimes.mjs --write    the same, and writes the table into README.md
+//   node scripts/runtimes.mjs            a table; exit code 1 when something fails, or docs/runtimes.md shows another table
+//   node scripts/runtimes.mjs --write    the same, and writes the table into docs/runtimes.md
 //   node scripts/runtimes.mjs bun deno   these runtimes alone
 import { execFile } from "node:child_process";
 import {
@@ -25,7 +25,7 @@ import { env, installRuntimes, node, root } from "./setup.mjs";
 
 const sources = join(root, "test/runtimes");
 const pkg = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-// On the disk: the permissions of Deno that the README names are not enough for files in /dev/shm.
+// On the disk: the permissions of Deno that docs/runtimes.md names are not enough for files in /dev/shm.
 const folder = mkdtempSync(join(process.env.ANYKV_DISK ?? tmpdir(), "anykv-runtimes-"));
 const execute = promisify(execFile);
 const run = async (command, args, cwd, extra = {}) =>
@@ -80,7 +80,7 @@ async function install() {
     join(project, "entries.mjs"),
     `export const entries = {\n${names.map((name) => `  ${JSON.stringify(name)}: () => import(${JSON.stringify(name)}),\n`).join("")}};\n`,
   );
-  for (const name of ["smoke", "faces", "in-process", "in-page", "in-worker"])
+  for (const name of ["smoke", "apis", "in-process", "in-page", "in-worker"])
     cpSync(join(sources, `${name}.mjs`), join(project, `${name}.mjs`));
   return project;
 }
@@ -183,7 +183,7 @@ const runtimes = {
   "Node 24": inProcess(node, ["--experimental-webstorage", ...storage]),
   "Node 26": inProcess(at("node26/bin/node"), storage),
   Bun: inProcess(at("@oven/bun-linux-x64/bin/bun"), []),
-  // With the permissions that the README names, and no others.
+  // With the permissions that docs/runtimes.md names, and no others.
   Deno: inProcess(at("@deno/linux-x64-glibc/deno"), [
     "run",
     "--no-prompt",
@@ -314,20 +314,21 @@ for (const [name, rows] of done) {
 for (const [name, why] of results)
   if (!Array.isArray(why)) console.log(`${name} was not tried: ${why}`);
 
-// Only a whole table is held against the README.
+// Only a whole table is compared with the page.
 if (done.length === Object.keys(runtimes).length && failed === 0) {
-  const file = join(root, "README.md");
-  const readme = readFileSync(file, "utf8");
-  const written = readme.replace(
+  const name = "docs/runtimes.md";
+  const file = join(root, name);
+  const page = readFileSync(file, "utf8");
+  const written = page.replace(
     /(<!-- runtimes -->\n)[\s\S]*?(<!-- \/runtimes -->)/,
     (_, before, after) => `${before}${table}\n${after}`,
   );
   if (process.argv.includes("--write")) writeFileSync(file, written);
-  else if (written !== readme) {
+  else if (written !== page) {
     failed++;
-    const error = "README.md shows another table: node scripts/runtimes.mjs --write";
+    const error = `${name} shows another table: node scripts/runtimes.mjs --write`;
     console.log(error);
-    tellRows("README.md", [{ what: "the table", failures: [error] }]);
-  } else tellRows("README.md", [{ what: "the table", failures: [] }]);
+    tellRows(name, [{ what: "the table", failures: [error] }]);
+  } else tellRows(name, [{ what: "the table", failures: [] }]);
 }
 process.exitCode = failed > 0 || !existsSync(join(root, "dist/index.js")) ? 1 : 0;

@@ -3,7 +3,6 @@ import * as react from "react";
 import * as solid from "solid-js";
 import { expect, it } from "vitest";
 import * as vue from "vue";
-import readme from "../../README.md?raw";
 import * as anykv from "../../src/index.ts";
 import * as reactive from "../../src/reactive/index.ts";
 import * as inReact from "../../src/reactive/react.ts";
@@ -17,8 +16,13 @@ const sources: Record<string, string> = import.meta.glob("../../src/**/*.ts", {
   import: "default",
   eager: true,
 });
+const pages: Record<string, string> = import.meta.glob(["../../README.md", "../../docs/**/*.md"], {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
 const examples = [
-  ...ofMarkdown(readme, "README.md"),
+  ...Object.entries(pages).flatMap(([file, text]) => ofMarkdown(text, file)),
   ...Object.entries(sources).flatMap(([file, text]) => ofSource(text, file)),
 ].filter(({ kind }) => kind === "browser");
 const modules: Record<string, object> = {
@@ -35,7 +39,7 @@ const modules: Record<string, object> = {
 };
 
 it("finds the examples for browsers", () => {
-  expect(examples.length).toBeGreaterThanOrEqual(4);
+  expect(examples.length).toBeGreaterThanOrEqual(13);
 });
 
 it.each(examples)("$where prints what it says", async ({ code }) => {

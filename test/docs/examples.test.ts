@@ -62,6 +62,7 @@ const libraries = [
   "@electric-sql/pglite",
   "lru-cache",
   "keyv",
+  "polystore",
   "unstorage",
   "wasmoon",
   "zod",
@@ -239,7 +240,7 @@ describe.concurrent("examples", () => {
 });
 
 it("finds the examples, and every kind of them is run somewhere", () => {
-  expect(examples.length).toBeGreaterThan(55);
+  expect(examples.length).toBeGreaterThan(150);
   expect(
     examples.filter(
       ({ kind }) => !["", "browser", "test", "deno", "workerd", "lua"].includes(kind),

@@ -4,7 +4,7 @@
 import { conformance } from "anykv/conformance";
 import kv from "anykv";
 import { entries } from "./entries.mjs";
-import { faces } from "./faces.mjs";
+import { apis } from "./apis.mjs";
 
 /** Imports every entry of the package. */
 async function importAll() {
@@ -59,7 +59,7 @@ async function runEach(what, programs) {
 export async function smoke(subjects, { storage = "MEMORY", more = {} } = {}) {
   const rows = [
     await importAll(),
-    await runEach("every face", { ...faces({ storage }), ...more }),
+    await runEach("every API", { ...apis({ storage }), ...more }),
     await certify("memory", { open: () => kv(new Map()) }),
   ];
   for (const [what, subject] of Object.entries(subjects)) rows.push(await certify(what, subject));

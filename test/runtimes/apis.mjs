@@ -1,4 +1,4 @@
-// Each face, as the README shows it. What says that it is made at once is made while this module
+// Each API, as the documentation shows it. Stores that are made at once are made while this module
 // loads: edge workers have neither timers nor random numbers then.
 import kv from "anykv";
 import { atomic, increment } from "anykv/atomic";
@@ -35,7 +35,7 @@ function equal(actual, expected) {
 /**
  * What to try, by its name. `storage` is where this runtime keeps namespaces without being told.
  */
-export const faces = ({ storage }) => ({
+export const apis = ({ storage }) => ({
   async atomic() {
     const store = kv(new Map());
     equal((await atomic(store).check({ key: "a", version: null }).set("a", 1).commit()).ok, true);
