@@ -20,6 +20,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { build } from "esbuild";
+import { until } from "../test/helpers/daemon.ts";
+import { missingFor, openEngine } from "../test/helpers/engines.ts";
 import { redisServer } from "../test/helpers/redis-server.ts";
 import { env, installRuntimes, node, root } from "./setup.mjs";
 
@@ -115,44 +117,26 @@ async function bundled(project, entry, options) {
   return outputFiles[0].text;
 }
 
-async function inChromium(project) {
+/** Runs the program in a page of a browser. */
+const inBrowser = (name) => async (project) => {
   const script = await bundled(project, "in-page.mjs", { platform: "browser" });
   const server = createServer((request, response) => {
-    response.setHeader(
-      "content-type",
-      request.url === "/page.js" ? "text/javascript" : "text/html",
-    );
-    response.end(
-      request.url === "/page.js"
-        ? script
-        : '<!doctype html><script type="module" src="/page.js"></script>',
-    );
+    const isScript = request.url === "/page.js";
+    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+    const page = '<!doctype html><script type="module" src="/page.js"></script>';
+    response.end(isScript ? script : page);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { chromium } = await import("playwright");
-  const flags = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ];
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: flags,
-  });
+  const engine = await openEngine(name);
   try {
-    const page = await browser.newPage();
-    await page.goto(`http://localhost:${server.address().port}/`);
-    await page.waitForFunction(() => "result" in globalThis);
+    const page = await engine.open(`http://localhost:${server.address().port}/`);
+    await until("the program has begun", () => page.evaluate(() => "result" in globalThis));
     return await page.evaluate(() => globalThis.result);
   } finally {
-    await browser.close();
+    await engine.close();
     server.close();
   }
-}
+};
 
 async function inWorkerd(project) {
   // As wrangler bundles it.
@@ -195,8 +179,11 @@ const runtimes = {
     "--no-lock",
   ]),
   workerd: inWorkerd,
-  Chromium: inChromium,
+  Chromium: inBrowser("Chromium"),
+  Firefox: inBrowser("Firefox"),
+  WebKit: inBrowser("WebKit"),
 };
+const engines = ["Chromium", "Firefox", "WebKit"];
 
 const isAskedFor = (name) => {
   const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));
@@ -222,8 +209,10 @@ async function runAll() {
       for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
         tell({ event: "began", file: name });
         const isExtra = /22|26|Bun|Deno/.test(name);
-        if (isExtra && missing !== undefined) {
-          results.set(name, missing);
+        const packages = engines.includes(name) ? missingFor(name) : undefined;
+        const reason = packages ? `apt-get install ${packages}` : isExtra ? missing : undefined;
+        if (reason !== undefined) {
+          results.set(name, reason);
           tell({
             event: "ended",
             file: name,
@@ -290,11 +279,7 @@ const done = [...results].filter(([, rows]) => Array.isArray(rows));
 const what = [...new Set(done.flatMap(([, rows]) => rows.map((row) => row.what)))];
 const cell = (rows, name) => {
   const row = rows.find((each) => each.what === name);
-  return row === undefined
-    ? "–"
-    : row.failures.length > 0
-      ? `${row.failures.length} FAILED`
-      : `${row.passed} ✓`;
+  return row === undefined ? "–" : row.failures.length > 0 ? `${row.failures.length} FAILED` : "✓";
 };
 const lines = [
   ["", ...done.map(([name]) => name)],

@@ -38,6 +38,24 @@ const programs = [
   { name: "postgres", override: "POSTGRES", package: "postgresql", for: "the tests of Postgres" },
 ];
 
+/** Programs without which some tests say so in a line and are skipped. */
+const extras = [
+  {
+    name: "firefox-esr",
+    override: "FIREFOX",
+    package: "firefox-esr",
+    for: "the tests in Firefox",
+  },
+  {
+    name: "WebKitWebDriver",
+    override: "WEBKIT_DRIVER",
+    package: "webkit2gtk-driver",
+    for: "the tests in WebKit",
+  },
+  { name: "Xvfb", override: "XVFB", package: "xvfb", for: "the tests in WebKit" },
+  { name: "strace", override: "STRACE", package: "strace", for: "the tests of power loss" },
+];
+
 export const seconds = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s`;
 
 const say = (what, text) => console.log(`setup  ${what.padEnd(8)}  ${text}`);
@@ -155,7 +173,7 @@ function apt(...args) {
 }
 
 /** Installs what is missing, and returns the names of the programs that are missing even so. */
-function installPrograms() {
+function installPrograms(programs) {
   const missing = () => programs.filter((program) => !findProgram(program));
   const wanted = missing().filter(({ override }) => !process.env[override]);
   const found = programs.filter(findProgram).map(({ name }) => name);
@@ -192,7 +210,11 @@ export async function setup({ runtimes = true, system = true } = {}) {
     const reason = await installRuntimes();
     if (reason !== undefined) say("npm", `Bun, Deno, Node 22 and 26 are not tried: ${reason}`);
   }
-  return { ok, missing: ok && system ? installPrograms() : [] };
+  if (!ok || !system) return { ok, missing: [] };
+  const missing = installPrograms(programs);
+  // By themselves: not every system has them, and the others must not fail for that.
+  installPrograms(extras);
+  return { ok, missing };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

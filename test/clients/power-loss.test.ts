@@ -4,7 +4,7 @@ import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { place } from "../helpers/disk.ts";
-import { afterPowerLoss, record, restore } from "../helpers/power-loss.ts";
+import { afterPowerLoss, record, restore, strace } from "../helpers/power-loss.ts";
 import { openForPowerLoss } from "../helpers/power-loss-client.ts";
 import { runs } from "../helpers/runs.ts";
 
@@ -12,7 +12,7 @@ const program = path.join(import.meta.dirname, "../helpers/power-loss-program.ts
 
 function hasStrace(): boolean {
   try {
-    execFileSync("strace", ["-V"]);
+    execFileSync(strace, ["-V"]);
     return true;
   } catch {
     console.log("strace is missing: power loss is not tested (apt-get install strace)");

@@ -197,11 +197,10 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       readonly.close();
     });
 
-    it("leaves the pragmas as they are", async () => {
+    it("raises synchronous from FULL, and leaves the other pragmas as they are", async () => {
       const db = open(`${place()}/data.db`);
       const pragmas = [
         "journal_mode",
-        "synchronous",
         "busy_timeout",
         "foreign_keys",
         "user_version",
@@ -216,6 +215,12 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       await store.commit([], [{ key: "b", value: 1 }]);
       await store.prune();
       expect(values()).toEqual(before);
+      const synchronous = (): number =>
+        Number((db.prepare("PRAGMA synchronous").get() as { synchronous: number }).synchronous);
+      expect(synchronous()).toBe(3);
+      db.exec("PRAGMA synchronous = NORMAL");
+      await storeOf(db).set("a", 2);
+      expect(synchronous()).toBe(1);
       db.close();
     });
   });

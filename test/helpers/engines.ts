@@ -29,7 +29,7 @@ const firefoxPath = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 const driverPath = process.env.WEBKIT_DRIVER ?? "/usr/bin/WebKitWebDriver";
 const miniBrowser = (): string | undefined =>
   process.env.WEBKIT_BROWSER ?? globSync("/usr/lib/*/webkit2gtk-4.1/MiniBrowser")[0];
-const displayPath = "/usr/bin/Xvfb";
+const displayPath = process.env.XVFB ?? "/usr/bin/Xvfb";
 
 /** What this machine lacks to run an engine, with the Debian package; `undefined` for nothing. */
 export function missingFor(name: EngineName): string | undefined {

@@ -29,11 +29,14 @@ const TEXT = /"((?:\\x[0-9a-f]{2})*)"/g;
 const PATH = /(?:(?:AT_FDCWD|\d+)<((?:\\x[0-9a-f]{2})*)>, )?"((?:\\x[0-9a-f]{2})*)"/g;
 const bytesIn = (hex: string): Buffer => Buffer.from(hex.replaceAll("\\x", ""), "hex");
 
+/** The program that records. */
+export const strace: string = process.env.STRACE ?? "strace";
+
 /** Runs a program of Node, and records what it does to the files below a folder. */
 export async function record(folder: string, args: readonly string[]): Promise<Change[]> {
   const log = `${folder}.strace`;
   const flags = ["-f", "-qq", "-y", "-xx", "-s", "100000000", "-e", `trace=${CALLS}`, "-o", log];
-  await promisify(execFile)("strace", [...flags, process.execPath, ...args]);
+  await promisify(execFile)(strace, [...flags, process.execPath, ...args]);
   const text = readFileSync(log, "latin1");
   rmSync(log);
   return changesIn(completed(text.split("\n")), folder);
@@ -78,22 +81,22 @@ function changesIn(calls: Iterable<string>, folder: string): Change[] {
       const truncates = /O_TRUNC/.test(parameters!);
       if (/O_CREAT/.test(parameters!)) changes.push({ kind: "create", path: at, truncates });
       else if (truncates) changes.push({ kind: "truncate", path: at, length: 0 });
-    } else if (/^write/.test(name)) {
+    } else if (name.startsWith("write")) {
       const position = positions.get(descriptor!) ?? 0;
       changes.push({ kind: "write", path: at, at: position, data: Buffer.concat(texts) });
       positions.set(descriptor!, position + Number(result));
-    } else if (/^pwrite/.test(name)) {
+    } else if (name.startsWith("pwrite")) {
       const position = Number(/(\d+)$/.exec(parameters!)![1]);
       changes.push({ kind: "write", path: at, at: position, data: Buffer.concat(texts) });
-    } else if (/truncate$/.test(name)) {
+    } else if (name.endsWith("truncate")) {
       changes.push({ kind: "truncate", path: at, length: Number(/(\d+)$/.exec(parameters!)![1]) });
-    } else if (/sync$/.test(name)) changes.push({ kind: "sync", path: at });
-    else if (/^mkdir/.test(name)) changes.push({ kind: "mkdir", path: at });
+    } else if (name.endsWith("sync")) changes.push({ kind: "sync", path: at });
+    else if (name.startsWith("mkdir")) changes.push({ kind: "mkdir", path: at });
     else if (name === "rmdir") changes.push({ kind: "rmdir", path: at });
-    else if (/^unlink/.test(name))
+    else if (name.startsWith("unlink"))
       changes.push({ kind: /REMOVEDIR/.test(parameters!) ? "rmdir" : "remove", path: at });
     else if (to !== undefined)
-      changes.push({ kind: /^rename/.test(name) ? "rename" : "link", path: at, to });
+      changes.push({ kind: name.startsWith("rename") ? "rename" : "link", path: at, to });
   }
   return changes;
 }
