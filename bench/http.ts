@@ -133,14 +133,17 @@ export async function main(): Promise<boolean> {
   const at = (part: number): string =>
     `${sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!.toFixed(1)} ms`;
   console.log(
-    `http: ${connections} connections for ${seconds} s: ${Math.round(count / seconds)} requests a second, median ${at(0.5)}, p99 ${at(0.99)}, slowest ${at(1)}`,
+    `http: ${connections} connections for ${seconds} s: ${Math.round(count / seconds)} requests ` +
+      `a second, median ${at(0.5)}, p99 ${at(0.99)}, slowest ${at(1)}`,
   );
   console.log(
-    `http: ${failed} of ${count} requests failed; memory ${before.toFixed(0)} MB, ${grown.toFixed(0)} MB more at the end`,
+    `http: ${failed} of ${count} requests failed; memory ${before.toFixed(0)} MB, ` +
+      `${grown.toFixed(0)} MB more at the end`,
   );
   const ratio = await timing();
   console.log(
-    `http: a token that is wrong at its end takes ${ratio.toFixed(3)} times as long as one that is wrong at its start`,
+    `http: a token that is wrong at its end takes ${ratio.toFixed(3)} times as long as one that ` +
+      "is wrong at its start",
   );
   return failed === 0 && grown < 50 && ratio > 0.8 && ratio < 1.25;
 }

@@ -21,10 +21,12 @@ export async function namespaces(): Promise<void> {
 
   const one = db.prepare("SELECT version, expires, metadata, value FROM kv WHERE key = ?");
   const write = db.prepare(
-    "INSERT OR REPLACE INTO kv (key, version, expires, metadata, value) VALUES (?, '0d0fd51349f003f6dc81', NULL, NULL, ?)",
+    "INSERT OR REPLACE INTO kv (key, version, expires, metadata, value) VALUES (?, " +
+      "'0d0fd51349f003f6dc81', NULL, NULL, ?)",
   );
   const rows = db.prepare(
-    "SELECT key, value FROM kv WHERE key >= 'bench/k/' AND key < 'bench/k0' ORDER BY key LIMIT 1001",
+    "SELECT key, value FROM kv WHERE key >= 'bench/k/' AND key < 'bench/k0' " +
+      "ORDER BY key LIMIT 1001",
   );
   const get = await race({
     anykv: {

@@ -96,7 +96,8 @@ function costs(name: string, make: (value: Data) => Watched, rows: number): void
     `its clone ${median(cloning).toFixed(2)} ms`,
   ];
   console.log(
-    `      proxies: ${`${(rows * 4).toLocaleString("en")} nodes, ${name}`.padEnd(62)} ${figures.join(", ")}`,
+    `      proxies: ${`${(rows * 4).toLocaleString("en")} nodes, ${name}`.padEnd(62)} ` +
+      `${figures.join(", ")}`,
   );
 }
 
@@ -151,7 +152,8 @@ function maps(): void {
   observer.run();
   vue.push(clone((observer.copy as typeof state).map));
   console.log(
-    `      proxies: a change in a Map, in one that came later; is it a Map; what its copy is cloned to: @vue/reactivity ${vue.join(", ")}; valtio ${valtio.join(", ")}`,
+    "      proxies: a change in a Map, in one that came later; is it a Map; what its copy is " +
+      `cloned to: @vue/reactivity ${vue.join(", ")}; valtio ${valtio.join(", ")}`,
   );
 }
 
@@ -171,11 +173,13 @@ export async function proxies(): Promise<void> {
     [],
   );
   const withMaps = await size(
-    'export { proxy, snapshot, subscribe } from "valtio/vanilla"; export { proxyMap, proxySet } from "valtio/vanilla/utils"',
+    'export { proxy, snapshot, subscribe } from "valtio/vanilla"; export { proxyMap, proxySet } ' +
+      'from "valtio/vanilla/utils"',
     true,
     [],
   );
   console.log(
-    `      proxies: bytes: @vue/reactivity ${vue}, valtio ${valtio}, with its Map and Set ${withMaps}`,
+    `      proxies: bytes: @vue/reactivity ${vue}, valtio ${valtio}, with its Map and Set ` +
+      `${withMaps}`,
   );
 }

@@ -45,7 +45,8 @@ export function line(
   detail: string,
 ): void {
   console.log(
-    `${met ? "ok  " : "MISS"}  ${what.padEnd(52)} ${ratio.toFixed(2).padStart(7)} ×   ${goal.padEnd(22)} ${detail}`,
+    `${met ? "ok  " : "MISS"}  ${what.padEnd(52)} ${ratio.toFixed(2).padStart(7)} ×   ` +
+      `${goal.padEnd(22)} ${detail}`,
   );
 }
 

@@ -42,7 +42,8 @@ const list = (times: { [name: string]: number }): string =>
 /** Reactive states in Chromium, beside Dexie's live queries and `idb`. */
 export async function reactive(): Promise<void> {
   const tabs = await openTabs(
-    'import { change, load } from "./bench/reactive-page.ts"; Object.assign(globalThis, { change, load, kv: true });',
+    'import { change, load } from "./bench/reactive-page.ts"; Object.assign(globalThis, { ' +
+      "change, load, kv: true });",
   );
   try {
     const page = await tabs.open();
@@ -70,7 +71,9 @@ export async function reactive(): Promise<void> {
       "",
     );
     const change = await times("change");
-    const rate = `${Math.round(10_000 / (change.anykv! / 1000)).toLocaleString("en")} changes/s; ${list(change)}`;
+    const rate =
+      `${Math.round(10_000 / (change.anykv! / 1000)).toLocaleString("en")} ` +
+      `changes/s; ${list(change)}`;
     line(
       "reactive: 10,000 changes of 1,000 states: idb takes",
       change["idb, one transaction"]! / change.anykv!,
@@ -104,6 +107,7 @@ export async function reactive(): Promise<void> {
     own / 1000,
     "at most 3",
     own <= 3000,
-    `with both of its later parts ${whole} B, @vue/reactivity ${vue} B, dexie ${dexie} B, idb ${idb} B`,
+    `with both of its later parts ${whole} B, @vue/reactivity ${vue} B, dexie ${dexie} B, idb ` +
+      `${idb} B`,
   );
 }

@@ -32,7 +32,8 @@ function program(): string {
   const fields = (depth: number): string[] =>
     Array.from({ length: FIELDS - 1 }, (_, i) => `${name(depth, i)}: ${types[i % types.length]}`);
   const schema = (depth: number): string =>
-    `StaticStore("s${depth}", { ${fields(depth).join(", ")}, deeper: ${depth === DEPTH ? '"list"' : schema(depth + 1)} })`;
+    `StaticStore("s${depth}", { ${fields(depth).join(", ")}, deeper: ` +
+    `${depth === DEPTH ? '"list"' : schema(depth + 1)} })`;
   const uses = Array.from({ length: DEPTH }, (_, depth) => {
     const at = `store${'.take("deeper")'.repeat(depth)}`;
     return Array.from({ length: FIELDS - 1 }, (_, i) => {
@@ -47,7 +48,10 @@ function program(): string {
       return `await ${at}.take("${name(depth + 1, i)}").${use};`;
     }).join("\n");
   });
-  return `import { bitset, StaticStore } from "anykv/schema";\nimport { z } from "zod";\nconst store = ${schema(1)};\n${uses.join("\n")}\n`;
+  return (
+    `import { bitset, StaticStore } from "anykv/schema";\nimport { z } from "zod";\nconst ` +
+    `store = ${schema(1)};\n${uses.join("\n")}\n`
+  );
 }
 
 /**
@@ -89,7 +93,8 @@ function types(): void {
       "TypeScript 6": [path.join(root, "node_modules/typescript/bin/tsc")],
     };
     const empty =
-      'import { StaticStore } from "anykv/schema";\nimport { z } from "zod";\nvoid [StaticStore, z];\n';
+      'import { StaticStore } from "anykv/schema";\nimport { z } from "zod";\nvoid ' +
+      "[StaticStore, z];\n";
     for (const [name, command] of Object.entries(compilers)) {
       const [none, all] = [checked(folder, empty, command), checked(folder, program(), command)];
       const took = (all - none) / 1000;
@@ -127,7 +132,8 @@ async function largeSet(name: string, store: Store): Promise<void> {
     `read ${await took(() => set.read())}`,
   ];
   console.log(
-    `      ${`a set of ${SIZE.toLocaleString("en")} members: ${name}`.padEnd(52)} ${costs.join(", ")}`,
+    `      ${`a set of ${SIZE.toLocaleString("en")} members: ${name}`.padEnd(52)} ` +
+      `${costs.join(", ")}`,
   );
   await set.erase();
   await store.close();

@@ -1,6 +1,7 @@
 // Packs the package, installs the tarball in empty projects, and runs the same program on every
 // runtime.
-//   node scripts/runtimes.mjs            a table; exit code 1 when something fails, or docs/runtimes.md shows another table
+//   node scripts/runtimes.mjs            a table; exit code 1 when something fails, or when
+//                                        docs/runtimes.md shows another table
 //   node scripts/runtimes.mjs --write    the same, and writes the table into docs/runtimes.md
 //   node scripts/runtimes.mjs bun deno   these runtimes alone
 import { execFile } from "node:child_process";
@@ -27,7 +28,8 @@ import { env, installRuntimes, node, root } from "./setup.mjs";
 
 const sources = join(root, "test/runtimes");
 const pkg = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-// On the disk: the permissions of Deno that docs/runtimes.md names are not enough for files in /dev/shm.
+// On the disk: the permissions of Deno that docs/runtimes.md names are not enough for files in
+// /dev/shm.
 const folder = mkdtempSync(join(process.env.ANYKV_DISK ?? tmpdir(), "anykv-runtimes-"));
 const execute = promisify(execFile);
 const run = async (command, args, cwd, extra = {}) =>
@@ -80,7 +82,10 @@ async function install() {
     .map((path) => pkg.name + path.slice(1));
   writeFileSync(
     join(project, "entries.mjs"),
-    `export const entries = {\n${names.map((name) => `  ${JSON.stringify(name)}: () => import(${JSON.stringify(name)}),\n`).join("")}};\n`,
+    "export const entries = " +
+      `{\n${names
+        .map((name) => `  ${JSON.stringify(name)}: () => ` + `import(${JSON.stringify(name)}),\n`)
+        .join("")}};\n`,
   );
   for (const name of ["smoke", "apis", "in-process", "in-page", "in-worker"])
     cpSync(join(sources, `${name}.mjs`), join(project, `${name}.mjs`));

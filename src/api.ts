@@ -429,7 +429,8 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
    * const store = kv();
    * await store.set("stock", 5);
    * const { value, version } = await store.entry("stock");
-   * const result = await store.commit([{ key: "stock", version }], [{ key: "stock", value: value - 1 }]);
+   * const write = { key: "stock", value: value - 1 };
+   * const result = await store.commit([{ key: "stock", version }], [write]);
    * console.log(result.ok, await store.get("stock")); // true 4
    */
   commit(checks: Iterable<CommitCheck>, writes: Iterable<CommitWrite>): Promise<CommitResult>;

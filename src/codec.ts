@@ -49,9 +49,11 @@ const MAX_DEPTH = 1000;
 const WRAPPER = "$rich";
 
 const CLASSES = new Set(
-  "Date RegExp URL URLSearchParams Map Set ArrayBuffer DataView Int8Array Uint8Array Uint8ClampedArray Int16Array Uint16Array Float16Array Int32Array Uint32Array Float32Array Float64Array BigInt64Array BigUint64Array".split(
-    " ",
-  ),
+  (
+    "Date RegExp URL URLSearchParams Map Set ArrayBuffer DataView Int8Array Uint8Array " +
+    "Uint8ClampedArray Int16Array Uint16Array Float16Array Int32Array Uint32Array Float32Array " +
+    "Float64Array BigInt64Array BigUint64Array"
+  ).split(" "),
 );
 
 const nameOf = (value: object): string =>
@@ -266,7 +268,8 @@ export interface JsonCodec {
  *
  * const store = kv(new Map(), { codec: jsonCodec });
  * await store.set("page", { url: new URL("https://example.com/"), seen: new Date(0) });
- * console.log(await store.get("page")); // { url: "https://example.com/", seen: "1970-01-01T00:00:00.000Z" }
+ * console.log(await store.get("page"));
+ * // { url: "https://example.com/", seen: "1970-01-01T00:00:00.000Z" }
  */
 export const jsonCodec: JsonCodec = {
   encode(value: unknown): Json {

@@ -43,7 +43,8 @@ export function kv<V = Json>(client: Source | Store<V>, options: KvOptions<V> = 
   if (context === undefined && !isSource(client)) {
     throw new KvError(
       "KV_UNKNOWN_CLIENT",
-      'anykv/core detects no clients: pass what a factory returns, such as storage(localStorage) with storage of "anykv/clients/storage"',
+      "anykv/core detects no clients: pass what a factory returns, such as " +
+        'storage(localStorage) with storage of "anykv/clients/storage"',
     );
   }
   const { source } = context?.connection ?? { source: client as Source };

@@ -17,7 +17,7 @@
  * | `KV_CONNECTION` | the client failed or could not be reached; `cause` is its own error |
  * | `KV_CLOSED` | the store was closed |
  * | `KV_CROSS_SLOT` | a transaction spans several shards of a cluster |
- * | `KV_VALIDATION` | a value does not fit its schema, or a unique index has another entry by the same |
+ * | `KV_VALIDATION` | a value does not fit its schema, or a unique index has the same already |
  * | `KV_UNAUTHORIZED` | a server refused the access token |
  * | `KV_RATE_LIMITED` | a server refused for now |
  */

@@ -79,7 +79,10 @@ function advice(expires: unknown): string {
   }
   if (typeof expires === "string" && /\d ?M(?![A-Za-z])/.test(expires))
     return 'write "1m" for a minute, "1 month" for a month';
-  return 'pass seconds, a string like "10s", "2 minutes" or "1h30m", a Date up to the year 9999, or null for never';
+  return (
+    'pass seconds, a string like "10s", "2 minutes" or "1h30m", a Date up to the year ' +
+    "9999, or null for never"
+  );
 }
 
 /**

@@ -128,7 +128,8 @@ function overPromise(client: PromiseLike<unknown>, options: KvOptions, base?: St
 function rejected(cause: unknown): never {
   throw new KvError(
     "KV_CONNECTION",
-    "the promise of a client was rejected, and stays so (see the cause): pass the client itself, which is connected when it is needed",
+    "the promise of a client was rejected, and stays so (see the cause): pass the client " +
+      "itself, which is connected when it is needed",
     { cause },
   );
 }

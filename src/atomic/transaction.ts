@@ -58,7 +58,8 @@ export function atomic<V>(store: Store<V>): Transaction {
         if (Object(check) !== check)
           throw new KvError(
             "KV_INVALID_VALUE",
-            "a check is an entry or { key, version }: what is absent has no entry, and is checked with { key, version: null }",
+            "a check is an entry or { key, version }: what is absent has no entry, and is " +
+              "checked with { key, version: null }",
           );
         checks.push({ key: check.key, version: check.version });
       }

@@ -36,7 +36,8 @@ async function swap<V>(
     if (store.supports.atomic === "no") {
       throw new KvError(
         "KV_NOT_SUPPORTED",
-        `${store.type} offers no compare-and-set: two writers at once would lose one of their changes`,
+        `${store.type} offers no compare-and-set: two writers at once would lose one of their ` +
+          "changes",
         { client: store.type, key },
       );
     }
@@ -172,7 +173,8 @@ export async function increment<V>(
     if (typeof before !== "number" || typeof by !== "number") {
       throw new KvError(
         "KV_INVALID_VALUE",
-        `increment() adds numbers, and ${typeof by === "number" ? "what is stored" : '"by"'} is a ${typeof (typeof by === "number" ? before : by)}`,
+        `increment() adds numbers, and ${typeof by === "number" ? "what is stored" : '"by"'} is ` +
+          `a ${typeof (typeof by === "number" ? before : by)}`,
         { client: store.type, key },
       );
     }

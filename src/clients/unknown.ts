@@ -3,7 +3,9 @@ import { KvError } from "../errors.ts";
 import { hasMethods } from "../platform/shape.ts";
 
 const ACCEPTED =
-  'nothing (memory), a Map, localStorage, "cookie", indexedDB, a file: or https: URL, a database client, an object with get(), set() and iterate(), another store, or a promise of one of these: see "Clients" in the readme';
+  'nothing (memory), a Map, localStorage, "cookie", indexedDB, a file: or https: URL, a ' +
+  "database client, an object with get(), set() and iterate(), another store, or a promise of " +
+  'one of these: see "Clients" in the readme';
 
 // What makes a client of an address. The address itself may hold a password, and is never shown.
 const CLIENTS: readonly [address: RegExp, client: string][] = [
@@ -43,7 +45,8 @@ function ofObject(input: object): [given: string, advice: string | undefined] {
   const methods = keys.filter((key) => hasMethods(input, key)).slice(0, 8);
   const name = (input as { constructor?: { name?: unknown } }).constructor?.name;
   return [
-    `an object of the class ${String(name)}${methods.length > 0 ? ` with the methods ${methods.join(", ")}` : ""}`,
+    "an object of the class " +
+      `${String(name)}${methods.length > 0 ? ` with the methods ${methods.join(", ")}` : ""}`,
     undefined,
   ];
 }

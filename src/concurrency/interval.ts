@@ -15,7 +15,8 @@ export function durationOf(name: string, value: unknown, most: number, least: nu
   if (typeof value === "number" && Number.isFinite(value) && value > most) {
     throw new KvError(
       "KV_INVALID_VALUE",
-      `"${name}" is in seconds, and ${value} seconds is too long: write "${value}ms" for milliseconds, or "${value}s" for seconds`,
+      `"${name}" is in seconds, and ${value} seconds is too long: write "${value}ms" for ` +
+        `milliseconds, or "${value}s" for seconds`,
     );
   }
   const ms = Math.ceil(milliseconds(value));

@@ -28,7 +28,8 @@ export function timeoutOf(timeout: number | string | null | undefined): number {
   if (typeof timeout === "number" && ms > MOST_SECONDS * 1000) {
     throw new KvError(
       "KV_INVALID_EXPIRES",
-      `timeout: ${timeout} would be ${timeout} seconds. Write "${timeout}ms" for milliseconds, or "${timeout}s"`,
+      `timeout: ${timeout} would be ${timeout} seconds. Write "${timeout}ms" for milliseconds, ` +
+        `or "${timeout}s"`,
     );
   }
   return ms > 0 && ms <= LONGEST ? Math.ceil(ms) : Infinity;

@@ -256,7 +256,8 @@ export const expiry: readonly Statement[] = [
   ],
   [
     "E5",
-    "an expired record leaves the client when it is read, when it is pruned, and as others are written",
+    "an expired record leaves the client when it is read, when it is pruned, and as others are " +
+      "written",
     async ({ store, clock }) => {
       if (store.supports.expires === "native" || !clock.frozen) return;
       const expiring = async (count: number, prefix: string): Promise<void> => {

@@ -270,9 +270,11 @@ const preflight = (): Reply => ({
  * import { createHandler } from "anykv/http";
  *
  * const token = crypto.randomUUID();
- * const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "docs" }] }); // Deno.serve(handler), export default { fetch: handler }
+ * const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "docs" }] });
+ * // In Deno: Deno.serve(handler). In a worker: export default { fetch: handler }.
  *
- * const store = kv(http("https://localhost", { token, fetch: (...request) => handler(new Request(...request)) }));
+ * const fetch = (...request) => handler(new Request(...request));
+ * const store = kv(http("https://localhost", { token, fetch }));
  * await store.set("key1", "Hello world", { expires: "1h" });
  * console.log(await store.get("key1")); // "Hello world"
  */

@@ -68,7 +68,8 @@ function deadlineIn(value: unknown): Date | null {
   if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= LATEST)
     return new Date(value as number);
   throw invalid(
-    '"expires" is a moment in milliseconds since 1970, a whole number up to the year 9999, or null for never',
+    '"expires" is a moment in milliseconds since 1970, a whole number up to the year 9999, or ' +
+      "null for never",
     "KV_INVALID_EXPIRES",
   );
 }

@@ -114,7 +114,8 @@ export class Tokens {
     if (tokens !== "none" && (!Array.isArray(tokens) || tokens.length === 0)) {
       throw new KvError(
         "KV_INVALID_VALUE",
-        'a server needs "tokens": [{ token, space }], or "none" when everyone who reaches it may read and write everything',
+        'a server needs "tokens": [{ token, space }], or "none" when everyone who reaches it ' +
+          "may read and write everything",
       );
     }
     const all =

@@ -159,7 +159,8 @@ export class Commits {
         if (isFresh)
           throw new KvError(
             "KV_QUOTA",
-            `this space holds at most ${storageBytes} bytes: nothing was written; delete something first`,
+            `this space holds at most ${storageBytes} bytes: nothing was written; delete ` +
+              "something first",
           );
         this.#isCounted = false;
         continue;

@@ -7,7 +7,8 @@
 export const PRELUDE = `
 local arrays, open, begin, finish, encode, decode = ...
 local globals, pack, unpack = _G, table.pack, table.unpack
-local create, resume, yield, close = coroutine.create, coroutine.resume, coroutine.yield, coroutine.close
+local create, resume = coroutine.create, coroutine.resume
+local yield, close = coroutine.yield, coroutine.close
 local running, status, isyieldable = coroutine.running, coroutine.status, coroutine.isyieldable
 local function weak() return setmetatable({}, { __mode = "k" }) end
 local ids, named = weak(), {}
@@ -16,7 +17,8 @@ local promises, stuck, waiting = weak(), weak(), weak()
 
 local function canWait() return isyieldable() and not stuck[running()] end
 
--- Always the last call of a function that the program called: level 2 is then where the program stands.
+-- Always the last call of a function that the program called: level 2 is then where the program
+-- stands.
 local function check(ok, ...)
   if not ok then error((...), 2) end
   return ...
@@ -26,7 +28,8 @@ local function wait(self, method, ...)
   local id = ids[self]
   if not id then error("call it with a colon: kv:" .. method .. "(...)", 2) end
   if not canWait() then
-    error("kv:" .. method .. "() has to wait, which Lua cannot do here: run the program by lua.doString() or call(), and not inside of a callback of sort, gsub or require", 2)
+    error("kv:" .. method .. "() has to wait, which Lua cannot do here: run the program by "
+      .. "lua.doString() or call(), and not inside of a callback of sort, gsub or require", 2)
   end
   local ticket, promise = begin(id, method, ...)
   if not ticket then error(promise, 2) end
@@ -52,7 +55,9 @@ local class = { __index = methods, __name = "KV.namespace", __metatable = false 
 
 local KV = {
   namespace = function(name)
-    if type(name) ~= "string" then error("the name of a namespace is a string, not a " .. type(name), 2) end
+    if type(name) ~= "string" then
+      error("the name of a namespace is a string, not a " .. type(name), 2)
+    end
     if not named[name] then
       local id, message = open(name)
       if not id then error(message, 2) end
@@ -77,7 +82,8 @@ if package then
   package.loaded.json = package.loaded.json or json
 end
 
--- A coroutine of the program that has to wait hands its promise on to whoever resumed it. Programs see nothing of that.
+-- A coroutine of the program that has to wait hands its promise on to its resumer. Programs do not
+-- see that.
 local function handOn(thread, ...)
   local ok, promise = ...
   if not ok or not promises[promise] then return ... end
@@ -90,7 +96,10 @@ local function resumed(thread, ...)
   return handOn(thread, resume(thread, ...))
 end
 local function expect(kind, value, name)
-  if type(value) ~= kind then error("bad argument #1 to '" .. name .. "' (" .. kind .. " expected, got " .. type(value) .. ")", 3) end
+  if type(value) ~= kind then
+    local found = kind .. " expected, got " .. type(value)
+    error("bad argument #1 to '" .. name .. "' (" .. found .. ")", 3)
+  end
 end
 
 function coroutine.resume(thread, ...)

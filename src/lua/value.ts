@@ -110,10 +110,10 @@ export class Values {
         : api.lua_type(thread, key) === TYPE.number
           ? this.#number(thread, key, `a key of ${path}`)
           : null;
-      if (typeof name !== "string" && typeof name !== "number")
-        throw new NotStorable(
-          `${path}: a key that is ${isString ? "not UTF-8" : `a ${api.lua_typename(thread, api.lua_type(thread, key))}`}`,
-        );
+      if (typeof name !== "string" && typeof name !== "number") {
+        const type = api.lua_typename(thread, api.lua_type(thread, key));
+        throw new NotStorable(`${path}: a key that is ${isString ? "not UTF-8" : `a ${type}`}`);
+      }
       const item = this.#read(
         thread,
         value,

@@ -26,7 +26,8 @@ function checkLength(text: string, method: Method, { refuse }: Rules): void {
   if (bytes > KEY_BYTES)
     refuse(
       "KV_TOO_LARGE",
-      `KV ${method} failed: 414 UTF-8 encoded length of ${bytes} exceeds key length limit of ${KEY_BYTES}.`,
+      `KV ${method} failed: 414 UTF-8 encoded length of ${bytes} exceeds key length limit of ` +
+        `${KEY_BYTES}.`,
     );
 }
 
@@ -128,7 +129,8 @@ export function typeOf(
     if (!(seconds >= SHORTEST_CACHE_TTL))
       refuse(
         "KV_INVALID_VALUE",
-        `KV ${method} failed: 400 Invalid cache_ttl of ${seconds}. Cache TTL must be at least ${SHORTEST_CACHE_TTL}.`,
+        `KV ${method} failed: 400 Invalid cache_ttl of ${seconds}. Cache TTL must be at least ` +
+          `${SHORTEST_CACHE_TTL}.`,
       );
   }
   const asked = type ?? "text";
@@ -186,7 +188,9 @@ function byOurs(
     if (!isFine)
       refuse(
         "KV_INVALID_EXPIRES",
-        `${name} is a whole number of seconds${from === 0 ? " since 1970, not of milliseconds," : ""} from 0 up to the year 9999`,
+        `${name} is a whole number of ` +
+          `seconds${from === 0 ? " since 1970, not of milliseconds," : ""} from 0 up to the ` +
+          "year 9999",
       );
   }
   if (typeof expiration === "number") return expiration;
@@ -209,11 +213,13 @@ function byWorkers(options: PutOptions, now: number, rules: Rules): number | und
   if (expiration === null) return undefined;
   if (expiration <= now)
     refuse(
-      `expiration of ${expiration}. Please specify integer greater than the current number of seconds since the UNIX epoch.`,
+      `expiration of ${expiration}. Please specify integer greater than the current number of ` +
+        "seconds since the UNIX epoch.",
     );
   if (expiration < now + SHORTEST_TTL)
     refuse(
-      `expiration of ${expiration}. Expiration times must be at least ${SHORTEST_TTL} seconds in the future.`,
+      `expiration of ${expiration}. Expiration times must be at least ${SHORTEST_TTL} seconds ` +
+        "in the future.",
     );
   return expiration;
 }
@@ -274,7 +280,8 @@ export function listingOf(options: unknown, rules: Rules): Listing {
   if (most > MOST_LISTED)
     refuse(
       "KV_INVALID_VALUE",
-      `KV GET failed: 400 Invalid key_count_limit of ${most}. Please specify an integer less than ${MOST_LISTED}.`,
+      `KV GET failed: 400 Invalid key_count_limit of ${most}. Please specify an integer less ` +
+        `than ${MOST_LISTED}.`,
     );
   if (!Number.isInteger(most) || most < 1)
     refuse("KV_INVALID_VALUE", `limit is a whole number from 1 to ${MOST_LISTED}`);

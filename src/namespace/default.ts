@@ -80,7 +80,8 @@ function storeIn(dataDir: string | undefined): Store {
   if (open === null && dataDir !== undefined) {
     throw new KvError(
       "KV_NOT_SUPPORTED",
-      "this runtime has no SQLite for a dataDir: install better-sqlite3 (in Node), pass a store, or leave dataDir out for memory",
+      "this runtime has no SQLite for a dataDir: install better-sqlite3 (in Node), pass a " +
+        "store, or leave dataDir out for memory",
     );
   }
   const source = open === null ? inMemory() : inFolder(dataDir ?? ".anykv/data", open);

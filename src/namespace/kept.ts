@@ -66,7 +66,8 @@ export function decodeKept(value: unknown, key: string): Kept {
   } catch {
     throw new KvError(
       "KV_CORRUPT",
-      `the record under ${JSON.stringify(key)} is none of a namespace: put() replaces it, delete() removes it`,
+      `the record under ${JSON.stringify(key)} is none of a namespace: put() replaces it, ` +
+        "delete() removes it",
       { key },
     );
   }

@@ -41,7 +41,8 @@ async function digest(text: string): Promise<string> {
   if (globalThis.crypto?.subtle === undefined)
     throw new KvError(
       "KV_TOO_LARGE",
-      "this client takes no keys as long as this one with its namespace, and they are only shortened in a secure context (https:)",
+      "this client takes no keys as long as this one with its namespace, and they are only " +
+        "shortened in a secure context (https:)",
     );
   return digestOf("SHA-256", text);
 }

@@ -177,7 +177,8 @@ export function namespace<V>(
     } catch {
       return rules.refuse(
         "KV_INVALID_VALUE",
-        `KV GET_BULK failed: 400 At least one of the requested keys corresponds to a non-${String(type)} value`,
+        "KV GET_BULK failed: 400 At least one of the requested keys corresponds to a " +
+          `non-${String(type)} value`,
       );
     }
   }

@@ -50,7 +50,8 @@ async function drained(
         bytesOf(given, rules) ??
         refuse(
           "KV_INVALID_VALUE",
-          `the stream yields what is no bytes (of the type ${typeof value}): pipe it through a TextEncoderStream`,
+          `the stream yields what is no bytes (of the type ${typeof value}): pipe it through a ` +
+            "TextEncoderStream",
           TypeError,
         );
       length += chunk.length;

@@ -150,7 +150,8 @@ export interface Namespace extends AsyncUsingDisposable {
    * import { namespace } from "anykv/namespace";
    *
    * const files = namespace(kv(new Map()), "files");
-   * await files.put("a.bin", new Uint8Array([1, 2]), { metadata: { by: "ann" }, expiration: 32503680000 });
+   * const options = { metadata: { by: "ann" }, expiration: 32503680000 };
+   * await files.put("a.bin", new Uint8Array([1, 2]), options);
    * const { value, metadata, expiration } = await files.getWithMetadata("a.bin", "arrayBuffer");
    * console.log(value.byteLength, metadata, expiration); // 2 {"by":"ann"} 32503680000
    */

@@ -90,7 +90,8 @@ export function idbConnection(
         reject(
           new KvError(
             "KV_CONNECTION",
-            `the database ${JSON.stringify(database)} did not open within 10 s: close the other tabs that use it`,
+            `the database ${JSON.stringify(database)} did not open within 10 s: close the other ` +
+              "tabs that use it",
           ),
         );
       }, PATIENCE);

@@ -24,7 +24,7 @@ export function replaceFactory(lost: IDBFactory): IDBFactory {
   return frame.contentWindow?.indexedDB ?? lost;
 }
 
-/** A stored value as an object of this page: values read through a frame are objects of the frame. */
+/** A stored value as an object of this page. Values read through a frame belong to the frame. */
 export function ownValue<T>(value: T): T {
   return frame === undefined ? value : structuredClone(value);
 }

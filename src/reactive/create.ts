@@ -60,7 +60,8 @@ function functionOf(
  * import kv from "anykv";
  * import { createKVStore } from "anykv/reactive";
  *
- * const settings = createKVStore("settings", { store: kv(new Map()) }); // createKVStore("settings") keeps them in IndexedDB
+ * // createKVStore("settings") keeps the values in IndexedDB.
+ * const settings = createKVStore("settings", { store: kv(new Map()) });
  * const theme = settings("theme", { dark: false, accents: ["red"] });
  * await settings.ready();
  * theme.data.dark = true; // written a moment later

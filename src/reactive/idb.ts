@@ -58,7 +58,8 @@ function put(rows: IDBObjectStore, [key, value]: RowChange): void {
     if ((cause as Error).name !== "DataCloneError") throw cause;
     throw new KvError(
       "KV_INVALID_VALUE",
-      `the value under ${JSON.stringify(key)} holds something that cannot be stored, such as a function, or nests too deep`,
+      `the value under ${JSON.stringify(key)} holds something that cannot be stored, such as a ` +
+        "function, or nests too deep",
       { key, cause },
     );
   }
@@ -121,7 +122,8 @@ export function idbBackend(
         if (found > version) {
           throw new KvError(
             "KV_INVALID_CLIENT",
-            `the database ${JSON.stringify(dbName)} has the version ${found}, which is newer than ${version}: reload the page for the program that made it`,
+            `the database ${JSON.stringify(dbName)} has the version ${found}, which is newer ` +
+              `than ${version}: reload the page for the program that made it`,
           );
         }
         const [keys, values] = await Promise.all([

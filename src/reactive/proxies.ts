@@ -1,5 +1,5 @@
-// Everything that is used of @vue/reactivity, which docs/decisions/0001-reactive-proxies.md chose. A
-// missing named import would be a syntax error of the engine, which does not name the version.
+// Everything that is used of @vue/reactivity: see docs/decisions/0001-reactive-proxies.md.
+// A missing named import would be a syntax error of the engine, which does not name the version.
 import * as reactivity from "@vue/reactivity";
 import { requireVersion } from "../platform/require-version.ts";
 

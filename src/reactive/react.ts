@@ -46,7 +46,8 @@ function handleOf<T>(store: KVFn, key: string, init: T) {
  *
  * function Counter() {
  *   const [{ data, status }, counter] = useKV("counter", { n: 0 });
- *   return createElement("button", { disabled: status === "init", onClick: () => counter.data.n++ }, data.n);
+ *   const onClick = () => counter.data.n++;
+ *   return createElement("button", { disabled: status === "init", onClick }, data.n);
  * }
  * ```
  */

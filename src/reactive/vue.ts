@@ -27,7 +27,9 @@ export type KVRef<T> = Vue.Ref<T> & {
  * const Counter = {
  *   setup() {
  *     const counter = useKV("counter", { n: 0 });
- *     return () => h("button", { disabled: counter.state.status === "init", onClick: () => counter.value.n++ }, counter.value.n);
+ *     const onClick = () => counter.value.n++;
+ *     const disabled = () => counter.state.status === "init";
+ *     return () => h("button", { disabled: disabled(), onClick }, counter.value.n);
  *   },
  * };
  * ```

@@ -25,7 +25,8 @@ export function recordIn(item: unknown, key: string, values = true): StoredRecor
 export function foreign(key: string): KvError {
   return new KvError(
     "KV_FOREIGN",
-    `the item under ${JSON.stringify(key)} was not written by this library: set() replaces it, del() removes it`,
+    `the item under ${JSON.stringify(key)} was not written by this library: set() replaces it, ` +
+      "del() removes it",
     { key },
   );
 }
@@ -40,7 +41,9 @@ const HEAD = /^\{"kv":1,"version":"([0-9a-f]{20})","expires":(null|-?\d+) *,"(?:
  */
 export function encodeRecord(record: KvRecord, width = 0): string {
   const metadata = record.metadata === null ? "" : `,"metadata":${JSON.stringify(record.metadata)}`;
-  return `{"kv":1,"version":"${versionOf(record)}","expires":${String(record.expires).padEnd(width)}${metadata},"value":${JSON.stringify(record.value)}}`;
+  const expires = String(record.expires).padEnd(width);
+  const head = `{"kv":1,"version":"${versionOf(record)}","expires":${expires}`;
+  return `${head}${metadata},"value":${JSON.stringify(record.value)}}`;
 }
 
 /**

@@ -55,7 +55,8 @@ export function bitsetField(cell: Cell, bits: number): BitsetField<never> {
     if (((index as number) + 1) * bits > MOST_BITS)
       throw new KvError(
         "KV_TOO_LARGE",
-        `a bitset has up to ${MOST_BITS} bits, which is ${Math.floor(MOST_BITS / bits)} numbers of this width`,
+        `a bitset has up to ${MOST_BITS} bits, which is ${Math.floor(MOST_BITS / bits)} numbers ` +
+          "of this width",
         { client: cell.client, key: cell.full },
       );
     return index as number;

@@ -20,7 +20,8 @@ export type BitsetValue<Bits extends number> = number extends Bits
  * const levels = StaticStore("game", { levels: bitset(8) }).take("levels");
  * console.log(await levels.read(0) ?? "nothing yet"); // nothing yet
  * await levels.write(2, 127);
- * console.log(await levels.increment(2), await levels.read(0), await levels.sum(0, 3)); // -128 0 -128
+ * console.log(await levels.increment(2), await levels.read(0)); // -128 0
+ * console.log(await levels.sum(0, 3)); // -128
  */
 export interface BitsetField<Bits extends number = number> extends Field {
   /**

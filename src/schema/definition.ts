@@ -53,6 +53,8 @@ export function partFor(type: unknown, where: string): FieldDefinition {
   if (json !== undefined) return { kind: "json", type: json };
   throw new KvError(
     "KV_INVALID_VALUE",
-    `${where} has no type that a typed store knows: ${NAMED_KINDS.map((kind) => `"${kind}"`).join(", ")}, bitset(bits), a schema that follows standardschema.dev, or another typed store`,
+    `${where} has no type that a typed store knows: ` +
+      `${NAMED_KINDS.map((kind) => `"${kind}"`).join(", ")}, bitset(bits), a schema that ` +
+      "follows standardschema.dev, or another typed store",
   );
 }

@@ -72,7 +72,8 @@ export interface BytesField extends WholeField<Uint8Array, Uint8Array> {}
  * import { DynamicStore } from "anykv/schema";
  *
  * const visits = DynamicStore("visits", "number");
- * console.log(await visits.take("home").increment(), await visits.take("home").increment(2)); // 1 3
+ * const home = visits.take("home");
+ * console.log(await home.increment(), await home.increment(2)); // 1 3
  */
 export interface NumberField extends WholeField<number, number> {
   /**
@@ -184,7 +185,8 @@ export interface SortedOptions {
  *
  * const board = StaticStore("game", { board: "sorted" }).take("board");
  * await board.addAll({ ann: 30, bob: 10, eve: 20 });
- * console.log(await board.increment("bob", 25), await board.rank("bob", { reverse: true })); // 35 0
+ * console.log(await board.increment("bob", 25)); // 35
+ * console.log(await board.rank("bob", { reverse: true })); // 0
  * console.log(await board.range(0, 2, { reverse: true })); // [["bob", 35], ["ann", 30]]
  */
 export interface SortedField extends WholeField<SortedInput, Map<string, number>> {

@@ -39,7 +39,8 @@ export interface JsonType<Input = unknown, Output = unknown> {
  * import { z } from "zod";
  *
  * const store = kv();
- * await DynamicStore("users", z.object({ name: z.string() }), { store }).take("ann").write({ name: "Ann Lee" });
+ * const users = DynamicStore("users", z.object({ name: z.string() }), { store });
+ * await users.take("ann").write({ name: "Ann Lee" });
  *
  * const User = json(z.object({ first: z.string(), last: z.string() }), {
  *   version: 2,
@@ -48,7 +49,8 @@ export interface JsonType<Input = unknown, Output = unknown> {
  *     return { first, last };
  *   },
  * });
- * console.log(await DynamicStore("users", User, { store }).take("ann").read()); // { first: "Ann", last: "Lee" }
+ * const ann = DynamicStore("users", User, { store }).take("ann");
+ * console.log(await ann.read()); // { first: "Ann", last: "Lee" }
  */
 export function json<Input, Output>(
   schema: StandardSchema<Input, Output>,

@@ -50,9 +50,11 @@ export interface JsonValue<Input, Output> {
  * import * as v from "valibot";
  * import { DynamicStore } from "anykv/schema";
  *
- * const users = DynamicStore("users", v.object({ name: v.string(), visits: v.optional(v.number(), 0) }));
+ * const User = v.object({ name: v.string(), visits: v.optional(v.number(), 0) });
+ * const users = DynamicStore("users", User);
  * const ann = users.take("ann");
  * console.log(await ann.write({ name: "Ann" })); // { name: "Ann", visits: 0 }
- * console.log(await ann.update(({ visits }) => ({ visits: visits + 1 }))); // { name: "Ann", visits: 1 }
+ * const updated = await ann.update(({ visits }) => ({ visits: visits + 1 }));
+ * console.log(updated); // { name: "Ann", visits: 1 }
  */
 export interface JsonField<Input, Output> extends Field, JsonValue<Input, Output> {}

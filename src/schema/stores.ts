@@ -78,7 +78,8 @@ function treeOf(ground: SchemaBase, path: string, definition: Definition): Tree 
     if (key === name) return tree;
     throw new KvError(
       "KV_INVALID_KEY",
-      `the store ${JSON.stringify(path)} has no key ${JSON.stringify(key)}: its schema names those it has`,
+      `the store ${JSON.stringify(path)} has no key ${JSON.stringify(key)}: its schema names ` +
+        "those it has",
       { client: ground.store.type, key: path + SEPARATOR + part },
     );
   }
@@ -245,7 +246,8 @@ export interface StaticStoreMaker {
  *
  * await app.take("users").take("ann").write({ name: "Ann" });
  * console.log(await app.take("visits").increment()); // 1
- * console.log((await app.keys()).sort(), await app.take("users").keys()); // ["users","visits"] ["ann"]
+ * console.log((await app.keys()).sort()); // ["users", "visits"]
+ * console.log(await app.take("users").keys()); // ["ann"]
  */
 export const StaticStore: StaticStoreMaker = makeStatic as unknown as StaticStoreMaker;
 

@@ -41,7 +41,8 @@ export class KvValidationError extends KvError {
     const more = places.length > MOST_PATHS ? ` and ${places.length - MOST_PATHS} more` : "";
     super(
       "KV_VALIDATION",
-      `${places.slice(0, MOST_PATHS).join(", ") || "value"}${more} ${what} of ${JSON.stringify(key)}: see the issues`,
+      `${places.slice(0, MOST_PATHS).join(", ") || "value"}${more} ${what} of ` +
+        `${JSON.stringify(key)}: see the issues`,
       { key, ...rest },
     );
     this.issues = issues;

@@ -55,7 +55,9 @@ export function decodeValue(codec: Codec | undefined, json: Json, key: string): 
   if (codec?.name !== "" && isMarked(json)) {
     const { $codec: name, value } = json;
     if (name !== "" && name !== codec?.name) {
-      const message = `the value under ${JSON.stringify(key)} was written with the codec ${JSON.stringify(name)}: read it with kv(client, { codec })`;
+      const message =
+        `the value under ${JSON.stringify(key)} was written with the codec ` +
+        `${JSON.stringify(name)}: read it with kv(client, { codec })`;
       throw new KvError("KV_CORRUPT", message, { key });
     }
     json = value;

@@ -10,6 +10,7 @@ export function checkNoArguments(method: string, args: readonly unknown[]): void
   if (args.every((arg) => arg === undefined)) return;
   throw new KvError(
     "KV_INVALID_VALUE",
-    `${method}() means the whole store and takes no argument: write store.prefix("user:").${method}() for a part of it`,
+    `${method}() means the whole store and takes no argument: write ` +
+      `store.prefix("user:").${method}() for a part of it`,
   );
 }

@@ -247,7 +247,8 @@ export function operations(context: StoreContext): Operations {
           return refuse(
             new KvError(
               "KV_NOT_SUPPORTED",
-              `${connection.source.type} offers no compare-and-set, so it cannot commit (supports.atomic is "no")`,
+              `${connection.source.type} offers no compare-and-set, so it cannot commit ` +
+                `(supports.atomic is "no")`,
             ),
           );
         return commit(checked, lastOfEach(written), Date.now());

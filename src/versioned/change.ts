@@ -34,7 +34,8 @@ export function expiryOf(options: VersionedSetOptions = {}): Expires | undefined
   ) {
     throw new KvError(
       "KV_INVALID_EXPIRES",
-      '"expireIn" is a whole number of milliseconds from 0, and stands alone: "expires" takes seconds, texts and dates',
+      '"expireIn" is a whole number of milliseconds from 0, and stands alone: "expires" takes ' +
+        "seconds, texts and dates",
     );
   }
   const found = expireIn === undefined ? expires : expireIn / 1000;

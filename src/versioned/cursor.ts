@@ -36,6 +36,7 @@ export function decodePosition(cursor: unknown, range: TextRange, reverse: boole
   }
   throw new KvError(
     "KV_INVALID_CURSOR",
-    "this cursor was not made by a listing with this selector and direction: start without a cursor",
+    "this cursor was not made by a listing with this selector and direction: " +
+      "start without a cursor",
   );
 }

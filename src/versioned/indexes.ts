@@ -81,7 +81,8 @@ export function placeIn(
   } catch (cause) {
     throw new KvError(
       "KV_INVALID_VALUE",
-      `the index ${JSON.stringify(index.name)} cannot tell what this entry is found by: its "of" throws, or answers with something that is no part of a key`,
+      `the index ${JSON.stringify(index.name)} cannot tell what this entry is found by: its ` +
+        `"of" throws, or answers with something that is no part of a key`,
       { key: text, cause },
     );
   }

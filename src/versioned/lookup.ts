@@ -120,7 +120,8 @@ export function lookup(store: Store<unknown>, indexes: readonly Index[]): Lookup
         if (other?.place === place) {
           throw new KvError(
             "KV_VALIDATION",
-            `the index ${JSON.stringify(index.name)} is unique, and two entries are found by the same: change one of them`,
+            `the index ${JSON.stringify(index.name)} is unique, and two entries are found by ` +
+              "the same: change one of them",
             { client: store.type, key: text },
           );
         }

@@ -129,7 +129,8 @@ export interface VersionedTransaction {
  * await store.set(["users", "1"], { name: "Ann", email: "ann@example.com", team: "red" });
  * console.log((await store.getBy("email", "ann@example.com")).value.name); // Ann
  * for await (const { key } of store.listBy("team", "red")) console.log(key); // ["users", "1"]
- * await store.set(["users", "2"], { email: "ann@example.com" }).catch(({ code }) => console.log(code)); // KV_VALIDATION
+ * const second = store.set(["users", "2"], { email: "ann@example.com" });
+ * await second.catch(({ code }) => console.log(code)); // KV_VALIDATION
  */
 export interface IndexOptions<T = unknown> {
   /** The keys whose values are indexed: all that have more parts than this one. */

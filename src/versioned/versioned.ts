@@ -61,7 +61,8 @@ export interface VersionedStore extends UsingDisposable {
    * await store.set(["users", "1"], null);
    * const { value, version } = await store.get(["users", "1"]);
    * console.log(value, version.length); // null 20
-   * console.log(await store.get(["users", "2"])); // { key: ["users", "2"], value: null, version: null }
+   * const none = await store.get(["users", "2"]);
+   * console.log(none); // { key: ["users", "2"], value: null, version: null }
    */
   get<T = unknown>(key: Key): Promise<MaybeEntry<T>>;
   /**
@@ -106,7 +107,8 @@ export interface VersionedStore extends UsingDisposable {
    * const names = [];
    * for await (const { value } of page) names.push(value.name);
    * console.log(names); // ["ann", "bob"]
-   * const { value: last } = await store.list({ prefix: ["users"] }, { cursor: page.cursor }).next();
+   * const rest = store.list({ prefix: ["users"] }, { cursor: page.cursor });
+   * const { value: last } = await rest.next();
    * console.log(last.key); // ["users", "eve"]
    */
   list<T = unknown>(selector: Selector, options?: VersionedListOptions): VersionedList<T>;
@@ -118,7 +120,9 @@ export interface VersionedStore extends UsingDisposable {
    * import { versioned } from "anykv/versioned";
    *
    * const store = versioned(kv());
-   * const create = () => store.atomic().check({ key: ["users", "1"], version: null }).set(["users", "1"], "Ann").sum(["count"], 1n).commit();
+   * const key = ["users", "1"];
+   * const create = () =>
+   *   store.atomic().check({ key, version: null }).set(key, "Ann").sum(["count"], 1n).commit();
    * console.log((await create()).ok, (await create()).ok); // true false
    * console.log((await store.get(["count"])).value); // 1n
    */
@@ -199,7 +203,8 @@ export interface VersionedStore extends UsingDisposable {
  * const store = versioned(kv(new Map()));
  * await store.set(["users", "1"], { name: "Ann" });
  * const { key, value, version } = await store.get(["users", "1"]);
- * const { ok } = await store.atomic().check({ key, version }).set(key, { ...value, age: 41 }).commit();
+ * const older = { ...value, age: 41 };
+ * const { ok } = await store.atomic().check({ key, version }).set(key, older).commit();
  * console.log(ok); // true
  * for await (const entry of store.list({ prefix: ["users"] })) console.log(entry.value.age); // 41
  */
@@ -249,7 +254,8 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
       const taken = (index: Index): never => {
         throw new KvError(
           "KV_VALIDATION",
-          `the index ${JSON.stringify(index.name)} is unique, and another entry is found by the same`,
+          `the index ${JSON.stringify(index.name)} is unique, ` +
+            "and another entry is found by the same",
           { client: inner.type, key: text },
         );
       };

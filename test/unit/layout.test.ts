@@ -140,6 +140,20 @@ describe("the layout of src/", () => {
     expect(files.filter(repeats)).toEqual([]);
   });
 
+  it("has no line of more than 100 columns, but for URLs", () => {
+    const tops = ["src", "scripts", "bench"].map((name) => path.join(root, "..", name));
+    const wrong = tops.flatMap((top) =>
+      readdirSync(top, { recursive: true, encoding: "utf8" })
+        .filter((file) => /\.(ts|mjs|tsx)$/.test(file))
+        .flatMap((file) => {
+          const lines = readFileSync(path.join(top, file), "utf8").split("\n");
+          const isLong = (line: string): boolean => line.length > 100 && !/https?:/.test(line);
+          return lines.flatMap((line, i) => (isLong(line) ? [`${file}:${i + 1}`] : []));
+        }),
+    );
+    expect(wrong).toEqual([]);
+  });
+
   it("exports each identifier from one file", () => {
     const byName = new Map<string, string[]>();
     for (const file of files) {

@@ -76,7 +76,10 @@ export function bake(name: string, value: string, expires: number | null): void 
       : expires === null
         ? MAX_AGE
         : Math.min(MAX_AGE, Math.ceil((expires - Date.now()) / 1000));
-  document.cookie = `${name}=${value}; path=/; max-age=${age}${age === 0 ? "; expires=Thu, 01 Jan 1970 00:00:00 GMT" : ""}; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+  document.cookie =
+    `${name}=${value}; path=/; ` +
+    `max-age=${age}${age === 0 ? "; expires=Thu, 01 Jan 1970 00:00:00 GMT" : ""}; ` +
+    `samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 }
 
 /** The deadline of the record in a value; `null` for never, and for values of others. */
@@ -124,7 +127,8 @@ export function putCookie(key: string, record: KvRecord | null): string {
     const rest = lost.length - ours.length;
     throw new KvError(
       "KV_QUOTA",
-      `the browser dropped ${lost.length} cookies to make room: ours were put back${rest > 0 ? `, ${rest} of others are gone` : ""}`,
+      `the browser dropped ${lost.length} cookies to make room: ours were put ` +
+        `back${rest > 0 ? `, ${rest} of others are gone` : ""}`,
       { key },
     );
   }
@@ -137,7 +141,8 @@ export function putCookie(key: string, record: KvRecord | null): string {
   if (!done)
     throw new KvError(
       "KV_CONNECTION",
-      "the browser did not keep the cookie: cookies may be blocked, or one with this name is out of reach for scripts",
+      "the browser did not keep the cookie: cookies may be blocked, or one with this name is " +
+        "out of reach for scripts",
     );
   return old;
 }

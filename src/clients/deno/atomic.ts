@@ -131,7 +131,8 @@ export function checkCommit(checks: number, writes: readonly DenoWrite[]): void 
   if (grouped(writes).length > 1)
     throw new KvError(
       "KV_TOO_LARGE",
-      `a commit of this size is more than Deno KV takes at once: ${MOST_WRITES} writes of ${MOST_BYTES} bytes together`,
+      `a commit of this size is more than Deno KV takes at once: ${MOST_WRITES} writes of ` +
+        `${MOST_BYTES} bytes together`,
     );
 }
 

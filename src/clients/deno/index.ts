@@ -78,7 +78,8 @@ export const deno: ClientFactory<DenoKv, DenoOptions> = defineClient({
     if (keyBytes(before) > LONGEST_PREFIX)
       throw new KvError(
         "KV_INVALID_CLIENT",
-        `the prefix takes ${keyBytes(before)} bytes: Deno KV leaves room for up to ${LONGEST_PREFIX}`,
+        `the prefix takes ${keyBytes(before)} bytes: Deno KV leaves room for up to ` +
+          `${LONGEST_PREFIX}`,
       );
     const keyOf = (key: string): DenoKey => [...before, encodeKeyPart(key)];
 

@@ -120,7 +120,8 @@ export class AnswerTooLarge extends KvError {
   constructor(cause: unknown) {
     super(
       "KV_TOO_LARGE",
-      'the answer is larger than this client takes: raise "grpc.max_receive_message_length" in its grpcOptions',
+      'the answer is larger than this client takes: raise "grpc.max_receive_message_length" in ' +
+        "its grpcOptions",
       { cause },
     );
   }
@@ -135,20 +136,23 @@ function refusal(cause: unknown): KvError | undefined {
   if (/too many operations/.test(message))
     return new KvError(
       "KV_TOO_LARGE",
-      "more operations than the server takes in one transaction: make it smaller, or raise its --max-txn-ops",
+      "more operations than the server takes in one transaction: make it smaller, or raise its " +
+        "--max-txn-ops",
       { cause },
     );
   if (/request is too large|received message larger than max/.test(message)) {
     return new KvError(
       "KV_TOO_LARGE",
-      "more bytes than the server takes in one request: nothing was written; raise its --max-request-bytes (1.5 MiB by default)",
+      "more bytes than the server takes in one request: nothing was written; raise its " +
+        "--max-request-bytes (1.5 MiB by default)",
       { cause },
     );
   }
   if (/database space exceeded/.test(message)) {
     return new KvError(
       "KV_QUOTA",
-      "the database is full: nothing was written; delete something, compact, defragment and disarm the alarm, or raise --quota-backend-bytes",
+      "the database is full: nothing was written; delete something, compact, defragment and " +
+        "disarm the alarm, or raise --quota-backend-bytes",
       { cause },
     );
   }
@@ -204,7 +208,8 @@ export class EtcdCalls {
       return;
     throw new KvError(
       "KV_INVALID_CLIENT",
-      "this etcd client has no raw calls: pass an Etcd3 of etcd3 1.1 or later, or one of its namespaces",
+      "this etcd client has no raw calls: pass an Etcd3 of etcd3 1.1 or later, or one of its " +
+        "namespaces",
     );
   }
 

@@ -76,7 +76,8 @@ function nested(operations: readonly EtcdOperation[], conditions: number): EtcdO
   }
   throw new KvError(
     "KV_TOO_LARGE",
-    `${operations.length} writes with ${conditions} conditions are more than etcd takes in one transaction (100 checks and 1,000 writes are not): make it smaller`,
+    `${operations.length} writes with ${conditions} conditions are more than etcd takes in one ` +
+      "transaction (100 checks and 1,000 writes are not): make it smaller",
   );
 }
 

@@ -63,7 +63,8 @@ function parse(bytes: Uint8Array, path: string): Map<string, string> {
     const [place = ""] = / \(line \d+ column \d+\)/.exec(String(cause)) ?? [];
     throw new KvError(
       "KV_CORRUPT",
-      `${path} is no JSON object${place} and was left as it is: repair it, or remove it to start anew`,
+      `${path} is no JSON object${place} and was left as it is: repair it, or remove it to ` +
+        "start anew",
       { client: "FILE" },
     );
   }

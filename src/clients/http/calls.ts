@@ -138,7 +138,8 @@ function refusal(status: number, answer: unknown): KvError {
   }
   return new KvError(
     "KV_CONNECTION",
-    `HTTP: the answer has status ${status} and does not come from a server of this library: check the URL`,
+    `HTTP: the answer has status ${status} and does not come from a server of this library: ` +
+      "check the URL",
     { client: "HTTP" },
   );
 }

@@ -69,8 +69,10 @@ const newId = (): string =>
  * import { http } from "anykv/clients/http";
  * import { createHandler } from "anykv/http";
  *
- * const handler = createHandler(kv(new Map()), { tokens: [{ token: "9b9634a1-1655-4baf", space: "docs" }] });
- * const store = kv(http("https://localhost", { token: "9b9634a1-1655-4baf", fetch: (...request) => handler(new Request(...request)) }));
+ * const token = "9b9634a1-1655-4baf";
+ * const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "docs" }] });
+ * const fetch = (...request) => handler(new Request(...request));
+ * const store = kv(http("https://localhost", { token, fetch }));
  * await store.set("key1", { hello: "world" }, { expires: "1h" });
  * console.log(await store.get("key1")); // { hello: "world" }
  */
@@ -172,7 +174,8 @@ function baseOf(given: string | URL): string {
   const url = new URL(given);
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
     throw invalid(
-      'the URL of a server has neither user, password, query nor fragment: the token goes into http(url, { token }) of "anykv/clients/http"',
+      "the URL of a server has neither user, password, query nor fragment: the token goes into " +
+        'http(url, { token }) of "anykv/clients/http"',
     );
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, "");

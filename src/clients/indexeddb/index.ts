@@ -88,7 +88,8 @@ export const indexeddb: ClientFactory<
       if (keyPath === null) return indexNames.contains(INDEX);
       throw new KvError(
         "KV_INVALID_CLIENT",
-        `the object store ${JSON.stringify(name)} keeps its keys inside its items: name another one`,
+        `the object store ${JSON.stringify(name)} keeps its keys inside its items: ` +
+          "name another one",
       );
     }).catch(async (error) => {
       await close();

@@ -17,7 +17,8 @@ function translated(cause: unknown): unknown {
   if (code === "53200")
     return new KvError(
       "KV_QUOTA",
-      "the server is out of memory, or of room for locks: nothing was written; write less at once, or raise its max_locks_per_transaction or its memory",
+      "the server is out of memory, or of room for locks: nothing was written; write less at " +
+        "once, or raise its max_locks_per_transaction or its memory",
       { cause },
     );
   // The last two: a text that JavaScript cannot make, and one that Postgres cannot.

@@ -34,8 +34,9 @@ const MANY = 500;
 const PLACEHOLDER = "absent";
 
 /** What replaces the columns of a row that is there already. */
-export const REPLACE =
-  "version = excluded.version, expires = excluded.expires, metadata = excluded.metadata, value = excluded.value";
+export const REPLACE: string =
+  "version = excluded.version, expires = excluded.expires, " +
+  "metadata = excluded.metadata, value = excluded.value";
 
 // Nothing that a caller makes up may end a statement: U+0000 would.
 const versionIn = (version: string): string => (isOurs(version) ? version : "-");
@@ -75,13 +76,17 @@ async function commitOne(
     statement =
       record === null
         ? `DELETE FROM ${table} WHERE key = $1 AND ${fresh}`
-        : `UPDATE ${table} SET (version, expires, metadata, value) = ROW($4, $5::text::bigint, $6, $7) WHERE key = $1 AND ${fresh}`;
+        : `UPDATE ${table} SET (version, expires, metadata, value) = ROW($4, $5::text::bigint, ` +
+          `$6, $7) WHERE key = $1 AND ${fresh}`;
   } else {
-    statement = `INSERT INTO ${table} AS old (key, version, expires, metadata, value) VALUES ($1, $3, $4::text::bigint, $5, $6)
-      ON CONFLICT (key) DO UPDATE SET ${REPLACE} WHERE old.expires <= $2::text::bigint AND old.${OURS}`;
+    statement = `INSERT INTO ${table} AS old (key, version, expires, metadata, value)
+      VALUES ($1, $3, $4::text::bigint, $5, $6)
+      ON CONFLICT (key) DO UPDATE SET ${REPLACE}
+      WHERE old.expires <= $2::text::bigint AND old.${OURS}`;
   }
   const [[count, found]] = (await link.run(
-    `WITH done AS (${statement} RETURNING 1) SELECT (SELECT count(*) FROM done)::text, (SELECT version FROM ${table} WHERE key = $1)`,
+    `WITH done AS (${statement} RETURNING 1) SELECT (SELECT count(*) FROM done)::text, (SELECT ` +
+      `version FROM ${table} WHERE key = $1)`,
     given,
   )) as [[string, string | null]];
   if (count === "0" && found !== null && !isOurs(found)) throw foreign(key);
@@ -122,30 +127,45 @@ function script(
     `${into} SELECT k, v, e::bigint, m, j FROM unnest(${columnsOfAll(some)
       .map((column) => `${literal(column)}::text[]`)
       .join()}) AS w (k, v, e, m, j) ON CONFLICT (key) DO UPDATE SET ${REPLACE}`;
-  const hold = `${into} SELECT k, '${PLACEHOLDER}', NULL, NULL, '' FROM unnest(${texts(onlyChecked)}) AS k ON CONFLICT (key) DO UPDATE SET version = old.version`;
+  const hold =
+    `${into} SELECT k, '${PLACEHOLDER}', NULL, NULL, '' FROM ` +
+    `unnest(${texts(onlyChecked)}) AS k ON CONFLICT (key) DO UPDATE SET version = old.version`;
   const isExpired = `old.expires <= ${now} AND old.${OURS}`;
   const made = (count: number): string =>
-    `GET DIAGNOSTICS kv_made = ROW_COUNT; IF kv_made <> ${count} THEN RAISE EXCEPTION USING ERRCODE = 'KV001'; END IF;`;
+    `GET DIAGNOSTICS kv_made = ROW_COUNT; IF kv_made <> ${count} THEN RAISE EXCEPTION USING ` +
+    "ERRCODE = 'KV001'; END IF;";
   const keys = [...new Set([...checks, ...writes].map(({ key }) => escapeKey(key)))];
   const all = texts(keys);
   const names =
     keys.length > MANY
       ? `SELECT hashtextextended('anykv', 0) AS h`
-      : `SELECT DISTINCT hashtextextended('anykv ' || k, 0) AS h FROM unnest(${all}) AS k ORDER BY h`;
+      : `SELECT DISTINCT hashtextextended('anykv ' || k, 0) AS h
+          FROM unnest(${all}) AS k ORDER BY h`;
+  const expected = checks.map(({ version }) => (version === null ? null : versionIn(version)));
   const body = `DECLARE kv_failed text[]; kv_foreign text; kv_made bigint;
   BEGIN
     PERFORM pg_advisory_xact_lock(h) FROM (${names}) AS locks;
     PERFORM 1 FROM ${table} WHERE key = ANY(${all}) ORDER BY key FOR UPDATE;
-    SELECT array_agg(k ORDER BY n) FILTER (WHERE v IS DISTINCT FROM CASE WHEN t.expires <= ${now} THEN NULL ELSE t.version END), min(k) FILTER (WHERE NOT t.${OURS}) INTO kv_failed, kv_foreign
-      FROM unnest(${texts(checks.map(({ key }) => escapeKey(key)))}, ${texts(checks.map(({ version }) => (version === null ? null : versionIn(version))))}) WITH ORDINALITY AS c (k, v, n) LEFT JOIN ${table} AS t ON t.key = k;
+    SELECT array_agg(k ORDER BY n) FILTER (
+        WHERE v IS DISTINCT FROM CASE WHEN t.expires <= ${now} THEN NULL ELSE t.version END),
+      min(k) FILTER (WHERE NOT t.${OURS}) INTO kv_failed, kv_foreign
+      FROM unnest(${texts(checks.map(({ key }) => escapeKey(key)))}, ${texts(expected)})
+        WITH ORDINALITY AS c (k, v, n)
+      LEFT JOIN ${table} AS t ON t.key = k;
     IF kv_failed IS NULL AND kv_foreign IS NULL THEN
       ${onlyChecked.length === 0 ? "" : `${hold} WHERE ${isExpired}; ${made(onlyChecked.length)}`}
       ${insert(guarded)} WHERE ${isExpired}; ${made(guarded.length)}
       ${insert(records.filter(({ key }) => !absent.has(key)))};
       DELETE FROM ${table} WHERE key = ANY(${texts([...gone].map(escapeKey))});
-      ${onlyChecked.length === 0 ? "" : `DELETE FROM ${table} WHERE key = ANY(${texts(onlyChecked)}) AND version = '${PLACEHOLDER}';`}
+      ${
+        onlyChecked.length === 0
+          ? ""
+          : `DELETE FROM ${table} WHERE key = ` +
+            `ANY(${texts(onlyChecked)}) AND version = '${PLACEHOLDER}';`
+      }
     END IF;
-    PERFORM set_config('anykv.result', json_build_object('failed', coalesce(kv_failed, '{}'), 'foreign', kv_foreign)::text, true);
+    PERFORM set_config('anykv.result', json_build_object(
+      'failed', coalesce(kv_failed, '{}'), 'foreign', kv_foreign)::text, true);
   EXCEPTION WHEN SQLSTATE 'KV001' THEN PERFORM set_config('anykv.result', 'null', true);
   END`;
   return `${block(body)}; SELECT current_setting('anykv.result')`;

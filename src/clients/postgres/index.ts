@@ -57,7 +57,8 @@ export interface PostgresOptions {
  * import kv from "anykv";
  * import { postgres } from "anykv/clients/postgres";
  *
- * const store = kv(postgres(new Pool({ connectionString: process.env.DATABASE_URL }), { table: "sessions" }));
+ * const pool = new Pool({ connectionString: process.env.DATABASE_URL });
+ * const store = kv(postgres(pool, { table: "sessions" }));
  * await store.set("key1", { hello: "world" }, { expires: "1h" });
  * console.log(await store.get("key1")); // { hello: "world" }
  * await store.close();
@@ -108,7 +109,9 @@ function adapterOf(link: PostgresLink, table: string): Adapter {
     `WITH locked AS (SELECT 1 FROM ${table} WHERE key = ANY(${keys}) ORDER BY key FOR UPDATE)`;
   const then = "(SELECT count(*) FROM locked) >= 0";
   const removeAll = `DELETE FROM ${table} WHERE key = ANY($1::text[]) AND ${then}`;
-  const putAll = `${upsert} SELECT k, v, e::bigint, m, j FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS w (k, v, e, m, j) WHERE ${then} ${replace}`;
+  const putAll =
+    `${upsert} SELECT k, v, e::bigint, m, j FROM unnest($2::text[], $3::text[], ` +
+    `$4::text[], $5::text[], $6::text[]) AS w (k, v, e, m, j) WHERE ${then} ${replace}`;
 
   async function setMany(writes: readonly Write[]): Promise<void> {
     const records = sortByKey(writes.filter(({ record }) => record !== null));
@@ -136,9 +139,12 @@ function adapterOf(link: PostgresLink, table: string): Adapter {
     const [range, parameters] = rangeCondition(prefix, null, false);
     const expired = `expires <= ${now}`;
     // Rows that somebody writes at this moment are no longer those that have expired.
-    const keys = `SELECT key FROM ${table} WHERE ${expired} AND ${range} AND ${OURS} ${limit === Infinity ? "" : `LIMIT ${limit}`} FOR UPDATE SKIP LOCKED`;
+    const keys =
+      `SELECT key FROM ${table} WHERE ${expired} AND ${range} AND ${OURS} ` +
+      `${limit === Infinity ? "" : `LIMIT ${limit}`} FOR UPDATE SKIP LOCKED`;
     const [row] = await link.run(
-      `WITH gone AS (DELETE FROM ${table} WHERE key = ANY(ARRAY(${keys})) AND ${expired} RETURNING 1) SELECT count(*)::text FROM gone`,
+      `WITH gone AS (DELETE FROM ${table} WHERE key = ANY(ARRAY(${keys})) AND ${expired} ` +
+        "RETURNING 1) SELECT count(*)::text FROM gone",
       parameters,
       true,
     );
@@ -156,7 +162,8 @@ function adapterOf(link: PostgresLink, table: string): Adapter {
     has: async (key, now) =>
       (
         await link.run(
-          `SELECT 1::text FROM ${table} WHERE key = $1 AND (expires IS NULL OR expires > ${now}) AND ${OURS}`,
+          `SELECT 1::text FROM ${table} WHERE key = $1 AND (expires IS NULL OR expires > ` +
+            `${now}) AND ${OURS}`,
           [escapeKey(key)],
         )
       ).length > 0,

@@ -118,7 +118,8 @@ const isOver = ({ _ended, _ending, _queryable, _connectionError }: PgState): boo
 const over = (cause?: unknown): KvError =>
   new KvError(
     "KV_CONNECTION",
-    "the connection of this pg Client has ended, and a Client cannot connect again: pass a Pool instead",
+    "the connection of this pg Client has ended, and a Client cannot connect again: pass a Pool " +
+      "instead",
     cause === undefined ? {} : { cause },
   );
 

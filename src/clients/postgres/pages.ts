@@ -17,7 +17,9 @@ export function pagesOf(
 ): { page(query: PageQuery): Promise<Page>; forget(): void } {
   // No value begins with a space: behind it stands how large it is, which the server knows without
   // reading it.
-  const value = `CASE WHEN octet_length(value) > ${SMALL} THEN ' ' || octet_length(value)::text ELSE value END`;
+  const value =
+    `CASE WHEN octet_length(value) > ${SMALL} THEN ' ' || octet_length(value)::text ` +
+    "ELSE value END";
   const keyOf = (row: PostgresRow): string | null => unescapeKey(row[0]!.slice(link.guard));
   const read = async ({
     prefix,
@@ -29,7 +31,8 @@ export function pagesOf(
     const [range, parameters] = rangeCondition(prefix, after, reverse);
     const columns = `${link.key}, version, expires::text${values ? `, metadata, ${value}` : ""}`;
     const rows = await link.run(
-      `SELECT ${columns} FROM ${table} WHERE ${range} ORDER BY ${table}.key ${reverse ? "DESC" : "ASC"} LIMIT ${limit}`,
+      `SELECT ${columns} FROM ${table} WHERE ${range} ORDER BY ${table}.key ` +
+        `${reverse ? "DESC" : "ASC"} LIMIT ${limit}`,
       parameters,
     );
     return { rows, more: rows.length === limit };
@@ -52,7 +55,8 @@ export function pagesOf(
     }
     if (large.length === 0) return rows;
     const read = await link.run(
-      `SELECT ${link.key}, version, expires::text, metadata, value FROM ${table} WHERE key = ANY($1::text[])`,
+      `SELECT ${link.key}, version, expires::text, metadata, value FROM ${table} WHERE key = ` +
+        "ANY($1::text[])",
       [arrayOf(large)],
     );
     const found = new Map(read.map((row) => [row[0], row]));

@@ -17,7 +17,8 @@ export const isOurs = (version: string | null | undefined): version is string =>
 export const OURS = "version ~ '^[0-9a-f]{20}$'";
 
 const COLUMNS =
-  "key text C required, version text default required, expires bigint, metadata text default, value text default required";
+  "key text C required, version text default required, expires bigint, metadata text default, " +
+  "value text default required";
 
 /** How many bytes of a name Postgres keeps. */
 const LONGEST_NAME = 63;
@@ -30,7 +31,8 @@ function quoted(name: unknown, what: string): string {
     return `"${name.replaceAll('"', '""')}"`;
   throw new KvError(
     "KV_INVALID_CLIENT",
-    `a ${what} cannot be called ${JSON.stringify(name)}: pass a name of 1 to ${LONGEST_NAME} bytes in the option "${what}"`,
+    `a ${what} cannot be called ${JSON.stringify(name)}: pass a name of 1 to ${LONGEST_NAME} ` +
+      `bytes in the option "${what}"`,
   );
 }
 
@@ -45,9 +47,12 @@ export function tableName(table: unknown, schema: unknown): string {
 export const literal = (text: string): string =>
   `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 
+const arrayItem = (item: string | null): string =>
+  item === null ? "NULL" : `"${item.replace(/["\\]/g, "\\$&")}"`;
+
 /** Texts as one text that Postgres takes for an array. */
 export const arrayOf = (items: readonly (string | null)[]): string =>
-  `{${items.map((item) => (item === null ? "NULL" : `"${item.replace(/["\\]/g, "\\$&")}"`)).join()}}`;
+  `{${items.map(arrayItem).join()}}`;
 
 /** A block of statements of its own. */
 export function block(body: string): string {
@@ -126,10 +131,14 @@ export function rowRecord(key: string, row: PostgresRow): StoredRecord {
 }
 
 const LOOK = `SELECT current_setting('server_encoding'), c.relkind::text,
-  (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), o.collname, CASE WHEN a.attnotnull THEN 'required' END), ', ' ORDER BY a.attnum)
-    FROM pg_attribute AS a LEFT JOIN pg_collation AS o ON o.oid = a.attcollation WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-  EXISTS (SELECT 1 FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indkey::text = '1')::text
-  FROM (SELECT to_regclass($1::text)::oid AS oid) AS found LEFT JOIN pg_class AS c ON c.oid = found.oid`;
+  (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), o.collname,
+      CASE WHEN a.attnotnull THEN 'required' END), ', ' ORDER BY a.attnum)
+    FROM pg_attribute AS a LEFT JOIN pg_collation AS o ON o.oid = a.attcollation
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  EXISTS (SELECT 1 FROM pg_index AS i
+    WHERE i.indrelid = c.oid AND i.indisprimary AND i.indkey::text = '1')::text
+  FROM (SELECT to_regclass($1::text)::oid AS oid) AS found
+  LEFT JOIN pg_class AS c ON c.oid = found.oid`;
 
 /**
  * Makes the table unless it is there.
@@ -148,7 +157,8 @@ export async function makeTable(link: PostgresLink, table: string): Promise<void
   if (found[1] === null) {
     // Somebody else may be making it at this moment: then theirs is waited for.
     const create = block(`BEGIN
-      CREATE TABLE ${table} (key text COLLATE "C" PRIMARY KEY, version text NOT NULL, expires bigint, metadata text, value text NOT NULL);
+      CREATE TABLE ${table} (key text COLLATE "C" PRIMARY KEY, version text NOT NULL,
+        expires bigint, metadata text, value text NOT NULL);
       CREATE INDEX ON ${table} (expires) WHERE expires IS NOT NULL;
       COMMENT ON TABLE ${table} IS 'anykv 1';
     EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN NULL; END`);
@@ -156,7 +166,8 @@ export async function makeTable(link: PostgresLink, table: string): Promise<void
       if ((cause as { code?: unknown }).code !== "3F000") throw cause;
       throw new KvError(
         "KV_INVALID_CLIENT",
-        `there is no schema for the table ${table}: create it, or name another one in the option "schema"`,
+        `there is no schema for the table ${table}: create it, or name another one in the ` +
+          `option "schema"`,
         { cause },
       );
     });
@@ -166,6 +177,7 @@ export async function makeTable(link: PostgresLink, table: string): Promise<void
   if (/^[rp]$/.test(kind ?? "") && columns === COLUMNS && hasKey === "true") return;
   throw new KvError(
     "KV_INVALID_CLIENT",
-    `the table ${table} has other columns than a table of this library: name another one, e.g. postgres(pool, { table: "records" })`,
+    `the table ${table} has other columns than a table of this library: name another one, e.g. ` +
+      `postgres(pool, { table: "records" })`,
   );
 }

@@ -17,7 +17,8 @@ export function tooLarge(key: string | undefined, cause?: unknown): KvError {
  */
 export function unsure(cause?: unknown): KvError {
   const message =
-    "the connection was cut before the answer came, and the client sent this commit again: whether it was made the first time cannot be told; read the keys again";
+    "the connection was cut before the answer came, and the client sent this commit again: " +
+    "whether it was made the first time cannot be told; read the keys again";
   return new KvError("KV_CONNECTION", message, cause === undefined ? {} : { cause });
 }
 

@@ -116,7 +116,8 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
         const remedy = 'give its keys a hash tag in common, for example by the prefix "{user:1}:"';
         throw new KvError(
           "KV_CROSS_SLOT",
-          `the keys of this commit are in ${slots} slots of the cluster, and it holds in one alone: ${remedy}`,
+          `the keys of this commit are in ${slots} slots of the cluster, and it holds in one ` +
+            `alone: ${remedy}`,
           { key: keys[0] },
         );
       }

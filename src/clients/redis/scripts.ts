@@ -7,8 +7,10 @@ local function head(key)
   local text = redis.pcall("GETRANGE", key, 0, ${HEAD_END})
   if type(text) == "table" then return false end
   if text == "" and redis.call("EXISTS", key) == 0 then return nil end
-  local version, expires, member = text:match('^{"kv":1,"version":"(%x+)","expires":([-%dnul]+) *,"(%l+)":')
-  if not version or #version ~= 20 or (member ~= "value" and member ~= "metadata") then return false end
+  local head = '^{"kv":1,"version":"(%x+)","expires":([-%dnul]+) *,"(%l+)":'
+  local version, expires, member = text:match(head)
+  if not version or #version ~= 20 then return false end
+  if member ~= "value" and member ~= "metadata" then return false end
   return version, expires ~= "null" and tonumber(expires) or nil
 end
 `;

@@ -8,7 +8,8 @@ local isNew = redis.call("EXISTS", key) == 0
 local function settle()
   local at = ARGV[1]
   if at == "keep" and isNew then at = ARGV[2] end
-  if at == "never" then redis.call("PERSIST", key) elseif at ~= "keep" then redis.call("PEXPIREAT", key, at) end
+  if at == "never" then redis.call("PERSIST", key)
+  elseif at ~= "keep" then redis.call("PEXPIREAT", key, at) end
 end
 `;
 
@@ -16,7 +17,9 @@ end
 const EACH = `
 local function each(command, list)
   local total = 0
-  for i = 1, #list, 1000 do total = total + redis.call(command, key, unpack(list, i, math.min(i + 999, #list))) end
+  for i = 1, #list, 1000 do
+    total = total + redis.call(command, key, unpack(list, i, math.min(i + 999, #list)))
+  end
   return total
 end
 `;
@@ -110,13 +113,18 @@ local function textOf(number)
     if tonumber(text) == number then return text end
   end
 end
-local function isFinite(number) return number ~= nil and number == number and number < math.huge and number > -math.huge end
+local function isFinite(number)
+  return number ~= nil and number == number and number < math.huge and number > -math.huge
+end
 `;
 
 /** What is no number of ours is refused as Redis refuses another type. */
 const NUMBER = `${NUMBER_TEXT}
 local stored = redis.call("GET", KEYS[1])
-if stored and not (stored:match("^%-?%d+%.?%d*[eE]?[%+%-]?%d*$") and isFinite(tonumber(stored))) then return redis.error_reply("WRONGTYPE no number") end
+local pattern = "^%-?%d+%.?%d*[eE]?[%+%-]?%d*$"
+if stored and not (stored:match(pattern) and isFinite(tonumber(stored))) then
+  return redis.error_reply("WRONGTYPE no number")
+end
 `;
 
 /**
@@ -127,7 +135,9 @@ const BITS = `
 local bits = tonumber(ARGV[3])
 local head = string.format("kvbits%02d", bits)
 local length = redis.call("STRLEN", KEYS[1])
-if length > 0 and redis.call("GETRANGE", KEYS[1], 0, 7) ~= head then return redis.error_reply("WRONGTYPE no bitset of this width") end
+if length > 0 and redis.call("GETRANGE", KEYS[1], 0, 7) ~= head then
+  return redis.error_reply("WRONGTYPE no bitset of this width")
+end
 local high = math.max(0, bits - 32)
 local function get(from, to)
   local ask = {}
@@ -153,7 +163,8 @@ return high > 0 and found or {0, found[1]}
 
 const changingBits = (command: "SET" | "INCRBY"): string => `${START}${BITS}
 if length == 0 then redis.call("SETRANGE", key, 0, head) end
-redis.call("BITFIELD", key, "${command}", "i" .. bits, string.format("%.0f", 64 + tonumber(ARGV[4]) * bits), ARGV[5])
+local offset = string.format("%.0f", 64 + tonumber(ARGV[4]) * bits)
+redis.call("BITFIELD", key, "${command}", "i" .. bits, offset, ARGV[5])
 ${bitsAnswer("settle()")}`;
 
 /** Adds up in two halves, so that the sum is exact. */
@@ -190,7 +201,10 @@ export const STRUCTURE_SCRIPTS: {
   "number.increment": `${START}${NUMBER}
 local before, by = tonumber(stored or "0") + 0, tonumber(ARGV[3])
 local sum = before + by
-local function whole(number) return number == math.floor(number) and math.abs(number) <= 9007199254740991 and string.format("%.0f", number) end
+local function whole(number)
+  return number == math.floor(number) and math.abs(number) <= 9007199254740991
+    and string.format("%.0f", number)
+end
 if not isFinite(sum) or (sum == math.floor(sum) and not whole(sum)) then return false end
 local text = whole(sum) or textOf(sum)
 if whole(by) and (not stored or stored == whole(before)) then
@@ -252,7 +266,9 @@ return 1
   "hash.remove": removing("HDEL", "HLEN"),
   "sorted.range": `if ARGV[5] == "1" then${rangeOf("ZREVRANGE")}end${rangeOf("ZRANGE")}`,
   "sorted.between": `
-if ARGV[5] == "1" then return redis.call("ZREVRANGEBYSCORE", KEYS[1], ARGV[4], ARGV[3], "WITHSCORES") end
+if ARGV[5] == "1" then
+  return redis.call("ZREVRANGEBYSCORE", KEYS[1], ARGV[4], ARGV[3], "WITHSCORES")
+end
 return redis.call("ZRANGEBYSCORE", KEYS[1], ARGV[3], ARGV[4], "WITHSCORES")
 `,
   "sorted.score": `return redis.call("ZSCORE", KEYS[1], ARGV[3])`,

@@ -163,7 +163,8 @@ export async function structure<Name extends StructureName>(
     if (isUnsure())
       throw new KvError(
         "KV_CONNECTION",
-        "the connection was cut before the answer came, and the client sent this again: it may have been done twice; read the field again",
+        "the connection was cut before the answer came, and the client sent this again: it may " +
+          "have been done twice; read the field again",
         { key },
       );
     // Each reply is what its name says.

@@ -58,7 +58,8 @@ function translated(cause: unknown): unknown {
   if (code === "FULL")
     return new KvError(
       "KV_QUOTA",
-      "the disk or the database is full: nothing was written; free disk space, or raise max_page_count",
+      "the disk or the database is full: nothing was written; free disk space, or raise " +
+        "max_page_count",
       { cause },
     );
   if (code === "TOOBIG")

@@ -51,8 +51,9 @@ export interface SqliteOptions {
  * `commit` is a transaction, safe across processes; in a transaction that is open on the handle, it
  * and everything else becomes a part of that one. With `PRAGMA journal_mode = WAL` readers do not
  * wait for writers. `PRAGMA synchronous` is raised from SQLite's default `FULL` to `EXTRA`, so that
- * a power failure takes no acknowledged write; another setting of the handle stays. Other processes that hold a lock are waited for up to 4.5 seconds without blocking
- * this one, after the handle's own `busy_timeout`.
+ * a power failure takes no acknowledged write; another setting of the handle stays. Other processes
+ * that hold a lock are waited for up to 4.5 seconds without blocking this one, after the handle's
+ * own `busy_timeout`.
  *
  * @throws {KvError} KV_INVALID_CLIENT for a table of somebody else or an impossible name,
  * KV_CORRUPT for a file that is no database, KV_QUOTA when it is full.
@@ -93,7 +94,8 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
   const upsert = prepare(
     db,
     `INSERT INTO ${table} (key, version, expires, metadata, value) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (key) DO UPDATE SET version = excluded.version, expires = excluded.expires, metadata = excluded.metadata, value = excluded.value`,
+     ON CONFLICT (key) DO UPDATE SET version = excluded.version, expires = excluded.expires,
+       metadata = excluded.metadata, value = excluded.value`,
   );
   const keyAs = keyColumn(db);
   const remove = prepare(db, `DELETE FROM ${table} WHERE key = ?`);
@@ -133,7 +135,8 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
     const [range, parameters] = rangeClause(prefix, after, reverse);
     const columns = `${keyAs.sql}, version, expires${values ? ", metadata, value" : ""}`;
     const rows = statement(
-      `SELECT ${columns} FROM ${table} WHERE ${range} ORDER BY ${table}.key ${reverse ? "DESC" : "ASC"} LIMIT ?`,
+      `SELECT ${columns} FROM ${table} WHERE ${range} ORDER BY ${table}.key ` +
+        `${reverse ? "DESC" : "ASC"} LIMIT ?`,
     ).iterate(...parameters, limit);
     const entries: (readonly [string, KvRecord])[] = [];
     let seen = 0;

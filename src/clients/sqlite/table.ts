@@ -24,7 +24,8 @@ export function isOwnVersion(version: unknown): version is string {
 }
 
 /** The same in SQL. */
-export const OWN_ROWS: string = `typeof(version) = 'text' AND version GLOB '${"[0-9a-f]".repeat(20)}'`;
+const DIGITS = "[0-9a-f]".repeat(20);
+export const OWN_ROWS: string = `typeof(version) = 'text' AND version GLOB '${DIGITS}'`;
 const COLUMNS =
   "key TEXT 1 1, version TEXT 1 0, expires INTEGER 0 0, metadata TEXT 0 0, value TEXT 1 0";
 
@@ -111,7 +112,8 @@ export function createTable(db: SqliteClient, name: string): void {
       freeName(db, name);
       // SQLite keeps this text, comment included: it tells a later version what it meets.
       db.exec(
-        `CREATE TABLE ${table} (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, expires INTEGER, metadata TEXT, value TEXT NOT NULL /* anykv 1 */)`,
+        `CREATE TABLE ${table} (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, expires ` +
+          "INTEGER, metadata TEXT, value TEXT NOT NULL /* anykv 1 */)",
       );
       makeIndex(db, name);
     });
@@ -119,7 +121,8 @@ export function createTable(db: SqliteClient, name: string): void {
   if (columns() !== COLUMNS)
     throw new KvError(
       "KV_INVALID_CLIENT",
-      `the table ${table} has other columns than a table of this library: name another one, e.g. sqlite(db, { table: "records" })`,
+      `the table ${table} has other columns than a table of this library: name another one, ` +
+        `e.g. sqlite(db, { table: "records" })`,
     );
   const { encoding } = prepare(db, "SELECT encoding FROM pragma_encoding").get() as {
     encoding: string;

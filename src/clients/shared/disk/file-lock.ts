@@ -95,14 +95,21 @@ function lookAt(pid: number | "self"): { state: string; start: string } {
 const machineName = (): string =>
   createHash("sha256")
     .update(
-      `${quietly(hostname)} ${unlessExhausted(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1"))} ${quietly(() => fs.readlinkSync("/proc/self/ns/pid"))}`,
+      `${quietly(hostname)} ` +
+        `${unlessExhausted(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1"))} ` +
+        `${quietly(() => fs.readlinkSync("/proc/self/ns/pid"))}`,
     )
     .digest("hex")
     .slice(0, 8);
 let machine: string | undefined;
 
 const newToken = (): string =>
-  `${(machine ??= machineName())}-${process.pid}-${lookAt("self").start}-${randomBytes(8).toString("hex")}`;
+  [
+    (machine ??= machineName()),
+    process.pid,
+    lookAt("self").start,
+    randomBytes(8).toString("hex"),
+  ].join("-");
 
 /** Whether the process behind a token has certainly ended. */
 function isDead(token: string): boolean {
