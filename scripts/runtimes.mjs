@@ -42,6 +42,9 @@ const run = async (command, args, cwd, extra = {}) =>
     })
   ).stdout;
 
+/** A member of the object that imports each entry. */
+const entryLine = (name) => `  ${JSON.stringify(name)}: () => import(${JSON.stringify(name)}),\n`;
+
 /** Installs the package as a user does, with what the program needs beside it. */
 async function install() {
   const project = join(folder, "project");
@@ -82,10 +85,7 @@ async function install() {
     .map((path) => pkg.name + path.slice(1));
   writeFileSync(
     join(project, "entries.mjs"),
-    "export const entries = " +
-      `{\n${names
-        .map((name) => `  ${JSON.stringify(name)}: () => ` + `import(${JSON.stringify(name)}),\n`)
-        .join("")}};\n`,
+    `export const entries = {\n${names.map(entryLine).join("")}};\n`,
   );
   for (const name of ["smoke", "apis", "in-process", "in-page", "in-worker"])
     cpSync(join(sources, `${name}.mjs`), join(project, `${name}.mjs`));
