@@ -3,12 +3,13 @@ import { durationOf, MOST_INTERVAL } from "../concurrency/interval.ts";
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../platform/options.ts";
 import { type Incoming, objectIn } from "./body.ts";
+import { Commits } from "./commits.ts";
 import { type Limits, limitsOf } from "./limits.ts";
+import { OperationCounter } from "./operation-counter.ts";
 import { OPERATIONS, type Room } from "./routes.ts";
 import { failure, jsonReply, Refusal, type Reply } from "./reply.ts";
 import { contextOfStore, Space } from "./space.ts";
 import { type Grant, type TokenOptions, Tokens } from "./tokens.ts";
-import { Commits, OperationCounter } from "./usage.ts";
 
 /** What is told of a request: nothing of its query, headers, keys and values. */
 export interface LogLine {

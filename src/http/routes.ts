@@ -1,6 +1,7 @@
 import type { CommitWrite, SetOptions } from "../api.ts";
 import { publishKeys } from "../versioned/watch.ts";
 import type { Fields } from "./body.ts";
+import type { Commits } from "./commits.ts";
 import { type EventOptions, eventsOf } from "./events.ts";
 import {
   commitRequest,
@@ -13,7 +14,7 @@ import {
 } from "./requests.ts";
 import type { Space } from "./space.ts";
 import type { Grant } from "./tokens.ts";
-import type { Commits, OperationCounter } from "./usage.ts";
+import type { OperationCounter } from "./operation-counter.ts";
 
 /** A space and what is counted of it. */
 export interface Room {
@@ -131,12 +132,12 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     "touch",
     {
       isWrite: true,
-      prepare(fields, { space }) {
+      prepare(fields, { space, commits }) {
         const { key, expires } = touchRequest(fields);
         return {
           count: 1,
           async run() {
-            const found = await space.data.touch(key, expires);
+            const found = await commits.touch(key, expires);
             publishKeys(space.data, [key]);
             return { found };
           },
@@ -148,11 +149,11 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     "clear",
     {
       isWrite: true,
-      prepare(fields, { space, commits }) {
+      prepare(fields, { commits }) {
         const prefix = prefixRequest(fields);
         return {
           count: 1,
-          run: () => commits.freeing(() => space.data.prefix(prefix).clear()).then(() => ({})),
+          run: () => commits.clear(prefix).then(() => ({})),
         };
       },
     },
@@ -161,13 +162,11 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     "prune",
     {
       isWrite: true,
-      prepare(fields, { space, commits }) {
+      prepare(fields, { space }) {
         const prefix = prefixRequest(fields);
         return {
           count: 1,
-          run: async () => ({
-            removed: await commits.freeing(() => space.data.prefix(prefix).prune()),
-          }),
+          run: async () => ({ removed: await space.data.prefix(prefix).prune() }),
         };
       },
     },
