@@ -9,6 +9,7 @@ import { checkOptions } from "../platform/options.ts";
 import { Connections } from "./connections.ts";
 import { bodyTimeoutOf, HANDLER_OPTIONS, type HandlerOptions, handlerOf } from "./handler.ts";
 import { incoming, send } from "./node-request.ts";
+import { SpaceTurns } from "./space-turns.ts";
 
 /** Options of {@link serve}. */
 export interface ServeOptions extends Omit<HandlerOptions, "signal"> {
@@ -82,7 +83,7 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
     base = "",
   } = Object(options) as ServeOptions;
   const closing = new AbortController();
-  const handle = handlerOf(store, { ...options, signal: closing.signal });
+  const handle = handlerOf(store, { ...options, signal: closing.signal }, new SpaceTurns());
   const patience = graceOf(grace);
   const bodyTimeout = bodyTimeoutOf(options.bodyTimeout);
   // Texts are taken as well, as they come from the environment; of another one Node would make a

@@ -13,6 +13,7 @@ import {
   type ServeOptions,
   spaceOf,
 } from "../../src/http/index.ts";
+import { MOST_RUNNING, MOST_WAITING } from "../../src/http/space-turns.ts";
 import kv from "../../src/index.ts";
 import { until } from "../helpers/daemon.ts";
 import { PATIENT } from "../helpers/patient.ts";
@@ -243,6 +244,41 @@ describe("a server", () => {
     expect(lines.length).toBe(400);
     expect(lines.every(({ status, space }) => status === 200 && space === "a")).toBe(true);
     await own.close();
+  });
+
+  it("refuses requests of a space when too many wait, and serves the others", async () => {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const own = kv({
+      get: (key: string) => (key.includes("{a}") ? released.then(() => null) : null),
+      set: () => undefined,
+    });
+    const other = `${token}2`;
+    const { server, lines } = await start(
+      {
+        tokens: [
+          { token, space: "a" },
+          { token: other, space: "b" },
+        ],
+      },
+      own,
+    );
+    const body = '{"keys":["a"]}';
+    const text = head("/v1/get", { "content-length": String(body.length) }) + body;
+    const MOST = MOST_RUNNING + MOST_WAITING;
+    const raws = Array.from({ length: MOST + 20 }, () => {
+      const raw = new Raw(server.port);
+      raw.socket.write(text);
+      return raw;
+    });
+    await until("some are refused", () => lines.length === 20, 60_000);
+    for (const { received } of raws.filter(({ status }) => status > 0))
+      expect(received).toMatch(/^HTTP\/1.1 503 [\s\S]*retry-after: 1\r\n[\s\S]*KV_RATE_LIMITED/i);
+    expect(await kv(http(server.url, { token: other })).get("a")).toBe(null);
+    release();
+    for (const raw of raws) await raw.answered();
+    expect(raws.filter(({ status }) => status === 200).length).toBe(MOST);
+    for (const { socket } of raws) socket.destroy();
   });
 
   it("tells whether it is up, and whether its store answers", async () => {
