@@ -2,9 +2,10 @@ import type { CommitCheck, CommitWrite } from "../api.ts";
 import { KvError } from "../errors.ts";
 import type { CommitResult, Json } from "../types.ts";
 import { type Mark, markOf } from "./commit-mark.ts";
-import { longRests, Recount, type Rest, shortRests } from "./recount.ts";
+import { Recount } from "./recount.ts";
 import { Refusal } from "./reply.ts";
 import type { CommitRequest } from "./requests.ts";
+import { longRests, type Rest, shortRests } from "./rests.ts";
 import { DATA, sizeOf, type Space } from "./space.ts";
 import { type SizeChange, type Sized, StorageSum } from "./storage-sum.ts";
 

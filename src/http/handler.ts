@@ -11,6 +11,7 @@ import { OPERATIONS, type Room } from "./routes.ts";
 import { failure, jsonReply, Refusal, type Reply } from "./reply.ts";
 import { contextOfStore, Space } from "./space.ts";
 import { type Grant, type TokenOptions, Tokens } from "./tokens.ts";
+import { Watchers } from "./watchers.ts";
 import type { SpaceTurns } from "./space-turns.ts";
 
 /** What is told of a request: nothing of its query, headers, keys and values. */
@@ -102,7 +103,7 @@ export function handlerOf(
   const tokens = new Tokens(known, limits);
   const origins = originsIn(cors);
   const bodyMilliseconds = bodyTimeoutOf(bodyTimeout);
-  durationOf("interval", interval, MOST_INTERVAL);
+  const milliseconds = durationOf("interval", interval, MOST_INTERVAL);
   if (log !== undefined && typeof log !== "function")
     throw new KvError("KV_INVALID_VALUE", '"log" is a function');
   if (base !== "" && !/^(\/[\w.~-]+)+$/.test(base))
@@ -120,6 +121,7 @@ export function handlerOf(
         space,
         commits: new Commits(space, isMetered(name)),
         operations: new OperationCounter(space),
+        watchers: new Watchers(space, milliseconds, closing),
       });
   }
 
@@ -142,7 +144,7 @@ export function handlerOf(
     const text = await bodyText(request, grant.limits.bodyBytes, bodyMilliseconds);
     const room = rooms.get(grant.space)!;
     const work = async (): Promise<unknown> => {
-      const prepared = operation.prepare(objectIn(text), room, grant, { interval, closing });
+      const prepared = operation.prepare(objectIn(text), room, grant);
       try {
         await room.operations.count(Math.max(1, prepared.count), grant.limits.operationsPerMonth);
         return await prepared.run();
@@ -177,7 +179,7 @@ export function handlerOf(
         "cache-control": "no-store",
         "x-accel-buffering": "no",
       };
-      return { operation, space, reply: { status: 200, headers, body: result } };
+      return { operation, space, reply: { status: 200, headers, body: result, space } };
     } catch (error) {
       return {
         operation,

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { utf8Length } from "../record/utf8.ts";
 import type { BodyReader, Incoming } from "./body.ts";
 import type { Reply } from "./reply.ts";
+import type { UnreadOutput } from "./unread-output.ts";
 
 /**
  * What the server needs of a request, as Node has it. Its body is read no faster than it is asked
@@ -56,13 +57,14 @@ function readerOf(request: IncomingMessage): BodyReader {
 }
 
 /**
- * Sends a reply, no faster than it is taken. With `isLast` false the response is whole and stays
+ * Sends a reply, no faster than it is taken. A stream ends when `unread` has enough of it. With `isLast` false the response is whole and stays
  * open, for the connection not to end with it.
  */
 export async function send(
   response: ServerResponse,
-  { status, headers, body }: Reply,
+  { status, headers, body, space = "" }: Reply,
   isLast: boolean,
+  unread: UnreadOutput,
 ): Promise<void> {
   if (!(body instanceof ReadableStream)) {
     const text = body ?? "";
@@ -83,8 +85,7 @@ export async function send(
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    if (!response.write(value))
-      await Promise.race([gone, new Promise((resolve) => response.once("drain", resolve))]);
+    if (!response.write(value) && !(await unread.taken(space, response))) return;
   }
   response.end();
 }

@@ -1,42 +1,7 @@
 import { compareKeys } from "../record/utf8.ts";
+import type { Rest } from "./rests.ts";
 import type { SizedEntry, Space } from "./space.ts";
 import { type SizeChange, StorageSum } from "./storage-sum.ts";
-
-/** Waits between two steps, which leaves the processor to others. */
-export type Rest = () => Promise<void>;
-
-const pause = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    // A count in the background does not keep a program alive.
-    (timer as { unref?: () => void }).unref?.();
-  });
-
-/** How long a writer that waits for a count lets it run at once, in milliseconds. */
-const AT_ONCE = 5;
-/** A count in the background takes one part of the time, and leaves nine to others. */
-const SHARE = 9;
-/** The shortest rest of a count in the background, in milliseconds. */
-const SHORTEST = 5;
-
-/** Lets others run every few milliseconds: for a count that a writer waits for. */
-export function shortRests(): Rest {
-  let began = performance.now();
-  return async () => {
-    if (performance.now() - began < AT_ONCE) return;
-    await pause(0);
-    began = performance.now();
-  };
-}
-
-/** Rests most of the time: for a count in the background. */
-export function longRests(): Rest {
-  let began = performance.now();
-  return async () => {
-    await pause(Math.max(SHORTEST, (performance.now() - began) * SHARE));
-    began = performance.now();
-  };
-}
 
 /**
  * A count of everything in a space, in small steps, while this process goes on writing. It is told

@@ -21,6 +21,8 @@ export interface Reply {
   readonly headers: { [name: string]: string };
   /** A text goes out with its headers in one piece. */
   readonly body: string | ReadableStream<Uint8Array> | null;
+  /** The space of a stream. */
+  readonly space?: string;
 }
 
 /** A refusal that says more by its status or its headers than its code does. */

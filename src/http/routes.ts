@@ -2,7 +2,7 @@ import type { CommitWrite, SetOptions } from "../api.ts";
 import { publishKeys } from "../versioned/watch.ts";
 import type { Fields } from "./body.ts";
 import type { Commits } from "./commits.ts";
-import { type EventOptions, eventsOf } from "./events.ts";
+import { eventsOf } from "./events.ts";
 import {
   commitRequest,
   getRequest,
@@ -14,6 +14,7 @@ import {
 } from "./requests.ts";
 import type { Space } from "./space.ts";
 import type { Grant } from "./tokens.ts";
+import type { Watchers } from "./watchers.ts";
 import type { OperationCounter } from "./operation-counter.ts";
 
 /** A space and what is counted of it. */
@@ -21,6 +22,7 @@ export interface Room {
   readonly space: Space;
   readonly commits: Commits;
   readonly operations: OperationCounter;
+  readonly watchers: Watchers;
 }
 
 /** A request that has been checked: how many operations it counts as, and what it does. */
@@ -34,7 +36,7 @@ export interface Prepared {
 export interface Operation {
   readonly isWrite: boolean;
   /** @throws {KvError} for a request that cannot be carried out. */
-  prepare(fields: Fields, room: Room, grant: Grant, events: EventOptions): Prepared;
+  prepare(fields: Fields, room: Room, grant: Grant): Prepared;
 }
 
 /** Writes that nobody's limit counts: those with the same options together. */
@@ -175,11 +177,11 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     "watch",
     {
       isWrite: false,
-      prepare(fields, { space }, grant, events) {
+      prepare(fields, { watchers }, grant) {
         const keys = watchRequest(fields);
         return {
           count: keys.length,
-          run: async () => eventsOf(space, keys, events, grant.stream()),
+          run: async () => eventsOf(watchers, keys, grant.stream()),
         };
       },
     },

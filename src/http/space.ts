@@ -1,5 +1,6 @@
 import type { Entry, Store } from "../api.ts";
 import type { StoreContext } from "../store/context.ts";
+import { listen } from "../concurrency/changes.ts";
 import { KvError } from "../errors.ts";
 import { guardOf } from "../store/guarded.ts";
 import { batches, ordered, whole } from "../store/pages.ts";
@@ -9,6 +10,7 @@ import { contextOf, createStore } from "../store/store.ts";
 
 import type { KvRecord } from "../record/types.ts";
 import type { PageQuery } from "../clients/adapter.ts";
+import { shortRests } from "./rests.ts";
 import { MARKS } from "./commit-mark.ts";
 import type { Sized } from "./storage-sum.ts";
 import { utf8Length } from "../record/utf8.ts";
@@ -82,6 +84,13 @@ export class Space {
     this.prefix = this.#context.prefix;
   }
 
+  /** Calls a listener with the keys of each write, until the function that is returned is called. */
+  listen(listener: (changed: (key: string) => boolean) => void): () => void {
+    return listen(this.#context.connection, (keys) =>
+      listener((key) => keys.has(this.prefix + key)),
+    );
+  }
+
   #entry(key: string, record: KvRecord, values: boolean): Entry<unknown> {
     const { value, expires, metadata } = record;
     return {
@@ -108,6 +117,18 @@ export class Space {
       }
     }
     return found;
+  }
+
+  /** All entries under some keys, however large they are, in several steps. */
+  async getAll(keys: readonly string[], values: boolean): Promise<(Entry<unknown> | null)[]> {
+    const found: (Entry<unknown> | null)[] = [];
+    const rest = shortRests();
+    for (;;) {
+      const some = keys.slice(found.length, found.length + AT_ONCE);
+      found.push(...(await this.get(some, values)));
+      if (found.length >= keys.length) return found;
+      await rest();
+    }
   }
 
   async #getSome(keys: readonly string[], values: boolean): Promise<(Entry<unknown> | null)[]> {

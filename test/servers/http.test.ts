@@ -511,6 +511,34 @@ describe("an event stream", () => {
     expect(await streams[1]!.next()).toEqual({ done: true, value: undefined });
   });
 
+  it("ends with a reason when clients do not read, and memory stays bounded", async () => {
+    const { server, own } = await start({
+      limits: { valueBytes: Infinity, bodyBytes: Infinity, streams: 10 },
+    });
+    // More than the buffers of a connection take.
+    await spaceOf(own, "a").set("a", "x".repeat(12_000_000));
+    const body = '{"keys":["a"]}';
+    const text = head("/v1/watch", { "content-length": String(body.length) }) + body;
+    const raws: Raw[] = [];
+    for (let i = 0; i < 3; i++) {
+      const raw = new Raw(server.port);
+      raws.push(raw);
+      raw.socket.write(text);
+      await new Promise((resolve) => raw.socket.once("data", resolve));
+      raw.socket.pause();
+    }
+    const [first, , last] = raws as [Raw, Raw, Raw];
+    first.socket.resume();
+    await until("the first is over", () => first.received.endsWith("\r\n0\r\n\r\n"), 20_000);
+    expect(first.received.slice(-300)).toMatch(/event: error\ndata: .*KV_RATE_LIMITED.*\n\n/);
+    // One that reads again goes on.
+    last.socket.resume();
+    await until("the event is complete", () => last.received.endsWith("\n\n\r\n"), 20_000);
+    await spaceOf(own, "a").set("a", "y");
+    await until("there is another", () => last.received.includes('"value":"y"'), 20_000);
+    for (const { socket } of raws) socket.destroy();
+  });
+
   it("tells when the store fails, and is over then", async () => {
     const { server, own } = await start({ interval: "20ms" });
     const stream = events(server.url, ["a"], new AbortController().signal);
