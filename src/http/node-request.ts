@@ -73,7 +73,11 @@ export async function send(
       status === 204 ? headers : { ...headers, "content-length": utf8Length(text) },
     );
     if (isLast) response.end(text);
-    else response.write(text);
+    else {
+      // A response to HEAD has no body, so that a write sends nothing.
+      response.flushHeaders();
+      response.write(text);
+    }
     return;
   }
   const reader = body.getReader();

@@ -219,6 +219,16 @@ describe("an attacker", () => {
     expect(await store.get("a")).toBe("secret");
   });
 
+  it("is answered before its body has come, by whatever method", async () => {
+    const { server } = await start();
+    for (const method of ["HEAD", "GET", "DELETE"]) {
+      const raw = new Raw(server.port);
+      raw.socket.write(`${method} /v1/get HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n{`);
+      expect(await raw.answered()).toBe(405);
+      raw.socket.destroy();
+    }
+  });
+
   it("goes away in the middle", async () => {
     const { server, store } = await start();
     for (let i = 0; i < 50; i++) {
