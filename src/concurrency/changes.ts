@@ -42,8 +42,8 @@ export function publish({ connection, keys }: Watched): void {
   for (const listener of [...heard]) listener(changed);
 }
 
-/** Has a listener told, until the function that is returned is called. */
-function listen(connection: object, listener: Listener): () => void {
+/** Calls a listener after each write, until the function that is returned is called. */
+export function listen(connection: object, listener: Listener): () => void {
   const heard = listeners.get(connection) ?? new Set<Listener>();
   listeners.set(connection, heard.add(listener));
   return () => heard.delete(listener);

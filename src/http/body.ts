@@ -1,5 +1,12 @@
 import { KvError } from "../errors.ts";
+import { MAX_DEPTH } from "../record/json.ts";
 import { Refusal } from "./reply.ts";
+
+/** Reads a body piece by piece, no faster than it is asked to. */
+export interface BodyReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+  cancel(): Promise<void>;
+}
 
 /** What the server needs of a request: a `Request` has it, and Node's can be given it cheaply. */
 export interface Incoming {
@@ -7,38 +14,60 @@ export interface Incoming {
   readonly url: string;
   readonly headers: { get(name: string): string | null };
   /** Firefox has none. */
-  readonly body?: ReadableStream<Uint8Array> | null;
+  readonly body?: { getReader(): BodyReader } | null;
   blob?(): Promise<Blob>;
 }
 
 /** The members of a JSON object. */
 export type Fields = { readonly [name: string]: unknown };
 
+/** How deep a body nests at most: as deep as a value may, inside a list of writes. */
+const MOST_LEVELS = MAX_DEPTH + 3;
+
 /**
- * The JSON object in the body of a request. Reading stops as soon as it is too long, or takes too
- * long.
+ * The JSON object that a body is.
  *
- * @throws {KvError} KV_TOO_LARGE, KV_INVALID_VALUE when it is no JSON object, KV_CONNECTION when it
- * does not come in time.
+ * @param text `null` for a body that is not UTF-8.
+ * @throws {KvError} KV_INVALID_VALUE when it is no JSON object, or nests too deep.
  */
-export async function objectIn(
-  request: Incoming,
-  bytes: number,
-  milliseconds: number,
-): Promise<Fields> {
-  const [type] = (request.headers.get("content-type") ?? "").split(";");
-  const encoding = request.headers.get("content-encoding") ?? "identity";
-  if (type!.trim().toLowerCase() !== "application/json" || encoding !== "identity") {
-    throw new Refusal(
+export function objectIn(text: string | null): Fields {
+  if (text !== null && isDeeper(text, MOST_LEVELS))
+    throw new KvError(
       "KV_INVALID_VALUE",
-      "the body of a request is JSON that is not compressed: content-type: application/json",
-      415,
+      `a value nests at most ${MAX_DEPTH} levels deep: keep it in parts`,
     );
-  }
-  const body = parsed(await textIn(request, bytes, milliseconds));
+  const body = parsed(text);
   if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Fields;
   throw new KvError("KV_INVALID_VALUE", "the body of a request is a JSON object in UTF-8");
 }
+
+/**
+ * Whether a JSON text nests deeper than so many levels. It takes one pass, where parsing deep
+ * brackets takes much longer than parsing other text.
+ */
+function isDeeper(text: string, most: number): boolean {
+  if (text.length <= most) return false;
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case QUOTE:
+        for (i++; i < text.length && text.charCodeAt(i) !== QUOTE; i++)
+          if (text.charCodeAt(i) === BACKSLASH) i++;
+        break;
+      case 0x5b: // [
+      case 0x7b: // {
+        if (++depth > most) return true;
+        break;
+      case 0x5d: // ]
+      case 0x7d: // }
+        depth--;
+    }
+  }
+  return false;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 function parsed(text: string | null): unknown {
   try {
@@ -50,19 +79,36 @@ function parsed(text: string | null): unknown {
 }
 
 /** The body as a stream, in Firefox too. */
-async function streamOf(request: Incoming): Promise<ReadableStream<Uint8Array> | null> {
+async function streamOf(request: Incoming): Promise<{ getReader(): BodyReader } | null> {
   if (request.body !== undefined || request.blob === undefined) return request.body ?? null;
   return (await request.blob()).stream();
 }
 
-async function textIn(
+/**
+ * The text of a body, `null` when it is not UTF-8. Reading stops as soon as it is too long, or
+ * takes too long.
+ *
+ * @throws {KvError} KV_TOO_LARGE, KV_INVALID_VALUE when it is not said to be JSON, KV_CONNECTION
+ * when it does not come in time.
+ */
+export async function bodyText(
   request: Incoming,
   bytes: number,
   milliseconds: number,
 ): Promise<string | null> {
+  const { headers } = request;
+  const [type] = (headers.get("content-type") ?? "").split(";");
+  const encoding = headers.get("content-encoding") ?? "identity";
+  if (type!.trim().toLowerCase() !== "application/json" || encoding !== "identity") {
+    throw new Refusal(
+      "KV_INVALID_VALUE",
+      "the body of a request is JSON that is not compressed: content-type: application/json",
+      415,
+    );
+  }
   const tooLarge = (): KvError =>
     new KvError("KV_TOO_LARGE", `a request has at most ${bytes} bytes here: split it`);
-  if (Number(request.headers.get("content-length") ?? 0) > bytes) throw tooLarge();
+  if (Number(headers.get("content-length") ?? 0) > bytes) throw tooLarge();
   const body = await streamOf(request);
   if (body === null) return null;
   const reader = body.getReader();
@@ -87,7 +133,7 @@ async function textIn(
     for (;;) {
       const { done, value } = await Promise.race([reader.read(), late]);
       if (done) return text + decoder.decode();
-      length += value.byteLength;
+      length += value!.byteLength;
       if (length > bytes) throw tooLarge();
       text += decoder.decode(value, { stream: true });
     }

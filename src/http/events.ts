@@ -1,9 +1,7 @@
 import type { Entry } from "../api.ts";
-import { entryOf, missing } from "../versioned/entry.ts";
-import type { MaybeEntry } from "../versioned/types.ts";
-import { watch } from "../versioned/watch.ts";
+import { KvError } from "../errors.ts";
 import { errorBody } from "./reply.ts";
-import type { Space } from "./space.ts";
+import type { Watchers } from "./watchers.ts";
 
 /**
  * How often something is sent at least, so that nobody in between takes the connection for dead:
@@ -11,23 +9,23 @@ import type { Space } from "./space.ts";
  */
 const HEARTBEAT = 5000;
 
-/** How event streams are made. */
-export interface EventOptions {
-  /** How often to look for changes by others: seconds, or a string such as `"500ms"`. */
-  readonly interval: number | string;
-  /** Ends all of them. */
-  readonly closing: AbortSignal | undefined;
-}
+const eventText = (name: string, data: unknown): string =>
+  `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 
-/** All entries under some keys, however large they are. */
-async function entriesOf(
-  space: Space,
-  keys: readonly string[],
-): Promise<(Entry<unknown> | null)[]> {
-  const found: (Entry<unknown> | null)[] = [];
-  while (found.length < keys.length)
-    found.push(...(await space.get(keys.slice(found.length), true)));
-  return found;
+/** The event that says why a stream ends. */
+export const errorEvent = (error: unknown, prefix: string): string =>
+  eventText("error", errorBody(error, prefix));
+
+/** The versions of what is there. @throws {KvError} KV_NOT_SUPPORTED where there are none. */
+function versionsOf(entries: readonly (Entry<unknown> | null)[]): (string | null)[] {
+  return entries.map((entry) => {
+    if (entry !== null && entry.version === null)
+      throw new KvError(
+        "KV_NOT_SUPPORTED",
+        "this client keeps no versions, so that changes cannot be told: read it instead",
+      );
+    return entry && entry.version;
+  });
 }
 
 /**
@@ -36,34 +34,38 @@ async function entriesOf(
  * over.
  */
 export function eventsOf(
-  space: Space,
+  watchers: Watchers,
   keys: readonly string[],
-  { interval, closing }: EventOptions,
   ended: () => void,
 ): ReadableStream<Uint8Array> {
-  let entries: (Entry<unknown> | null)[] = [];
-  const read = async (): Promise<MaybeEntry[]> => {
-    entries = await entriesOf(space, keys);
-    return entries.map((entry) =>
-      entry === null ? missing([]) : entryOf([], { ...entry, value: null }),
-    );
-  };
-  const states = watch(space.data, keys, read, closing, { interval }).getReader();
+  const { space } = watchers;
+  const { watcher, remove } = watchers.add(keys);
   const encoder = new TextEncoder();
-  const event = (name: string, data: unknown): Uint8Array =>
-    encoder.encode(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
-  let next: Promise<Uint8Array | null> | null = null;
+  let next: Promise<string | null> | null = null;
+  let isFirst = true;
 
-  let hasFailed = false;
-  const changed = async (): Promise<Uint8Array | null> => {
-    if (hasFailed) return null;
+  const changed = async (): Promise<string | null> => {
     try {
-      const { done } = await states.read();
-      return done ? null : event("entries", { entries });
+      for (;;) {
+        await watcher.changed();
+        if (watcher.isOver || keys.length === 0) return null;
+        const entries = await space.getAll(keys, true);
+        const versions = versionsOf(entries);
+        const isSame = !isFirst && versions.every((version, i) => version === watcher.versions[i]);
+        if (isSame) continue;
+        isFirst = false;
+        watcher.versions = versions;
+        return eventText("entries", { entries });
+      }
     } catch (error) {
-      hasFailed = true;
-      return event("error", errorBody(error, space.prefix));
+      const isOver = watcher.isOver;
+      remove();
+      return isOver ? null : errorEvent(error, space.prefix);
     }
+  };
+  const end = (): void => {
+    remove();
+    ended();
   };
 
   return new ReadableStream<Uint8Array>(
@@ -78,14 +80,11 @@ export function eventsOf(
         clearTimeout(timer);
         if (chunk === "heartbeat") return controller.enqueue(encoder.encode(":\n\n"));
         next = null;
-        if (chunk !== null) return controller.enqueue(chunk);
-        ended();
+        if (chunk !== null) return controller.enqueue(encoder.encode(chunk));
+        end();
         return controller.close();
       },
-      cancel() {
-        ended();
-        return states.cancel();
-      },
+      cancel: end,
     },
     { highWaterMark: 0 },
   );

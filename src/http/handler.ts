@@ -2,13 +2,17 @@ import type { Store } from "../api.ts";
 import { durationOf, MOST_INTERVAL } from "../concurrency/interval.ts";
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../platform/options.ts";
-import { type Incoming, objectIn } from "./body.ts";
+import { utf8Length } from "../record/utf8.ts";
+import { type Incoming, objectIn, bodyText } from "./body.ts";
+import { Commits } from "./commits.ts";
 import { type Limits, limitsOf } from "./limits.ts";
+import { OperationCounter } from "./operation-counter.ts";
 import { OPERATIONS, type Room } from "./routes.ts";
 import { failure, jsonReply, Refusal, type Reply } from "./reply.ts";
 import { contextOfStore, Space } from "./space.ts";
 import { type Grant, type TokenOptions, Tokens } from "./tokens.ts";
-import { Commits, OperationCounter } from "./usage.ts";
+import { Watchers } from "./watchers.ts";
+import type { SpaceTurns } from "./space-turns.ts";
 
 /** What is told of a request: nothing of its query, headers, keys and values. */
 export interface LogLine {
@@ -75,10 +79,14 @@ interface Outcome {
   readonly reply: Reply;
 }
 
-/** {@link createHandler} for anything that has what is needed of a request. */
+/**
+ * {@link createHandler} for anything that has what is needed of a request. With `turns` the spaces
+ * take turns.
+ */
 export function handlerOf(
   store: unknown,
   options: HandlerOptions,
+  turns?: SpaceTurns,
 ): (request: Incoming) => Promise<Reply> {
   const {
     tokens: known,
@@ -95,7 +103,7 @@ export function handlerOf(
   const tokens = new Tokens(known, limits);
   const origins = originsIn(cors);
   const bodyMilliseconds = bodyTimeoutOf(bodyTimeout);
-  durationOf("interval", interval, MOST_INTERVAL);
+  const milliseconds = durationOf("interval", interval, MOST_INTERVAL);
   if (log !== undefined && typeof log !== "function")
     throw new KvError("KV_INVALID_VALUE", '"log" is a function');
   if (base !== "" && !/^(\/[\w.~-]+)+$/.test(base))
@@ -113,6 +121,7 @@ export function handlerOf(
         space,
         commits: new Commits(space, isMetered(name)),
         operations: new OperationCounter(space),
+        watchers: new Watchers(space, milliseconds, closing),
       });
   }
 
@@ -132,15 +141,18 @@ export function handlerOf(
     grant.rate.take();
     if (operation.isWrite && grant.isReadOnly)
       throw new Refusal("KV_UNAUTHORIZED", "this token may only read", 403);
-    const fields = await objectIn(request, grant.limits.bodyBytes, bodyMilliseconds);
+    const text = await bodyText(request, grant.limits.bodyBytes, bodyMilliseconds);
     const room = rooms.get(grant.space)!;
-    const prepared = operation.prepare(fields, room, grant, { interval, closing });
-    try {
-      await room.operations.count(Math.max(1, prepared.count), grant.limits.operationsPerMonth);
-      return await prepared.run();
-    } catch (error) {
-      throw new Placed(error, room.space.prefix);
-    }
+    const work = async (): Promise<unknown> => {
+      const prepared = operation.prepare(objectIn(text), room, grant);
+      try {
+        await room.operations.count(Math.max(1, prepared.count), grant.limits.operationsPerMonth);
+        return await prepared.run();
+      } catch (error) {
+        throw new Placed(error, room.space.prefix);
+      }
+    };
+    return turns === undefined ? work() : turns.take(grant.space, text?.length ?? 0, work);
   }
 
   async function answer(request: Incoming): Promise<Outcome> {
@@ -167,7 +179,7 @@ export function handlerOf(
         "cache-control": "no-store",
         "x-accel-buffering": "no",
       };
-      return { operation, space, reply: { status: 200, headers, body: result } };
+      return { operation, space, reply: { status: 200, headers, body: result, space } };
     } catch (error) {
       return {
         operation,
@@ -178,8 +190,7 @@ export function handlerOf(
   }
 
   return async (request) => {
-    const time = new Date().toISOString();
-    const began = performance.now();
+    const [time, began] = log === undefined ? [0, 0] : [Date.now(), performance.now()];
     const { operation, space, reply } = await answer(request);
     const { status, headers, body } = reply;
     const origin = request.headers.get("origin");
@@ -188,16 +199,17 @@ export function handlerOf(
       headers["access-control-expose-headers"] = "retry-after";
     }
     if (origins.size > 0) headers.vary = "origin";
+    if (log === undefined) return reply;
     try {
       const ms = Math.round((performance.now() - began) * 1000) / 1000;
-      log?.({
-        time,
+      log({
+        time: new Date(time).toISOString(),
         method: request.method,
         operation,
         space,
         status,
         ms,
-        bytes: body instanceof Uint8Array ? body.byteLength : 0,
+        bytes: typeof body === "string" ? utf8Length(body) : 0,
       });
     } catch {
       // A request is answered whether or not it can be noted.

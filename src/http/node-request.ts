@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Incoming } from "./body.ts";
+import { utf8Length } from "../record/utf8.ts";
+import type { BodyReader, Incoming } from "./body.ts";
 import type { Reply } from "./reply.ts";
+import type { UnreadOutput } from "./unread-output.ts";
 
 /**
  * What the server needs of a request, as Node has it. Its body is read no faster than it is asked
@@ -17,67 +19,65 @@ export function incoming(request: IncomingMessage): Incoming {
         return value === undefined ? null : String(value);
       },
     },
-    body: bodyOf(request),
+    body: { getReader: () => readerOf(request) },
   };
 }
 
-function bodyOf(request: IncomingMessage): ReadableStream<Uint8Array> {
-  let isOver = false;
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        const end = (how: () => void) => () => {
-          if (!isOver) how();
-          isOver = true;
-        };
-        request.on("data", (chunk: Uint8Array) => {
-          if (isOver) return;
-          controller.enqueue(chunk);
-          request.pause();
+/** Streams of the web platform would take as long as everything else that is done for a request. */
+function readerOf(request: IncomingMessage): BodyReader {
+  const chunks: Uint8Array[] = [];
+  let state: "open" | "ended" | "broken" = request.destroyed ? "broken" : "open";
+  let wake = (): void => {};
+  const end = (how: "ended" | "broken") => () => {
+    if (state === "open") state = how;
+    wake();
+  };
+  request.once("end", end("ended")).once("error", end("broken")).once("close", end("broken"));
+  request.on("data", (chunk: Uint8Array) => {
+    chunks.push(chunk);
+    request.pause();
+    wake();
+  });
+  return {
+    async read() {
+      while (chunks.length === 0) {
+        if (state === "ended") return { done: true };
+        if (state === "broken") throw new Error("the request has ended early");
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          request.resume();
         });
-        request.once(
-          "end",
-          end(() => controller.close()),
-        );
-        request.once(
-          "error",
-          end(() => controller.error(new Error("the request has ended early"))),
-        );
-        request.once(
-          "close",
-          end(() => controller.error(new Error("the request has ended early"))),
-        );
-        request.pause();
-      },
-      pull() {
-        request.resume();
-      },
-      cancel() {
-        isOver = true;
-        request.pause();
-      },
+      }
+      return { done: false, value: chunks.shift() };
     },
-    { highWaterMark: 0 },
-  );
+    async cancel() {
+      request.removeAllListeners("data").pause();
+    },
+  };
 }
 
 /**
- * Sends a reply, no faster than it is taken. With `isLast` false the response is whole and stays
- * open, for the connection not to end with it.
+ * Sends a reply, no faster than it is taken. A stream ends when `unread` has enough of it. With
+ * `isLast` false the response is whole and stays open, for the connection not to end with it.
  */
 export async function send(
   response: ServerResponse,
-  { status, headers, body }: Reply,
+  { status, headers, body, space = "" }: Reply,
   isLast: boolean,
+  unread: UnreadOutput,
 ): Promise<void> {
   if (!(body instanceof ReadableStream)) {
-    const bytes = body ?? new Uint8Array();
+    const text = body ?? "";
     response.writeHead(
       status,
-      status === 204 ? headers : { ...headers, "content-length": bytes.byteLength },
+      status === 204 ? headers : { ...headers, "content-length": utf8Length(text) },
     );
-    if (isLast) response.end(bytes);
-    else response.write(bytes);
+    if (isLast) response.end(text);
+    else {
+      // A response to HEAD has no body, so that a write sends nothing.
+      response.flushHeaders();
+      response.write(text);
+    }
     return;
   }
   const reader = body.getReader();
@@ -89,8 +89,7 @@ export async function send(
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    if (!response.write(value))
-      await Promise.race([gone, new Promise((resolve) => response.once("drain", resolve))]);
+    if (!response.write(value) && !(await unread.taken(space, response))) return;
   }
   response.end();
 }

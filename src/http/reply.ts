@@ -1,4 +1,3 @@
-import type { Bytes } from "../record/bytes.ts";
 import { isKvError, KvError, type KvErrorCode } from "../errors.ts";
 
 const STATUS: { readonly [code in KvErrorCode]?: number } = {
@@ -20,7 +19,10 @@ type Headers = { readonly [name: string]: string };
 export interface Reply {
   readonly status: number;
   readonly headers: { [name: string]: string };
-  readonly body: Bytes | ReadableStream<Uint8Array> | null;
+  /** A text goes out with its headers in one piece. */
+  readonly body: string | ReadableStream<Uint8Array> | null;
+  /** The space of a stream. */
+  readonly space?: string;
 }
 
 /** A refusal that says more by its status or its headers than its code does. */
@@ -43,8 +45,6 @@ export function limited(message: string, seconds: number): Refusal {
   });
 }
 
-const encoder = new TextEncoder();
-
 /** A reply with a JSON body. Nothing may keep it: it may hold what is secret. */
 export function jsonReply(body: unknown, status = 200, headers: Headers = {}): Reply {
   const more = {
@@ -52,7 +52,7 @@ export function jsonReply(body: unknown, status = 200, headers: Headers = {}): R
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
   };
-  return { status, headers: { ...more, ...headers }, body: encoder.encode(JSON.stringify(body)) };
+  return { status, headers: { ...more, ...headers }, body: JSON.stringify(body) };
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { CommitWrite, SetOptions } from "../api.ts";
 import { publishKeys } from "../versioned/watch.ts";
 import type { Fields } from "./body.ts";
-import { type EventOptions, eventsOf } from "./events.ts";
+import type { Commits } from "./commits.ts";
+import { eventsOf } from "./events.ts";
 import {
   commitRequest,
   getRequest,
@@ -13,13 +14,15 @@ import {
 } from "./requests.ts";
 import type { Space } from "./space.ts";
 import type { Grant } from "./tokens.ts";
-import type { Commits, OperationCounter } from "./usage.ts";
+import type { Watchers } from "./watchers.ts";
+import type { OperationCounter } from "./operation-counter.ts";
 
 /** A space and what is counted of it. */
 export interface Room {
   readonly space: Space;
   readonly commits: Commits;
   readonly operations: OperationCounter;
+  readonly watchers: Watchers;
 }
 
 /** A request that has been checked: how many operations it counts as, and what it does. */
@@ -33,7 +36,7 @@ export interface Prepared {
 export interface Operation {
   readonly isWrite: boolean;
   /** @throws {KvError} for a request that cannot be carried out. */
-  prepare(fields: Fields, room: Room, grant: Grant, events: EventOptions): Prepared;
+  prepare(fields: Fields, room: Room, grant: Grant): Prepared;
 }
 
 /** Writes that nobody's limit counts: those with the same options together. */
@@ -131,12 +134,12 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     "touch",
     {
       isWrite: true,
-      prepare(fields, { space }) {
+      prepare(fields, { space, commits }) {
         const { key, expires } = touchRequest(fields);
         return {
           count: 1,
           async run() {
-            const found = await space.data.touch(key, expires);
+            const found = await commits.touch(key, expires);
             publishKeys(space.data, [key]);
             return { found };
           },
@@ -148,11 +151,11 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     "clear",
     {
       isWrite: true,
-      prepare(fields, { space, commits }) {
+      prepare(fields, { commits }) {
         const prefix = prefixRequest(fields);
         return {
           count: 1,
-          run: () => commits.freeing(() => space.data.prefix(prefix).clear()).then(() => ({})),
+          run: () => commits.clear(prefix).then(() => ({})),
         };
       },
     },
@@ -161,13 +164,11 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     "prune",
     {
       isWrite: true,
-      prepare(fields, { space, commits }) {
+      prepare(fields, { space }) {
         const prefix = prefixRequest(fields);
         return {
           count: 1,
-          run: async () => ({
-            removed: await commits.freeing(() => space.data.prefix(prefix).prune()),
-          }),
+          run: async () => ({ removed: await space.data.prefix(prefix).prune() }),
         };
       },
     },
@@ -176,11 +177,11 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     "watch",
     {
       isWrite: false,
-      prepare(fields, { space }, grant, events) {
+      prepare(fields, { watchers }, grant) {
         const keys = watchRequest(fields);
         return {
           count: keys.length,
-          run: async () => eventsOf(space, keys, events, grant.stream()),
+          run: async () => eventsOf(watchers, keys, grant.stream()),
         };
       },
     },

@@ -9,6 +9,8 @@ import { checkOptions } from "../platform/options.ts";
 import { Connections } from "./connections.ts";
 import { bodyTimeoutOf, HANDLER_OPTIONS, type HandlerOptions, handlerOf } from "./handler.ts";
 import { incoming, send } from "./node-request.ts";
+import { SpaceTurns } from "./space-turns.ts";
+import { UnreadOutput } from "./unread-output.ts";
 
 /** Options of {@link serve}. */
 export interface ServeOptions extends Omit<HandlerOptions, "signal"> {
@@ -82,7 +84,7 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
     base = "",
   } = Object(options) as ServeOptions;
   const closing = new AbortController();
-  const handle = handlerOf(store, { ...options, signal: closing.signal });
+  const handle = handlerOf(store, { ...options, signal: closing.signal }, new SpaceTurns());
   const patience = graceOf(grace);
   const bodyTimeout = bodyTimeoutOf(options.bodyTimeout);
   // Texts are taken as well, as they come from the environment; of another one Node would make a
@@ -116,6 +118,7 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
     void respond(request, response).catch(() => response.destroy());
   });
   const connections = new Connections();
+  const unread = new UnreadOutput();
   server.on("connection", (socket) => connections.add(socket));
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -123,7 +126,7 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
     // What was not read must not be taken for the next request.
     const isWhole = request.complete;
     if (!isWhole || closing.signal.aborted) reply.headers.connection = "close";
-    await send(response, reply, isWhole);
+    await send(response, reply, isWhole, unread);
     if (isWhole) return;
     // Ended at once, the connection would be reset, and the answer lost with it.
     const timer = setTimeout(() => request.destroy(), LINGER);

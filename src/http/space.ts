@@ -1,15 +1,18 @@
 import type { Entry, Store } from "../api.ts";
 import type { StoreContext } from "../store/context.ts";
+import { listen } from "../concurrency/changes.ts";
 import { KvError } from "../errors.ts";
 import { guardOf } from "../store/guarded.ts";
-
-import { ordered } from "../store/pages.ts";
+import { batches, ordered, whole } from "../store/pages.ts";
 
 import { AS_STORED } from "../store/coded.ts";
 import { contextOf, createStore } from "../store/store.ts";
 
 import type { KvRecord } from "../record/types.ts";
 import type { PageQuery } from "../clients/adapter.ts";
+import { shortRests } from "./rests.ts";
+import { MARKS } from "./commit-mark.ts";
+import type { Sized } from "./storage-sum.ts";
 import { utf8Length } from "../record/utf8.ts";
 import { isFresh } from "../record/freshness.ts";
 import { versionOf } from "../record/version.ts";
@@ -18,6 +21,14 @@ import { versionOf } from "../record/version.ts";
 const ANSWER_BYTES = 1_000_000;
 /** How many records the store is asked for at once: each may be as large as a value. */
 const AT_ONCE = 100;
+
+/** The prefix of the entries in what the server keeps for a space. */
+export const DATA = "d/";
+
+/** What an entry takes; its key is the one under the root of the space. */
+export interface SizedEntry extends Sized {
+  readonly key: string;
+}
 
 /** A page of a listing: its entries, and the key to go on behind. */
 export interface EntryPageAfter {
@@ -68,9 +79,18 @@ export class Space {
     // affair, as is the default expiry.
     const context = { ...contextOfStore(store), codec: AS_STORED, expires: null };
     this.root = createStore<unknown>(context, { prefix: `space/{${encodeURIComponent(name)}}/` });
-    this.data = this.root.prefix("d/");
+    this.data = this.root.prefix(DATA);
     this.#context = contextOf(this.data)!;
     this.prefix = this.#context.prefix;
+  }
+
+  /**
+   * Calls a listener with the keys of each write, until the function that is returned is called.
+   */
+  listen(listener: (changed: (key: string) => boolean) => void): () => void {
+    return listen(this.#context.connection, (keys) =>
+      listener((key) => keys.has(this.prefix + key)),
+    );
   }
 
   #entry(key: string, record: KvRecord, values: boolean): Entry<unknown> {
@@ -101,6 +121,18 @@ export class Space {
     return found;
   }
 
+  /** All entries under some keys, however large they are, in several steps. */
+  async getAll(keys: readonly string[], values: boolean): Promise<(Entry<unknown> | null)[]> {
+    const found: (Entry<unknown> | null)[] = [];
+    const rest = shortRests();
+    for (;;) {
+      const some = keys.slice(found.length, found.length + AT_ONCE);
+      found.push(...(await this.get(some, values)));
+      if (found.length >= keys.length) return found;
+      await rest();
+    }
+  }
+
   async #getSome(keys: readonly string[], values: boolean): Promise<(Entry<unknown> | null)[]> {
     const adapter = await guardOf(this.#context.connection, this.#context.timeout);
     if (keys.length === 1 || adapter.getMany === undefined) {
@@ -115,6 +147,30 @@ export class Space {
     return records.map((record, i) =>
       isFresh(record, now) ? this.#entry(full[i]!, record, values) : null,
     );
+  }
+
+  /**
+   * What the entries and the marks of commits under a prefix of the root take, in small batches, in
+   * key order where the client has one.
+   */
+  async *sizes(
+    prefix: string,
+  ): AsyncGenerator<{ entries: readonly SizedEntry[]; isOrdered: boolean }, void, undefined> {
+    const adapter = await guardOf(this.#context.connection, this.#context.timeout);
+    const root = this.prefix.slice(0, -DATA.length);
+    for await (const batch of batches(adapter, whole(root + prefix), true, AT_ONCE)) {
+      const now = Date.now();
+      const entries: SizedEntry[] = [];
+      for (const [full, record] of batch) {
+        const key = full.slice(root.length);
+        const isData = key.startsWith(DATA);
+        if (!(isData || key.startsWith(MARKS)) || !isFresh(record, now)) continue;
+        const { value, metadata, expires } = record;
+        const bytes = sizeOf({ key: isData ? key.slice(DATA.length) : key, value, metadata });
+        entries.push({ key, bytes, expires });
+      }
+      yield { entries, isOrdered: adapter.page !== undefined };
+    }
   }
 
   /**
@@ -176,8 +232,8 @@ export class Space {
  * The store of one space of a server: the same data as the holders of its tokens see, without their
  * limits.
  *
- * What is written through it beside a server that has a limit on storage counts from the next time
- * that the server counts the space anew.
+ * What is written through it beside a server that has a limit on storage counts as soon as the
+ * server has counted the space again, which it does in the background.
  *
  * @param name the `space` of a token.
  * @throws {KvError} KV_INVALID_CLIENT for anything but a store, KV_INVALID_VALUE for a name that is

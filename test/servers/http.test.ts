@@ -13,6 +13,7 @@ import {
   type ServeOptions,
   spaceOf,
 } from "../../src/http/index.ts";
+import { MOST_RUNNING, MOST_WAITING } from "../../src/http/space-turns.ts";
 import kv from "../../src/index.ts";
 import { until } from "../helpers/daemon.ts";
 import { PATIENT } from "../helpers/patient.ts";
@@ -218,6 +219,16 @@ describe("an attacker", () => {
     expect(await store.get("a")).toBe("secret");
   });
 
+  it("is answered before its body has come, by whatever method", async () => {
+    const { server } = await start();
+    for (const method of ["HEAD", "GET", "DELETE"]) {
+      const raw = new Raw(server.port);
+      raw.socket.write(`${method} /v1/get HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n{`);
+      expect(await raw.answered()).toBe(405);
+      raw.socket.destroy();
+    }
+  });
+
   it("goes away in the middle", async () => {
     const { server, store } = await start();
     for (let i = 0; i < 50; i++) {
@@ -243,6 +254,41 @@ describe("a server", () => {
     expect(lines.length).toBe(400);
     expect(lines.every(({ status, space }) => status === 200 && space === "a")).toBe(true);
     await own.close();
+  });
+
+  it("refuses requests of a space when too many wait, and serves the others", async () => {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const own = kv({
+      get: (key: string) => (key.includes("{a}") ? released.then(() => null) : null),
+      set: () => undefined,
+    });
+    const other = `${token}2`;
+    const { server, lines } = await start(
+      {
+        tokens: [
+          { token, space: "a" },
+          { token: other, space: "b" },
+        ],
+      },
+      own,
+    );
+    const body = '{"keys":["a"]}';
+    const text = head("/v1/get", { "content-length": String(body.length) }) + body;
+    const MOST = MOST_RUNNING + MOST_WAITING;
+    const raws = Array.from({ length: MOST + 20 }, () => {
+      const raw = new Raw(server.port);
+      raw.socket.write(text);
+      return raw;
+    });
+    await until("some are refused", () => lines.length === 20, 60_000);
+    for (const { received } of raws.filter(({ status }) => status > 0))
+      expect(received).toMatch(/^HTTP\/1.1 503 [\s\S]*retry-after: 1\r\n[\s\S]*KV_RATE_LIMITED/i);
+    expect(await kv(http(server.url, { token: other })).get("a")).toBe(null);
+    release();
+    for (const raw of raws) await raw.answered();
+    expect(raws.filter(({ status }) => status === 200).length).toBe(MOST);
+    for (const { socket } of raws) socket.destroy();
   });
 
   it("tells whether it is up, and whether its store answers", async () => {
@@ -473,6 +519,34 @@ describe("an event stream", () => {
     expect(valuesOf((await streams[1]!.next()).value!)).toEqual([1]);
     await server.close();
     expect(await streams[1]!.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it("ends with a reason when clients do not read, and memory stays bounded", async () => {
+    const { server, own } = await start({
+      limits: { valueBytes: Infinity, bodyBytes: Infinity, streams: 10 },
+    });
+    // More than the buffers of a connection take.
+    await spaceOf(own, "a").set("a", "x".repeat(12_000_000));
+    const body = '{"keys":["a"]}';
+    const text = head("/v1/watch", { "content-length": String(body.length) }) + body;
+    const raws: Raw[] = [];
+    for (let i = 0; i < 3; i++) {
+      const raw = new Raw(server.port);
+      raws.push(raw);
+      raw.socket.write(text);
+      await new Promise((resolve) => raw.socket.once("data", resolve));
+      raw.socket.pause();
+    }
+    const [first, , last] = raws as [Raw, Raw, Raw];
+    first.socket.resume();
+    await until("the first is over", () => first.received.endsWith("\r\n0\r\n\r\n"), 20_000);
+    expect(first.received.slice(-300)).toMatch(/event: error\ndata: .*KV_RATE_LIMITED.*\n\n/);
+    // One that reads again goes on.
+    last.socket.resume();
+    await until("the event is complete", () => last.received.endsWith("\n\n\r\n"), 20_000);
+    await spaceOf(own, "a").set("a", "y");
+    await until("there is another", () => last.received.includes('"value":"y"'), 20_000);
+    for (const { socket } of raws) socket.destroy();
   });
 
   it("tells when the store fails, and is over then", async () => {

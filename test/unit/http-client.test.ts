@@ -139,6 +139,12 @@ it("does not write again on 503, and does not send again what was refused", asyn
   );
   expect((await refusal(limited.store.get("a"))).code).toBe("KV_RATE_LIMITED");
   expect(limited.sent).toEqual({ get: 1 });
+  // A server that is busy gets no more of the same.
+  const busy = through(
+    async () => new Response('{"error":{"code":"KV_RATE_LIMITED","message":"m"}}', { status: 503 }),
+  );
+  expect((await refusal(busy.store.get("a"))).code).toBe("KV_RATE_LIMITED");
+  expect(busy.sent).toEqual({ get: 1 });
 });
 
 it("ends by the timeout of the store, though nobody answers", async () => {

@@ -566,6 +566,29 @@ describe("the id of a commit", () => {
 });
 
 describe("values", () => {
+  it("are not parsed when they nest too deep", async () => {
+    const handler = createHandler(kv(new Map()), {
+      tokens: "none",
+      limits: { valueBytes: Infinity },
+    });
+    const nested = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
+    const set = (value: string): string => `{"writes":[{"key":"a","value":${value}}]}`;
+    const parse = vi.spyOn(JSON, "parse");
+    const statusOf = async (body: string): Promise<number> =>
+      (await send(handler, "/v1/set", body)).status;
+    try {
+      for (const body of ["[".repeat(1_000_000), set(nested(1001)), '{"a":'.repeat(2000)])
+        expect(await statusOf(body)).toBe(400);
+      expect(parse).not.toHaveBeenCalled();
+    } finally {
+      parse.mockRestore();
+    }
+    // Brackets of texts do not nest.
+    const text = JSON.stringify(`${"[{".repeat(2000)}"\\`);
+    for (const value of [nested(1000), text, `[${text},${nested(999)}]`])
+      expect(await statusOf(set(value))).toBe(200);
+  });
+
   it("come to nobody's prototype, however they are called", async () => {
     const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "a" }] });
     const body =

@@ -108,7 +108,9 @@ export class HttpCalls {
       const answer = parsed(await response.text());
       if (response.ok && isObject(answer)) return answer;
       const error = refusal(response.status, answer);
-      throw [502, 503, 504].includes(response.status) ? new Unavailable(error) : error;
+      // A server that is too busy does not want the same again at once.
+      const isAway = [502, 503, 504].includes(response.status) && error.code !== "KV_RATE_LIMITED";
+      throw isAway ? new Unavailable(error) : error;
     } finally {
       this.#running.delete(request);
     }
