@@ -12,15 +12,15 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9400, all: 67_950 },
+  entry: { first: 9400, all: 68_750 },
   core: { first: 6700, files: 3 },
-  worker: { entry: 161_400, core: 45_300 },
-  later: 10_000,
+  worker: { entry: 163_700, core: 46_600 },
+  later: 10_650,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
     cookie: 1700,
-    custom: 1550,
-    forage: 1600,
+    custom: 1750,
+    forage: 1800,
     indexeddb: 2550,
     level: 2400,
     sqlite: 3500,
@@ -31,7 +31,7 @@ const budget = {
     etcd: 5300,
     cloudflare: 1800,
     deno: 2300,
-    lru: 1200,
+    lru: 1450,
     keyv: 2550,
     unstorage: 2800,
     http: 2050,

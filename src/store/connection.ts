@@ -5,10 +5,7 @@ import type { Busy } from "../concurrency/timeout.ts";
 
 import type { Adapter, QuickItems } from "../clients/adapter.ts";
 
-/**
- * A sweep rides on every so many writes, and looks at as many records: a full round costs one look
- * a write.
- */
+/** A sweep rides on every so many writes. */
 export const SWEEP = 128;
 
 /**

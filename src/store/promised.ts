@@ -143,7 +143,8 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
       yield item && [strip(item[0]), item[1]];
   }
 
-  const own: { [Name in keyof Adapter]-?: Adapter[Name] } = {
+  // Without `deadlines`: a round of this store sees its own prefix only.
+  const own: { [Name in Exclude<keyof Adapter, "deadlines">]-?: Adapter[Name] } = {
     inOrder: adapter.inOrder,
     get: (key) => whileOpen((opened) => opened.get(full(key))),
     set: (key, record) => {
