@@ -12,10 +12,10 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9400, all: 68_750 },
+  entry: { first: 9400, all: 69_700 },
   core: { first: 6700, files: 3 },
-  worker: { entry: 163_700, core: 46_600 },
-  later: 10_650,
+  worker: { entry: 166_200, core: 46_800 },
+  later: 10_750,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
     cookie: 1700,
@@ -24,17 +24,17 @@ const budget = {
     indexeddb: 2550,
     level: 2400,
     sqlite: 3500,
-    file: 5450,
+    file: 5500,
     folder: 6050,
     postgres: 6950,
-    redis: 7650,
+    redis: 8150,
     etcd: 5300,
     cloudflare: 1800,
     deno: 2300,
     lru: 1450,
     keyv: 2550,
     unstorage: 2800,
-    http: 2050,
+    http: 2150,
   },
   apis: {
     atomic: 7800,
@@ -44,7 +44,7 @@ const budget = {
     namespace: 16_400,
     reactive: 7450,
     schema: 18_000,
-    versioned: 17_900,
+    versioned: 17_950,
     "reactive/react": 7600,
     "reactive/vue": 7550,
     "reactive/svelte": 7550,

@@ -120,6 +120,11 @@ export interface Adapter {
     now: number,
   ): MaybePromise<CommitResult>;
   close?(): MaybePromise<void>;
+  /**
+   * Replaces the connection: several requests in a row got no answer. What is under way rejects, and
+   * is not sent again.
+   */
+  replace?(): void;
 
   // Only clients that judge freshness themselves (`expires: "native"`) offer the following.
   /** Moves the deadline; `false` when the key is absent. */

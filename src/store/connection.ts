@@ -28,6 +28,7 @@ export class Connection implements Busy {
   /** How many requests to the client are under way, and who waits for none to be. */
   running: number = 0;
   idle: (() => void) | undefined;
+  declare unanswered?: number;
   /** The opening that is under way, and the closing: both are shared by all who ask for them. */
   opening: Promise<Adapter> | null = null;
   closing: Promise<void> | null = null;

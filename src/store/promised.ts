@@ -183,6 +183,7 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
     structure: (name, place, ...args) =>
       whileOpen((opened) => opened.structure!(name, { ...place, key: full(place.key) }, ...args)),
     close: () => connection.close(timeout),
+    replace: () => connection.adapter?.replace?.(),
   };
   // A default that deletes leaves nothing to add.
   const now = Date.now();

@@ -46,7 +46,8 @@ export interface PostgresOptions {
  *
  * Every operation is one statement or one block of statements; a commit holds across processes. On
  * a Client with an open transaction all of it becomes a part of that one. A Pool recovers from
- * outages; a Client cannot connect again, and refuses everything once its connection has ended.
+ * outages; a Client cannot connect again, and refuses everything once its connection has ended. After two
+ * requests in a row without an answer a Pool gets new connections.
  * `close()` ends the Pool, Client or database.
  *
  * @throws {KvError} KV_INVALID_CLIENT for a table of somebody else, an impossible name or a
@@ -89,6 +90,7 @@ export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineCl
     return {
       ...adapterOf(made, name),
       close: () => endClient(client),
+      ...(link.replace && { replace: link.replace }),
       // While the table is made, what waits for it may be overtaken.
       get inOrder() {
         return isMade && link.isInOrder ? "all" : undefined;
