@@ -7,10 +7,10 @@ import { type SilencingProxy, silencingProxy } from "./silencing-proxy.ts";
 /** A server, and how to open a store over it through another port. */
 export interface HalfOpenSubject {
   readonly name: string;
-  /** The port of the server, which is up. */
-  port(): number;
-  /** A store over a client of its own, through a port of this machine. */
-  open(port: number, options: KvOptions): Store | Promise<Store>;
+  /** The ports of the server or its nodes, which are up. */
+  ports(): readonly number[];
+  /** A store over a client of its own, through another port of this machine for each of them. */
+  open(ports: readonly number[], options: KvOptions): Store | Promise<Store>;
 }
 
 /** What became of requests that were made one after the other. */
@@ -85,18 +85,20 @@ async function refusalsAfter(store: Store, silence: () => void): Promise<[number
  * Connections become half-open: a store goes on over new ones. A machine that is too busy for the
  * timeout gets a longer one.
  */
-export function halfOpen({ name, port, open }: HalfOpenSubject): void {
-  const proxies: SilencingProxy[] = [];
+export function halfOpen({ name, ports, open }: HalfOpenSubject): void {
+  let proxies: SilencingProxy[] = [];
   const stores: Store[] = [];
-  afterEach(async () => {
+  async function remove(): Promise<void> {
     await Promise.all(stores.splice(0).map((store) => store.close().catch(() => undefined)));
     await Promise.all(proxies.splice(0).map((proxy) => proxy.remove()));
-  });
+  }
+  afterEach(remove);
 
-  async function start(timeout: number): Promise<{ store: Store; proxy: SilencingProxy }> {
-    const proxy = await silencingProxy(port());
-    proxies.push(proxy);
-    const store = await open(proxy.port, { timeout, prefix: `${Math.random()} ` });
+  async function start(timeout: number): Promise<Store> {
+    await remove();
+    proxies = await Promise.all(ports().map((port) => silencingProxy(port)));
+    const own = proxies.map(({ port }) => port);
+    const store = await open(own, { timeout, prefix: `${Math.random()} ` });
     stores.push(store);
     await until("the store works", () =>
       store.set("a", 1).then(
@@ -106,18 +108,21 @@ export function halfOpen({ name, port, open }: HalfOpenSubject): void {
     );
     // A pool has several connections then.
     await Promise.all(Array.from({ length: 8 }, (_, i) => store.set(`warm ${i}`, i)));
-    return { store, proxy };
+    return store;
   }
+  const silence = (lost: "everything" | "answers"): void =>
+    proxies.forEach((proxy) => proxy.silence(lost));
+  const made = (): number => proxies.reduce((sum, proxy) => sum + proxy.made, 0);
 
   it(`${name} refuses two requests at most when its connections become half-open`, async () => {
     for (let timeout = 1; ; timeout *= 3) {
-      const { store, proxy } = await start(timeout);
-      const made = proxy.made;
-      const [refused, ms] = await refusalsAfter(store, () => proxy.silence("everything"));
+      const store = await start(timeout);
+      const before = made();
+      const [refused, ms] = await refusalsAfter(store, () => silence("everything"));
       console.log(`${name}, timeout ${timeout} s: ${refused} refused, ${Math.round(ms)} ms`);
       if (refused > 2 && timeout < 3) continue;
       expect(refused).toBeLessThanOrEqual(2);
-      expect(proxy.made).toBeGreaterThan(made);
+      expect(made()).toBeGreaterThan(before);
       return;
     }
   });
@@ -125,7 +130,7 @@ export function halfOpen({ name, port, open }: HalfOpenSubject): void {
   it.each(["everything", "answers"] as const)(
     `${name} loses no acknowledged write, and makes none twice, when %s is lost`,
     async (lost) => {
-      const { store, proxy } = await start(1);
+      const store = await start(1);
       const over = new AbortController();
       const writers = ["w1", "w2", "w3"].map((key) => writer(store, key, over.signal));
       const counters = ["c1", "c2"].map((key) => counter(store, key, over.signal));
@@ -136,7 +141,7 @@ export function halfOpen({ name, port, open }: HalfOpenSubject): void {
           const [count, number] = [await sizeOf(store, "c1"), await numberAt(store, "w1")];
           return count > c1 + 3 && number > w1 + 3;
         });
-        await refusalsAfter(store, () => proxy.silence(lost));
+        await refusalsAfter(store, () => silence(lost));
       }
       await until("all work again", async () => {
         const [before, number] = [await sizeOf(store, "c2"), await numberAt(store, "w2")];

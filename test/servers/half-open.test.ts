@@ -1,5 +1,7 @@
 import { Etcd3 } from "etcd3";
+import { Cluster } from "ioredis";
 import pg from "pg";
+import { createCluster } from "redis";
 import { afterAll, beforeAll, describe } from "vitest";
 import { http } from "../../src/clients/http/index.ts";
 import { type KvServer, serve } from "../../src/http/index.ts";
@@ -8,7 +10,7 @@ import { etcdServer } from "../helpers/etcd-server.ts";
 import { halfOpen } from "../helpers/half-open.ts";
 import { postgresServer } from "../helpers/postgres-server.ts";
 import { CLIENTS } from "../helpers/redis-clients.ts";
-import { redisServer } from "../helpers/redis-server.ts";
+import { redisCluster, redisServer } from "../helpers/redis-server.ts";
 
 const portOf = (url: string): number => Number(new URL(url).port);
 
@@ -19,10 +21,44 @@ describe("Redis", async () => {
   for (const [name, client] of Object.entries(CLIENTS)) {
     halfOpen({
       name,
-      port: () => portOf(server.url),
-      open: (port, options) => kv(client(`redis://127.0.0.1:${port}`) as Client, options),
+      ports: () => [portOf(server.url)],
+      open: ([port], options) => kv(client(`redis://127.0.0.1:${port}`) as Client, options),
     });
   }
+});
+
+describe("a Redis cluster", async () => {
+  const cluster = await redisCluster();
+  afterAll(() => cluster.remove());
+  const addressOf = (ports: readonly number[], port: number): { host: string; port: number } => ({
+    host: "127.0.0.1",
+    port: ports[cluster.ports.indexOf(port)]!,
+  });
+  halfOpen({
+    name: "a cluster of node-redis 6",
+    ports: () => cluster.ports,
+    open: (ports, options) =>
+      kv(
+        createCluster({
+          rootNodes: [{ url: `redis://127.0.0.1:${ports[0]}` }],
+          nodeAddressMap: (address) => addressOf(ports, Number(address.split(":").at(-1))),
+        }) as Client,
+        options,
+      ),
+  });
+  halfOpen({
+    name: "a cluster of ioredis 5",
+    ports: () => cluster.ports,
+    open: (ports, options) =>
+      kv(
+        new Cluster([{ host: "127.0.0.1", port: ports[0]! }], {
+          natMap: Object.fromEntries(
+            cluster.ports.map((port) => [`127.0.0.1:${port}`, addressOf(ports, port)]),
+          ),
+        }),
+        options,
+      ),
+  });
 });
 
 describe("Postgres", async () => {
@@ -31,8 +67,8 @@ describe("Postgres", async () => {
   afterAll(() => server.remove());
   halfOpen({
     name: "a Pool of pg",
-    port: () => portOf(server.url),
-    open(port, options) {
+    ports: () => [portOf(server.url)],
+    open([port], options) {
       const url = new URL(server.url);
       url.port = String(port);
       return kv(new pg.Pool({ connectionString: url.href }), options);
@@ -45,8 +81,8 @@ describe("etcd", async () => {
   afterAll(() => server.remove());
   halfOpen({
     name: "etcd3",
-    port: () => portOf(server.url),
-    open: (port, options) => kv(new Etcd3({ hosts: `http://127.0.0.1:${port}` }), options),
+    ports: () => [portOf(server.url)],
+    open: ([port], options) => kv(new Etcd3({ hosts: `http://127.0.0.1:${port}` }), options),
   });
 
   // Without the option, clients of one address share their connections.
@@ -54,8 +90,8 @@ describe("etcd", async () => {
   afterAll(() => others.forEach((other) => other.close()));
   halfOpen({
     name: "etcd3 beside another client, with connections of its own",
-    port: () => portOf(server.url),
-    async open(port, options) {
+    ports: () => [portOf(server.url)],
+    async open([port], options) {
       const connect = (): Etcd3 =>
         new Etcd3({
           hosts: `http://127.0.0.1:${port}`,
@@ -78,7 +114,7 @@ describe("HTTP", () => {
   afterAll(() => server.close());
   halfOpen({
     name: "http",
-    port: () => portOf(server.url),
-    open: (port, options) => kv(http(`http://127.0.0.1:${port}`, { token }), options),
+    ports: () => [portOf(server.url)],
+    open: ([port], options) => kv(http(`http://127.0.0.1:${port}`, { token }), options),
   });
 });

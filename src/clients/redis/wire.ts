@@ -119,7 +119,11 @@ interface IoRedis extends RedisClient {
   readonly isCluster?: boolean;
   readonly status: string;
   readonly connectionEpoch: number;
-  readonly options: { readonly keyPrefix?: unknown; readonly retryStrategy?: unknown };
+  readonly options: {
+    readonly keyPrefix?: unknown;
+    readonly retryStrategy?: unknown;
+    readonly clusterRetryStrategy?: unknown;
+  };
   flushQueue?(error: Error, options: { offlineQueue: boolean }): void;
   readonly stream?: { destroy(): unknown } | null;
   nodes(role: "master" | "all"): IoRedis[];
@@ -191,6 +195,12 @@ const PING: RedisCommand = ["PING"];
 
 const cutNodeRedis = (client: NodeRedis): unknown =>
   client.destroy === undefined ? client.disconnect() : client.destroy();
+
+/** Makes another connection of it. What is under way rejects. */
+async function restartNodeRedis(client: NodeRedis): Promise<void> {
+  await cutNodeRedis(client);
+  await client.connect();
+}
 
 const leaveNodeRedis = (client: NodeRedis, ping: (() => Promise<unknown>) | false): Promise<void> =>
   leave(ping, () => cutNodeRedis(client));
@@ -303,10 +313,7 @@ function poolWire(client: NodeRedisPool): RedisWire {
     await leaveNodeRedis(client, !isConnecting && idle);
     forgetCleanup(client);
   }
-  const members = new PoolMembers(client, async (one) => {
-    await cutNodeRedis(one);
-    await one.connect();
-  });
+  const members = new PoolMembers(client, restartNodeRedis);
   // One of its connections, not one for each command.
   const sendAll: RedisWire["sendAll"] = (commands) =>
     members.use((one) =>
@@ -369,10 +376,19 @@ function clusterWire(client: NodeRedisCluster): RedisWire {
       client.masters.map(async (master) => (await master.client)?.sendCommand(PING, PLAIN)),
     );
   const close = (): Promise<void> => leaveNodeRedis(client, client.isOpen && ping);
+  async function replaceOne(master: NodeRedisCluster["masters"][number]): Promise<void> {
+    const node = await master.client;
+    if (node?.isReady === true) await restartNodeRedis(node);
+  }
+  function replace(): void {
+    link.errors++;
+    // The cluster tells of failures by its event.
+    for (const master of client.masters) replaceOne(master).catch(() => undefined);
+  }
   return wire(
     link,
     (key, command) => client.sendCommand(key, false, command, PLAIN),
-    { ...prefixed(client), isCluster: true, close, nodes },
+    { ...prefixed(client), isCluster: true, close, nodes, replace },
     () => null,
   );
 }
@@ -403,6 +419,7 @@ function losing(cluster: IoRedis): () => boolean {
 }
 
 function ioredisWire(client: IoRedis): RedisWire {
+  const isCluster = client.isCluster === true;
   const states: { readonly [status: string]: LinkState } = {
     ready: "ready",
     wait: "closed",
@@ -416,12 +433,14 @@ function ioredisWire(client: IoRedis): RedisWire {
   });
   /** It would send again what was not answered, and does not connect again without a strategy. */
   function restart(): void {
-    if (client.flushQueue === undefined || typeof client.options.retryStrategy !== "function")
-      return;
-    client.flushQueue(new Error("several commands in a row were not answered"), {
-      offlineQueue: false,
-    });
-    client.stream?.destroy();
+    const { retryStrategy, clusterRetryStrategy } = client.options;
+    if (typeof (isCluster ? clusterRetryStrategy : retryStrategy) !== "function") return;
+    const error = new Error("several commands in a row were not answered");
+    for (const node of isCluster ? client.nodes("all") : [client]) {
+      if (node.flushQueue === undefined) continue;
+      node.flushQueue(error, { offlineQueue: false });
+      node.stream?.destroy();
+    }
   }
   // Names in capitals: its own transformers of replies, and its reading from replicas, go by small
   // letters.
@@ -432,7 +451,6 @@ function ioredisWire(client: IoRedis): RedisWire {
       send: (command) => call(node, command),
       epoch: () => node.connectionEpoch,
     }));
-  const isCluster = client.isCluster === true;
   const ping = (): Promise<unknown> =>
     Promise.all((isCluster ? client.nodes("master") : [client]).map((node) => call(node, PING)));
   function end(): void {
@@ -448,7 +466,7 @@ function ioredisWire(client: IoRedis): RedisWire {
     isInOrder: !isCluster,
     watch: async () => (isCluster ? losing(client) : changing(() => client.connectionEpoch)),
     close: () => leave(client.status === "ready" && ping, end),
-    ...(!isCluster && { replace: () => void link.replace() }),
+    replace: () => void link.replace(),
     ...(isCluster && { nodes }),
   };
   return wire(
