@@ -96,6 +96,12 @@ export interface Adapter {
    */
   readonly inOrder?: "all" | "writes" | undefined;
 
+  /**
+   * Clients that can only list everything: whether a record may have a deadline. Writes of a
+   * deadline set `known`. Without it every round of sweeps lists the client.
+   */
+  readonly deadlines?: { known: boolean };
+
   // Optional, where the client can do better than the methods above.
   has?(key: string, now: number): MaybePromise<boolean>;
   getMany?(keys: readonly string[]): MaybePromise<(KvRecord | null)[]>;
@@ -114,6 +120,11 @@ export interface Adapter {
     now: number,
   ): MaybePromise<CommitResult>;
   close?(): MaybePromise<void>;
+  /**
+   * Replaces the connection: several requests in a row got no answer. What is under way rejects,
+   * and is not sent again.
+   */
+  replace?(): void;
 
   // Only clients that judge freshness themselves (`expires: "native"`) offer the following.
   /** Moves the deadline; `false` when the key is absent. */

@@ -4,6 +4,8 @@ import { CUSTOM, expiresItself } from "./manifests.ts";
 import { StoredRecord } from "../record/record.ts";
 import { failedChecks } from "../record/freshness.ts";
 import { committed } from "./shared/all-or-nothing.ts";
+import { noteAfter } from "./shared/dated-writes.ts";
+import { deadlinesOf } from "./shared/deadlines.ts";
 import type { Json, MaybePromise } from "../types.ts";
 import { copyOf } from "../record/json.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
@@ -126,8 +128,12 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
       } else if (can("del")) await client.del!(key);
       else await client.set(key, null, { expires: 0 });
     };
-    const write = ({ key, record }: Write): Promise<void> =>
-      put(key, record && give(record), secondsLeft(record?.expires ?? null));
+    const deadlines = deadlinesOf(client);
+    const write = (change: Write): Promise<void> => {
+      const { key, record } = change;
+      const left = secondsLeft(record?.expires ?? null);
+      return noteAfter(deadlines, [change], () => put(key, record && give(record), left));
+    };
 
     /** Writes one after the other; when one fails, those before it are taken back. */
     async function writeTogether(writes: readonly Write[]): Promise<void> {
@@ -162,6 +168,7 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
     }
 
     const adapter: Adapter = {
+      deadlines,
       get,
       set: (key, record) => write({ key, record }),
       del: (key) => write({ key, record: null }),
@@ -180,8 +187,10 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
       };
     }
     if (can("add"))
-      adapter.add = async (prefix, record) =>
-        client.add!(prefix, give(record), secondsLeft(record.expires));
+      adapter.add = (prefix, record) =>
+        noteAfter(deadlines, [{ key: prefix, record }], async () =>
+          client.add!(prefix, give(record), secondsLeft(record.expires)),
+        );
     if (can("entries")) {
       adapter.entries = async (prefix) => {
         const all: (readonly [string, KvRecord])[] = [];

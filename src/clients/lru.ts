@@ -4,6 +4,7 @@ import { LRU } from "./manifests.ts";
 import { isolated, StoredRecord } from "../record/record.ts";
 import { failedChecks, isFresh } from "../record/freshness.ts";
 import { committed } from "./shared/all-or-nothing.ts";
+import { DatedKeys } from "./shared/dated-keys.ts";
 
 import { type ClientFactory, defineClient } from "./define.ts";
 import type { KvRecord, Write } from "../record/types.ts";
@@ -14,7 +15,7 @@ import { foreign } from "../record/text-format.ts";
 /** The part of an `LRUCache` that is used. */
 export interface LruLike {
   get(key: string): unknown;
-  peek(key: string): unknown;
+  peek(key: string, options?: { allowStale?: boolean }): unknown;
   set(
     key: string,
     value: unknown,
@@ -32,6 +33,9 @@ export interface LruLike {
 const SLACK = 1000;
 // A timer of the cache (`ttlAutopurge`) holds no longer time.
 const LONGEST = 2 ** 31 - 2;
+
+// Stores over one cache share the keys that have a deadline.
+const datedIn = new WeakMap<LruLike, DatedKeys>();
 
 /**
  * Keeps records in an `lru-cache` of yours: bounded memory, with all that a store does. What the
@@ -87,11 +91,15 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
         { key },
       );
     }
+    const dated = datedIn.get(cache) ?? new DatedKeys();
+    datedIn.set(cache, dated);
+
     function writeAll(writes: readonly Write[]): void {
       // All of them first, so that all are written or none.
       const sizes = writes.map(({ key, record }) => record && sizeOf(key, record));
       for (const [i, { key, record }] of writes.entries()) {
         const size = sizes[i];
+        dated.note(key, record && record.expires);
         if (record === null) cache.delete(key);
         else
           cache.set(key, record, {
@@ -109,7 +117,7 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
       },
       has: (key, now) => isFresh(peek(key), now),
       set: (key, record) => writeAll([{ key, record }]),
-      del: (key) => void cache.delete(key),
+      del: (key) => writeAll([{ key, record: null }]),
       setMany: writeAll,
       *iterate(prefix, values) {
         // The keys first: every write and every use changes their order.
@@ -118,6 +126,19 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
           const item = cache.peek(key);
           if (item instanceof StoredRecord) yield [key, values ? isolated(item) : item];
         }
+      },
+      prune({ prefix, now, limit }) {
+        let removed = 0;
+        dated.look(limit, (key, deadline) => {
+          // Also an item that the cache hides because its own deadline has passed.
+          const item = cache.peek(key, { allowStale: true });
+          if (!(item instanceof StoredRecord) || item.expires !== deadline) return false;
+          if (deadline > now || !key.startsWith(prefix)) return true;
+          cache.delete(key);
+          removed++;
+          return false;
+        });
+        return removed;
       },
       commit(checks, writes, now) {
         const failed = failedChecks(checks, peek, now);

@@ -60,6 +60,20 @@ export interface Busy {
   running: number;
   /** Called when nothing is under way any more. */
   idle?: (() => void) | undefined;
+  /** How many requests in a row were not answered in time, since the last answer to any request. */
+  unanswered?: number;
+  /** `replace` is called when several requests in a row were not answered in time. */
+  readonly adapter?: { replace?(): void } | null;
+}
+
+/** After so many requests in a row without any answer a connection is taken to be dead. */
+const SEVERAL = 2;
+
+function miss(busy: Busy): void {
+  busy.unanswered = (busy.unanswered ?? 0) + 1;
+  if (busy.unanswered < SEVERAL) return;
+  busy.unanswered = 0;
+  busy.adapter?.replace?.();
 }
 
 /**
@@ -83,7 +97,18 @@ export function within<T>(work: Promise<T>, ms: number, busy: Busy = { running: 
         as(answer);
       };
     const fail = settle(reject);
-    wait?.rejects.push(fail);
-    work.then(settle(resolve), fail);
+    wait?.rejects.push((error) => {
+      if (isOver) return;
+      fail(error);
+      miss(busy);
+    });
+    const answered =
+      <A>(end: (answer: A) => void) =>
+      (answer: A): void => {
+        // A late answer is a sign of life, too.
+        busy.unanswered = 0;
+        end(answer);
+      };
+    work.then(answered(settle(resolve)), answered(fail));
   });
 }

@@ -5,10 +5,7 @@ import type { Busy } from "../concurrency/timeout.ts";
 
 import type { Adapter, QuickItems } from "../clients/adapter.ts";
 
-/**
- * A sweep rides on every so many writes, and looks at as many records: a full round costs one look
- * a write.
- */
+/** A sweep rides on every so many writes. */
 export const SWEEP = 128;
 
 /**
@@ -31,6 +28,7 @@ export class Connection implements Busy {
   /** How many requests to the client are under way, and who waits for none to be. */
   running: number = 0;
   idle: (() => void) | undefined;
+  declare unanswered?: number;
   /** The opening that is under way, and the closing: both are shared by all who ask for them. */
   opening: Promise<Adapter> | null = null;
   closing: Promise<void> | null = null;

@@ -143,7 +143,8 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
       yield item && [strip(item[0]), item[1]];
   }
 
-  const own: { [Name in keyof Adapter]-?: Adapter[Name] } = {
+  // Without `deadlines`: a round of this store sees its own prefix only.
+  const own: { [Name in Exclude<keyof Adapter, "deadlines">]-?: Adapter[Name] } = {
     inOrder: adapter.inOrder,
     get: (key) => whileOpen((opened) => opened.get(full(key))),
     set: (key, record) => {
@@ -182,6 +183,7 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
     structure: (name, place, ...args) =>
       whileOpen((opened) => opened.structure!(name, { ...place, key: full(place.key) }, ...args)),
     close: () => connection.close(timeout),
+    replace: () => connection.adapter?.replace?.(),
   };
   // A default that deletes leaves nothing to add.
   const now = Date.now();

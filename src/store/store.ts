@@ -135,8 +135,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     } catch {
       return false;
     }
-    connection.writes++;
-    return connection.writes < connection.sweepAt || sweepAfter(context, 0)!;
+    return sweepAfter(context, 1) ?? true;
   }
 
   let own: Operations | undefined;

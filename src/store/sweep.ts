@@ -94,34 +94,104 @@ export async function dropExpired(
   }
 }
 
-// Where the round over an ordered client stands; nothing is held open between two sweeps.
+// Where the round over an ordered client is; nothing is held open between two sweeps.
 const rounds = new WeakMap<Guarded, AsyncGenerator<readonly Pair[], void, undefined>>();
 
+// Twice as many looks as writes: a round ends although each write adds a record.
+const LOOKS = 2 * SWEEP;
+
 /**
- * Removes some expired records: rides on every so many writes, so that data that nobody reads is
- * freed without a timer. Resolves to how many writes may pass until the next sweep.
+ * Removes some expired records. It rides on every so many writes, so that records that nobody reads
+ * are removed without a timer. Sets how many writes may pass until the next sweep.
  */
-export async function sweep(connection: Connection, timeout: number): Promise<number> {
-  const now = Date.now();
-  const adapter = await guardOf(connection, timeout);
-  const swept: Swept = { adapter, order: connection.order, timeout };
+export async function sweep(connection: Connection, timeout: number): Promise<void> {
   try {
-    if (adapter.prune !== undefined) {
-      await adapter.prune({ prefix: "", now, limit: SWEEP });
-      return SWEEP;
-    }
-    // A client that can only be listed as a whole is swept as a whole, but no more often than it
-    // takes writes to pay for that.
-    if (adapter.page === undefined) return Math.max(SWEEP, (await evictAll(swept, "", now)).seen);
-    const round = rounds.get(adapter) ?? batches(adapter, whole(""), false, SWEEP);
-    rounds.set(adapter, round);
-    const { done, value } = await round.next();
-    if (done) rounds.delete(adapter);
-    else await evictExpired(swept, value, now);
+    if (connection.source.supports.expires !== "native") await sweepSome(connection, timeout);
   } catch {
     // The write that this rode on has succeeded, and must say so. The next sweep tries again, and
-    // prune() tells.
-    rounds.delete(adapter);
+    // prune() throws the error.
   }
-  return SWEEP;
+  // A round that ended says itself when the next one is due.
+  if (connection.sweepAt === Infinity) connection.sweepAt = SWEEP;
+}
+
+async function sweepSome(connection: Connection, timeout: number): Promise<void> {
+  const adapter = await guardOf(connection, timeout);
+  const swept: Swept = { adapter, order: connection.order, timeout };
+  if (adapter.prune !== undefined)
+    await adapter.prune({ prefix: "", now: Date.now(), limit: LOOKS });
+  else if (adapter.page !== undefined) await sweepPage(swept);
+  else if (slicesOf.has(connection) || adapter.deadlines?.known !== false)
+    await sweepSlice(connection, swept);
+}
+
+/** One page of the round over an ordered client. */
+async function sweepPage(swept: Swept): Promise<void> {
+  const { adapter } = swept;
+  const round = rounds.get(adapter) ?? batches(adapter, whole(""), false, LOOKS);
+  rounds.set(adapter, round);
+  try {
+    const { done, value } = await round.next();
+    if (done) rounds.delete(adapter);
+    else await evictExpired(swept, value, Date.now());
+  } catch (error) {
+    rounds.delete(adapter);
+    throw error;
+  }
+}
+
+type Slices = AsyncGenerator<void, void, undefined>;
+
+const slicesOf = new WeakMap<Connection, Slices>();
+
+/**
+ * One slice of the round over a client that can only list everything. The rest of the round goes on
+ * beside other work, so that the client's iterator is soon closed.
+ */
+async function sweepSlice(connection: Connection, swept: Swept): Promise<void> {
+  const current = slicesOf.get(connection);
+  const round = current ?? slices(connection, swept);
+  slicesOf.set(connection, round);
+  const { done } = await round.next();
+  if (!done && current === undefined) void connection.count(finish(connection, round));
+}
+
+/** Looks at everything in slices. Sets when the next round is due. */
+async function* slices(connection: Connection, swept: Swept): Slices {
+  const deadlines = swept.adapter.deadlines ?? { known: true };
+  deadlines.known = false;
+  let seen = 0;
+  let inSlice = 0;
+  let isOver = false;
+  try {
+    for await (const batch of batches(swept.adapter, whole(""), false, SWEEP)) {
+      seen += batch.length;
+      inSlice += batch.length;
+      if (batch.some(([, { expires }]) => expires !== null)) deadlines.known = true;
+      await evictExpired(swept, batch, Date.now());
+      if (inSlice < SWEEP) continue;
+      inSlice = 0;
+      yield;
+    }
+    isOver = true;
+  } finally {
+    if (!isOver) deadlines.known = true;
+    slicesOf.delete(connection);
+    // The next round begins after as many writes as there are records.
+    connection.sweepAt = Math.max(SWEEP, seen);
+  }
+}
+
+/** The rest of a round: other work runs between two slices, and closing the store ends it. */
+async function finish(connection: Connection, round: Slices): Promise<void> {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve));
+    try {
+      const { done } = connection.closing === null ? await round.next() : await round.return();
+      if (done) return;
+    } catch {
+      // As in sweep(): the next round tries again.
+      return;
+    }
+  }
 }

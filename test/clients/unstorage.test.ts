@@ -343,7 +343,10 @@ describe("UNSTORAGE on Redis", () => {
     expect(left).toBeGreaterThan(3_600_000);
     expect(left).toBeLessThanOrEqual(3_661_000);
     for (const key of ["b", "c"]) expect(await raw.pttl(`app:${key}.json`)).toBe(-1);
-    await store.setMany(Array.from({ length: 250 }, (_, i) => [`k${i}`, i]));
+    // Through a store of its own, whose sweeps end with it.
+    const writer = kv(createStorage({ driver: redisDriver({ url: redis.url, base: "app" }) }));
+    await writer.setMany(Array.from({ length: 250 }, (_, i) => [`k${i}`, i]));
+    await writer.close();
     await raw.config("RESETSTAT");
     expect((await store.entries()).length).toBe(253);
     const stats = await raw.info("commandstats");

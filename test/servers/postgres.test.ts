@@ -38,19 +38,40 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((store) => store.close()));
 });
 
+interface Query {
+  readonly text: string;
+  readonly values?: unknown[];
+}
+type Answer = Promise<{ rows: unknown[] }>;
+
+/** Puts something between a Pool and the statements that its clients get. Returns how to end it. */
+function intercept(
+  client: pg.Pool,
+  between: (query: Query, ask: (query: Query) => Answer) => Answer,
+): () => void {
+  const connect = client.connect.bind(client) as () => Promise<pg.PoolClient>;
+  client.connect = (async () => {
+    const taken = await connect();
+    const ask = (query: Query): Answer => taken.query(query);
+    return {
+      query: (query: Query) => between(query, ask),
+      on: taken.on.bind(taken),
+      removeListener: taken.removeListener.bind(taken),
+      release: taken.release,
+    };
+  }) as never;
+  return () => (client.connect = connect as never);
+}
+
 /** The statements that a client is asked for while something is done. */
-async function statementsOf(
-  client: { query: unknown },
-  work: () => Promise<unknown>,
-): Promise<string[]> {
-  const real = client.query as (...args: unknown[]) => unknown;
+async function statementsOf(client: pg.Pool, work: () => Promise<unknown>): Promise<string[]> {
   const texts: string[] = [];
-  client.query = function (this: unknown, query: { text: string }, ...rest: unknown[]) {
+  const end = intercept(client, (query, ask) => {
     texts.push(query.text);
-    return real.call(this, query, ...rest);
-  };
+    return ask(query);
+  });
   await work();
-  client.query = real;
+  end();
   // What sweeps, as every so many writes do, is no part of it.
   return texts.filter((text) => !/SKIP LOCKED/.test(text));
 }
@@ -415,15 +436,11 @@ describe("statements", () => {
     const client = pool({ max: 1 });
     const explained = storeOf({}, client);
     await explained.get("a");
-    const real = client.query.bind(client) as (query: {
-      text: string;
-      values?: unknown[];
-    }) => Promise<{ rows: unknown[][] }>;
-    client.query = (async (query: { text: string; values?: unknown[] }) => {
-      const { rows } = await real({ ...query, text: `EXPLAIN ${query.text}` });
+    intercept(client, async (query, ask) => {
+      const { rows } = await ask({ ...query, text: `EXPLAIN ${query.text}` });
       plans.push(rows.flat().join("\n"));
       return { rows: [] };
-    }) as never;
+    });
     await explained.get("a");
     await explained.getMany(["p3:1", "p4:1"]);
     await explained.prefix("p3:").list({ limit: 10 });
@@ -452,15 +469,15 @@ describe("statements", () => {
     const value = "é".repeat(300_000);
     for (let i = 0; i < 10; i++) await store.set(`key ${i}`, value);
     let largest = 0;
-    const real = client.query.bind(client) as (query: unknown) => Promise<{ rows: unknown[] }>;
-    client.query = (async (query: unknown) => {
-      const result = await real(query);
+    intercept(client, async (query, ask) => {
+      const result = await ask(query);
       largest = Math.max(largest, result.rows.flat().join("").length);
       return result;
-    }) as never;
+    });
     const found: string[] = [];
     for await (const [key, text] of store) if ((text as string).length === 300_000) found.push(key);
     expect(found).toEqual(Array.from({ length: 10 }, (_, i) => `key ${i}`));
+    expect(largest).toBeGreaterThan(300_000);
     expect(largest).toBeLessThan(700_000);
     expect((await store.list({ reverse: true, limit: 7 })).entries.length).toBe(7);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { type Busy, within } from "../../src/concurrency/timeout.ts";
 import type { Connection } from "../../src/store/connection.ts";
 import { isKvError, type KvError } from "../../src/errors.ts";
 import { type Guarded, guardOf } from "../../src/store/guarded.ts";
@@ -288,5 +289,55 @@ describe("the timeout", () => {
     answer();
     await found;
     await until("none is left", () => timers() === before);
+  });
+});
+
+describe("requests in a row without an answer", () => {
+  /** What `within` counts requests on. Says how often its connection was to be replaced. */
+  function counted(): { busy: Busy; replaced: () => number } {
+    let replaced = 0;
+    return {
+      busy: { running: 0, adapter: { replace: () => replaced++ } },
+      replaced: () => replaced,
+    };
+  }
+  const never = (): Promise<never> => new Promise(() => {});
+  const misses = (busy: Busy, count: number, work: () => Promise<unknown> = never): Promise<void> =>
+    Promise.all(
+      Array.from({ length: count }, () =>
+        expect(within(work(), 10, busy)).rejects.toSatisfy(isLate),
+      ),
+    ).then(() => undefined);
+  const isLate = (error: Error): boolean => error.name === "TimeoutError";
+
+  it("make the client replace its connection, whether they were made at once or not", async () => {
+    const { busy, replaced } = counted();
+    await misses(busy, 1);
+    expect(replaced()).toBe(0);
+    await misses(busy, 1);
+    expect(replaced()).toBe(1);
+    await misses(busy, 4);
+    expect(replaced()).toBe(3);
+  });
+
+  it("do not, when any request is answered in between", async () => {
+    const { busy, replaced } = counted();
+    for (let i = 0; i < 3; i++) {
+      await misses(busy, 1);
+      await within(Promise.resolve(1), 10, busy);
+      await misses(busy, 1);
+      await within(Promise.reject(new Error("refused")), 10, busy).catch(() => undefined);
+    }
+    expect(replaced()).toBe(0);
+  });
+
+  it("do not, when the first one is answered too late", async () => {
+    const { busy, replaced } = counted();
+    let answer: ((value: unknown) => void) | undefined;
+    await misses(busy, 1, () => new Promise((resolve) => (answer = resolve)));
+    answer?.(1);
+    await Promise.resolve();
+    await misses(busy, 1);
+    expect(replaced()).toBe(0);
   });
 });

@@ -189,6 +189,12 @@ type Run = <T>(
   }) => Promise<T>,
 ) => Promise<T>;
 
+/** What makes the connections of a client. Its types do not show it. */
+interface EtcdPool {
+  withConnection?: Run;
+  readonly hosts?: readonly { resetAllServices?(): void }[];
+}
+
 /** Calls of the server, by the client's own connections and rules for faults. */
 export class EtcdCalls {
   /** The latest revision that an answer told. */
@@ -197,6 +203,8 @@ export class EtcdCalls {
   /** How the calls that are under way are given up. */
   readonly #cancels = new Set<() => void>();
   #isClosed = false;
+  /** How often everything under way was given up. */
+  #replacements = 0;
 
   /** @throws {KvError} KV_INVALID_CLIENT for a client without the methods that are needed. */
   constructor(client: EtcdClient) {
@@ -230,6 +238,17 @@ export class EtcdCalls {
     for (const cancel of this.#cancels) cancel();
   }
 
+  /**
+   * Gives up what is under way, and the connections: the next call makes others. They stay in use
+   * as long as another client of this process shares them.
+   */
+  replace(): void {
+    this.#replacements++;
+    for (const cancel of this.#cancels) cancel();
+    const { pool } = this.#client as unknown as { pool?: EtcdPool };
+    for (const host of pool?.hosts ?? []) host.resetAllServices?.();
+  }
+
   /** A call by the client's own rules, which `close()` can give up. */
   async ruled<T>(
     options: EtcdCallOptions,
@@ -239,9 +258,12 @@ export class EtcdCalls {
     // Options of the user's own are left alone.
     if (options.deadline === undefined) return work(options);
     const calls = new Set<() => void>();
+    const replacements = this.#replacements;
     const interceptor: Interceptor = (how, next) => {
       const call = next(how);
-      const cancel = (): void => call.cancelWithStatus(CANCELLED, "the client was closed");
+      const cancel = (): void => call.cancelWithStatus(CANCELLED, "the call was given up");
+      // The client tries again what was given up.
+      if (replacements !== this.#replacements) cancel();
       calls.add(cancel);
       this.#cancels.add(cancel);
       return call;
@@ -270,11 +292,14 @@ export class EtcdCalls {
   ): Promise<Awaited<ReturnType<EtcdMethods[Name]>>> {
     type Response = Awaited<ReturnType<EtcdMethods[Name]>>;
     const options = this.options();
+    const replacements = this.#replacements;
     try {
       return await this.#once<Response>(name, request, options);
     } catch (error) {
       if (
         this.#isClosed ||
+        // Sent again, it could overtake what its caller does after the failure.
+        replacements !== this.#replacements ||
         error instanceof KvError ||
         FINAL.includes((error as { code?: unknown }).code)
       )
@@ -294,7 +319,7 @@ export class EtcdCalls {
   /** @throws what went wrong, with its gRPC code. */
   async #once<T>(name: string, request: unknown, options: EtcdCallOptions): Promise<T> {
     // Not public in its types, since all that it has is made of it.
-    const { pool } = this.#client as unknown as { pool?: { withConnection?: Run } };
+    const { pool } = this.#client as unknown as { pool?: EtcdPool };
     let failure: (Error & { code?: number }) | undefined;
     try {
       return await pool!.withConnection!(

@@ -4,6 +4,8 @@ import type { StoredRecord } from "../../record/record.ts";
 import { failedChecks } from "../../record/freshness.ts";
 import { decodeRecord, encodeRecord, recordIn } from "../../record/text-format.ts";
 import { committed } from "../shared/all-or-nothing.ts";
+import { noteAfter } from "../shared/dated-writes.ts";
+import { deadlinesOf } from "../shared/deadlines.ts";
 
 import { webLock } from "./web-lock.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
@@ -47,6 +49,7 @@ export const forage: ClientFactory<ForageLike, Record<never, never>> = defineCli
     const { name, storeName } = client.config();
     const guard = webLock(`anykv:${JSON.stringify([name, storeName])}`);
     await guard(() => recover(client));
+    const deadlines = deadlinesOf(client);
 
     async function* iterate(
       prefix: string,
@@ -71,18 +74,18 @@ export const forage: ClientFactory<ForageLike, Record<never, never>> = defineCli
     // Side by side with other writes, never in the middle of a commit.
     const setMany = (writes: readonly Write[]): Promise<void> => {
       const texts = writes.map(({ key, record }) => [key, record && encodeRecord(record)] as const);
-      return guard(
-        async () => {
-          const results = await Promise.allSettled(
-            texts.map(([key, text]) => writeItem(client, key, text)),
-          );
-          for (const result of results) if (result.status === "rejected") throw result.reason;
-        },
-        texts.map(([key]) => key),
-      );
+      const writeTexts = async (): Promise<void> => {
+        const results = await Promise.allSettled(
+          texts.map(([key, text]) => writeItem(client, key, text)),
+        );
+        for (const result of results) if (result.status === "rejected") throw result.reason;
+      };
+      const keys = texts.map(([key]) => key);
+      return noteAfter(deadlines, writes, () => guard(writeTexts, keys));
     };
 
     return {
+      deadlines,
       get: async (key) => recordIn(await itemOf(client, key), key),
       set: (key, record) => setMany([{ key, record }]),
       del: (key) => setMany([{ key, record: null }]),
@@ -95,7 +98,7 @@ export const forage: ClientFactory<ForageLike, Record<never, never>> = defineCli
             found.set(key, recordIn(await itemOf(client, key), key, false));
           const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);
           if (failed.length > 0) return { ok: false, failed };
-          await writeTogether(client, writes);
+          await noteAfter(deadlines, writes, () => writeTogether(client, writes));
           return committed(writes);
         }),
       close: () => guard(async () => {}),

@@ -8,6 +8,22 @@ const RETRIES = 2;
 const PAUSE = 100;
 
 /**
+ * How many turns `fetch` takes to close connections at most, and how long one is at least, in ms.
+ */
+const TURNS = 4;
+const TURN = 5;
+/** For how long new requests leave it that time, in milliseconds. */
+const RECENT = 1000;
+
+/**
+ * Several turns rather than one timer: on a busy machine that fires before what was due earlier.
+ */
+async function someTurns(): Promise<void> {
+  for (let left = TURNS; left > 0; left--)
+    await new Promise((resolve) => setTimeout(resolve, TURN));
+}
+
+/**
  * What may be sent again: everything that has not done anything, or does it once; or only what was
  * certainly not received.
  */
@@ -47,6 +63,10 @@ export class HttpCalls {
   /** One for each request: what is listened to for a long time would keep them all. */
   readonly #running = new Set<AbortController>();
   #isClosed = false;
+  /** How often everything under way was given up. */
+  #replacements = 0;
+  /** When that was the last time, in milliseconds. */
+  #replacedAt = 0;
 
   /** `base` has no slash at its end. */
   constructor(base: string, headers: { readonly [name: string]: string }, fetch: Fetch) {
@@ -66,6 +86,7 @@ export class HttpCalls {
     body: string,
     retry: Retry,
   ): Promise<{ readonly [name: string]: unknown }> {
+    const replacements = this.#replacements;
     for (let left = RETRIES; ; left--) {
       try {
         return await this.#once(operation, body);
@@ -75,6 +96,8 @@ export class HttpCalls {
             "KV_CLOSED",
             "this store was closed before the server had answered: what was asked for may be done",
           );
+        // Sent again, it could overtake what its caller does after the failure.
+        if (replacements !== this.#replacements) throw error;
         const isAgain = isUnsent(error) || (retry === "safe" && !(error instanceof KvError));
         if (left === 0 || !isAgain) throw error instanceof Unavailable ? error.known : error;
       }
@@ -91,7 +114,20 @@ export class HttpCalls {
     for (const request of this.#running) request.abort();
   }
 
+  /** Gives up what is under way, and its connections: `fetch` then makes others. */
+  replace(): void {
+    this.#replacements++;
+    for (const request of this.#running)
+      request.abort(
+        new Error("several requests in a row were not answered: this one was given up"),
+      );
+    // `fetch` takes its first free connection. Until these are closed, that is another old one.
+    this.#replacedAt = Date.now();
+  }
+
   async #once(operation: string, body: string): Promise<{ readonly [name: string]: unknown }> {
+    // Each request waits by itself: an edge worker never settles what another request began.
+    if (Date.now() - this.#replacedAt < RECENT) await someTurns();
     if (this.#isClosed) throw new Error("closed");
     const request = new AbortController();
     this.#running.add(request);

@@ -59,7 +59,9 @@ const newId = (): string =>
  *
  * Reads are sent up to two times more when the network or the server fails; so are commits, which
  * the server makes once however often they come. Other writes are sent again only if nobody was
- * there to receive them. Redirects are not followed. `close()` ends what is under way.
+ * there to receive them. Redirects are not followed. `close()` ends what is under way. After two
+ * requests in a row without an answer all requests are aborted, so that the next ones get new
+ * connections.
  *
  * @throws {KvError} KV_INVALID_CLIENT for a URL with a query or a password in it, and for a token
  * that no header can hold; KV_UNAUTHORIZED, KV_RATE_LIMITED, KV_TOO_LARGE and KV_QUOTA as the
@@ -161,6 +163,7 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
         return Number((await calls.call("prune", JSON.stringify({ prefix }), "unsent")).removed);
       },
       close: () => calls.close(),
+      replace: () => calls.replace(),
     };
   },
 });

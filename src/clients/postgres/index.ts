@@ -47,7 +47,8 @@ export interface PostgresOptions {
  * Every operation is one statement or one block of statements; a commit holds across processes. On
  * a Client with an open transaction all of it becomes a part of that one. A Pool recovers from
  * outages; a Client cannot connect again, and refuses everything once its connection has ended.
- * `close()` ends the Pool, Client or database.
+ * After two requests in a row without an answer a Pool gets new connections. `close()` ends the
+ * Pool, Client or database.
  *
  * @throws {KvError} KV_INVALID_CLIENT for a table of somebody else, an impossible name or a
  * database that is not in UTF-8, KV_QUOTA when the disk is full, KV_TOO_LARGE beyond what Postgres
@@ -90,6 +91,7 @@ export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineCl
     return {
       ...adapterOf(made, name),
       close: () => endClient(client),
+      ...(link.replace && { replace: link.replace }),
       // While the table is made, what waits for it may be overtaken.
       get inOrder() {
         return isMade && link.isInOrder ? "all" : undefined;

@@ -1,5 +1,6 @@
 import { KvError } from "../../errors.ts";
 import { listenTo } from "../../platform/error-listener.ts";
+import { type PgPool, PoolClients } from "./pool-clients.ts";
 
 /** A statement as `pg` takes it. */
 export interface PgQuery {
@@ -58,6 +59,8 @@ export interface PostgresLink {
   run(text: string, values?: readonly (string | null)[], isLong?: boolean): Promise<PostgresRow[]>;
   /** Several statements, all or none of them; the rows of the last. */
   script(text: string): Promise<PostgresRow[]>;
+  /** Replaces the connections of a Pool. What is under way rejects, and is not sent again. */
+  replace?(): void;
 }
 
 /**
@@ -207,8 +210,10 @@ export function linkTo(client: PostgresClient): PostgresLink {
   const limit = (state.options ?? state.connectionParameters)?.query_timeout
     ? {}
     : { query_timeout: LONGEST };
+  const pool = isPool ? new PoolClients(client as PgPool) : null;
   const ask = async (query: PgQuery): Promise<PostgresRow[]> => {
-    if (isPool || state.pipeline === true) return rowsOf(await client.query(query));
+    if (pool !== null) return rowsOf(await pool.query(query));
+    if (state.pipeline === true) return rowsOf(await client.query(query));
     return inTurn(client, async () => {
       if (isOver(state)) throw over();
       try {
@@ -235,6 +240,7 @@ export function linkTo(client: PostgresClient): PostgresLink {
         ...(values === undefined ? {} : { values: [...values] }),
       }),
     script: (text) => ask({ text, ...shape, ...limit }),
+    ...(pool && { replace: () => pool.replace() }),
   };
 }
 

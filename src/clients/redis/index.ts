@@ -40,6 +40,9 @@ const NAME_ONLY = new StoredRecord(null, null, null, null);
  * been carried out, or may still be: ioredis and sentinels send it again, in its order. A commit
  * that is refused the second time is KV_CONNECTION then, never `{ ok: false }`.
  *
+ * After two requests in a row without an answer, a client, pool or cluster gets new connections:
+ * what was under way rejects, and is not sent again. Sentinels keep theirs.
+ *
  * `commit` is one script. On a cluster all its keys have to be in one slot, which a hash tag sees
  * to: `store.prefix("{user:1}:")`.
  *
@@ -177,6 +180,7 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
       names: (prefix) =>
         scan(wire, prefix, { read: async (keys) => keys, decode: () => NAME_ONLY }),
       close: () => wire.close(),
+      ...(wire.replace && { replace: wire.replace }),
     };
   },
   close: (client: RedisClient) => wireOf(client).close(),

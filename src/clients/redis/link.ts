@@ -29,6 +29,10 @@ export interface LinkedClient {
    * try their other nodes.
    */
   readonly failsAtOnce: boolean;
+  /** Ends the connection, and rejects what is under way: `connect()` then makes another. */
+  stop?(): unknown;
+  /** The same for a client that connects by itself afterwards. */
+  restart?(): void;
 }
 
 interface Waiter {
@@ -101,6 +105,30 @@ export class Link {
     });
   }
 
+  /**
+   * Replaces a connection on which several requests in a row got no answer. What is under way
+   * rejects, and is not sent again.
+   */
+  async replace(): Promise<void> {
+    const client = this.#client;
+    if (this.#isConnecting || client.state() !== "ready") return;
+    this.errors++;
+    client.restart?.();
+    if (client.stop === undefined) return;
+    this.#isConnecting = true;
+    try {
+      await client.stop();
+      if (this.#closing === null) await client.connect();
+    } catch (error) {
+      // The next operation connects, or says why not.
+      this.#wasReady = false;
+      this.#end(error);
+    } finally {
+      this.#isConnecting = false;
+      this.#check();
+    }
+  }
+
   /** Ends all waiting, and the connection: once, however many stores over it are closed. */
   close(end: () => Promise<void>): Promise<void> {
     this.#end(new Error("the store was closed"));
@@ -114,7 +142,7 @@ export class Link {
       return (this.#wasReady = true);
     }
     // Its owner has closed it, or it has given up: it says so itself.
-    return state === "closed" && this.#wasReady;
+    return state === "closed" && this.#wasReady && !this.#isConnecting;
   }
 
   #look(): void {

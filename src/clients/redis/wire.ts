@@ -1,6 +1,7 @@
 import { KvError } from "../../errors.ts";
 import { listenTo } from "../../platform/error-listener.ts";
 import { within } from "../../concurrency/timeout.ts";
+import { PoolMembers } from "./pool-members.ts";
 import { Link, type LinkedClient, type LinkState } from "./link.ts";
 
 /**
@@ -51,6 +52,11 @@ export interface RedisWire {
    */
   watch(): Promise<() => boolean>;
   close(): Promise<void>;
+  /**
+   * Replaces the connection: several requests in a row got no answer. What is under way rejects,
+   * and is not sent again.
+   */
+  replace?(): void;
 }
 
 interface Options {
@@ -71,6 +77,7 @@ interface NodeRedis extends RedisClient {
   disconnect(): unknown;
 }
 
+/** A client of node-redis with one connection. */
 interface NodeRedisClient extends NodeRedis {
   readonly options?: { readonly legacyMode?: boolean };
   readonly v4: { sendCommand: Send };
@@ -80,6 +87,7 @@ interface NodeRedisClient extends NodeRedis {
 
 interface NodeRedisPool extends NodeRedis {
   readonly clientsInUse: number;
+  readonly idleClients: number;
   /** Set while it means to let go of connections that it no longer needs. */
   readonly _self: { readonly cleanupTimeout?: ReturnType<typeof setTimeout> };
   sendCommand: Send;
@@ -111,7 +119,12 @@ interface IoRedis extends RedisClient {
   readonly isCluster?: boolean;
   readonly status: string;
   readonly connectionEpoch: number;
-  readonly options: { readonly keyPrefix?: unknown };
+  readonly options: {
+    readonly keyPrefix?: unknown;
+    readonly retryStrategy?: unknown;
+    readonly clusterRetryStrategy?: unknown;
+  };
+  flushQueue?(error: Error, options: { offlineQueue: boolean }): void;
   readonly stream?: { destroy(): unknown } | null;
   nodes(role: "master" | "all"): IoRedis[];
   call(name: string, args: string[]): Promise<unknown>;
@@ -180,8 +193,17 @@ async function leave(ping: (() => Promise<unknown>) | false, end: () => unknown)
 
 const PING: RedisCommand = ["PING"];
 
+const cutNodeRedis = (client: NodeRedis): unknown =>
+  client.destroy === undefined ? client.disconnect() : client.destroy();
+
+/** Makes another connection of it. What is under way rejects. */
+async function restartNodeRedis(client: NodeRedis): Promise<void> {
+  await cutNodeRedis(client);
+  await client.connect();
+}
+
 const leaveNodeRedis = (client: NodeRedis, ping: (() => Promise<unknown>) | false): Promise<void> =>
-  leave(ping, () => (client.destroy === undefined ? client.disconnect() : client.destroy()));
+  leave(ping, () => cutNodeRedis(client));
 
 const nodeRedisState = (client: NodeRedis): LinkState =>
   !client.isOpen ? "closed" : client.isReady === false ? "down" : "ready";
@@ -233,7 +255,7 @@ const prefixed = (client: NodeRedis): { prefix: string; before: string } => {
 };
 
 function clientWire(client: NodeRedisClient): RedisWire {
-  const link = linkNodeRedis(client, true);
+  const link = linkNodeRedis(client, true, { stop: () => cutNodeRedis(client) });
   // The legacy mode of version 4 takes callbacks.
   const { sendCommand } =
     client.options?.legacyMode === true
@@ -245,7 +267,7 @@ function clientWire(client: NodeRedisClient): RedisWire {
   return wire(
     link,
     (_key, command) => send(command),
-    { ...prefixed(client), close, isInOrder: true },
+    { ...prefixed(client), close, isInOrder: true, replace: () => void link.replace() },
     () => link.errors,
   );
 }
@@ -291,15 +313,20 @@ function poolWire(client: NodeRedisPool): RedisWire {
     await leaveNodeRedis(client, !isConnecting && idle);
     forgetCleanup(client);
   }
+  const members = new PoolMembers(client, restartNodeRedis);
   // One of its connections, not one for each command.
   const sendAll: RedisWire["sendAll"] = (commands) =>
-    client.execute((one) =>
+    members.use((one) =>
       Promise.all(commands.map(([, command]) => one.sendCommand(command, PLAIN))),
     );
+  const replace = (): void => {
+    link.errors++;
+    members.replace();
+  };
   return wire(
     link,
-    (_key, command) => client.sendCommand(command, PLAIN),
-    { ...prefixed(client), close, sendAll },
+    (_key, command) => members.use((one) => one.sendCommand(command, PLAIN)),
+    { ...prefixed(client), close, sendAll, replace },
     () => link.errors,
   );
 }
@@ -349,10 +376,19 @@ function clusterWire(client: NodeRedisCluster): RedisWire {
       client.masters.map(async (master) => (await master.client)?.sendCommand(PING, PLAIN)),
     );
   const close = (): Promise<void> => leaveNodeRedis(client, client.isOpen && ping);
+  async function replaceOne(master: NodeRedisCluster["masters"][number]): Promise<void> {
+    const node = await master.client;
+    if (node?.isReady === true) await restartNodeRedis(node);
+  }
+  function replace(): void {
+    link.errors++;
+    // The cluster tells of failures by its event.
+    for (const master of client.masters) replaceOne(master).catch(() => undefined);
+  }
   return wire(
     link,
     (key, command) => client.sendCommand(key, false, command, PLAIN),
-    { ...prefixed(client), isCluster: true, close, nodes },
+    { ...prefixed(client), isCluster: true, close, nodes, replace },
     () => null,
   );
 }
@@ -383,6 +419,7 @@ function losing(cluster: IoRedis): () => boolean {
 }
 
 function ioredisWire(client: IoRedis): RedisWire {
+  const isCluster = client.isCluster === true;
   const states: { readonly [status: string]: LinkState } = {
     ready: "ready",
     wait: "closed",
@@ -392,7 +429,19 @@ function ioredisWire(client: IoRedis): RedisWire {
     state: () => states[client.status] ?? "down",
     connect: () => client.connect(),
     failsAtOnce: true,
+    restart,
   });
+  /** It would send again what was not answered, and does not connect again without a strategy. */
+  function restart(): void {
+    const { retryStrategy, clusterRetryStrategy } = client.options;
+    if (typeof (isCluster ? clusterRetryStrategy : retryStrategy) !== "function") return;
+    const error = new Error("several commands in a row were not answered");
+    for (const node of isCluster ? client.nodes("all") : [client]) {
+      if (node.flushQueue === undefined) continue;
+      node.flushQueue(error, { offlineQueue: false });
+      node.stream?.destroy();
+    }
+  }
   // Names in capitals: its own transformers of replies, and its reading from replicas, go by small
   // letters.
   const call = (node: IoRedis, [name, ...args]: RedisCommand): Promise<unknown> =>
@@ -402,7 +451,6 @@ function ioredisWire(client: IoRedis): RedisWire {
       send: (command) => call(node, command),
       epoch: () => node.connectionEpoch,
     }));
-  const isCluster = client.isCluster === true;
   const ping = (): Promise<unknown> =>
     Promise.all((isCluster ? client.nodes("master") : [client]).map((node) => call(node, PING)));
   function end(): void {
@@ -418,6 +466,7 @@ function ioredisWire(client: IoRedis): RedisWire {
     isInOrder: !isCluster,
     watch: async () => (isCluster ? losing(client) : changing(() => client.connectionEpoch)),
     close: () => leave(client.status === "ready" && ping, end),
+    replace: () => void link.replace(),
     ...(isCluster && { nodes }),
   };
   return wire(

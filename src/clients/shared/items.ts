@@ -3,6 +3,8 @@ import type { KeyedLock } from "../../concurrency/keyed-lock.ts";
 import { failedChecks, isFresh } from "../../record/freshness.ts";
 import { decodeRecord, encodeRecord, recordIn } from "../../record/text-format.ts";
 import { committed } from "./all-or-nothing.ts";
+import { noteAfter } from "./dated-writes.ts";
+import { deadlinesOf } from "./deadlines.ts";
 import type { CommitResult } from "../../types.ts";
 import { type Adapter, PAGE_LENGTH } from "../adapter.ts";
 import type { Check, KvRecord, Write } from "../../record/types.ts";
@@ -56,26 +58,33 @@ const unlocked: KeyedLock = async (_keys, task) => task();
 /**
  * The adapter over such a client: records in the text form. The store keeps the order of calls, so
  * that a commit holds in this process. Where a listing may meet a value that is half written, all
- * calls take a lock.
+ * calls take a lock. Adapters with the same `owner` share what is known of deadlines.
  */
-export function adapterOf(items: Items, lock: KeyedLock = unlocked): Adapter {
+export function adapterOf(
+  items: Items,
+  lock: KeyedLock = unlocked,
+  owner: object = items,
+): Adapter {
+  const deadlines = deadlinesOf(owner);
   async function getMany(keys: readonly string[], values = true): Promise<(KvRecord | null)[]> {
     const found = keys.length === 0 ? [] : await items.read(keys);
     return found.map((item, i) => recordIn(item, keys[i]!, values));
   }
+  const write = (writes: readonly Write[]): Promise<void> =>
+    noteAfter(deadlines, writes, () => items.write(writes.map(toItem)));
   const setMany = (writes: readonly Write[]): Promise<void> =>
     lock(
       writes.map(({ key }) => key),
-      () => items.write(writes.map(toItem)),
+      () => write(writes),
     );
 
   /** All writes; when one fails, those before it are taken back as far as the backend lets. */
   async function writeAll(writes: readonly Write[]): Promise<void> {
-    if (writes.length < 2) return items.write(writes.map(toItem));
+    if (writes.length < 2) return write(writes);
     const keys = writes.map(({ key }) => key);
     const before = await items.read(keys);
     try {
-      await items.write(writes.map(toItem));
+      await write(writes);
     } catch (error) {
       const restored = keys
         .map((key, i) => ({ key, item: before[i], expires: expiresOf(before[i], key) }))
@@ -100,6 +109,7 @@ export function adapterOf(items: Items, lock: KeyedLock = unlocked): Adapter {
   }
 
   return {
+    deadlines,
     get: (key) => lock([key], async () => (await getMany([key]))[0]!),
     has: (key, now) => lock([key], async () => isFresh((await getMany([key], false))[0]!, now)),
     getMany: (keys) => lock(keys, () => getMany(keys)),

@@ -1,3 +1,4 @@
+import { deadlinesOf } from "./deadlines.ts";
 import { mapItems, type MapLike } from "./map-items.ts";
 import { isolated, StoredRecord } from "../../record/record.ts";
 import { failedChecks } from "../../record/freshness.ts";
@@ -17,9 +18,9 @@ export function mapAdapter(map: MapLike): Adapter {
 function adapterOver(map: MapLike): Adapter {
   const items = mapItems(map);
   const { read, set: write } = items;
-  // A sweep walks the Map a little further each time, and rests while a whole round has met no
-  // deadline.
-  let position = map.entries();
+  const deadlines = deadlinesOf(map);
+  // Each sweep walks the Map a little further; no round is under way while this is `null`.
+  let position: MapIterator<[unknown, unknown]> | null = null;
 
   return {
     get: items.get,
@@ -43,19 +44,21 @@ function adapterOver(map: MapLike): Adapter {
     },
     prune({ prefix, now, limit }) {
       let removed = 0;
-      if (limit === Infinity) position = map.entries();
-      else if (!items.deadlines) return 0;
-      for (let seen = 0; seen < limit; seen++) {
+      if (limit === Infinity) position = null;
+      if (position === null) {
+        if (!deadlines.known && limit < Infinity) return 0;
+        deadlines.known = false;
+        position = map.entries();
+      }
+      for (let looks = 0; looks < limit; looks++) {
         const { done, value } = position.next();
         if (done) {
-          position = map.entries();
-          items.deadlines = items.deadlinesInRound;
-          items.deadlinesInRound = false;
+          position = null;
           break;
         }
         const [key, record] = value;
         if (!(record instanceof StoredRecord) || record.expires === null) continue;
-        items.deadlinesInRound = true;
+        deadlines.known = true;
         if (record.expires > now || !(key as string).startsWith(prefix)) continue;
         map.delete(key);
         removed++;

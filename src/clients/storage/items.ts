@@ -2,6 +2,7 @@ import { encodeRecord, recordIn } from "../../record/text-format.ts";
 
 import type { QuickItems } from "../adapter.ts";
 import { asQuota } from "../../platform/quota.ts";
+import { deadlinesOf } from "../shared/deadlines.ts";
 
 /**
  * `localStorage`, `sessionStorage`, or anything of their shape. Only methods are used: any key is
@@ -26,8 +27,14 @@ export function putText(client: StorageLike, key: string, text: string | null): 
 }
 
 /** The single records of Web Storage. */
-export const storageItems = (client: StorageLike): QuickItems => ({
-  get: (key) => recordIn(client.getItem(key), key),
-  set: (key, record) => putText(client, key, encodeRecord(record)),
-  del: (key) => client.removeItem(key),
-});
+export function storageItems(client: StorageLike): QuickItems {
+  const deadlines = deadlinesOf(client);
+  return {
+    get: (key) => recordIn(client.getItem(key), key),
+    set(key, record) {
+      if (record.expires !== null) deadlines.known = true;
+      putText(client, key, encodeRecord(record));
+    },
+    del: (key) => client.removeItem(key),
+  };
+}

@@ -35,6 +35,17 @@ const BATCH = 100;
 // One lock a storage, whatever the base: names are whole.
 const locks = new WeakMap<object, KeyedLock>();
 
+// One object a storage and base: stores over the same one share what is known of deadlines.
+const owners = new WeakMap<object, Map<string, object>>();
+
+function ownerOf(storage: object, before: string): object {
+  const ofStorage = owners.get(storage) ?? new Map<string, object>();
+  owners.set(storage, ofStorage);
+  const owner = ofStorage.get(before) ?? {};
+  ofStorage.set(before, owner);
+  return owner;
+}
+
 /**
  * Keeps records in an unstorage (what `createStorage()` returns), on whatever drivers are mounted:
  * one item a key, as JSON text. A missing key is `null`, deadlines are exact, and values come back
@@ -130,6 +141,7 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
         close: () => storage.dispose(),
       },
       lock,
+      ownerOf(storage, before),
     );
   },
 });
