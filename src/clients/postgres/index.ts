@@ -20,14 +20,8 @@ import { type ClientFactory, defineClient } from "../define.ts";
 import type { KvRecord, Write } from "../../record/types.ts";
 import type { Adapter, PruneQuery } from "../adapter.ts";
 
-export type {
-  PgClient,
-  PgliteClient,
-  PgliteOptions,
-  PgQuery,
-  PostgresClient,
-  PostgresResult,
-} from "./link.ts";
+export type { PgClient, PgQuery, PostgresResult } from "./client.ts";
+export type { PgliteClient, PgliteOptions, PostgresClient } from "./link.ts";
 
 /** Options of {@link postgres}. */
 export interface PostgresOptions {

@@ -1,28 +1,7 @@
 import { KvError } from "../../errors.ts";
 import { listenTo } from "../../platform/error-listener.ts";
+import type { PgClient, PgQuery, PostgresResult } from "./client.ts";
 import { type PgPool, PoolClients } from "./pool-clients.ts";
-
-/** A statement as `pg` takes it. */
-export interface PgQuery {
-  text: string;
-  values?: (string | null)[];
-  rowMode: "array";
-  types: { getTypeParser(): (value: unknown) => string };
-  query_timeout?: number;
-}
-
-/** What a statement answers. */
-export interface PostgresResult {
-  readonly rows: unknown[];
-}
-
-/** The part of a `pg` Pool or Client that is used. */
-export interface PgClient {
-  query(query: PgQuery): Promise<PostgresResult>;
-  connect(): Promise<unknown>;
-  end(): Promise<unknown>;
-  on(event: "error", listener: () => void): unknown;
-}
 
 /** How PGlite is asked for rows. */
 export interface PgliteOptions {

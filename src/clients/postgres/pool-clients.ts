@@ -1,4 +1,4 @@
-import type { PgClient, PgQuery, PostgresResult } from "./link.ts";
+import type { PgClient, PgQuery, PostgresResult } from "./client.ts";
 
 /** A Client that was taken out of a Pool. */
 interface PgPoolClient extends PgClient {
