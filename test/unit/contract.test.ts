@@ -463,6 +463,7 @@ describe("the entry", () => {
     expect(names.filter((name) => /^platform\/(node|indexeddb)/.test(name))).toEqual([]);
     const clients = names.filter((name) => /^clients\/.*\//.test(name));
     expect(clients.sort()).toEqual([
+      "clients/shared/deadlines.ts",
       "clients/shared/map-items.ts",
       "clients/storage/index.ts",
       "clients/storage/items.ts",
