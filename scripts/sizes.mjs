@@ -39,7 +39,7 @@ const budget = {
   apis: {
     atomic: 7800,
     codec: 8950,
-    http: 18_250,
+    http: 20_500,
     lua: 9050,
     namespace: 16_400,
     reactive: 7450,

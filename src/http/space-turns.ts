@@ -8,10 +8,24 @@ const MOST_CHARACTERS = 16_000_000;
 /** How many requests begin before connections are looked at again. */
 const IN_ROUND = 2;
 
+/** How long a request waits at most, in milliseconds: as long as clients do by default. */
+const LONGEST_WAIT = 5000;
+
 interface Job {
   readonly length: number;
+  /** When it came. */
+  readonly since: number;
   begin(): Promise<void>;
+  refuse(): void;
 }
+
+const busy = (): Refusal =>
+  new Refusal(
+    "KV_RATE_LIMITED",
+    "too many requests of this space wait to be answered: try again in 1 s",
+    503,
+    { "retry-after": "1" },
+  );
 
 /** The requests of a space that wait, and how many run. */
 interface Lane {
@@ -35,22 +49,18 @@ export class SpaceTurns {
    * Does work for a request when it is the turn of its space.
    *
    * @param length the characters of the request.
-   * @throws {KvError} KV_RATE_LIMITED when too many requests of the space wait already.
+   * @throws {KvError} KV_RATE_LIMITED when too many requests of the space wait already, or its turn
+   * does not come in time.
    */
   take<T>(space: string, length: number, work: () => Promise<T>): Promise<T> {
     const lane = this.#lanes.get(space) ?? { waiting: [], characters: 0, running: 0 };
     this.#lanes.set(space, lane);
     if (lane.waiting.length >= MOST_WAITING || lane.characters + length > MOST_CHARACTERS)
-      throw new Refusal(
-        "KV_RATE_LIMITED",
-        "too many requests of this space wait to be answered: try again in 1 s",
-        503,
-        { "retry-after": "1" },
-      );
+      throw busy();
     return new Promise((resolve, reject) => {
       const begin = (): Promise<void> => work().then(resolve, reject);
       lane.characters += length;
-      lane.waiting.push({ length, begin });
+      lane.waiting.push({ length, since: performance.now(), begin, refuse: () => reject(busy()) });
       if (lane.running < MOST_RUNNING) this.#ready.add(lane);
       this.#goOn();
     });
@@ -74,13 +84,15 @@ export class SpaceTurns {
   }
 
   async #begin(lane: Lane): Promise<void> {
-    const { length, begin } = lane.waiting.shift()!;
+    const { length, since, begin, refuse } = lane.waiting.shift()!;
     lane.characters -= length;
     lane.running++;
     // The space goes to the end of the line.
     this.#ready.delete(lane);
     this.#await(lane);
-    await begin();
+    // When the store hangs, clients have given up what waited behind it.
+    if (performance.now() - since > LONGEST_WAIT) refuse();
+    else await begin();
     lane.running--;
     this.#await(lane);
     this.#goOn();

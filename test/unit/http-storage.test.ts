@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import type { Store } from "../../src/api.ts";
@@ -51,6 +52,14 @@ function start(client = new Counted(), storageBytes = LIMIT): Server {
   return { own, store, client };
 }
 
+/** Waits until no sweep lists any more. */
+async function untilRested({ client }: Server): Promise<void> {
+  for (let seen = -1; seen !== client.listed;) {
+    seen = client.listed;
+    await setTimeout(50);
+  }
+}
+
 const outcome = (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => "ok",
@@ -79,6 +88,7 @@ describe("a full space", () => {
   it("clears and prunes a prefix without a look at other entries", async () => {
     const server = start();
     await fill(server);
+    await untilRested(server);
     const before = server.client.listed;
     await server.store.prefix("none:").clear();
     await server.store.prefix("none:").prune();

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { Refusal } from "../../src/http/reply.ts";
 import { MOST_RUNNING, MOST_WAITING, SpaceTurns } from "../../src/http/space-turns.ts";
 
@@ -104,4 +104,27 @@ it("bounds the text that waits as well", async () => {
   }
   end();
   await Promise.all(all);
+});
+
+it("refuses what has waited longer than clients do, behind a store that hangs", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  try {
+    const turns = new SpaceTurns();
+    const { begun, work, end } = works();
+    const running = Array.from({ length: MOST_RUNNING }, () => turns.take("a", 1, work("a")));
+    await expect.poll(() => begun.length).toBe(MOST_RUNNING);
+    const late = Array.from({ length: 100 }, () => turns.take("a", 1, work("late")));
+    const refused = Promise.allSettled(late);
+    vi.advanceTimersByTime(5001);
+    const next = turns.take("a", 1, work("next"));
+    end();
+    await Promise.all(running);
+    for (const result of await refused)
+      expect(result).toMatchObject({ reason: { code: "KV_RATE_LIMITED", status: 503 } });
+    await expect.poll(() => begun.length).toBe(MOST_RUNNING + 1);
+    end();
+    expect(await next).toBe("next");
+  } finally {
+    vi.useRealTimers();
+  }
 });

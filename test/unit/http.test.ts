@@ -334,6 +334,32 @@ describe("limits", () => {
     }
   });
 
+  it("count some operations ahead while many are left, and none too many", async () => {
+    const data = new Map<string, unknown>();
+    let writes = 0;
+    const own = kv({
+      get: (key: string) => data.get(key),
+      set: (key: string, value: unknown) => (writes++, void data.set(key, value)),
+    });
+    const options: HandlerOptions = { tokens, limits: { operationsPerMonth: 20_000 } };
+    const counted = async (): Promise<number> => {
+      const month = new Date().toISOString().slice(0, 7);
+      return (await own.prefix("space/{a}/operations/").get(month)) as number;
+    };
+    const store = clientOf(createHandler(own, options));
+    for (let i = 0; i < 1000; i++) await store.get("a");
+    expect(writes).toBeLessThan(50);
+    expect(await counted()).toBeGreaterThanOrEqual(1000);
+    expect(await counted()).toBeLessThanOrEqual(1080);
+    // A server that starts again loses those; near the limit, each is counted by itself.
+    const again = clientOf(createHandler(own, options));
+    let left = 20_000 - (await counted());
+    for (; left >= 1000; left -= 1000) await again.getMany(Array.from({ length: 1000 }, () => "a"));
+    for (; left > 0; left--) await again.get("a");
+    expect(await code(again.get("a"))).toBe("KV_RATE_LIMITED");
+    expect(await counted()).toBe(20_000);
+  });
+
   it("hold what a space takes to the byte, whatever is written at once", async () => {
     // A client that takes its time, never the same, so that the two servers meet in every way.
     const data = new Map<string, unknown>();
