@@ -12,16 +12,16 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9400, all: 69_700 },
+  entry: { first: 9400, all: 70_100 },
   core: { first: 6700, files: 3 },
-  worker: { entry: 166_400, core: 46_800 },
+  worker: { entry: 167_500, core: 46_800 },
   later: 10_750,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
     cookie: 1700,
     custom: 1750,
     forage: 1800,
-    indexeddb: 2550,
+    indexeddb: 2700,
     level: 2400,
     sqlite: 3500,
     file: 5500,
