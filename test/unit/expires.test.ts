@@ -86,3 +86,37 @@ it("says what was refused and what to pass", () => {
     'expires cannot be "10 minuts": pass seconds, a string like "10s", "2 minutes" or "1h30m", a Date up to the year 9999, or null for never',
   );
 });
+
+it("reads a text without a unit as seconds", () => {
+  expect(after("10")).toBe(10_000);
+  expect(after(" 1.5 ")).toBe(1500);
+  expect(() => after("1e9")).toThrow(/expires cannot be/);
+});
+
+it("ends with the year 9999", () => {
+  const last = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+  expect(after(new Date(last))).toBe(last);
+  expect(() => after(new Date(last + 1))).toThrow(/up to the year 9999/);
+  expect(deadline(1, last - 1000)).toBe(last);
+  expect(() => deadline(1, last - 999)).toThrow(/expires cannot be 1:/);
+  expect(() => after(new Date(-Infinity))).toThrow(/expires cannot be this object/);
+});
+
+it("says which moment a large number is", () => {
+  const advised = "a number is seconds from now, a moment is a Date: new Date(";
+  expect(() => after(1_893_456_000)).toThrow(`${advised}1893456000000)`);
+  expect(() => after(1_893_456_000_000)).toThrow(`${advised}1893456000000)`);
+  const last = 253_402_300_799_999;
+  expect(() => after(last)).toThrow(`${advised}${last})`);
+  expect(() => after(last + 1)).toThrow(/pass seconds/);
+  // The last number of seconds that is a moment, and the first one that is milliseconds.
+  expect(() => after(253_402_300_799)).toThrow(`${advised}253402300799000)`);
+  expect(() => after(253_402_300_800)).toThrow(`${advised}253402300800)`);
+});
+
+it("names what it was given", () => {
+  expect(() => after("soon" as never)).toThrow('expires cannot be "soon": pass seconds');
+  expect(() => after(Number.NaN)).toThrow("expires cannot be NaN: pass seconds");
+  expect(() => after(true as never)).toThrow("expires cannot be this boolean: pass seconds");
+  expect(() => after({} as never)).toThrow("expires cannot be this object: pass seconds");
+});
