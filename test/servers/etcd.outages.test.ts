@@ -1,5 +1,5 @@
 import { Etcd3 } from "etcd3";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import kv from "../../src/index.ts";
 import { until } from "../helpers/daemon.ts";
 import { type EtcdServer, etcdServer } from "../helpers/etcd-server.ts";
@@ -54,6 +54,9 @@ describe("ETCD", () => {
 });
 
 describe("ETCD on three nodes", () => {
+  // A test that fails may leave a node down.
+  beforeEach(() => cluster.start());
+
   it("loses no acknowledged write with its leader, and goes on with another", async () => {
     const store = kv(clientOf(cluster), { timeout: "2s" });
     const old = await cluster.leader();
