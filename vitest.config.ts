@@ -29,8 +29,8 @@ const config: ViteUserConfig = defineConfig({
     // For tests in a browser too, which has no variables of an environment.
     env: { ANYKV_RUNS: process.env.ANYKV_RUNS ?? "", ANYKV_SEED: process.env.ANYKV_SEED ?? "" },
     globalSetup: ["scripts/temporary.mjs"],
-    // One more than the two cores that CI has: much of the time is spent waiting for servers.
-    maxWorkers: 3,
+    // More than the two cores that CI has: half of the time is spent waiting for servers.
+    maxWorkers: 4,
     // Against tests that hang, not against slow ones: a busy machine may take ten times as long.
     testTimeout: 240_000,
     hookTimeout: 240_000,

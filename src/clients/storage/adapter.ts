@@ -55,8 +55,8 @@ function adapterOver(client: StorageLike): Adapter {
 
 // A sweep ends after this many milliseconds: `key(i)` takes longer for a larger i in some runtimes.
 const SLICE_MS = 4;
-// It makes progress on a busy machine, too.
-const LEAST_LOOKS = 8;
+// As many as there are writes between two sweeps: a round ends on a busy machine, too.
+const LEAST_LOOKS = 128;
 
 function pruneOf(
   client: StorageLike,
