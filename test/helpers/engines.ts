@@ -162,9 +162,18 @@ async function webKitHome(): Promise<{ readonly env: NodeJS.ProcessEnv; close():
   return { env, close };
 }
 
+/** Kills a process. One that has ended by itself meanwhile is no error. */
+function killIfRunning(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 /** Ends a program and all that it has started. */
 async function endAll(child: ChildProcess): Promise<void> {
-  for (const { pid } of processesBelow(child.pid!)) process.kill(pid, "SIGKILL");
+  for (const { pid } of processesBelow(child.pid!)) killIfRunning(pid);
   await end(child);
 }
 
