@@ -38,7 +38,7 @@ const programs = [
   { name: "postgres", override: "POSTGRES", package: "postgresql", for: "the tests of Postgres" },
 ];
 
-/** Programs without which some tests say so in a line and are skipped. */
+/** Optional programs. Without one of them its tests print one line and are skipped. */
 const extras = [
   {
     name: "firefox-esr",

@@ -1,11 +1,9 @@
 import { KvError } from "../errors.ts";
-
 import { LRU } from "./manifests.ts";
 import { isolated, StoredRecord } from "../record/record.ts";
 import { failedChecks, isFresh } from "../record/freshness.ts";
 import { committed } from "./shared/all-or-nothing.ts";
 import { DatedKeys } from "./shared/dated-keys.ts";
-
 import { type ClientFactory, defineClient } from "./define.ts";
 import type { KvRecord, Write } from "../record/types.ts";
 import type { Adapter } from "./adapter.ts";

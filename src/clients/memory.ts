@@ -1,7 +1,6 @@
 import { MEMORY } from "./manifests.ts";
 import { load } from "../platform/load.ts";
 import { mapItems, type MapLike } from "./shared/map-items.ts";
-
 import { type ClientFactory, defineClient } from "./define.ts";
 import type { Adapter } from "./adapter.ts";
 

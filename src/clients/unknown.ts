@@ -1,5 +1,4 @@
 import { KvError } from "../errors.ts";
-
 import { hasMethods } from "../platform/shape.ts";
 
 const ACCEPTED =

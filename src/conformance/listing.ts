@@ -1,5 +1,4 @@
 import type { EntryPage, Store } from "../api.ts";
-
 import { expectEqual, ok, refused, sorted } from "./check.ts";
 import { KEYS, PREFIXES } from "./samples.ts";
 import type { Statement } from "./subject.ts";

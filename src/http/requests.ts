@@ -1,6 +1,5 @@
 import { KvError, type KvErrorCode } from "../errors.ts";
 import type { CommitCheck, CommitWrite } from "../api.ts";
-
 import { HTTP } from "../clients/manifests.ts";
 import type { Json, Supports } from "../types.ts";
 import { checkedCopy } from "../record/json-fault.ts";

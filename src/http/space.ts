@@ -4,10 +4,8 @@ import { listen } from "../concurrency/changes.ts";
 import { KvError } from "../errors.ts";
 import { guardOf } from "../store/guarded.ts";
 import { batches, ordered, whole } from "../store/pages.ts";
-
 import { AS_STORED } from "../store/coded.ts";
 import { contextOf, createStore } from "../store/store.ts";
-
 import type { KvRecord } from "../record/types.ts";
 import type { PageQuery } from "../clients/adapter.ts";
 import { shortRests } from "./rests.ts";

@@ -1,5 +1,4 @@
 import { KvError } from "../errors.ts";
-
 import type { Json } from "../types.ts";
 import { checkedCopy } from "../record/json-fault.ts";
 import { Bridge, type Namespaces } from "./bridge.ts";

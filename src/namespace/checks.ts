@@ -1,5 +1,4 @@
 import { deadline } from "../expires.ts";
-
 import { checkOptions } from "../platform/options.ts";
 import type { Expires, Json } from "../types.ts";
 import { checkedCopy } from "../record/json-fault.ts";

@@ -1,6 +1,5 @@
 import { digestOf } from "../record/bytes.ts";
 import { KvError } from "../errors.ts";
-
 import type { MaybePromise } from "../types.ts";
 import { utf8Length } from "../record/utf8.ts";
 

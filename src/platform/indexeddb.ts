@@ -1,5 +1,4 @@
 import { KvError } from "../errors.ts";
-
 import { isServerLost, replaceFactory } from "./lost-indexeddb.ts";
 import { asQuota } from "./quota.ts";
 

@@ -2,8 +2,9 @@
 let frame: HTMLIFrameElement | undefined;
 
 /**
- * Whether WebKit has lost the process that keeps its databases. The `indexedDB` object of a page
- * never connects to the next one: https://bugs.webkit.org/show_bug.cgi?id=197050
+ * Whether WebKit has lost the process that keeps its databases. Before the fix of
+ * https://bugs.webkit.org/show_bug.cgi?id=309386 the `indexedDB` object of a page never connects to
+ * the next process.
  */
 export const isServerLost = (error: unknown): boolean =>
   /Database server lost/.test(String((error as Partial<Error> | null)?.message));

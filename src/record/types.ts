@@ -8,7 +8,7 @@ import type { Json } from "../types.ts";
  * bare values.
  */
 export interface KvRecord {
-  /** A `Uint8Array` too where `supports.bytes`: from the namespace face alone, stores take JSON. */
+  /** A `Uint8Array` too where `supports.bytes`: only namespaces write one, stores take JSON. */
   readonly value: Json;
   /** The deadline in milliseconds since 1970, or `null` for never. */
   readonly expires: number | null;

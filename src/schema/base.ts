@@ -20,7 +20,7 @@ export interface SchemaBase {
 }
 
 /**
- * The ground on a store; a memory of its own without one.
+ * The base on a store; a memory of its own without one.
  *
  * @throws {KvError} KV_INVALID_CLIENT for anything but a store.
  */
@@ -39,7 +39,7 @@ function groundOver(context: StoreContext): SchemaBase {
   return { context, store: createStore<unknown>(plain, {}), turns: new Turns(plain) };
 }
 
-/** The same ground for what is called inside a turn: it does not wait for the turn itself. */
+/** The same base for what is called inside a turn: it does not wait for the turn itself. */
 export const insideOf = ({ context }: SchemaBase): SchemaBase =>
   groundOver({ ...context, order: new Order() });
 

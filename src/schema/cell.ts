@@ -1,5 +1,4 @@
 import { KvError } from "../errors.ts";
-
 import { runInTurn } from "../store/turns.ts";
 import type { Expires } from "../types.ts";
 import { publish } from "../concurrency/changes.ts";
@@ -21,7 +20,7 @@ export class Cell extends Place {
     others: readonly Place[] = [],
   ): Promise<T> {
     const keys = [this, ...others].map(({ full }) => full);
-    return runInTurn(this.ground.context, { [access]: keys }, (adapter) =>
+    return runInTurn(this.base.context, { [access]: keys }, (adapter) =>
       work(new Steps(this, adapter), (place) => new Steps(place, adapter)),
     );
   }
@@ -45,7 +44,7 @@ export class Cell extends Place {
   }
 
   async erase(): Promise<void> {
-    await this.ground.store.del(this.key);
+    await this.base.store.del(this.key);
     publish(this.watched);
   }
 

@@ -1,5 +1,4 @@
 import { KvError } from "../errors.ts";
-
 import { watchKeys, type Reading } from "../concurrency/changes.ts";
 import type { Cell } from "./cell.ts";
 import type { Field, FieldWatchOptions } from "./fields.ts";

@@ -52,7 +52,7 @@ export function jsonField(
   cell: Cell,
   { schema, version, migrate }: JsonType,
 ): JsonField<never, never> {
-  const { codec } = cell.ground.context;
+  const { codec } = cell.base.context;
   const details = (): { client: string } => ({ client: cell.client });
   const check = (value: unknown): Promise<unknown> =>
     validated(schema, value, cell.full, details());
@@ -133,7 +133,7 @@ export function jsonField(
       expires: entry.expires === null ? null : new Date(entry.expires),
     };
     if (entry.version !== null)
-      await cell.ground.store
+      await cell.base.store
         .commit([{ key: cell.key, version: entry.version }], [write])
         .catch(() => {});
     return settled.value as undefined;

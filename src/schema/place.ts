@@ -12,27 +12,27 @@ export class Place {
   /** The path, without the prefix of the store underneath. */
   readonly key: string;
   readonly kind: string;
-  readonly ground: SchemaBase;
+  readonly base: SchemaBase;
 
-  constructor(ground: SchemaBase, key: string, kind: string) {
-    this.ground = ground;
+  constructor(base: SchemaBase, key: string, kind: string) {
+    this.base = base;
     this.key = key;
     this.kind = kind;
   }
 
   /** The key as the client sees it. */
   get full(): string {
-    return this.ground.context.prefix + this.key;
+    return this.base.context.prefix + this.key;
   }
 
   /** The type of the client. */
   get client(): string {
-    return this.ground.store.type;
+    return this.base.store.type;
   }
 
   /** What those watch who watch this field. */
   get watched(): Watched {
-    return { connection: this.ground.context.connection, keys: [this.full] };
+    return { connection: this.base.context.connection, keys: [this.full] };
   }
 
   /** Throws the error; what the client calls foreign is only of another kind, perhaps. */
@@ -51,7 +51,7 @@ export class Place {
     try {
       checkOptions(options, known, where, code);
     } catch (error) {
-      failWith(this.ground.context.connection, error, "writing", this.full);
+      failWith(this.base.context.connection, error, "writing", this.full);
     }
   }
 
@@ -60,7 +60,7 @@ export class Place {
     try {
       return expires === undefined ? undefined : deadline(expires, Date.now());
     } catch (error) {
-      return failWith(this.ground.context.connection, error, "writing", this.full);
+      return failWith(this.base.context.connection, error, "writing", this.full);
     }
   }
 

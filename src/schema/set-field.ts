@@ -23,8 +23,8 @@ export function setField(cell: Cell): SetField {
   /** The cells of others, if all of them are of this client. */
   function cellsOf(others: readonly SetField[]): Cell[] | null {
     const found = others.map((other) => cells.get(other));
-    const { connection } = cell.ground.context;
-    return found.every((other) => other?.ground.context.connection === connection)
+    const { connection } = cell.base.context;
+    return found.every((other) => other?.base.context.connection === connection)
       ? (found as Cell[])
       : null;
   }

@@ -1,5 +1,4 @@
 import { base64urlToBytes, bytesToBase64url } from "../record/bytes.ts";
-
 import { bitsAt, withBits } from "./bits.ts";
 import type { Scored, StructureReads, StructureWrites } from "../clients/adapter.ts";
 import { compareKeys } from "../record/utf8.ts";

@@ -1,7 +1,6 @@
 import type { Entry } from "../api.ts";
 import { update } from "../atomic/update.ts";
 import type { Guarded } from "../store/guarded.ts";
-
 import type { Expires } from "../types.ts";
 import { publish } from "../concurrency/changes.ts";
 import type { Place } from "./place.ts";
@@ -53,7 +52,7 @@ export class Steps {
     const own = this.#place;
     const { structure } = this.#adapter;
     if (structure === undefined || !canBeNative(own.kind)) return undefined;
-    const initial = own.deadline(own.ground.context.expires) ?? null;
+    const initial = own.deadline(own.base.context.expires) ?? null;
     // Each answer is what the name says: both sides are made from one table.
     const ask: Native = async (name, place, ...args) =>
       (await structure(
@@ -113,8 +112,8 @@ export class Steps {
    * another kind.
    */
   async entry(): Promise<Entry<unknown> | null> {
-    const { ground, key } = this.#place;
-    const entry = await ground.turns.inside
+    const { base, key } = this.#place;
+    const entry = await base.turns.inside
       .entry<unknown>(key)
       .catch((error) => this.#place.refuse(error));
     this.#check(entry?.value);
@@ -127,7 +126,7 @@ export class Steps {
    */
   async changeable(): Promise<Entry<unknown> | null> {
     const entry = await this.entry();
-    const { inside } = this.#place.ground.turns;
+    const { inside } = this.#place.base.turns;
     if (inside.supports.atomic === "no") await inside.commit([], []);
     return entry;
   }
@@ -138,8 +137,8 @@ export class Steps {
 
   /** Replaces the record, whatever it holds. Clients without compare-and-set can do that much. */
   async put(content: Content | null, expires: Expires | undefined): Promise<void> {
-    const { ground, key } = this.#place;
-    const { inside } = ground.turns;
+    const { base, key } = this.#place;
+    const { inside } = base.turns;
     if (inside.supports.atomic !== "no") return this.#change(() => [content, undefined], expires);
     const entry = await this.entry();
     await inside.set(key, content, {
@@ -154,25 +153,25 @@ export class Steps {
     content: Content,
     expires: Expires | undefined,
   ): Promise<boolean> {
-    const { ground, key } = this.#place;
+    const { base, key } = this.#place;
     const write = {
       key,
       value: content,
       expires: expires === undefined ? keptExpiry(entry) : expires,
       metadata: entry.metadata,
     };
-    const { ok } = await ground.turns.inside.commit([{ key, version: entry.version }], [write]);
+    const { ok } = await base.turns.inside.commit([{ key, version: entry.version }], [write]);
     if (ok) publish(this.#place.watched);
     return ok;
   }
 
   /** Moves the deadline, if the field is there. */
   async touch(expires: Expires, isThere: (steps: Steps) => Promise<boolean>): Promise<boolean> {
-    const { ground, key, watched } = this.#place;
+    const { base, key, watched } = this.#place;
     const native = this.native();
     if (!(await isThere(this))) return false;
     const isTouched = await (native === undefined
-      ? ground.turns.inside.touch(key, expires)
+      ? base.turns.inside.touch(key, expires)
       : native("any.touch", { expires: this.#place.deadline(expires) }));
     publish(watched);
     return isTouched;
@@ -193,8 +192,8 @@ export class Steps {
       answer = result;
       return next === undefined && expires !== undefined && value !== null ? value : next;
     };
-    const { ground, key, watched } = this.#place;
-    await update<unknown>(ground.turns.inside, key, changing, { expires }).catch((error) =>
+    const { base, key, watched } = this.#place;
+    await update<unknown>(base.turns.inside, key, changing, { expires }).catch((error) =>
       this.#place.refuse(error),
     );
     publish(watched);

@@ -53,41 +53,41 @@ interface Tree extends TypedStore {
 }
 
 /** What is under a path. */
-function taken(ground: SchemaBase, path: string, part: FieldDefinition): unknown {
+function taken(base: SchemaBase, path: string, part: FieldDefinition): unknown {
   switch (part.kind) {
     case "store":
-      return treeOf(ground, path, part.definition);
+      return treeOf(base, path, part.definition);
     case "bitset":
-      return bitsetField(new Cell(ground, path, `bitset${part.bits}`), part.bits);
+      return bitsetField(new Cell(base, path, `bitset${part.bits}`), part.bits);
     case "json":
-      return jsonField(new Cell(ground, path, "json"), part.type);
+      return jsonField(new Cell(base, path, "json"), part.type);
     default:
-      return FIELDS[part.kind](new Cell(ground, path, part.kind));
+      return FIELDS[part.kind](new Cell(base, path, part.kind));
   }
 }
 
-function treeOf(ground: SchemaBase, path: string, definition: Definition): Tree {
+function treeOf(base: SchemaBase, path: string, definition: Definition): Tree {
   const { name, typeOf, dynamic } = definition;
   const own =
-    dynamic?.kind === "json" ? jsonField(new Cell(ground, path, "json"), dynamic.type) : null;
+    dynamic?.kind === "json" ? jsonField(new Cell(base, path, "json"), dynamic.type) : null;
 
   function take(key: string): unknown {
     const part = encodeName(key);
     const type = typeOf(key);
-    if (type !== undefined) return taken(ground, path + SEPARATOR + part, type);
+    if (type !== undefined) return taken(base, path + SEPARATOR + part, type);
     if (key === name) return tree;
     throw new KvError(
       "KV_INVALID_KEY",
       `the store ${JSON.stringify(path)} has no key ${JSON.stringify(key)}: its schema names ` +
         "those it has",
-      { client: ground.store.type, key: path + SEPARATOR + part },
+      { client: base.store.type, key: path + SEPARATOR + part },
     );
   }
   const below = path + SEPARATOR;
 
   async function* children(adapter: Guarded): AsyncGenerator<string, void, undefined> {
     // What the schema does not name, such as the data of an older one, cannot be taken.
-    for await (const key of childrenOf(ground, adapter, path))
+    for await (const key of childrenOf(base, adapter, path))
       if (key !== "" && typeOf(key) !== undefined) yield key;
   }
   async function keysNow(adapter: Guarded): Promise<string[]> {
@@ -96,7 +96,7 @@ function treeOf(ground: SchemaBase, path: string, definition: Definition): Tree 
     return found;
   }
   async function entriesNow(adapter: Guarded): Promise<[string, unknown][]> {
-    const inside = treeOf(insideOf(ground), path, definition);
+    const inside = treeOf(insideOf(base), path, definition);
     const entry = async (key: string): Promise<[string, unknown]> => {
       const { kind } = typeOf(key)!;
       return [
@@ -124,19 +124,19 @@ function treeOf(ground: SchemaBase, path: string, definition: Definition): Tree 
     name,
     key: path,
     take,
-    keys: () => ground.turns.run({ readUnder: below }, keysNow),
-    entries: () => ground.turns.run({ readUnder: below }, entriesNow),
+    keys: () => base.turns.run({ readUnder: below }, keysNow),
+    entries: () => base.turns.run({ readUnder: below }, entriesNow),
     async exists() {
       const found = await Promise.all([
         own?.exists() ?? false,
-        ground.turns.run({ readUnder: below }, hasChildren),
+        base.turns.run({ readUnder: below }, hasChildren),
       ]);
       return found.includes(true);
     },
     async erase() {
       await Promise.all([
         own?.erase(),
-        ground.turns.run({ writeUnder: below }, (adapter) => eraseBelow(ground, adapter, path)),
+        base.turns.run({ writeUnder: below }, (adapter) => eraseBelow(base, adapter, path)),
       ]);
     },
   };

@@ -1,6 +1,5 @@
 import { type Guarded, guardOf } from "../store/guarded.ts";
 import { batches, whole } from "../store/pages.ts";
-
 import { publish } from "../concurrency/changes.ts";
 import type { SchemaBase } from "./base.ts";
 import { decodeName, SEPARATOR } from "./path.ts";
@@ -29,12 +28,12 @@ async function* below(
 
 /** The names of what is directly below a path, each once, for an operation that has its turn. */
 export async function* childrenOf(
-  ground: SchemaBase,
+  base: SchemaBase,
   adapter: Guarded,
   path: string,
 ): AsyncGenerator<string, void, undefined> {
   const seen = new Set<string>();
-  for await (const keys of below(ground, adapter, path)) {
+  for await (const keys of below(base, adapter, path)) {
     for (const key of keys) {
       const [part] = key.slice(path.length + 1).split(SEPARATOR, 1) as [string];
       if (seen.has(part)) continue;
@@ -45,21 +44,17 @@ export async function* childrenOf(
 }
 
 /** Removes everything below a path, for an operation that has its turn. */
-export async function eraseBelow(
-  ground: SchemaBase,
-  adapter: Guarded,
-  path: string,
-): Promise<void> {
+export async function eraseBelow(base: SchemaBase, adapter: Guarded, path: string): Promise<void> {
   // Deleting while listing may hide keys from some clients: listed again for as long as that leaves
   // fewer.
   for (let before = Infinity, found = 0; ; before = found) {
     found = 0;
-    for await (const keys of below(ground, adapter, path)) {
+    for await (const keys of below(base, adapter, path)) {
       found += keys.length;
-      await ground.turns.inside.delMany(keys);
+      await base.turns.inside.delMany(keys);
       publish({
-        connection: ground.context.connection,
-        keys: keys.map((key) => ground.context.prefix + key),
+        connection: base.context.connection,
+        keys: keys.map((key) => base.context.prefix + key),
       });
     }
     if (found === 0 || found >= before) return;

@@ -1,7 +1,6 @@
 import type { Connection } from "./connection.ts";
 import { toKvError } from "./failure.ts";
 import { within } from "../concurrency/timeout.ts";
-
 import type { Adapter } from "../clients/adapter.ts";
 
 /** Ends a client when what is under way has ended. `opening` is its adapter, or a promise of it. */

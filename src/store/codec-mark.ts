@@ -1,5 +1,4 @@
 import { KvError } from "../errors.ts";
-
 import type { Json } from "../types.ts";
 import { hasMethods } from "../platform/shape.ts";
 

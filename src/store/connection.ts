@@ -2,7 +2,6 @@ import type { Source } from "../clients/define.ts";
 import { type Order, orderOf } from "../concurrency/order.ts";
 import { load } from "../platform/load.ts";
 import type { Busy } from "../concurrency/timeout.ts";
-
 import type { Adapter, QuickItems } from "../clients/adapter.ts";
 
 /** A sweep rides on every so many writes. */

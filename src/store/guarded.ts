@@ -1,7 +1,6 @@
 import type { Connection } from "./connection.ts";
 import { failWith } from "./failure.ts";
 import { within } from "../concurrency/timeout.ts";
-
 import type { Adapter, StructurePlace } from "../clients/adapter.ts";
 
 /**

@@ -12,7 +12,6 @@ import { isKvError, KvError } from "../errors.ts";
 import { allowance, guard, guardOf, type Guarded } from "./guarded.ts";
 import { checkPrefix } from "../prefix.ts";
 import { itemsOf } from "./items.ts";
-
 import { Iteration } from "../concurrency/batch-iterator.ts";
 import {
   batches,

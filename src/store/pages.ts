@@ -1,7 +1,6 @@
 import { fromBase64url, toBase64url } from "../record/base64url.ts";
 import { KvError } from "../errors.ts";
 import type { Guarded } from "./guarded.ts";
-
 import type { KvRecord } from "../record/types.ts";
 import type { Adapter } from "../clients/adapter.ts";
 import { compareKeys } from "../record/utf8.ts";

@@ -3,7 +3,6 @@ import { type Guarded, guardOf } from "./guarded.ts";
 import { batches, type Pair, whole } from "./pages.ts";
 import { lanesOf } from "../concurrency/lanes.ts";
 import type { Order } from "../concurrency/order.ts";
-
 import type { KvRecord } from "../record/types.ts";
 import { isFresh } from "../record/freshness.ts";
 import { versionOf } from "../record/version.ts";

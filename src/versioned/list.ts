@@ -1,6 +1,5 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
-
 import { checkOptions } from "../platform/options.ts";
 import { decodeKey, encodeKey, encodePrefix } from "./key.ts";
 import { entryOf } from "./entry.ts";

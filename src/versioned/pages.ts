@@ -1,6 +1,5 @@
 import type { Entry, Store } from "../api.ts";
 import { isKvError } from "../errors.ts";
-
 import { encodeCursor } from "../store/pages.ts";
 import { contextOf } from "../store/store.ts";
 import { compareKeys } from "../record/utf8.ts";

@@ -38,7 +38,7 @@ type OnTaken = (index: Index) => VersionedCommit | null | Promise<VersionedCommi
  * in a unique index.
  */
 export function transaction(
-  ground: TransactionBase,
+  base: TransactionBase,
   onTaken: OnTaken = () => ({ ok: false }),
 ): VersionedTransaction {
   const checks: CommitCheck[] = [];
@@ -66,7 +66,7 @@ export function transaction(
     },
     set(key, value, options) {
       const state: State = {
-        value: settled(value, ground.codec, ground.valueBytes),
+        value: settled(value, base.codec, base.valueBytes),
         expires: expiryOf(options),
       };
       return add(key, () => state);
@@ -94,7 +94,7 @@ export function transaction(
       refuseMore(checks.length, MOST_CHECKS, "checks");
       refuseMore(changes.length, MOST_WRITES, "changes");
       // What is added while this one is under way is for the next.
-      return commitInTurn(ground, [...checks], [...changes], onTaken);
+      return commitInTurn(base, [...checks], [...changes], onTaken);
     },
   };
   return self;
@@ -107,18 +107,18 @@ interface Plan extends IndexWrites {
 
 /** Commits in call order, as one operation on all keys that it reads and writes. */
 function commitInTurn(
-  ground: TransactionBase,
+  base: TransactionBase,
   checks: readonly CommitCheck[],
   changes: readonly Change[],
   onTaken: OnTaken,
 ): Promise<VersionedCommit> {
-  const { context, indexes, turns } = ground;
+  const { context, indexes, turns } = base;
   const scope = { write: claimsOf(indexes, checks, changes) };
   const isUnique = indexes.some(
     (index) => index.isUnique && changes.some(({ text }) => text.startsWith(index.base)),
   );
   if (!isUnique)
-    return turns.run(scope, () => untilDone(() => attempt(ground, checks, changes, onTaken)));
+    return turns.run(scope, () => untilDone(() => attempt(base, checks, changes, onTaken)));
   return behind(context.connection, (earlier) => {
     let isCertain = false;
     // An earlier commit may free the place before it is over.
@@ -128,20 +128,20 @@ function commitInTurn(
       isCertain = true;
       return null;
     };
-    return turns.run(scope, () => untilDone(() => attempt(ground, checks, changes, taken)));
+    return turns.run(scope, () => untilDone(() => attempt(base, checks, changes, taken)));
   });
 }
 
 /** Deletes in call order. Resolves to whether there was something. */
-export function deleteInTurn(ground: TransactionBase, text: string): Promise<boolean> {
-  const { inside } = ground.turns;
+export function deleteInTurn(base: TransactionBase, text: string): Promise<boolean> {
+  const { inside } = base.turns;
   const attemptOnce = async (): Promise<boolean | null> => {
     const entry = await inside.entry<unknown>(text);
     // A client that cannot delete rejects, whether or not there is an entry.
     if (entry === null && inside.supports.atomic === "no") await inside.commit([], []);
     if (entry === null) return false;
     const result = await attempt(
-      ground,
+      base,
       [{ key: text, version: entry.version ?? UNVERSIONED }],
       [{ text, isRelative: false, apply: () => undefined }],
       () => null,
@@ -149,9 +149,9 @@ export function deleteInTurn(ground: TransactionBase, text: string): Promise<boo
     return result?.ok || null;
   };
   const once = (): Promise<boolean> =>
-    ground.turns.run({ write: [text] }, () => untilDone(attemptOnce));
-  return ground.indexes.some(({ isUnique }) => isUnique)
-    ? behind(ground.context.connection, once)
+    base.turns.run({ write: [text] }, () => untilDone(attemptOnce));
+  return base.indexes.some(({ isUnique }) => isUnique)
+    ? behind(base.context.connection, once)
     : once();
 }
 
@@ -228,20 +228,20 @@ async function plan(
  * has, and everything begins again.
  */
 async function attempt(
-  ground: TransactionBase,
+  base: TransactionBase,
   checks: readonly CommitCheck[],
   changes: readonly Change[],
   onTaken: OnTaken,
 ): Promise<VersionedCommit | null> {
-  const { texts, checks: own, writes, taken, refusal } = await plan(ground, changes);
+  const { texts, checks: own, writes, taken, refusal } = await plan(base, changes);
   const asked = new Set(checks.map(({ key, version }) => `${version} ${key}`));
   const all = [...checks, ...own.filter(({ key, version }) => !asked.has(`${version} ${key}`))];
   const isRefused = taken !== null || refusal !== undefined;
-  const result = await ground.turns.inside.commit(all, isRefused ? [] : writes);
+  const result = await base.turns.inside.commit(all, isRefused ? [] : writes);
   if (!result.ok)
     return checks.some(({ key }) => result.failed.includes(key)) ? { ok: false } : null;
   if (refusal !== undefined) throw refusal;
   if (taken !== null) return onTaken(taken);
-  ground.wrote(texts);
+  base.wrote(texts);
   return { ok: true, version: result.version };
 }

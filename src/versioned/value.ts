@@ -1,6 +1,5 @@
 import type { Codec } from "../api.ts";
 import { isKvError, KvError } from "../errors.ts";
-
 import type { Json } from "../types.ts";
 import { checkedCopy } from "../record/json-fault.ts";
 import { utf8Length } from "../record/utf8.ts";

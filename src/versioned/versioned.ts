@@ -221,7 +221,7 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
   if (!(valueBytes >= 0))
     throw new KvError("KV_INVALID_VALUE", '"valueBytes" is a number of bytes');
   const indexes = indexesOf(declared);
-  const ground: TransactionBase = {
+  const base: TransactionBase = {
     context,
     turns: new Turns(context),
     indexes,
@@ -259,7 +259,7 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
           { client: inner.type, key: text },
         );
       };
-      const { version } = (await transaction(ground, taken)
+      const { version } = (await transaction(base, taken)
         .set(entry.key, entry.value, options)
         .commit()) as { version: string };
       return { ...entry, version };
@@ -268,7 +268,7 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
       [],
       [{ key: text, value: encodeVersioned(entry.value), expires: expiryOf(options) }],
     )) as { version: string };
-    ground.wrote([text]);
+    base.wrote([text]);
     return { ...entry, version };
   }
 
@@ -277,9 +277,9 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
     get,
     getMany: async <T>(keys: readonly Key[]) => Promise.all(listOf(keys).map((key) => get<T>(key))),
     set,
-    delete: async (key) => deleteInTurn(ground, encodeKey(key)),
+    delete: async (key) => deleteInTurn(base, encodeKey(key)),
     list: (selector, options) => list(inner, selector, options),
-    atomic: () => transaction(ground),
+    atomic: () => transaction(base),
     watch(keys, options) {
       const own = listOf(keys).map((key) => encodeKey(key));
       return watch(

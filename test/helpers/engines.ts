@@ -65,6 +65,17 @@ function processesBelow(root: number): { pid: number; command: string }[] {
   return found.filter(({ pid }) => below.has(pid) && pid !== root);
 }
 
+/** A page of Playwright or Puppeteer. */
+const pageOf = (page: {
+  evaluate(code: string): Promise<unknown>;
+  goto(url: string): Promise<unknown>;
+  close(): Promise<void>;
+}): EnginePage => ({
+  evaluate: (work, arg) => page.evaluate(expression(work as never, arg)) as never,
+  goto: async (url) => void (await page.goto(url)),
+  close: () => page.close(),
+});
+
 async function openChromium(): Promise<Engine> {
   const browser = await launchChromium();
   const context = await browser.newContext();
@@ -73,11 +84,7 @@ async function openChromium(): Promise<Engine> {
     async open(url) {
       const page = await context.newPage();
       await page.goto(url);
-      return {
-        evaluate: (work, arg) => page.evaluate(expression(work as never, arg)) as never,
-        goto: async (next) => void (await page.goto(next)),
-        close: () => page.close(),
-      };
+      return pageOf(page);
     },
     processes: () => processesBelow(process.pid).filter(({ command }) => /chrom/.test(command)),
     close: () => browser.close(),
@@ -98,11 +105,7 @@ async function openFirefox(): Promise<Engine> {
     async open(url) {
       const page = await browser.newPage();
       await page.goto(url);
-      return {
-        evaluate: (work, arg) => page.evaluate(expression(work as never, arg)) as never,
-        goto: async (next) => void (await page.goto(next)),
-        close: () => page.close(),
-      };
+      return pageOf(page);
     },
     processes: () => processesBelow(browser.process()!.pid!),
     close: () => browser.close(),

@@ -1,4 +1,4 @@
-// Chromium: what a page has beside memory.
+// The clients that a page has beside memory.
 import kv from "anykv";
 import { smoke } from "./smoke.mjs";
 

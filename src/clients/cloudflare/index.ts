@@ -1,11 +1,8 @@
 import { KvError } from "../../errors.ts";
-
 import { CLOUDFLARE } from "../manifests.ts";
-
 import { kvNameOf, WorkersKeys, type WorkersKv } from "./keys.ts";
 import { ABREAST, headOf, inParts, statusOf, workersError, expirationOption } from "./values.ts";
 import { decodeRecord, encodeRecord, recordIn } from "../../record/text-format.ts";
-
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { KvRecord } from "../../record/types.ts";
 import type { Adapter, Page, PageQuery } from "../adapter.ts";

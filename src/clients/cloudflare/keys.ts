@@ -1,5 +1,4 @@
 import { KvError } from "../../errors.ts";
-
 import type { PageQuery } from "../adapter.ts";
 import { compareKeys, utf8Length } from "../../record/utf8.ts";
 

@@ -1,6 +1,5 @@
 import { KvError } from "../../errors.ts";
 import { StoredRecord } from "../../record/record.ts";
-
 import type { WorkersKey } from "./keys.ts";
 import type { KvRecord } from "../../record/types.ts";
 import { observe } from "../../record/version.ts";

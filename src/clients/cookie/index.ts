@@ -9,11 +9,9 @@ import {
 } from "./jar.ts";
 import { KvError } from "../../errors.ts";
 import { COOKIE } from "../manifests.ts";
-
 import { failedChecks } from "../../record/freshness.ts";
 import { decodeRecord, recordIn } from "../../record/text-format.ts";
 import { committed, writeAll } from "../shared/all-or-nothing.ts";
-
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { KvRecord } from "../../record/types.ts";
 import type { Adapter } from "../adapter.ts";

@@ -1,5 +1,4 @@
 import { KvError } from "../../errors.ts";
-
 import type { KvRecord } from "../../record/types.ts";
 import { decodeRecord, encodeRecord } from "../../record/text-format.ts";
 

@@ -1,7 +1,5 @@
 import { KvError } from "../../errors.ts";
-
 import { StoredRecord } from "../../record/record.ts";
-
 import type { KvRecord, Write } from "../../record/types.ts";
 import { utf8Length } from "../../record/utf8.ts";
 import { decodeRecord, encodeRecord, foreign } from "../../record/text-format.ts";

@@ -1,5 +1,4 @@
 import { ETCD } from "../manifests.ts";
-
 import { addressOf } from "../shared/address.ts";
 import { commitToEtcd } from "./commit.ts";
 import { EtcdCalls, type EtcdClient, type EtcdOperation, isLeaseLost } from "./calls.ts";
@@ -9,7 +8,6 @@ import { callOrderOf } from "./order.ts";
 import { EtcdPages } from "./pages.ts";
 import { forgetting } from "../shared/read-ahead.ts";
 import { checkedRecord, splitOperations, readMany, encodeTransaction } from "./transactions.ts";
-
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { KvRecord, Write } from "../../record/types.ts";
 import type { Adapter } from "../adapter.ts";

@@ -1,5 +1,4 @@
 import { StoredRecord } from "../../record/record.ts";
-
 import { AnswerTooLarge, type EtcdCalls, type EtcdKeyValue } from "./calls.ts";
 import type { EtcdKeys } from "./keys.ts";
 import { type RowBatch, ReadAhead } from "../shared/read-ahead.ts";

@@ -1,6 +1,5 @@
 import { KvError } from "../../errors.ts";
 import { StoredRecord } from "../../record/record.ts";
-
 import {
   AnswerTooLarge,
   type EtcdAnswer,

@@ -6,7 +6,6 @@ import { FILE } from "../manifests.ts";
 import type { StoredRecord } from "../../record/record.ts";
 import { pageOf } from "./sorted-keys.ts";
 import { decodeRecord, encodeRecord, recordIn } from "../../record/text-format.ts";
-
 import { writeRounds } from "../shared/disk/write-rounds.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import { builtin } from "../../platform/node.ts";

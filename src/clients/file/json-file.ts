@@ -1,7 +1,6 @@
 import type { BigIntStats } from "node:fs";
 import { moveTo, syncFolder, writeDurably } from "../shared/disk/durable.ts";
 import { isKvError, KvError } from "../../errors.ts";
-
 import { reformatted } from "../shared/disk/reformatted.ts";
 import { builtin } from "../../platform/node.ts";
 import { compareKeys } from "../../record/utf8.ts";

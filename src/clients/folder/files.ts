@@ -3,7 +3,6 @@ import { fileName, isHashed, keyOf, mayStartWith } from "./names.ts";
 import { type Journal, REMOVED } from "./journal.ts";
 import type { StoredRecord } from "../../record/record.ts";
 import { reformatted } from "../shared/disk/reformatted.ts";
-
 import { builtin } from "../../platform/node.ts";
 import { PAGE_LENGTH } from "../adapter.ts";
 import type { KvRecord } from "../../record/types.ts";

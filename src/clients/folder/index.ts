@@ -5,7 +5,6 @@ import { FolderFiles } from "./files.ts";
 import { prepareFiles } from "./writes.ts";
 import { Journal } from "./journal.ts";
 import { FOLDER } from "../manifests.ts";
-
 import { writeRounds } from "../shared/disk/write-rounds.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import { builtin } from "../../platform/node.ts";

@@ -6,7 +6,6 @@ import { decodeRecord, encodeRecord, recordIn } from "../../record/text-format.t
 import { committed } from "../shared/all-or-nothing.ts";
 import { noteAfter } from "../shared/dated-writes.ts";
 import { deadlinesOf } from "../shared/deadlines.ts";
-
 import { webLock } from "./web-lock.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { Write } from "../../record/types.ts";

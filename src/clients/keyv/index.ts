@@ -2,7 +2,6 @@ import { KvError } from "../../errors.ts";
 import { KEYV } from "../manifests.ts";
 import { KeyvItems, type KeyvLike } from "./store.ts";
 import { adapterOf } from "../shared/items.ts";
-
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { Adapter } from "../adapter.ts";
 

@@ -1,6 +1,5 @@
 import { KvError } from "../../errors.ts";
 import { type KeyedLock, keyedLock } from "../../concurrency/keyed-lock.ts";
-
 import { type Page, PAGE_LENGTH, type PageQuery } from "../adapter.ts";
 import type { KvRecord } from "../../record/types.ts";
 import { prefixEnd } from "../../prefix.ts";

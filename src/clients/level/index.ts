@@ -9,7 +9,6 @@ import {
 } from "./database.ts";
 import { writeBatch } from "./writes.ts";
 import { LEVEL } from "../manifests.ts";
-
 import { failedChecks, isFresh } from "../../record/freshness.ts";
 import { encodeRecord, recordIn } from "../../record/text-format.ts";
 import { committed } from "../shared/all-or-nothing.ts";

@@ -1,5 +1,4 @@
 import { KvError } from "../../errors.ts";
-
 import { holds } from "../../record/freshness.ts";
 import { committed } from "../shared/all-or-nothing.ts";
 import type { CommitResult } from "../../types.ts";

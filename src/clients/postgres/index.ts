@@ -15,7 +15,6 @@ import {
   tableName,
   rangeCondition,
 } from "./table.ts";
-
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { KvRecord, Write } from "../../record/types.ts";
 import type { Adapter, PruneQuery } from "../adapter.ts";

@@ -1,5 +1,4 @@
 import { KvError } from "../../errors.ts";
-
 import { foreign } from "../../record/text-format.ts";
 
 /** The error for a record that Redis cannot hold. */

@@ -9,7 +9,6 @@ import { scan } from "./scan.ts";
 import { nameScripts, runScript } from "./scripts.ts";
 import { slotOf } from "./slot.ts";
 import { type RedisClient, type RedisCommand, wireOf } from "./wire.ts";
-
 import { committed } from "../shared/all-or-nothing.ts";
 import type { CommitResult } from "../../types.ts";
 import { type ClientFactory, defineClient } from "../define.ts";

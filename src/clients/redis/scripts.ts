@@ -101,9 +101,10 @@ async function nameOf(script: string): Promise<string> {
   return digest;
 }
 
-/** Computes the digests of the named scripts. */
+/** Computes the digests of the named scripts that have none yet. */
 export async function nameScripts(): Promise<void> {
-  await Promise.all(Object.values(SCRIPTS).map(nameOf));
+  const unnamed = Object.values(SCRIPTS).filter((script) => !digests.has(script));
+  await Promise.all(unnamed.map(nameOf));
 }
 
 /**

@@ -1,5 +1,4 @@
 import type { KeyedLock } from "../../concurrency/keyed-lock.ts";
-
 import { failedChecks, isFresh } from "../../record/freshness.ts";
 import { decodeRecord, encodeRecord, recordIn } from "../../record/text-format.ts";
 import { committed } from "./all-or-nothing.ts";

@@ -2,7 +2,6 @@ import { deadlinesOf } from "./deadlines.ts";
 import { mapItems, type MapLike } from "./map-items.ts";
 import { isolated, StoredRecord } from "../../record/record.ts";
 import { failedChecks } from "../../record/freshness.ts";
-
 import type { Adapter } from "../adapter.ts";
 import { versionOf } from "../../record/version.ts";
 

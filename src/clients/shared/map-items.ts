@@ -1,5 +1,4 @@
 import { isolated, StoredRecord } from "../../record/record.ts";
-
 import type { KvRecord } from "../../record/types.ts";
 import type { QuickItems } from "../adapter.ts";
 import { foreign } from "../../record/text-format.ts";

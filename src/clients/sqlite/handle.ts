@@ -141,13 +141,17 @@ export class WriteQueue {
   }
 }
 
+/** Whether a transaction is open on the handle; `undefined` where it does not tell (old Node). */
+export const isInTransaction = (db: SqliteClient): boolean | undefined =>
+  db.inTransaction ?? db.isTransaction;
+
 /**
  * All of a task or nothing: a transaction, or a part of the one that its owner has open on the
  * handle.
  */
 export function atomically<T>(db: SqliteClient, task: () => T, begin = "BEGIN IMMEDIATE"): T {
-  // Handles that do not tell (old Node): a savepoint outside of a transaction begins one.
-  const isFree = (db.inTransaction ?? db.isTransaction) === false;
+  // Where it does not tell: a savepoint outside of a transaction begins one.
+  const isFree = isInTransaction(db) === false;
   db.exec(isFree ? begin : "SAVEPOINT anykv");
   try {
     const result = task();

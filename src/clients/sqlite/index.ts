@@ -1,5 +1,4 @@
 import { SQLITE } from "../manifests.ts";
-
 import type { StoredRecord } from "../../record/record.ts";
 import { failedChecks } from "../../record/freshness.ts";
 import {

@@ -1,7 +1,6 @@
 import { KvError } from "../../errors.ts";
-
 import { StoredRecord } from "../../record/record.ts";
-import { atomically, type SqliteClient, type SqliteStatement } from "./handle.ts";
+import { atomically, isInTransaction, type SqliteClient, type SqliteStatement } from "./handle.ts";
 import type { Json } from "../../types.ts";
 import { prefixEnd } from "../../prefix.ts";
 import { foreign } from "../../record/text-format.ts";
@@ -144,8 +143,8 @@ const FULL = 2;
  */
 export function waitForDisk(db: SqliteClient): void {
   const { synchronous } = prepare(db, "PRAGMA synchronous").get() as { synchronous: unknown };
-  const isInTransaction = db.inTransaction === true || db.isTransaction === true;
-  if (Number(synchronous) === FULL && !isInTransaction) db.exec("PRAGMA synchronous = EXTRA");
+  if (Number(synchronous) === FULL && isInTransaction(db) !== true)
+    db.exec("PRAGMA synchronous = EXTRA");
 }
 
 /** How keys are asked for and read. Rows of others may have keys that are no texts: `null`. */

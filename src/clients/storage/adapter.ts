@@ -1,8 +1,6 @@
 import { failedChecks, isFresh } from "../../record/freshness.ts";
-
 import { putText, storageItems, type StorageLike } from "./items.ts";
 import { decodeRecord, encodeRecord, recordIn } from "../../record/text-format.ts";
-
 import { committed, writeAll } from "../shared/all-or-nothing.ts";
 import { deadlinesOf } from "../shared/deadlines.ts";
 import type { KvRecord } from "../../record/types.ts";
@@ -55,8 +53,6 @@ function adapterOver(client: StorageLike): Adapter {
 
 // A sweep ends after this many milliseconds: `key(i)` takes longer for a larger i in some runtimes.
 const SLICE_MS = 4;
-// As many as there are writes between two sweeps: a round ends on a busy machine, too.
-const LEAST_LOOKS = 128;
 
 function pruneOf(
   client: StorageLike,
@@ -88,7 +84,9 @@ function pruneOf(
     let removed = 0;
     const end = performance.now() + SLICE_MS;
     for (let looks = 0; looks < query.limit && position > 0; looks++) {
-      if (looks >= LEAST_LOOKS && performance.now() >= end) break;
+      // A limit is twice as many looks as there are writes between two sweeps. Half of them are
+      // made on a busy machine, too, so that a round ends.
+      if (looks >= query.limit / 2 && performance.now() >= end) break;
       if (removeExpired(client.key(--position), query)) removed++;
     }
     return removed;

@@ -1,7 +1,6 @@
 import { load } from "../../platform/load.ts";
 import { STORAGE } from "../manifests.ts";
 import { type StorageLike, storageItems } from "./items.ts";
-
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { Adapter } from "../adapter.ts";
 

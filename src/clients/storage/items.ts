@@ -1,5 +1,4 @@
 import { encodeRecord, recordIn } from "../../record/text-format.ts";
-
 import type { QuickItems } from "../adapter.ts";
 import { asQuota } from "../../platform/quota.ts";
 import { deadlinesOf } from "../shared/deadlines.ts";

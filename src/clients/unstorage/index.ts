@@ -4,7 +4,6 @@ import { UNSTORAGE } from "../manifests.ts";
 import { adapterOf, type ItemWrite } from "../shared/items.ts";
 import { mountBase, type DriverOptions, textFor, textIn, ttlOption } from "./items.ts";
 import { itemName, keyOfItem } from "./key.ts";
-
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { Adapter } from "../adapter.ts";
 
