@@ -28,6 +28,7 @@ const DEFAULTS: Supports = {
   persistent: true,
   iterate: true,
   bytes: false,
+  watch: "polled",
 };
 
 /** Capabilities with the documented defaults filled in. */
@@ -59,6 +60,7 @@ export const MEMORY: Manifest = kind(
     atomic: "process",
     persistent: false,
     bytes: true,
+    watch: "native",
   },
 );
 
@@ -113,6 +115,7 @@ export const HTTP: Manifest = kind("HTTP", (input) => /^https?:\/\//i.test(url(i
 export const LEVEL: Manifest = kind("LEVEL", "put batch iterator sublevel", {
   order: true,
   atomic: "process",
+  watch: "native",
 });
 
 export const SQLITE: Manifest = kind("SQLITE", "prepare exec close", {
@@ -181,7 +184,13 @@ export const LRU: Manifest = {
     // What a sizeCalculation counts is not known.
     const valueBytes =
       sizeCalculation === undefined && maxEntrySize! > 0 ? maxEntrySize! : Infinity;
-    return supports({ atomic: "process", persistent: false, valueBytes, bytes: true });
+    return supports({
+      atomic: "process",
+      persistent: false,
+      valueBytes,
+      bytes: true,
+      watch: "native",
+    });
   },
 };
 

@@ -4,11 +4,11 @@ import { deadline } from "../expires.ts";
 import { fullKey } from "../prefix.ts";
 import { ready } from "./guarded.ts";
 import { type InOrder, Lanes, lanesOf, type Scope, useLanes } from "../concurrency/lanes.ts";
-import { Order } from "../concurrency/order.ts";
+import { Order, type Written } from "../concurrency/order.ts";
 import { StoredRecord } from "../record/record.ts";
 import type { MaybePromise } from "../types.ts";
 import type { KvRecord, Write } from "../record/types.ts";
-import type { Adapter } from "../clients/adapter.ts";
+import type { Adapter, Coverage, Feed, Subscription } from "../clients/adapter.ts";
 
 type Pairs = readonly (readonly [string, KvRecord])[];
 type Items =
@@ -39,10 +39,12 @@ export async function sourceOver(base: StoreContext, undated: WeakSet<KvRecord>)
 /** The call order of another store's client, for keys that lack that store's prefix. */
 class PrefixedOrder extends Order {
   readonly #order: Order;
+  readonly #prefix: string;
 
   constructor(order: Order, prefix: string) {
     super();
     this.#order = order;
+    this.#prefix = prefix;
     Object.defineProperty(this, "pending", { get: () => order.pending });
     useLanes(this, new PrefixedLanes(order, prefix));
   }
@@ -57,6 +59,20 @@ class PrefixedOrder extends Order {
 
   override isHeld(): boolean {
     return this.#order.isHeld();
+  }
+
+  override listen(listener: (written: Written) => void): () => void {
+    return this.#order.listen(({ write = [], writeUnder }) => {
+      const inner = write.filter((key) => key.startsWith(this.#prefix));
+      const under =
+        writeUnder === undefined || !this.#prefix.startsWith(writeUnder)
+          ? writeUnder
+          : this.#prefix;
+      listener({
+        write: inner.map((key) => key.slice(this.#prefix.length)),
+        ...(under?.startsWith(this.#prefix) && { writeUnder: under.slice(this.#prefix.length) }),
+      });
+    });
   }
 }
 
@@ -182,6 +198,7 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
       whileOpen((opened) => opened.prune!({ ...query, prefix: prefix + query.prefix })),
     structure: (name, place, ...args) =>
       whileOpen((opened) => opened.structure!(name, { ...place, key: full(place.key) }, ...args)),
+    watch: (feed, prefixes) => whileOpen((opened) => watchUnder(opened, prefix, feed, prefixes)),
     close: () => connection.close(timeout),
     replace: () => connection.adapter?.replace?.(),
   };
@@ -193,4 +210,26 @@ function adapterOver(base: StoreContext, adapter: Adapter, undated: WeakSet<KvRe
   return Object.fromEntries(
     Object.entries(own).filter(([name]) => isOffered(name)),
   ) as unknown as Adapter;
+}
+
+/** Subscribes to the changes under a prefix, which the feed does not see. */
+async function watchUnder(
+  adapter: Adapter,
+  prefix: string,
+  feed: Feed,
+  prefixes: Coverage,
+): Promise<Subscription> {
+  const full = (inner: Coverage): Coverage => inner.map((each) => prefix + each);
+  const { cover, close } = await adapter.watch!(
+    {
+      changed: (keys) =>
+        feed.changed(
+          keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)),
+        ),
+      unknown: () => feed.unknown(),
+      lost: (error) => feed.lost(error),
+    },
+    full(prefixes),
+  );
+  return { ...(cover && { cover: (inner) => cover(full(inner)) }), close };
 }

@@ -218,6 +218,25 @@ function storeOf<V>(context: StoreContext): Store<V> {
     clear: later("clear"),
     prune: later("prune"),
     iterate,
+    watch(target, options) {
+      const asked = Array.isArray(target) ? [...target] : target;
+      const opening = load().then((code) => code.watch(context, asked, options));
+      const ready = opening.then((opened) => opened.ready);
+      // The iteration rejects with the same error.
+      ready.catch(() => {});
+      const call = (name: "next" | "close") => (): Promise<never> =>
+        opening.then((opened) => opened[name]() as never);
+      return {
+        ready,
+        next: call("next"),
+        return: call("close"),
+        close: call("close"),
+        [Symbol.asyncIterator]() {
+          return this;
+        },
+        [Symbol.asyncDispose]: call("close"),
+      };
+    },
     [Symbol.asyncIterator]: iterate,
     close: () => connection.close(timeout),
     prefix: (inner = "") => createStore<V>(context, { prefix: inner }),
