@@ -34,7 +34,7 @@ const budget = {
     lru: 1450,
     keyv: 2550,
     unstorage: 2800,
-    http: 2150,
+    http: 2200,
   },
   apis: {
     atomic: 7900,

@@ -83,12 +83,19 @@ export interface Subscription {
  * Each method may answer at once or with a native promise. A record that it returns belongs to the
  * caller: changing its value must not change the client.
  */
-export interface Adapter {
+export interface Adapter extends OrUndefined<AdapterMembers> {}
+
+/** The same type, whose optional members may also be present with the value `undefined`. */
+type OrUndefined<T> = {
+  [Name in keyof T]: object extends Pick<T, Name> ? T[Name] | undefined : T[Name];
+};
+
+interface AdapterMembers {
   /**
-   * The record as it stands, also when its deadline has passed; `null` when there is none.
+   * The stored record, also when its deadline has passed; `null` when there is none.
    *
-   * @throws {KvError} KV_FOREIGN for an item that is not a record of ours, KV_CORRUPT for a damaged
-   * one.
+   * @throws {KvError} KV_FOREIGN for an item that anykv did not write, KV_CORRUPT for a damaged
+   * record.
    */
   get(key: string): MaybePromise<KvRecord | null>;
   set(key: string, record: KvRecord): MaybePromise<void>;
@@ -131,8 +138,8 @@ export interface Adapter {
   getMany?(keys: readonly string[]): MaybePromise<(KvRecord | null)[]>;
   setMany?(writes: readonly Write[]): MaybePromise<void>;
   /**
-   * Removes every record of ours whose key is longer than the prefix and starts with it, expired
-   * ones too, and nothing else.
+   * Removes every record written by anykv whose key is longer than the prefix and starts with it,
+   * expired ones too, and nothing else.
    */
   clear?(prefix: string): MaybePromise<void>;
   /** Removes expired records and says how many. */

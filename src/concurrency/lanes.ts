@@ -107,7 +107,7 @@ export class Lanes {
   }
 
   #publish(scope: Scope, result: unknown): void {
-    if (scope.write === undefined && scope.writeUnder === undefined) return;
+    if (!scope.write?.length && scope.writeUnder === undefined) return;
     const publish = (): void => this.#order.publish(scope);
     // A write that failed may have been carried out.
     if (result instanceof Promise) result.then(publish, publish);

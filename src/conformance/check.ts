@@ -54,6 +54,6 @@ export async function refused(
 
 export const sorted = (texts: Iterable<string>): string[] => [...texts].sort();
 
-export function fail(what: string): never {
+export function broken(what: string): never {
   throw new ConformanceError(what);
 }

@@ -1,5 +1,5 @@
 import type { Store, StoreWatch, WatchEvent } from "../api.ts";
-import { expectEqual, fail } from "./check.ts";
+import { expectEqual, broken } from "./check.ts";
 import type { Statement } from "./subject.ts";
 
 /** How soon a change is expected, in milliseconds. A busy machine may need long. */
@@ -16,8 +16,8 @@ async function next(watch: StoreWatch<unknown>): Promise<WatchEvent<unknown>> {
   });
   const result = await Promise.race([watch.next(), late]);
   clearTimeout(timer);
-  if (result === "late") return fail("no change was reported");
-  if (result.done === true) return fail("the watch ended");
+  if (result === "late") return broken("no change was reported");
+  if (result.done === true) return broken("the watch ended");
   return result.value;
 }
 
@@ -32,7 +32,7 @@ async function until(
     const change = await next(watch);
     seen.push(change);
     const { key, entry } = change;
-    if (!(key in expected)) fail(`a change of ${JSON.stringify(key)} was reported`);
+    if (!(key in expected)) broken(`a change of ${JSON.stringify(key)} was reported`);
     if (JSON.stringify(entry?.value ?? null) === JSON.stringify(expected[key])) missing.delete(key);
   }
   return seen;
@@ -169,13 +169,13 @@ export const watching: readonly Statement[] = [
       aborting.abort();
       expectEqual((await waiting).done, true, "a pending next() after the signal");
 
-      const broken = await opened(store.watch("a", SOON));
+      const left = await opened(store.watch("a", SOON));
       await store.set("a", 1);
-      for await (const { entry } of broken) {
+      for await (const { entry } of left) {
         expectEqual(entry?.value, 1, "the change before the break");
         break;
       }
-      expectEqual((await broken.next()).done, true, "next() after break");
+      expectEqual((await left.next()).done, true, "next() after break");
 
       const last = await opened(store.watch("a", SOON));
       const end = last.next();

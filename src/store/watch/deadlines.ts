@@ -1,8 +1,8 @@
 /** Node's timers hold no longer time. */
 const LONGEST = 2 ** 31 - 1;
 
-/** Deadlines of keys, of which the earliest has a timer. The timer keeps no program alive. */
-export class Deadlines {
+/** DeadlineTimer of keys, of which the earliest has a timer. The timer keeps no program alive. */
+export class DeadlineTimer {
   /** By key: its deadline in epoch milliseconds. */
   readonly #deadlines = new Map<string, number>();
   /** Key and deadline as a binary heap, with entries that were replaced since. */

@@ -9,8 +9,8 @@ import type { Connection } from "../connection.ts";
 import { type Guarded, guardOf } from "../guarded.ts";
 import { batches, whole } from "../pages.ts";
 import { readRecords } from "./read-records.ts";
-import { States } from "./states.ts";
-import type { Watcher } from "./watcher.ts";
+import { WatchStates } from "./states.ts";
+import type { StoreWatcher } from "./watcher.ts";
 
 /** How many keys are read at once. */
 const BATCH = 100;
@@ -34,10 +34,10 @@ interface Ready {
  */
 export class Hub implements Feed {
   readonly #connection: Connection;
-  readonly #watchers = new Set<Watcher>();
-  readonly #byKey = new Map<string, Set<Watcher>>();
-  readonly #byPrefix = new Map<string, Set<Watcher>>();
-  readonly #states: States = new States((keys) => this.changed(keys));
+  readonly #watchers = new Set<StoreWatcher>();
+  readonly #byKey = new Map<string, Set<StoreWatcher>>();
+  readonly #byPrefix = new Map<string, Set<StoreWatcher>>();
+  readonly #states: WatchStates = new WatchStates((keys) => this.changed(keys));
   /** Keys that may have changed since they were read. */
   readonly #suspects = new Set<string>();
   /** Whether any key may have changed. */
@@ -46,7 +46,7 @@ export class Hub implements Feed {
   /** Whether something has happened since the work looked for it. */
   #isTold = false;
   /** Watchers whose first states are not known yet. */
-  readonly #starting = new Map<Watcher, Ready>();
+  readonly #starting = new Map<StoreWatcher, Ready>();
   #subscription: Subscription | null = null;
   #stopListening: (() => void) | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -63,7 +63,7 @@ export class Hub implements Feed {
   }
 
   /** Adds a watch. Resolves once all later changes will be reported to it. */
-  add(watcher: Watcher): Promise<void> {
+  add(watcher: StoreWatcher): Promise<void> {
     this.#watchers.add(watcher);
     const { keys, prefix } = watcher.target;
     for (const key of keys) addTo(this.#byKey, key, watcher);
@@ -77,7 +77,7 @@ export class Hub implements Feed {
   }
 
   /** Ends a watch, with an error or without one. */
-  remove(watcher: Watcher, error?: unknown): void {
+  remove(watcher: StoreWatcher, error?: unknown): void {
     if (!this.#watchers.delete(watcher)) return;
     watcher.end(error);
     const ready = this.#starting.get(watcher);
@@ -127,7 +127,7 @@ export class Hub implements Feed {
     return false;
   }
 
-  *#watchersOf(key: string): Generator<Watcher, void, undefined> {
+  *#watchersOf(key: string): Generator<StoreWatcher, void, undefined> {
     yield* this.#byKey.get(key) ?? [];
     for (const [prefix, watchers] of this.#byPrefix) if (isUnder(key, prefix)) yield* watchers;
   }
@@ -244,7 +244,7 @@ export class Hub implements Feed {
         if (record !== "foreign") this.#learn(key, record);
   }
 
-  #markAll(watcher: Watcher): void {
+  #markAll(watcher: StoreWatcher): void {
     const { keys, prefix } = watcher.target;
     for (const key of keys) watcher.dirty.add(key);
     if (prefix !== null) for (const key of this.#states.present(prefix)) watcher.dirty.add(key);
@@ -319,7 +319,7 @@ export class Hub implements Feed {
   }
 
   /** Reports a key to the watchers that waited when it was read. */
-  #report(waiting: ReadonlySet<Watcher>, key: string, record: KvRecord | null): void {
+  #report(waiting: ReadonlySet<StoreWatcher>, key: string, record: KvRecord | null): void {
     const present = isFresh(record, Date.now()) ? record : null;
     let isFirst = true;
     for (const watcher of this.#watchersOf(key)) {
@@ -352,7 +352,7 @@ export class Hub implements Feed {
     });
   }
 
-  #forget({ target: { keys, prefix } }: Watcher): void {
+  #forget({ target: { keys, prefix } }: StoreWatcher): void {
     for (const key of keys) if (!this.#isWatched(key)) this.#drop(key);
     if (prefix === null || this.#byPrefix.has(prefix)) return;
     for (const key of [...this.#states.keys()])
@@ -397,12 +397,16 @@ function outermost(prefixes: readonly string[]): string[] {
   return found;
 }
 
-function addTo(map: Map<string, Set<Watcher>>, name: string, watcher: Watcher): void {
+function addTo(map: Map<string, Set<StoreWatcher>>, name: string, watcher: StoreWatcher): void {
   const watchers = map.get(name) ?? new Set();
   map.set(name, watchers.add(watcher));
 }
 
-function deleteFrom(map: Map<string, Set<Watcher>>, name: string, watcher: Watcher): void {
+function deleteFrom(
+  map: Map<string, Set<StoreWatcher>>,
+  name: string,
+  watcher: StoreWatcher,
+): void {
   const watchers = map.get(name);
   watchers?.delete(watcher);
   if (watchers?.size === 0) map.delete(name);

@@ -9,7 +9,7 @@ import type { Connection } from "../connection.ts";
 import type { StoreContext } from "../context.ts";
 import { closedError, toKvError } from "../failure.ts";
 import { Hub } from "./hub.ts";
-import { type Found, type Target, Watcher, type WatcherOptions } from "./watcher.ts";
+import { type Found, type Target, StoreWatcher, type WatcherOptions } from "./watcher.ts";
 
 /** The most keys that one watch takes. */
 const MOST_KEYS = 1000;
@@ -43,7 +43,7 @@ export function watchRecords(
 ): OpenWatch<Found> {
   if (connection.closing !== null) throw closedError(connection);
   const hub = hubOf(connection);
-  const watcher = new Watcher(target, options);
+  const watcher = new StoreWatcher(target, options);
   const close = (): void => {
     signal?.removeEventListener("abort", close);
     hub.remove(watcher);
@@ -86,7 +86,7 @@ interface Iteration {
 const OVER: IteratorResult<never, void> = { done: true, value: undefined };
 
 /** The operation behind `store.watch()`. Never throws: the promises reject. */
-export function watch(
+export function watchStore(
   context: StoreContext,
   target: WatchTarget,
   options?: StoreWatchOptions,

@@ -1,7 +1,7 @@
 import { isFresh } from "../../record/freshness.ts";
 import type { KvRecord } from "../../record/types.ts";
 import { versionOf } from "../../record/version.ts";
-import { Deadlines } from "./deadlines.ts";
+import { DeadlineTimer } from "./deadlines.ts";
 
 /** What was last seen under a key. */
 interface State {
@@ -14,13 +14,13 @@ interface State {
 const ABSENT: State = { text: "", version: null };
 
 /** The states of the watched keys, and the timer of their deadlines. */
-export class States {
+export class WatchStates {
   readonly #states = new Map<string, State>();
-  readonly #deadlines: Deadlines;
+  readonly #deadlines: DeadlineTimer;
 
   /** `reached` is called with the keys whose deadline has passed. */
   constructor(reached: (keys: string[]) => void) {
-    this.#deadlines = new Deadlines(reached);
+    this.#deadlines = new DeadlineTimer(reached);
   }
 
   /** Whether this state of a key is new. Remembers it; an older version changes nothing. */

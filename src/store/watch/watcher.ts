@@ -36,7 +36,7 @@ interface Consumer {
  * One watch. It keeps the keys that have changed since they were reported, and reports them when
  * its consumer asks: nothing is read for a consumer that does not.
  */
-export class Watcher {
+export class StoreWatcher {
   readonly target: Target;
   readonly options: WatcherOptions;
   /** Keys that have changed since they were reported last. */
