@@ -12,9 +12,9 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9550, all: 74_000 },
+  entry: { first: 9600, all: 74_000 },
   core: { first: 6850, files: 3 },
-  worker: { entry: 179_500, core: 58_000 },
+  worker: { entry: 180_500, core: 59_000 },
   later: 14_000,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
@@ -37,7 +37,7 @@ const budget = {
     http: 2200,
   },
   apis: {
-    atomic: 7900,
+    atomic: 7950,
     codec: 8950,
     http: 20_650,
     lua: 9050,
