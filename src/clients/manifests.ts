@@ -98,10 +98,12 @@ export const INDEXEDDB: Manifest = kind(
 export const FILE: Manifest = kind("FILE", (input) => /^file:.*[^/]$/.test(url(input)), {
   order: true,
   atomic: "yes",
+  watch: "native",
 });
 
 export const FOLDER: Manifest = kind("FOLDER", (input) => /^file:.*\/$/.test(url(input)), {
   atomic: "yes",
+  watch: "native",
 });
 
 // The keys of a server have a limit, for a value not to be hidden in one.
@@ -121,6 +123,7 @@ export const LEVEL: Manifest = kind("LEVEL", "put batch iterator sublevel", {
 export const SQLITE: Manifest = kind("SQLITE", "prepare exec close", {
   order: true,
   atomic: "yes",
+  watch: "native",
   bytes: true,
 });
 
@@ -148,6 +151,7 @@ export const REDIS: Manifest = emitting(
     expires: "native",
     atomic: "yes",
     valueBytes: 512 * 1024 * 1024,
+    watch: "native",
   },
 );
 
