@@ -137,6 +137,7 @@ export const POSTGRES: Manifest = emitting(
   {
     order: true,
     atomic: "yes",
+    watch: "native",
     // An index takes 2,704 bytes of a key; U+0000 and U+0001 take two each.
     keyBytes: 1300,
   },
@@ -159,6 +160,7 @@ export const ETCD: Manifest = kind("ETCD", "getAll put delete namespace", {
   expires: "native",
   order: true,
   atomic: "yes",
+  watch: "native",
   valueBytes: 1.5 * 1024 * 1024,
 });
 
