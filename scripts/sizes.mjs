@@ -42,13 +42,13 @@ const budget = {
     http: 20_500,
     lua: 9050,
     namespace: 16_400,
-    reactive: 7450,
+    reactive: 7550,
     schema: 18_000,
     versioned: 17_950,
-    "reactive/react": 7600,
-    "reactive/vue": 7550,
-    "reactive/svelte": 7550,
-    "reactive/solid": 7550,
+    "reactive/react": 7650,
+    "reactive/vue": 7600,
+    "reactive/svelte": 7600,
+    "reactive/solid": 7600,
   },
 };
 
