@@ -14,7 +14,7 @@ import { build } from "esbuild";
 const budget = {
   entry: { first: 9400, all: 70_100 },
   core: { first: 6700, files: 3 },
-  worker: { entry: 168_900, core: 47_900 },
+  worker: { entry: 169_900, core: 47_900 },
   later: 10_750,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
