@@ -41,6 +41,11 @@ const programs = [
 /** Optional programs. Without one of them its tests print one line and are skipped. */
 const extras = [
   {
+    name: "chromium-headless-shell",
+    package: "chromium-headless-shell",
+    for: "browser tests in a third of the time",
+  },
+  {
     name: "firefox-esr",
     override: "FIREFOX",
     package: "firefox-esr",
