@@ -40,7 +40,16 @@ const config: ViteUserConfig = defineConfig({
     slowTestThreshold: 10_000,
     coverage: { provider: "v8", include: ["src/**/*.ts"] },
     projects: [
-      { extends: true, test: { name: "unit", include: ["test/**/*.unit.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.unit.test.ts"],
+          // The files share the modules: loading them again for each file takes half of the time.
+          pool: "threads",
+          isolate: false,
+        },
+      },
       {
         extends: true,
         test: {
