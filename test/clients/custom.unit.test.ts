@@ -60,18 +60,14 @@ class NativeClient {
 
 {
   let data = new Map<string, unknown>();
-  certify(
-    "CUSTOM",
-    {
-      open: () => kv(layered((data = new Map()))),
-      reopen: () => kv(layered(data)),
-      foreign: {
-        put: (_store, key) => void data.set(key, { a: 1 }),
-        has: (_store, key) => (data.get(key) ?? null) !== null,
-      },
+  certify("CUSTOM", {
+    open: () => kv(layered((data = new Map()))),
+    reopen: () => kv(layered(data)),
+    foreign: {
+      put: (_store, key) => void data.set(key, { a: 1 }),
+      has: (_store, key) => (data.get(key) ?? null) !== null,
     },
-    { wrappers: true },
-  );
+  });
   certify("CUSTOM over texts", { open: () => kv(new TextClient()) });
   certify("CUSTOM that expires by itself", { open: () => kv(new NativeClient()) });
 }

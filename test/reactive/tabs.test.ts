@@ -22,18 +22,7 @@ beforeAll(async () => {
   tabs = await openTabs('import { install } from "./test/programs/reactive-tab.ts"; install();');
 });
 afterAll(() => tabs?.close());
-afterEach(async () => {
-  await tabs.context.setOffline(false);
-  // A tab that goes writes what it has: the databases go when all tabs have gone.
-  for (const page of tabs.context.pages()) await page.close();
-  const page = await tabs.open();
-  await page.evaluate(async () => {
-    for (const { name } of await indexedDB.databases())
-      await new Promise((done) => (indexedDB.deleteDatabase(name!).onsuccess = done));
-    localStorage.clear();
-  });
-  await page.close();
-});
+afterEach(() => tabs.renew());
 
 /** A tab with `tab.notes`, the store "notes", and `tab.state`, its state of the key "a". */
 async function open(url = "/", version = 1): Promise<Page> {

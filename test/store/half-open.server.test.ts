@@ -9,16 +9,16 @@ import kv, { type Client } from "../../src/index.ts";
 import { etcdServer } from "../support/etcd-server.ts";
 import { halfOpen } from "../support/half-open.ts";
 import { postgresServer } from "../support/postgres-server.ts";
-import { CLIENTS } from "../support/redis-clients.ts";
+import { CLIENTS, newest } from "../support/redis-clients.ts";
 import { redisCluster, redisServer } from "../support/redis-server.ts";
 
 const portOf = (url: string): number => Number(new URL(url).port);
 
-describe("Redis", async () => {
+describe.concurrent("Redis", async () => {
   const server = await redisServer();
   beforeAll(() => server.start());
   afterAll(() => server.remove());
-  for (const [name, client] of Object.entries(CLIENTS)) {
+  for (const [name, client] of newest(CLIENTS)) {
     halfOpen({
       name,
       ports: () => [portOf(server.url)],
@@ -27,7 +27,7 @@ describe("Redis", async () => {
   }
 });
 
-describe("a Redis cluster", async () => {
+describe.concurrent("a Redis cluster", async () => {
   const cluster = await redisCluster();
   afterAll(() => cluster.remove());
   const addressOf = (ports: readonly number[], port: number): { host: string; port: number } => ({
@@ -61,7 +61,7 @@ describe("a Redis cluster", async () => {
   });
 });
 
-describe("Postgres", async () => {
+describe.concurrent("Postgres", async () => {
   const server = await postgresServer();
   beforeAll(() => server.start());
   afterAll(() => server.remove());
@@ -76,7 +76,7 @@ describe("Postgres", async () => {
   });
 });
 
-describe("etcd", async () => {
+describe.concurrent("etcd", async () => {
   const server = await etcdServer();
   afterAll(() => server.remove());
   halfOpen({
@@ -105,7 +105,7 @@ describe("etcd", async () => {
   });
 });
 
-describe("HTTP", () => {
+describe.concurrent("HTTP", () => {
   const token = "0123456789abcdef";
   let server: KvServer;
   beforeAll(async () => {

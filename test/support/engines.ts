@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, globSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { launchChromium } from "./chromium.ts";
+import { launchChromium, WHOLE_CHROMIUM } from "./chromium.ts";
 import { freePorts, listens, until } from "./daemon.ts";
 
 /** One tab of a browser. Functions run in the page; what they use of the test goes in as JSON. */
@@ -24,7 +24,6 @@ export interface Engine {
 
 export type EngineName = "Chromium" | "Firefox" | "WebKit";
 
-const chromiumPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const firefoxPath = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 const driverPath = process.env.WEBKIT_DRIVER ?? "/usr/bin/WebKitWebDriver";
 const miniBrowser = (): string | undefined =>
@@ -33,7 +32,8 @@ const displayPath = process.env.XVFB ?? "/usr/bin/Xvfb";
 
 /** What this machine lacks to run an engine, with the Debian package; `undefined` for nothing. */
 export function missingFor(name: EngineName): string | undefined {
-  if (name === "Chromium") return existsSync(chromiumPath) ? undefined : "chromium";
+  if (name === "Chromium")
+    return existsSync(WHOLE_CHROMIUM.executablePath) ? undefined : "chromium";
   if (name === "Firefox") return existsSync(firefoxPath) ? undefined : "firefox-esr";
   const isThere = existsSync(driverPath) && miniBrowser() !== undefined && existsSync(displayPath);
   return isThere ? undefined : "webkit2gtk-driver xvfb";
@@ -77,7 +77,7 @@ const pageOf = (page: {
 });
 
 async function openChromium(): Promise<Engine> {
-  const browser = await launchChromium();
+  const browser = await launchChromium(WHOLE_CHROMIUM);
   const context = await browser.newContext();
   return {
     name: "Chromium",

@@ -1,4 +1,4 @@
-import { afterEach, expect, it } from "vitest";
+import { expect, it, type TestContext } from "vitest";
 import type { KvOptions, Store } from "../../src/api.ts";
 import { isKvError } from "../../src/errors.ts";
 import { until } from "./daemon.ts";
@@ -86,20 +86,17 @@ async function refusalsAfter(store: Store, silence: () => void): Promise<[number
  * timeout gets a longer one.
  */
 export function halfOpen({ name, ports, open }: HalfOpenSubject): void {
-  let proxies: SilencingProxy[] = [];
-  const stores: Store[] = [];
-  async function remove(): Promise<void> {
-    await Promise.all(stores.splice(0).map((store) => store.close().catch(() => undefined)));
-    await Promise.all(proxies.splice(0).map((proxy) => proxy.remove()));
-  }
-  afterEach(remove);
-
-  async function start(timeout: number): Promise<Store> {
-    await remove();
-    proxies = await Promise.all(ports().map((port) => silencingProxy(port)));
+  async function start(
+    timeout: number,
+    { onTestFinished }: TestContext,
+  ): Promise<{ store: Store; proxies: readonly SilencingProxy[] }> {
+    const proxies = await Promise.all(ports().map((port) => silencingProxy(port)));
     const own = proxies.map(({ port }) => port);
     const store = await open(own, { timeout, prefix: `${Math.random()} ` });
-    stores.push(store);
+    onTestFinished(async () => {
+      await store.close().catch(() => undefined);
+      await Promise.all(proxies.map((proxy) => proxy.remove()));
+    });
     await until("the store works", () =>
       store.set("a", 1).then(
         () => true,
@@ -108,17 +105,17 @@ export function halfOpen({ name, ports, open }: HalfOpenSubject): void {
     );
     // A pool has several connections then.
     await Promise.all(Array.from({ length: 8 }, (_, i) => store.set(`warm ${i}`, i)));
-    return store;
+    return { store, proxies };
   }
-  const silence = (lost: "everything" | "answers"): void =>
-    proxies.forEach((proxy) => proxy.silence(lost));
-  const made = (): number => proxies.reduce((sum, proxy) => sum + proxy.made, 0);
 
-  it(`${name} refuses two requests at most when its connections become half-open`, async () => {
+  it(`${name} refuses two requests at most when its connections become half-open`, async (test) => {
     for (let timeout = 1; ; timeout *= 3) {
-      const store = await start(timeout);
+      const { store, proxies } = await start(timeout, test);
+      const made = (): number => proxies.reduce((sum, proxy) => sum + proxy.made, 0);
       const before = made();
-      const [refused, ms] = await refusalsAfter(store, () => silence("everything"));
+      const [refused, ms] = await refusalsAfter(store, () =>
+        proxies.forEach((proxy) => proxy.silence("everything")),
+      );
       console.log(`${name}, timeout ${timeout} s: ${refused} refused, ${Math.round(ms)} ms`);
       if (refused > 2 && timeout < 3) continue;
       expect(refused).toBeLessThanOrEqual(2);
@@ -127,10 +124,10 @@ export function halfOpen({ name, ports, open }: HalfOpenSubject): void {
     }
   });
 
-  it.each(["everything", "answers"] as const)(
+  it.for(["everything", "answers"] as const)(
     `${name} loses no acknowledged write, and makes none twice, when %s is lost`,
-    async (lost) => {
-      const store = await start(1);
+    async (lost, test) => {
+      const { store, proxies } = await start(1, test);
       const over = new AbortController();
       const writers = ["w1", "w2", "w3"].map((key) => writer(store, key, over.signal));
       const counters = ["c1", "c2"].map((key) => counter(store, key, over.signal));
@@ -141,7 +138,7 @@ export function halfOpen({ name, ports, open }: HalfOpenSubject): void {
           const [count, number] = [await sizeOf(store, "c1"), await numberAt(store, "w1")];
           return count > c1 + 3 && number > w1 + 3;
         });
-        await refusalsAfter(store, () => silence(lost));
+        await refusalsAfter(store, () => proxies.forEach((proxy) => proxy.silence(lost)));
       }
       await until("all work again", async () => {
         const [before, number] = [await sizeOf(store, "c2"), await numberAt(store, "w2")];

@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { KvOptions, Store } from "../../src/api.ts";
 import { isKvError } from "../../src/errors.ts";
 import { until } from "./daemon.ts";
+import { runs } from "./runs.ts";
 import type { Count } from "../programs/server-process.ts";
 
 const script = join(import.meta.dirname, "../programs/server-process.ts");
@@ -98,26 +99,27 @@ async function outputOf(...args: string[]): Promise<string> {
 }
 
 /**
- * Two processes raise one number 500 times each by compare-and-set. Nothing may be lost or counted
- * twice, whatever happens `meanwhile`.
+ * Two processes raise one number by compare-and-set, each as many `times`. Nothing may be lost or
+ * counted twice, whatever happens `meanwhile`.
  */
 export async function incrementInTwoProcesses(
   name: string,
   url: string,
   store: Store,
+  times: number = runs(500),
   meanwhile?: (sum: () => Promise<number>) => Promise<void>,
 ): Promise<void> {
   await store.del("count");
   const sum = async (): Promise<number> =>
     (await store.get<Count>("count").catch(() => null))?.sum ?? 0;
   await Promise.all([
-    outputOf("increment", name, url, "500"),
-    outputOf("increment", name, url, "500"),
+    outputOf("increment", name, url, `${times}`),
+    outputOf("increment", name, url, `${times}`),
     meanwhile?.(sum),
   ]);
   const { sum: total, by } = (await store.get<Count>("count"))!;
-  expect(Object.values(by)).toEqual([500, 500]);
-  expect(total).toBe(1000);
+  expect(Object.values(by)).toEqual([times, times]);
+  expect(total).toBe(2 * times);
 }
 
 /** Reads a number. A server that is back may still refuse a read now and then. */

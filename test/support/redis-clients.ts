@@ -4,6 +4,7 @@ import { createClient, createClientPool } from "redis";
 import { createClient as createClient4 } from "redis4";
 import { createClient as createClient5, createClientPool as createClientPool5 } from "redis5";
 import type { RedisClient } from "../../src/clients/redis/index.ts";
+import { isFull } from "./runs.ts";
 
 /**
  * A client of each kind for one server; none of them is connected yet, unless it connects by
@@ -18,3 +19,7 @@ export const CLIENTS: { readonly [name: string]: (url: string) => RedisClient } 
   "ioredis 5": (url) => new Redis(url),
   "ioredis 6": (url) => new Redis6(url, { lazyConnect: true }),
 };
+
+/** The clients of the newest majors, by name. All of them in a full run. */
+export const newest = <T>(clients: { readonly [name: string]: T }): [string, T][] =>
+  Object.entries(clients).filter(([name]) => isFull || name.endsWith(" 6"));

@@ -13,6 +13,8 @@ export interface Tabs {
   readonly origin: string;
   /** A new tab at a path of the origin, or at any URL. */
   open(url?: string): Promise<Page>;
+  /** Closes all tabs and forgets what they stored. */
+  renew(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -92,19 +94,29 @@ export async function servePage(contents: string = CLIENTS): Promise<ServedPage>
 export async function openTabs(contents?: string): Promise<Tabs> {
   const { origin, answer, close } = await servePage(contents);
   const browser = await launchChromium();
-  const context = await browser.newContext();
-  await context.route(/^https:/, (route) => {
-    const { headers, body } = answer(new URL(route.request().url()));
-    return route.fulfill({ headers: headers as { [name: string]: string }, body });
-  });
+  async function profile(): Promise<BrowserContext> {
+    const context = await browser.newContext();
+    await context.route(/^https:/, (route) => {
+      const { headers, body } = answer(new URL(route.request().url()));
+      return route.fulfill({ headers: headers as { [name: string]: string }, body });
+    });
+    return context;
+  }
+  let context = await profile();
   return {
-    context,
+    get context() {
+      return context;
+    },
     origin,
     async open(url = "/") {
       const page = await context.newPage();
       await page.goto(new URL(url, origin).href);
       await page.waitForFunction("globalThis.kv !== undefined");
       return page;
+    },
+    async renew() {
+      await context.close();
+      context = await profile();
     },
     async close() {
       await browser.close();

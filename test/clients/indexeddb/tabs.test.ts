@@ -2,6 +2,7 @@ import type { Page } from "playwright";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { indexeddb as IndexedDb } from "../../../src/clients/indexeddb/index.ts";
 import type { kv as Kv, Store } from "../../../src/index.ts";
+import { runs } from "../../support/runs.ts";
 import { openTabs, type Tabs } from "../../support/tabs.ts";
 
 // These are global in the tabs.
@@ -10,24 +11,23 @@ declare const indexeddb: typeof IndexedDb;
 declare const localforage: LocalForage;
 declare const tab: { store: Store; release(): void; done: Promise<unknown>; db: IDBDatabase };
 
+const TIMES = runs(500);
+
 let tabs: Tabs;
 
 beforeAll(async () => {
   tabs = await openTabs();
 });
 afterAll(() => tabs?.close());
-afterEach(async () => {
-  await tabs.context.clearCookies();
-  for (const page of tabs.context.pages()) await page.close();
-});
+afterEach(() => tabs.renew());
 
 /** Adds 1 to a number, so often, each time through `commit`. */
-async function increments(kind: "idb" | "forage"): Promise<number> {
+async function increments([kind, times]: readonly ["idb" | "forage", number]): Promise<number> {
   const store = kv(
     kind === "idb" ? "indexeddb://counter" : localforage.createInstance({ name: "counting" }),
   );
   let conflicts = 0;
-  for (let done = 0; done < 500;) {
+  for (let done = 0; done < times;) {
     const found = await store.entry<number>("n");
     const result = await store.commit(
       [{ key: "n", version: found?.version ?? null }],
@@ -44,8 +44,8 @@ describe("two tabs", () => {
     it(`lose no increment (${kind})`, async () => {
       const [a, b] = [await tabs.open(), await tabs.open()];
       const conflicts = await Promise.all([
-        a.evaluate(increments, kind),
-        b.evaluate(increments, kind),
+        a.evaluate(increments, [kind, TIMES] as const),
+        b.evaluate(increments, [kind, TIMES] as const),
       ]);
       // Without a conflict the tabs took turns, and this has shown nothing.
       expect(conflicts[0]! + conflicts[1]!).toBeGreaterThan(0);
@@ -58,7 +58,7 @@ describe("two tabs", () => {
           ).get("n"),
         kind,
       );
-      expect(total).toBe(1000);
+      expect(total).toBe(2 * TIMES);
     });
   }
 

@@ -11,6 +11,7 @@ import kv, { type KvOptions, type Store } from "../../../src/index.ts";
 import { slotOf } from "../../../src/clients/redis/slot.ts";
 import { until } from "../../support/daemon.ts";
 import { incrementInTwoProcesses, under200Writers } from "../../support/outages.ts";
+import { newest } from "../../support/redis-clients.ts";
 import {
   ask,
   masterOf,
@@ -56,14 +57,14 @@ const open = (name: string, options: KvOptions = {}): Store => {
 };
 afterAll(async () => void (await Promise.allSettled(stores.map((store) => store.close()))));
 
-describe.each(Object.keys(CLIENTS))("REDIS on a cluster by %s", (name) => {
+describe.each(newest(CLIENTS))("REDIS on a cluster by %s", (name, make) => {
   // All keys of a commit have to be in one slot: the prefix sees to that.
   for (const test of conformance({
     async open() {
       await flush();
       const now = Date.now;
       Date.now = () => now() + 3_600_000;
-      return kv(CLIENTS[name]!(), { ...PATIENT, prefix: "{one slot}:" });
+      return kv(make(), { ...PATIENT, prefix: "{one slot}:" });
     },
     runs: 5,
   })) {
@@ -246,7 +247,7 @@ describe("REDIS on a cluster", () => {
   // answers.
   const waits = (name: string): boolean => /[45]$/.test(name) && name.startsWith("node-redis");
 
-  it.each(Object.keys(CLIENTS))(
+  it.each(newest(CLIENTS))(
     "loses a master under 200 operations by %s, and goes on",
     async (name) => {
       await flush();

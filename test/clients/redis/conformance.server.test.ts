@@ -30,17 +30,13 @@ const subject = (open: () => Store): Subject => ({
 
 const { open, reopen } = subject(() => kv(createClient({ url: server.url }), PATIENT));
 
-certify(
-  "REDIS by node-redis",
-  {
-    async open() {
-      ahead();
-      return open();
-    },
-    reopen: reopen!,
+certify("REDIS by node-redis", {
+  async open() {
+    ahead();
+    return open();
   },
-  { wrappers: true },
-);
+  reopen: reopen!,
+});
 
 describe("REDIS by node-redis conforms while time passes", () => {
   for (const test of conformance({ open, reopen: reopen!, clock: "real", runs: 5 }))

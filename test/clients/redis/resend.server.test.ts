@@ -150,7 +150,7 @@ describe("an answer is lost", () => {
         while ((await sum()) < 1000) await sleep(10);
         over.abort();
       };
-      await incrementInTwoProcesses(name, proxy.url, store, losing);
+      await incrementInTwoProcesses(name, proxy.url, store, 500, losing);
       expect(cuts).toBeGreaterThan(20);
       await store.close();
     },

@@ -8,6 +8,7 @@ import { conformance } from "../../../src/conformance/index.ts";
 import kv from "../../../src/index.ts";
 import { until } from "../../support/daemon.ts";
 import { under200Writers } from "../../support/outages.ts";
+import { newest } from "../../support/redis-clients.ts";
 import { ask, redisSentinel } from "../../support/redis-server.ts";
 import { PATIENT } from "../../support/patient.ts";
 
@@ -44,20 +45,20 @@ async function settled(): Promise<void> {
   }
 }
 
-describe.each(Object.keys(CLIENTS))("REDIS behind sentinels by %s", (name) => {
+describe.each(newest(CLIENTS))("REDIS behind sentinels by %s", (_, make) => {
   const reduced = {
     async open() {
       await ask(await group.master(), (client) => client.flushall());
       const now = Date.now;
       Date.now = () => now() + 3_600_000;
-      return kv(CLIENTS[name]!(), PATIENT);
+      return kv(make(), PATIENT);
     },
     runs: 5,
   };
   for (const test of conformance(reduced)) it(test.name, test.run);
 
   it("adds one listener, however many stores there are", async () => {
-    const client = CLIENTS[name]!() as RedisClient & { listenerCount(event: string): number };
+    const client = make() as RedisClient & { listenerCount(event: string): number };
     const before = client.listenerCount("error");
     const stores = Array.from({ length: 5 }, () => kv(client));
     await Promise.all(stores.map((store) => store.set("a", 1)));
