@@ -12,9 +12,9 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9600, all: 74_000 },
+  entry: { first: 9600, all: 78_500 },
   core: { first: 6850, files: 3 },
-  worker: { entry: 182_500, core: 59_500 },
+  worker: { entry: 190_000, core: 59_500 },
   later: 14_000,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
@@ -24,9 +24,9 @@ const budget = {
     indexeddb: 2700,
     level: 2400,
     sqlite: 3500,
-    file: 5500,
+    file: 5750,
     folder: 6050,
-    postgres: 6950,
+    postgres: 7400,
     redis: 8200,
     etcd: 5300,
     cloudflare: 1800,
