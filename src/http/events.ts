@@ -93,12 +93,11 @@ export function changeEvents(
   if (closed?.aborted) return eventStream(async () => null, ended);
   const watches = prefixes.map((prefix) => space.changes(prefix, interval));
   const changed = new Set<string>();
-  let error: unknown;
+  const state: { error?: unknown; isOver: boolean } = { isOver: false };
   let isReady = false;
-  let isOver = false;
   let wake = (): void => {};
   const end = (): void => {
-    isOver = true;
+    state.isOver = true;
     for (const watch of watches) watch.close();
     closed?.removeEventListener("abort", end);
     wake();
@@ -116,27 +115,27 @@ export function changeEvents(
       }
     };
     void watch.ready.then(gather).catch((reason) => {
-      error ??= reason;
+      state.error ??= reason;
       wake();
     });
   }
   let resume = (): void => {};
   const next = async (): Promise<string | null> => {
-    if (!isReady && !isOver) {
+    if (!isReady && !state.isOver) {
       await Promise.all(watches.map(({ ready }) => ready)).catch(() => {});
       isReady = true;
-      if (error === undefined) return eventText("ready", {});
+      if (state.error === undefined) return eventText("ready", {});
     }
-    while (changed.size === 0 && error === undefined && !isOver)
+    while (changed.size === 0 && state.error === undefined && !state.isOver)
       await new Promise<void>((resolve) => (wake = resolve));
-    if (isOver) return null;
+    if (state.isOver) return null;
     if (changed.size > 0) {
       const keys = [...changed];
       changed.clear();
       resume();
       return eventText("changed", { keys });
     }
-    const reason = error;
+    const reason = state.error;
     end();
     return errorEvent(reason, space.prefix);
   };

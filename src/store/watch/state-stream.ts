@@ -70,7 +70,8 @@ export function stateStream<T>(
         closed?.addEventListener("abort", close);
       },
       async pull(controller) {
-        while (!isOver) {
+        for (;;) {
+          if (isOver) return;
           try {
             const isChanged = await changed();
             // The stream was closed meanwhile.
