@@ -19,6 +19,9 @@ export interface UnstorageLike {
     base: string,
     options: { parents: boolean },
   ): { driver: { name?: string; setItem?: unknown; options?: unknown } }[];
+  watch?(
+    changed: (event: "update" | "remove", key: string) => void,
+  ): Promise<() => Promise<void> | void>;
   dispose(): Promise<void>;
 }
 
@@ -122,7 +125,7 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
       options: ttlOption(expires),
     });
 
-    return adapterOf(
+    const adapter = adapterOf(
       {
         read: (keys) => read(keys.map(nameOf)),
         write,
@@ -142,5 +145,16 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
       lock,
       ownerOf(storage, before),
     );
+    return {
+      ...adapter,
+      // Some drivers report changes that others make; all of them are looked at in intervals too.
+      async watch(feed) {
+        const stop = await storage.watch?.((_event, name) => {
+          const key = name.startsWith(before) ? keyOfItem(name.slice(before.length)) : null;
+          if (key !== null) feed.changed([key]);
+        });
+        return { close: async () => stop?.() };
+      },
+    };
   },
 });
