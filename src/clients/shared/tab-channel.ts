@@ -24,8 +24,9 @@ export function withTabs(adapter: Adapter, ...names: readonly string[]): Adapter
   const send = (message: Message): void => channel.postMessage(message);
   channel.onmessage = ({ data }: MessageEvent<Message>) => {
     if (data === "watching") watchedUntil = performance.now() + COUNTS;
-    else if (data === "who?") feeds.size > 0 && send("watching");
-    else for (const feed of feeds) feed.changed(data);
+    else if (data === "who?") {
+      if (feeds.size > 0) send("watching");
+    } else for (const feed of feeds) feed.changed(data);
   };
   // The answer comes before the first write is over, or its tab is told by the next announcement.
   send("who?");
