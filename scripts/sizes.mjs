@@ -12,7 +12,7 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9400, all: 70_100 },
+  entry: { first: 9400, all: 70_500 },
   core: { first: 6700, files: 3 },
   worker: { entry: 169_900, core: 47_900 },
   later: 10_750,
@@ -24,7 +24,7 @@ const budget = {
     indexeddb: 2700,
     level: 2400,
     sqlite: 3500,
-    file: 5500,
+    file: 5600,
     folder: 6050,
     postgres: 6950,
     redis: 8200,

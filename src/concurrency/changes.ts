@@ -34,7 +34,7 @@ type Listener = (changed: ReadonlySet<string>) => void;
 
 const listeners = new WeakMap<object, Set<Listener>>();
 
-/** Tells those who watch that these keys were written. */
+/** Publishes that these keys were written. */
 export function publish({ connection, keys }: Watched): void {
   const heard = listeners.get(connection);
   if (heard === undefined || heard.size === 0) return;
@@ -42,90 +42,108 @@ export function publish({ connection, keys }: Watched): void {
   for (const listener of [...heard]) listener(changed);
 }
 
-/** Calls a listener after each write, until the function that is returned is called. */
+/** Calls a listener after each write, until the returned function is called. */
 export function listen(connection: object, listener: Listener): () => void {
   const heard = listeners.get(connection) ?? new Set<Listener>();
   listeners.set(connection, heard.add(listener));
   return () => heard.delete(listener);
 }
 
+/** The source of a stream of {@link watchKeys}. */
+class Watch<T> implements UnderlyingDefaultSource<T> {
+  readonly #watched: Watched;
+  readonly #read: () => Promise<Reading<T>>;
+  readonly #milliseconds: number;
+  readonly #raw: boolean;
+  readonly #closed: Ending | undefined;
+  readonly #over = new AbortController();
+  #last: string | null = null;
+  #isTold = true;
+  #wake = (): void => {};
+  #end = (): void => {};
+
+  constructor(watched: Watched, read: () => Promise<Reading<T>>, options: Watching) {
+    this.#watched = watched;
+    this.#read = read;
+    this.#milliseconds = durationOf("interval", options.interval, MOST_INTERVAL);
+    this.#raw = options.raw;
+    this.#closed = options.closed;
+  }
+
+  start(controller: ReadableStreamDefaultController<T>): void {
+    const closed = this.#closed;
+    const { connection, keys } = this.#watched;
+    if (closed?.aborted) throw new KvError("KV_CLOSED", "this store was closed: make a new one");
+    if (keys.length === 0) return controller.close();
+    const close = (): void => {
+      this.#end();
+      controller.close();
+    };
+    const stopListening = listen(connection, (changed) => {
+      if (!keys.some((key) => changed.has(key))) return;
+      this.#isTold = true;
+      this.#wake();
+    });
+    closed?.addEventListener("abort", close);
+    this.#end = () => {
+      this.#over.abort();
+      stopListening();
+      closed?.removeEventListener("abort", close);
+      this.#wake();
+    };
+  }
+
+  async pull(controller: ReadableStreamDefaultController<T>): Promise<void> {
+    const { signal } = this.#over;
+    while (!signal.aborted) {
+      if (!this.#isTold) await this.#pause();
+      if (signal.aborted) return;
+      const isRewritten = this.#isTold && this.#raw;
+      this.#isTold = false;
+      try {
+        const { value, state } = await this.#read();
+        if (signal.aborted) return;
+        if (state === this.#last && !isRewritten) continue;
+        this.#last = state;
+        return controller.enqueue(value);
+      } catch (error) {
+        // A store that was closed meanwhile cannot be read any more: the stream has ended.
+        if (signal.aborted) return;
+        this.#end();
+        throw error;
+      }
+    }
+  }
+
+  cancel(): void {
+    this.#end();
+  }
+
+  /** Waits for a write that was published here, or for the next look. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, this.#milliseconds);
+      // Waiting for changes alone does not keep a program alive.
+      (timer as { unref?: () => void }).unref?.();
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
 /**
- * A stream of what is under some keys: now, and whenever it has changed. States that follow each
- * other fast may be left out, the last one never is. Reading is what drives it: nothing is asked
- * for while nobody reads.
+ * A stream of the state of some keys: now, and after each change. When changes follow each other
+ * fast, only the last state is certain to come. The client is read only while the stream is read.
  *
  * @throws {KvError} KV_INVALID_VALUE at once when `interval` is not a duration. The stream fails
  * with KV_CLOSED when it is closed already, and with what reading fails with.
  */
 export function watchKeys<T>(
-  { connection, keys }: Watched,
+  watched: Watched,
   read: () => Promise<Reading<T>>,
-  { interval, raw, closed }: Watching,
+  options: Watching,
 ): ReadableStream<T> {
-  const milliseconds = durationOf("interval", interval, MOST_INTERVAL);
-  let last: string | null = null;
-  let isTold = true;
-  const over = new AbortController();
-  let wake = (): void => {};
-  let end = (): void => {};
-
-  /** Until something was written here, or it is time to look again. */
-  const pause = (): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      // Somebody who only waits for changes does not keep a program alive.
-      (timer as { unref?: () => void }).unref?.();
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-
-  return new ReadableStream<T>(
-    {
-      start(controller) {
-        if (closed?.aborted)
-          throw new KvError("KV_CLOSED", "this store was closed: make a new one");
-        if (keys.length === 0) return controller.close();
-        const close = (): void => {
-          end();
-          controller.close();
-        };
-        const stopListening = listen(connection, (changed) => {
-          if (!keys.some((key) => changed.has(key))) return;
-          isTold = true;
-          wake();
-        });
-        closed?.addEventListener("abort", close);
-        end = () => {
-          over.abort();
-          stopListening();
-          closed?.removeEventListener("abort", close);
-          wake();
-        };
-      },
-      async pull(controller) {
-        while (!over.signal.aborted) {
-          if (!isTold) await pause();
-          if (over.signal.aborted) return;
-          const isRewritten = isTold && raw;
-          isTold = false;
-          try {
-            const { value, state } = await read();
-            if (over.signal.aborted) return;
-            if (state === last && !isRewritten) continue;
-            last = state;
-            return controller.enqueue(value);
-          } catch (error) {
-            // Whoever was closed in the meantime cannot be read, and need not be.
-            if (over.signal.aborted) return;
-            end();
-            throw error;
-          }
-        }
-      },
-      cancel: () => end(),
-    },
-    { highWaterMark: 0 },
-  );
+  return new ReadableStream<T>(new Watch(watched, read, options), { highWaterMark: 0 });
 }
