@@ -3,7 +3,8 @@ import { playwright } from "@vitest/browser-playwright";
 import { compile } from "svelte/compiler";
 import type { Plugin } from "vite";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
-import { CHROMIUM } from "./test/helpers/chromium.ts";
+import { SlowFirst } from "./scripts/sequencer.ts";
+import { CHROMIUM } from "./test/support/chromium.ts";
 
 const svelte: Plugin = {
   name: "svelte",
@@ -29,6 +30,7 @@ const config: ViteUserConfig = defineConfig({
     // For tests in a browser too, which has no variables of an environment.
     env: { ANYKV_RUNS: process.env.ANYKV_RUNS ?? "", ANYKV_SEED: process.env.ANYKV_SEED ?? "" },
     globalSetup: ["scripts/temporary.mjs"],
+    sequence: { sequencer: SlowFirst },
     // More than the two cores that CI has: half of the time is spent waiting for servers.
     maxWorkers: 4,
     // Against tests that hang, not against slow ones: a busy machine may take ten times as long.
@@ -38,12 +40,26 @@ const config: ViteUserConfig = defineConfig({
     slowTestThreshold: 10_000,
     coverage: { provider: "v8", include: ["src/**/*.ts"] },
     projects: [
-      { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.unit.test.ts"],
+          // The files share the modules: loading them again for each file takes half of the time.
+          pool: "threads",
+          isolate: false,
+        },
+      },
       {
         extends: true,
         test: {
           name: "node",
-          include: ["test/clients/**/*.test.ts", "test/scripts/**/*.test.ts"],
+          include: ["test/**/*.test.ts"],
+          exclude: [
+            "test/docs/**",
+            "test/**/*.{unit,server,browser}.test.ts",
+            "**/node_modules/**",
+          ],
           pool: "forks",
           // Relative on purpose: the set-up file opens it in a folder of its own, one for each test
           // file.
@@ -59,11 +75,18 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "servers",
-          include: ["test/servers/**/*.test.ts"],
+          include: ["test/**/*.server.test.ts"],
           pool: "forks",
         },
       },
-      { extends: true, test: { name: "docs", include: ["test/docs/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "docs",
+          include: ["test/docs/*.test.ts"],
+          exclude: ["test/docs/*.{server,browser}.test.ts"],
+        },
+      },
       {
         extends: true,
         // Known beforehand, so that the page is not reloaded in the middle of a run.
@@ -94,7 +117,7 @@ const config: ViteUserConfig = defineConfig({
         },
         test: {
           name: "browser",
-          include: ["test/browser/**/*.test.ts"],
+          include: ["test/**/*.browser.test.ts"],
           browser: {
             enabled: true,
             headless: true,

@@ -12,10 +12,10 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9400, all: 70_500 },
-  core: { first: 6700, files: 3 },
-  worker: { entry: 169_900, core: 47_900 },
-  later: 10_750,
+  entry: { first: 9600, all: 78_500 },
+  core: { first: 6850, files: 3 },
+  worker: { entry: 190_000, core: 59_500 },
+  later: 14_000,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
     cookie: 1700,
@@ -24,9 +24,9 @@ const budget = {
     indexeddb: 2700,
     level: 2400,
     sqlite: 3500,
-    file: 5600,
+    file: 5750,
     folder: 6050,
-    postgres: 6950,
+    postgres: 7400,
     redis: 8200,
     etcd: 5300,
     cloudflare: 1800,
@@ -37,18 +37,18 @@ const budget = {
     http: 2200,
   },
   apis: {
-    atomic: 7800,
+    atomic: 7950,
     codec: 8950,
-    http: 20_500,
+    http: 20_650,
     lua: 9050,
-    namespace: 16_400,
-    reactive: 7550,
-    schema: 18_000,
-    versioned: 17_950,
-    "reactive/react": 7650,
-    "reactive/vue": 7600,
-    "reactive/svelte": 7600,
-    "reactive/solid": 7600,
+    namespace: 16_650,
+    reactive: 7650,
+    schema: 18_200,
+    versioned: 18_150,
+    "reactive/react": 7750,
+    "reactive/vue": 7700,
+    "reactive/svelte": 7700,
+    "reactive/solid": 7700,
   },
 };
 

@@ -6,7 +6,7 @@
 //   --stall=600      a run of tests ends when no test file has finished for this many seconds
 //   --root=folder    runs the tests of another folder, and installs nothing
 // Only built-in modules, and nothing newer than Node 20: it starts before anything is installed.
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -29,27 +29,30 @@ const wholeStall = 3 * stall;
 
 const why = ({ code, stalled }) => (stalled ? "it made no progress" : `exit code ${code}`);
 
-const exec = (command, args, { extra, ...limits }) =>
+const exec = (command, args, { out, extra, ...limits }) =>
   run(command, args, {
     cwd: root,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", out, out],
     env: { ...process.env, PATH: env.PATH, ...extra },
     ...limits,
   });
 
 /** A step that passes or fails as a whole. */
-async function whole(name, command, args) {
-  const ended = await exec(command, args, { stall: wholeStall });
-  if (ended.code === 0) return results({ passed: 1 });
-  if (endedBy()) return results({ notRun: [name] });
-  return failure(name, why(ended), `node scripts/test.mjs ${name}`);
-}
+const whole =
+  (name, command, ...args) =>
+  async (out) => {
+    const ended = await exec(command, args, { out, stall: wholeStall });
+    if (ended.code === 0) return results({ passed: 1 });
+    if (endedBy()) return results({ notRun: [name] });
+    return failure(name, why(ended), `node scripts/test.mjs ${name}`);
+  };
 
 /** Runs a command that appends its results to the file that ANYKV_RESULTS names. */
-async function counted(name, command, args) {
+async function counted(name, command, args, out) {
   const folder = mkdtempSync(join(tmpdir(), "anykv-results-"));
   const file = join(folder, "results.jsonl");
   const ended = await exec(command, args, {
+    out,
     extra: { ANYKV_RESULTS: file },
     stall,
     progress: file,
@@ -62,7 +65,7 @@ async function counted(name, command, args) {
   return total;
 }
 
-async function vitest(names, { missing }) {
+async function vitest(names, { missing }, out) {
   const able = names.filter((name) => name !== "browser" || !missing.includes("chromium"));
   const reporters = ["--reporter=default", "--reporter=./scripts/reporter.ts"];
   const chosen = options.root === root ? able.map((name) => `--project=${name}`) : [];
@@ -73,20 +76,20 @@ async function vitest(names, { missing }) {
     ...chosen,
     ...reporters,
   ];
-  const total = await counted("vitest", node, args);
+  const total = await counted("vitest", node, args, out);
   for (const name of names)
     if (!able.includes(name)) total.notRun.push(`${name}: Chromium is missing`);
   return total;
 }
 
 const steps = {
-  types: () => whole("types", node, ["node_modules/ts7/bin/tsc", "--noEmit"]),
-  lint: () => whole("lint", "npm", ["run", "lint", "--silent"]),
-  build: () => whole("build", node, ["scripts/build.mjs"]),
-  vitest: (state) => vitest(chosenProjects, state),
-  package: () => whole("package", node, ["scripts/check-package.mjs"]),
-  sizes: () => whole("sizes", node, ["scripts/sizes.mjs"]),
-  runtimes: () => counted("runtimes", node, ["scripts/runtimes.mjs"]),
+  build: whole("build", node, "scripts/build.mjs"),
+  types: whole("types", node, "node_modules/ts7/bin/tsc", "--noEmit"),
+  lint: whole("lint", "npm", "run", "lint", "--silent"),
+  package: whole("package", node, "scripts/check-package.mjs"),
+  sizes: whole("sizes", node, "scripts/sizes.mjs"),
+  runtimes: (out) => counted("runtimes", node, ["scripts/runtimes.mjs"], out),
+  vitest: (out) => vitest(chosenProjects, state, out),
 };
 const needsBuild = new Set(["package", "sizes", "runtimes"]);
 
@@ -120,21 +123,40 @@ function hindrance(name) {
   return !isBuilt && needsBuild.has(name) ? "the build failed" : undefined;
 }
 
-for (const name of names) {
+async function step(name, out = "inherit", path = undefined) {
   const reason = hindrance(name);
   if (reason !== undefined) {
     total.notRun.push(`${name}: ${reason}`);
-    continue;
+    return;
   }
   const begin = performance.now();
-  console.log(`\n▸ ${name}`);
-  const found = await steps[name](state);
+  if (path === undefined) console.log(`\n▸ ${name}`);
+  const found = await steps[name](out);
   if (name === "build") isBuilt = found.failed === 0;
   const outcome =
     found.failed > 0 ? "failed" : found.notRun.length > 0 ? "did not run to its end" : "ok";
+  if (path !== undefined) console.log(`\n▸ ${name}\n${readFileSync(path, "utf8").trimEnd()}`);
   console.log(`  ${name} ${outcome} (${seconds(begin)})`);
   add(total, found);
 }
+
+/** Runs steps one after the other beside another one. Prints the output of each at its end. */
+async function beside(names) {
+  const folder = mkdtempSync(join(tmpdir(), "anykv-output-"));
+  for (const name of names) {
+    const path = join(folder, name);
+    const file = openSync(path, "w");
+    await step(name, file, path);
+    closeSync(file);
+  }
+  rmSync(folder, { recursive: true, force: true });
+}
+
+// The tests wait for servers half of the time: the other steps run beside them.
+if (names.includes("build")) await step("build");
+const others = names.filter((name) => name !== "build" && name !== "vitest");
+if (names.includes("vitest")) await Promise.all([step("vitest"), beside(others)]);
+else for (const name of others) await step(name);
 
 console.log(`\nAll of it took ${seconds(start)}.\n`);
 console.log(summary(total));

@@ -51,6 +51,30 @@ export interface StructurePlace {
   readonly initial: number | null;
 }
 
+/** Where a client reports changes to. */
+export interface Feed {
+  /** These full keys may have changed: by anyone, or because their deadline has passed. */
+  changed(keys: readonly string[]): void;
+  /** Any key may have changed, such as while the connection was lost. */
+  unknown(): void;
+  /** No more changes are reported: the connection was lost. The store subscribes again. */
+  lost(error: unknown): void;
+}
+
+/** What a feed has to cover, as literal prefixes of full keys; none of them contains another. */
+export type Coverage = readonly string[];
+
+/** A subscription to the changes of a client. */
+export interface Subscription {
+  /**
+   * Reports the changes under these prefixes from now on. A client that reports every change
+   * leaves it out.
+   */
+  cover?(prefixes: Coverage): MaybePromise<void>;
+  /** Ends the subscription and everything that it holds. */
+  close(): MaybePromise<void>;
+}
+
 /**
  * One kind of client behind the contract that every store is built on. An adapter receives full
  * keys, checked records and absolute deadlines; it never parses durations, adds prefixes, judges
@@ -127,6 +151,12 @@ interface AdapterMembers {
     now: number,
   ): MaybePromise<CommitResult>;
   close?(): MaybePromise<void>;
+  /**
+   * Reports changes that are made outside of this store's process, or all of them. Settles once
+   * every later change will be reported. It must not keep the process alive. Without it the client
+   * is looked at in intervals. Changes that stores of this process make are known without it.
+   */
+  watch?(feed: Feed, prefixes: Coverage): MaybePromise<Subscription>;
   /**
    * Replaces the connection: several requests in a row got no answer. What is under way rejects,
    * and is not sent again.

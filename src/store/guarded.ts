@@ -69,6 +69,7 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
     entries: limit(adapter.entries, "entries"),
     clear: limit(adapter.clear, "clear", () => LARGE),
     prune: limit(adapter.prune, "prune", () => LARGE),
+    watch: limit(adapter.watch, "watching"),
     structure: limit(adapter.structure, (name, { key }) => [name, key]),
     async wait(work, progress) {
       for (let before = progress(); ; before = progress()) {

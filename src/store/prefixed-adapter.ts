@@ -5,7 +5,7 @@ import { ready } from "./guarded.ts";
 import { StoredRecord } from "../record/record.ts";
 import type { MaybePromise } from "../types.ts";
 import type { KvRecord, Write } from "../record/types.ts";
-import type { Adapter } from "../clients/adapter.ts";
+import type { Adapter, Coverage } from "../clients/adapter.ts";
 
 type Pair = readonly [string, KvRecord];
 type Items = Iterable<Pair | null> | AsyncIterable<Pair | null>;
@@ -90,6 +90,21 @@ const byPrefix = (to: Translation, prefix: string): Optional => ({
     (await to.call((opened) => opened.entries!(prefix + inner))).map(to.stripPair),
   clear: (inner) => to.call((opened) => opened.clear!(prefix + inner)),
   prune: (query) => to.call((opened) => opened.prune!({ ...query, prefix: prefix + query.prefix })),
+  async watch(feed, prefixes) {
+    const full = (inner: Coverage): Coverage => inner.map((each) => prefix + each);
+    const own = (keys: readonly string[]): string[] => keys.filter((key) => key.startsWith(prefix));
+    const { cover, close } = await to.call((opened) =>
+      opened.watch!(
+        {
+          changed: (keys) => feed.changed(own(keys).map(to.strip)),
+          unknown: () => feed.unknown(),
+          lost: (error) => feed.lost(error),
+        },
+        full(prefixes),
+      ),
+    );
+    return { ...(cover && { cover: (inner) => cover(full(inner)) }), close };
+  },
 });
 
 /** The adapter of a store, with the prefix of the store before all keys. */

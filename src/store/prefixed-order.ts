@@ -1,14 +1,16 @@
 import { type InOrder, Lanes, lanesOf, type Scope, useLanes } from "../concurrency/lanes.ts";
-import { Order } from "../concurrency/order.ts";
+import { Order, type Written } from "../concurrency/order.ts";
 import type { MaybePromise } from "../types.ts";
 
 /** The call order of another store's client, for keys that lack that store's prefix. */
 export class PrefixedOrder extends Order {
   readonly #order: Order;
+  readonly #prefix: string;
 
   constructor(order: Order, prefix: string) {
     super();
     this.#order = order;
+    this.#prefix = prefix;
     Object.defineProperty(this, "pending", { get: () => order.pending });
     useLanes(this, new PrefixedLanes(order, prefix));
   }
@@ -23,6 +25,19 @@ export class PrefixedOrder extends Order {
 
   override isHeld(): boolean {
     return this.#order.isHeld();
+  }
+
+  override listen(listener: (written: Written) => void): () => void {
+    const prefix = this.#prefix;
+    return this.#order.listen(({ write = [], writeUnder }) => {
+      const inner = write.filter((key) => key.startsWith(prefix));
+      const isAround = writeUnder !== undefined && prefix.startsWith(writeUnder);
+      const under = isAround ? prefix : writeUnder;
+      listener({
+        write: inner.map((key) => key.slice(prefix.length)),
+        ...(under?.startsWith(prefix) && { writeUnder: under.slice(prefix.length) }),
+      });
+    });
   }
 }
 

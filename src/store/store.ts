@@ -9,6 +9,7 @@ import { checkOptions } from "../platform/options.ts";
 import { quickRead, quickWrite } from "./quick.ts";
 import { timeoutOf } from "../concurrency/timeout-option.ts";
 import type { Expires } from "../types.ts";
+import { watchLater } from "./watch-later.ts";
 
 // Numbered: a store of another bundle is only taken apart where its parts are the same.
 const CONTEXT: unique symbol = Symbol.for("anykv.store.1") as never;
@@ -121,6 +122,7 @@ function storeOf<V>(context: StoreContext): Store<V> {
     clear: calls.later("clear"),
     prune: calls.later("prune"),
     iterate,
+    watch: (target, options) => watchLater(context, target, options),
     [Symbol.asyncIterator]: iterate,
     close: () => connection.close(timeout),
     prefix: (inner = "") => createStore<V>(context, { prefix: inner }),

@@ -18,7 +18,7 @@ import { LuaFactory } from "wasmoon";
 import kv from "../../src/index.ts";
 import { installKV } from "../../src/lua/index.ts";
 import { createKV } from "../../src/namespace/index.ts";
-import { etcdServer } from "../helpers/etcd-server.ts";
+import { etcdServer } from "../support/etcd-server.ts";
 import {
   agrees,
   complete,
@@ -26,9 +26,10 @@ import {
   expectations,
   ofMarkdown,
   ofSource,
-} from "../helpers/examples.ts";
-import { postgresServer } from "../helpers/postgres-server.ts";
-import { redisServer } from "../helpers/redis-server.ts";
+} from "../support/examples.ts";
+import { postgresServer } from "../support/postgres-server.ts";
+import { redisServer } from "../support/redis-server.ts";
+import { isFull } from "../support/runs.ts";
 
 const root = path.join(import.meta.dirname, "../..");
 const read = (file: string): string => readFileSync(path.join(root, file), "utf8");
@@ -76,14 +77,6 @@ for (const name of libraries)
     "dir",
   );
 writeFileSync(path.join(project, "package.json"), JSON.stringify({ type: "module" }));
-// Reports each console.log with the line that it stands on.
-writeFileSync(
-  path.join(project, "record.mjs"),
-  `console.log = (...args) => {
-    const line = Number(/example\\.mjs:(\\d+)/.exec(new Error().stack)?.[1]);
-    process.stdout.write(JSON.stringify({ line, args: args.map((arg) => arg === undefined ? null : arg) }, (_, value) => typeof value === "bigint" ? value + "n" : value) + "\\n");
-  };`,
-);
 // The servers that examples are pointed at by these variables.
 const servers: { remove(): Promise<unknown> }[] = [];
 const urls: { [name: string]: string } = {};
@@ -104,17 +97,27 @@ afterAll(async () => {
 
 let count = 0;
 
-async function run(
-  code: string,
-  flags: string[],
-  command = process.execPath,
-  warnings = ["--disable-warning=ExperimentalWarning"],
-): Promise<{ status: number | null; out: string; errors: string }> {
+/** A new folder in the project, with the example in it. */
+function written(code: string): string {
   const folder = path.join(project, `run${++count}`);
   mkdirSync(folder);
   writeFileSync(path.join(folder, "example.mjs"), code);
-  const child = spawn(command, [...warnings, ...flags, "example.mjs"], {
-    cwd: folder,
+  return folder;
+}
+
+interface Ended {
+  readonly status: number | null;
+  readonly out: string;
+  readonly errors: string;
+}
+
+async function run(
+  cwd: string,
+  args: readonly string[],
+  command: string = process.execPath,
+): Promise<Ended> {
+  const child = spawn(command, args, {
+    cwd,
     env: {
       ...process.env,
       ...urls,
@@ -131,18 +134,68 @@ async function run(
   return { status, out, errors };
 }
 
-/** What a program printed is what its comments say. */
-function checkPrinted(code: string, out: string): void {
-  const printed = out
+/** A line that `run-examples.mjs` printed: a `console.log`, or the end of an example. */
+interface Event {
+  readonly run: string;
+  readonly line?: number;
+  readonly args?: readonly unknown[];
+  readonly end?: string;
+}
+
+const eventsOf = (out: string): Event[] =>
+  out
     .split("\n")
     .filter(Boolean)
-    .map((line) => JSON.parse(line) as { line: number; args: unknown[] });
+    .map((line) => JSON.parse(line) as Event);
+
+/** What a program printed is what its comments say. */
+function checkPrinted(code: string, events: readonly Event[]): void {
   for (const [line, comment] of expectations(code)) {
-    const calls = printed.filter((call) => call.line === line);
+    const calls = events.filter((event) => event.line === line);
     expect(calls.length, `line ${line} was reached`).toBeGreaterThan(0);
-    for (const { args } of calls)
+    for (const { args = [] } of calls)
       expect(agrees(args, comment), `${JSON.stringify(args)} is ${comment}`).toBe(true);
   }
+}
+
+const program = path.join(root, "test/programs/run-examples.mjs");
+
+const quiet = "--disable-warning=ExperimentalWarning";
+
+/** Examples that one process runs. A process of its own for each takes three times as long. */
+const PER_PROCESS = isFull ? 1 : 20;
+
+/** An example in Node, and how it ended. */
+interface InNode {
+  readonly code: string;
+  readonly where: string;
+  end(): Promise<{ status: number | null; events: Event[]; errors: string | undefined }>;
+}
+
+/** The examples in Node, by processes. A process ends by itself once all of its examples have. */
+function processesOf(all: readonly Example[]): InNode[] {
+  const parts = Array.from({ length: Math.ceil(all.length / PER_PROCESS) }, (_, i) =>
+    all.slice(i * PER_PROCESS, (i + 1) * PER_PROCESS),
+  );
+  return parts.flatMap((part) => {
+    let ended: Promise<Ended> | undefined;
+    const folders = part.map(({ code }) => written(complete(code)));
+    return part.map(({ code, where }, i) => ({
+      code: complete(code),
+      where,
+      end: async () => {
+        const { status, out, errors } = await (ended ??= run(project, [
+          quiet,
+          program,
+          ...folders,
+        ]));
+        const name = path.basename(folders[i]!);
+        const events = eventsOf(out).filter((event) => event.run === name);
+        const own = errors.split(`\n${name}:\n`)[1]?.split(/\nrun\d+:\n/)[0];
+        return { status, events, errors: own };
+      },
+    }));
+  });
 }
 
 const installed = path.join(root, "test/runtimes/node_modules/@deno/linux-x64-glibc/deno");
@@ -173,34 +226,24 @@ async function answerOf(code: string): Promise<string> {
 }
 
 describe.concurrent("examples", () => {
-  for (const { where, code } of examples.filter((example) => example.kind === "")) {
+  for (const { where, code, end } of processesOf(examples.filter(({ kind }) => kind === ""))) {
     it(`${where} prints what it says`, async () => {
-      const { status, out, errors } = await run(complete(code), ["--import", "../record.mjs"]);
+      const { status, events, errors } = await end();
       expect(errors).toBe("");
+      expect(events.at(-1)?.end).toBe("");
       expect(status).toBe(0);
-      checkPrinted(complete(code), out);
+      checkPrinted(code, events);
     });
   }
 
+  const allowed = ["--allow-all", "--unstable-kv", "--no-lock", "--quiet"];
   for (const { where, code } of examples.filter((example) => example.kind === "deno")) {
     it(`${where} prints what it says in Deno`, async () => {
-      const { status, out, errors } = await run(
-        code,
-        [
-          "run",
-          "--allow-all",
-          "--unstable-kv",
-          "--no-lock",
-          "--quiet",
-          "--import",
-          "../record.mjs",
-        ],
-        deno,
-        [],
-      );
-      expect(errors).toBe("");
+      const folder = written(code);
+      const { status, out, errors } = await run(folder, ["run", ...allowed, program, folder], deno);
+      expect(errors.trim()).toBe(`${path.basename(folder)}:`);
       expect(status).toBe(0);
-      checkPrinted(code, out);
+      checkPrinted(code, eventsOf(out));
     });
   }
 
@@ -215,23 +258,28 @@ describe.concurrent("examples", () => {
     it(`${where} prints what it says in Lua`, async () => {
       const lua = await new LuaFactory().createEngine();
       installKV(lua, createKV({ store: kv() }));
-      let out = "";
+      const events: Event[] = [];
       lua.global.set(
         "printed",
-        (line: number, text: string) => (out += `${JSON.stringify({ line, args: [text] })}\n`),
+        (line: number, text: string) => void events.push({ run: where, line, args: [text] }),
       );
       await lua.doString(
         'function print(value) printed(debug.getinfo(2, "l").currentline, tostring(value)) end',
       );
       await lua.doString(code);
       lua.global.close();
-      checkPrinted(code, out);
+      checkPrinted(code, events);
     });
   }
 
   for (const { where, code } of examples.filter((example) => example.kind === "test")) {
     it(`${where} passes`, async () => {
-      const { status, out } = await run(code, ["--test", "--test-reporter=tap"]);
+      const { status, out } = await run(written(code), [
+        quiet,
+        "--test",
+        "--test-reporter=tap",
+        "example.mjs",
+      ]);
       expect(Number(/^# pass (\d+)$/m.exec(out)?.[1])).toBeGreaterThan(40);
       expect(out).toMatch(/^# fail 0$/m);
       expect(status).toBe(0);

@@ -2,6 +2,7 @@ import { SQLITE } from "../manifests.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { Adapter } from "../adapter.ts";
 import type { StoredRecord } from "../../record/record.ts";
+import { dataVersionFeed } from "./feed.ts";
 import { atomically, retryLocked, type SqliteClient, WriteQueue } from "./handle.ts";
 import { TableRows } from "./rows.ts";
 import { createTable, quoted, waitForDisk } from "./table.ts";
@@ -75,6 +76,7 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
     prune: (query) => writing.run(() => rows.prune(query)),
     commit: (checks, all, now) =>
       writing.run(() => atomically(db, () => rows.commit(checks, all, now))),
+    watch: (feed) => dataVersionFeed(db, feed),
     async close() {
       await writing.idle();
       end(db);
