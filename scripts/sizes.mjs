@@ -14,7 +14,7 @@ import { build } from "esbuild";
 const budget = {
   entry: { first: 9600, all: 78_500 },
   core: { first: 6850, files: 3 },
-  worker: { entry: 190_000, core: 59_500 },
+  worker: { entry: 191_500, core: 59_500 },
   later: 14_000,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
@@ -28,7 +28,7 @@ const budget = {
     folder: 6200,
     postgres: 7400,
     redis: 8200,
-    etcd: 5300,
+    etcd: 5350,
     cloudflare: 1800,
     deno: 2300,
     lru: 1450,
