@@ -111,6 +111,7 @@ export const HTTP: Manifest = kind("HTTP", (input) => /^https?:\/\//i.test(url(i
   expires: "native",
   order: true,
   atomic: "yes",
+  watch: "native",
   keyBytes: 2048,
 });
 

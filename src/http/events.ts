@@ -1,11 +1,9 @@
-import type { Entry } from "../api.ts";
-import { KvError } from "../errors.ts";
 import { errorBody } from "./reply.ts";
-import type { Watchers } from "./watchers.ts";
+import type { EventOptions, Space } from "./space.ts";
 
 /**
- * How often something is sent at least, so that nobody in between takes the connection for dead:
- * the server of Bun does after 10 seconds.
+ * How often something is sent at least, in milliseconds: servers and proxies close connections that
+ * are silent, the server of Bun after 10 seconds.
  */
 const HEARTBEAT = 5000;
 
@@ -16,76 +14,133 @@ const eventText = (name: string, data: unknown): string =>
 export const errorEvent = (error: unknown, prefix: string): string =>
   eventText("error", errorBody(error, prefix));
 
-/** The versions of what is there. @throws {KvError} KV_NOT_SUPPORTED where there are none. */
-function versionsOf(entries: readonly (Entry<unknown> | null)[]): (string | null)[] {
-  return entries.map((entry) => {
-    if (entry !== null && entry.version === null)
-      throw new KvError(
-        "KV_NOT_SUPPORTED",
-        "this client keeps no versions, so that changes cannot be told: read it instead",
-      );
-    return entry && entry.version;
-  });
-}
-
 /**
- * The entries under some keys as server-sent events: now, and again whenever one of them has
- * changed. Nothing is read while nobody takes what is there. `ended` is called once, when it is
- * over.
+ * A stream of server-sent events. `next` resolves to the next event, or to `null` at the end. It is
+ * not called while nothing is read. `ended` is called once, when the stream is over.
  */
-export function eventsOf(
-  watchers: Watchers,
-  keys: readonly string[],
+function eventStream(
+  next: () => Promise<string | null>,
   ended: () => void,
 ): ReadableStream<Uint8Array> {
-  const { space } = watchers;
-  const { watcher, remove } = watchers.add(keys);
   const encoder = new TextEncoder();
-  let next: Promise<string | null> | null = null;
-  let isFirst = true;
-
-  const changed = async (): Promise<string | null> => {
-    try {
-      for (;;) {
-        await watcher.changed();
-        if (watcher.isOver || keys.length === 0) return null;
-        const entries = await space.getAll(keys, true);
-        const versions = versionsOf(entries);
-        const isSame = !isFirst && versions.every((version, i) => version === watcher.versions[i]);
-        if (isSame) continue;
-        isFirst = false;
-        watcher.versions = versions;
-        return eventText("entries", { entries });
-      }
-    } catch (error) {
-      const isOver = watcher.isOver;
-      remove();
-      return isOver ? null : errorEvent(error, space.prefix);
-    }
-  };
-  const end = (): void => {
-    remove();
-    ended();
-  };
-
+  let pending: Promise<string | null> | null = null;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        next ??= changed();
+        pending ??= next();
         let timer: ReturnType<typeof setTimeout> | undefined;
         const heartbeat = new Promise<"heartbeat">((resolve) => {
           timer = setTimeout(() => resolve("heartbeat"), HEARTBEAT);
         });
-        const chunk = await Promise.race([next, heartbeat]);
+        const chunk = await Promise.race([pending, heartbeat]);
         clearTimeout(timer);
         if (chunk === "heartbeat") return controller.enqueue(encoder.encode(":\n\n"));
-        next = null;
+        pending = null;
         if (chunk !== null) return controller.enqueue(encoder.encode(chunk));
-        end();
+        ended();
         return controller.close();
       },
-      cancel: end,
+      cancel: ended,
     },
     { highWaterMark: 0 },
   );
+}
+
+/** The entries under some keys as events: now, and again whenever one of them has changed. */
+export function entryEvents(
+  space: Space,
+  keys: readonly string[],
+  options: EventOptions,
+  ended: () => void,
+): ReadableStream<Uint8Array> {
+  if (options.closed?.aborted) return eventStream(async () => null, ended);
+  const reader = space.states(keys, options).getReader();
+  const next = async (): Promise<string | null> => {
+    try {
+      const { value, done } = await reader.read();
+      return done ? null : eventText("entries", { entries: value });
+    } catch (error) {
+      // The stream ends behind this event.
+      return errorEvent(error, space.prefix);
+    }
+  };
+  let isFailed = false;
+  const nextOrEnd = async (): Promise<string | null> => {
+    if (isFailed) return null;
+    const text = await next();
+    isFailed = text?.startsWith("event: error") === true;
+    return text;
+  };
+  return eventStream(nextOrEnd, () => {
+    void reader.cancel().catch(() => {});
+    ended();
+  });
+}
+
+/** How many keys an event names at most. */
+const MOST_NAMED = 100;
+
+/**
+ * The names of the keys that change under some prefixes, as events. The first event says that every
+ * later change is reported.
+ */
+export function changeEvents(
+  space: Space,
+  prefixes: readonly string[],
+  { interval, closed }: EventOptions,
+  ended: () => void,
+): ReadableStream<Uint8Array> {
+  if (closed?.aborted) return eventStream(async () => null, ended);
+  const watches = prefixes.map((prefix) => space.changes(prefix, interval));
+  const changed = new Set<string>();
+  const state: { error?: unknown; isOver: boolean } = { isOver: false };
+  let isReady = false;
+  let wake = (): void => {};
+  const end = (): void => {
+    state.isOver = true;
+    for (const watch of watches) watch.close();
+    closed?.removeEventListener("abort", end);
+    wake();
+  };
+  closed?.addEventListener("abort", end);
+  for (const watch of watches) {
+    const gather = async (): Promise<void> => {
+      for (;;) {
+        // No more is gathered than the client takes.
+        if (changed.size >= MOST_NAMED) await new Promise<void>((resolve) => (resume = resolve));
+        const found = await watch.next();
+        if (found === null) return;
+        changed.add(found.key.slice(space.prefix.length));
+        wake();
+      }
+    };
+    void watch.ready.then(gather).catch((reason) => {
+      state.error ??= reason;
+      wake();
+    });
+  }
+  let resume = (): void => {};
+  const next = async (): Promise<string | null> => {
+    if (!isReady && !state.isOver) {
+      await Promise.all(watches.map(({ ready }) => ready)).catch(() => {});
+      isReady = true;
+      if (state.error === undefined) return eventText("ready", {});
+    }
+    while (changed.size === 0 && state.error === undefined && !state.isOver)
+      await new Promise<void>((resolve) => (wake = resolve));
+    if (state.isOver) return null;
+    if (changed.size > 0) {
+      const keys = [...changed];
+      changed.clear();
+      resume();
+      return eventText("changed", { keys });
+    }
+    const reason = state.error;
+    end();
+    return errorEvent(reason, space.prefix);
+  };
+  return eventStream(next, () => {
+    end();
+    ended();
+  });
 }

@@ -9,7 +9,6 @@ import { OPERATIONS, type Room } from "./routes.ts";
 import { failure, jsonReply, Refusal, type Reply } from "./reply.ts";
 import { contextOfStore, Space } from "./space.ts";
 import type { Grant } from "./tokens.ts";
-import { Watchers } from "./watchers.ts";
 import type { SpaceTurns } from "./space-turns.ts";
 
 interface Outcome {
@@ -43,7 +42,7 @@ export class Handler {
         space,
         commits: new Commits(space, isMetered(name)),
         operations: new OperationCounter(space),
-        watchers: new Watchers(space, interval, signal),
+        events: { interval: interval / 1000, closed: signal },
       });
     }
   }

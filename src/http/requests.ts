@@ -172,6 +172,12 @@ export function prefixRequest(fields: Fields): string {
   return prefixIn(fields.prefix);
 }
 
+/** Prefixes whose changes are reported. */
+export function changesRequest(fields: Fields): readonly string[] {
+  only(fields, "prefixes");
+  return listOf(fields.prefixes, "prefixes", MOST_WATCHED).map(prefixIn);
+}
+
 /** Keys to watch. */
 export function watchRequest(fields: Fields): readonly string[] {
   only(fields, "keys");

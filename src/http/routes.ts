@@ -1,9 +1,9 @@
 import type { CommitWrite, SetOptions } from "../api.ts";
-import { publishKeys } from "../versioned/watch.ts";
 import type { Fields } from "./body.ts";
 import type { Commits } from "./commits.ts";
-import { eventsOf } from "./events.ts";
+import { changeEvents, entryEvents } from "./events.ts";
 import {
+  changesRequest,
   commitRequest,
   getRequest,
   listRequest,
@@ -12,9 +12,8 @@ import {
   touchRequest,
   watchRequest,
 } from "./requests.ts";
-import type { Space } from "./space.ts";
+import type { EventOptions, Space } from "./space.ts";
 import type { Grant } from "./tokens.ts";
-import type { Watchers } from "./watchers.ts";
 import type { OperationCounter } from "./operation-counter.ts";
 
 /** A space and what is counted of it. */
@@ -22,7 +21,7 @@ export interface Room {
   readonly space: Space;
   readonly commits: Commits;
   readonly operations: OperationCounter;
-  readonly watchers: Watchers;
+  readonly events: EventOptions;
 }
 
 /** A request that has been checked: how many operations it counts as, and what it does. */
@@ -56,9 +55,6 @@ async function setAll({ data }: Space, writes: readonly CommitWrite[]): Promise<
     else await data.setMany(entries, options);
   }
 }
-
-const keysOf = (items: readonly { readonly key: string }[]): string[] =>
-  items.map(({ key }) => key);
 
 /** Everything that a server does, by its name in the path. */
 export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
@@ -106,7 +102,6 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
             if (commits.isMetered)
               await commits.commit({ checks: [], writes, id: null }, limits.storageBytes);
             else await setAll(space, writes);
-            publishKeys(space.data, keysOf(writes));
             return {};
           },
         };
@@ -117,15 +112,11 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     "commit",
     {
       isWrite: true,
-      prepare(fields, { space, commits }, { limits }) {
+      prepare(fields, { commits }, { limits }) {
         const request = commitRequest(fields, limits.valueBytes);
         return {
           count: request.checks.length + request.writes.length,
-          async run() {
-            const result = await commits.commit(request, limits.storageBytes);
-            if (result.ok) publishKeys(space.data, keysOf(request.writes));
-            return result;
-          },
+          run: () => commits.commit(request, limits.storageBytes),
         };
       },
     },
@@ -134,15 +125,11 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     "touch",
     {
       isWrite: true,
-      prepare(fields, { space, commits }) {
+      prepare(fields, { commits }) {
         const { key, expires } = touchRequest(fields);
         return {
           count: 1,
-          async run() {
-            const found = await commits.touch(key, expires);
-            publishKeys(space.data, [key]);
-            return { found };
-          },
+          run: async () => ({ found: await commits.touch(key, expires) }),
         };
       },
     },
@@ -177,11 +164,24 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     "watch",
     {
       isWrite: false,
-      prepare(fields, { watchers }, grant) {
+      prepare(fields, { space, events }, grant) {
         const keys = watchRequest(fields);
         return {
           count: keys.length,
-          run: async () => eventsOf(watchers, keys, grant.stream()),
+          run: async () => entryEvents(space, keys, events, grant.stream()),
+        };
+      },
+    },
+  ],
+  [
+    "changes",
+    {
+      isWrite: false,
+      prepare(fields, { space, events }, grant) {
+        const prefixes = changesRequest(fields);
+        return {
+          count: prefixes.length,
+          run: async () => changeEvents(space, prefixes, events, grant.stream()),
         };
       },
     },

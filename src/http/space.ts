@@ -1,11 +1,14 @@
 import type { Entry, Store } from "../api.ts";
 import type { StoreContext } from "../store/context.ts";
-import { listen } from "../concurrency/changes.ts";
 import { KvError } from "../errors.ts";
 import { guardOf } from "../store/guarded.ts";
 import { batches, ordered, whole } from "../store/pages.ts";
 import { AS_STORED } from "../store/coded.ts";
 import { contextOf, createStore } from "../store/store.ts";
+import { type OpenWatch, watchRecords } from "../store/watch/index.ts";
+import { type Reading, stateStream } from "../store/watch/state-stream.ts";
+import type { Found } from "../store/watch/watcher.ts";
+import type { Ending } from "../concurrency/abort.ts";
 import type { KvRecord } from "../record/types.ts";
 import type { PageQuery } from "../clients/adapter.ts";
 import { shortRests } from "./rests.ts";
@@ -32,6 +35,27 @@ export interface SizedEntry extends Sized {
 export interface EntryPageAfter {
   readonly entries: readonly Entry<unknown>[];
   readonly next: string | null;
+}
+
+/** Entries under some keys, `null` for what is absent. */
+type MaybeEntries = readonly (Entry<unknown> | null)[];
+
+/** How event streams of a server go. */
+export interface EventOptions {
+  /** Seconds between two looks at a client that reports no changes. */
+  readonly interval: number;
+  /** Ends the streams. */
+  readonly closed: Ending | undefined;
+}
+
+/** The version of an entry. @throws {KvError} KV_NOT_SUPPORTED where there are none. */
+function versionIn(entry: Entry<unknown> | null): string | null {
+  if (entry !== null && entry.version === null)
+    throw new KvError(
+      "KV_NOT_SUPPORTED",
+      "this client keeps no versions, so that changes cannot be told: read it instead",
+    );
+  return entry && entry.version;
 }
 
 /** @throws {KvError} KV_INVALID_CLIENT for anything but a store of this library. */
@@ -82,13 +106,21 @@ export class Space {
     this.prefix = this.#context.prefix;
   }
 
-  /**
-   * Calls a listener with the keys of each write, until the function that is returned is called.
-   */
-  listen(listener: (changed: (key: string) => boolean) => void): () => void {
-    return listen(this.#context.connection, (keys) =>
-      listener((key) => keys.has(this.prefix + key)),
-    );
+  /** The entries under some keys: now, and whenever one of their versions has changed. */
+  states(keys: readonly string[], options: EventOptions): ReadableStream<MaybeEntries> {
+    const full = [...new Set(keys)].map((key) => this.prefix + key);
+    const read = async (): Promise<Reading<MaybeEntries>> => {
+      const value = await this.getAll(keys, true);
+      return { value, state: JSON.stringify(value.map(versionIn)) };
+    };
+    return stateStream(this.#context, full, read, { ...options, raw: false });
+  }
+
+  /** The changes of every key that starts with one of some texts. */
+  changes(prefix: string, interval: number): OpenWatch<Found> {
+    const { timeout } = this.#context;
+    const options = { initial: false, interval: interval * 1000, timeout };
+    return watchRecords(this.#context, { keys: [], prefix: this.prefix + prefix }, options);
   }
 
   #entry(key: string, record: KvRecord, values: boolean): Entry<unknown> {

@@ -35,7 +35,7 @@ const get = async (rows: IDBObjectStore, key: string): Promise<unknown> =>
  */
 class IdbRows implements Shared {
   readonly channel: string;
-  readonly interval = 0;
+  readonly looks = false;
   readonly #dbName: string;
   readonly #name: string;
   readonly #version: number;

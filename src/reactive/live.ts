@@ -8,12 +8,11 @@ const PAUSE = 50;
 
 type Settle = (index: number, error?: Error) => void;
 
-/** A backend that also receives the changes of others: of tabs by a channel, else by looking. */
+/** A backend that also receives the changes of others: of tabs by a channel, else by a watch. */
 export class Live implements Backend {
   readonly #rows: Shared;
   readonly #memory: Memory;
   #channel: BroadcastChannel | undefined;
-  #polling: ReturnType<typeof setInterval> | undefined;
   #looking: Promise<void> | undefined;
   #asked: string[] = [];
   #loading: ReturnType<Shared["load"]> | undefined;
@@ -33,11 +32,7 @@ export class Live implements Backend {
     }
     globalThis.addEventListener?.("pagehide", this.#leave);
     globalThis.addEventListener?.("visibilitychange", this.#turn);
-    // A timer does not count beyond 31 bits: such an interval means never.
-    if ((rows.interval | 0) > 0) {
-      this.#polling = setInterval(() => void this.#read(memory.used(), true), rows.interval);
-      (this.#polling as { unref?: () => void }).unref?.();
-    }
+    rows.watch?.((key) => void this.#readSoon(key));
   }
 
   load(): ReturnType<Shared["load"]> {
@@ -105,10 +100,13 @@ export class Live implements Backend {
   }
 
   look(key: string): Promise<void> | undefined {
-    if (!this.#rows.interval) return;
+    return this.#rows.looks ? this.#readSoon(key) : undefined;
+  }
+
+  /** Reads a row again, with all others that are asked for in this turn. */
+  #readSoon(key: string): Promise<void> {
     this.#asked.push(key);
-    // One read for all keys that are asked for in a turn.
-    return (this.#looking ??= this.#loading!.then(() => {
+    return (this.#looking ??= Promise.resolve(this.#loading).then(() => {
       this.#looking = undefined;
       return this.#read(this.#asked.splice(0), true);
     }));
@@ -116,7 +114,6 @@ export class Live implements Backend {
 
   async close(): Promise<void> {
     this.#channel?.close();
-    clearInterval(this.#polling);
     globalThis.removeEventListener?.("pagehide", this.#leave);
     globalThis.removeEventListener?.("visibilitychange", this.#turn);
     await this.#rows.close();

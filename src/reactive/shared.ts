@@ -4,8 +4,10 @@ import type { Backend, RowChange } from "./backend.ts";
 export interface Shared extends Omit<Backend, "write" | "look"> {
   /** The name of the channel on which tabs with the same rows publish changes. */
   readonly channel: string;
-  /** How often to look for unpublished changes, in milliseconds; 0 for never. */
-  readonly interval: number;
+  /** Whether rows are read again when they are used first. */
+  readonly looks: boolean;
+  /** Calls `changed` for each row that may have changed, until the rows are closed. */
+  watch?(changed: (key: string) => void): void;
   /** The values in the order of the keys, `undefined` for missing rows. */
   read(keys: readonly string[]): Promise<unknown[]>;
   /**

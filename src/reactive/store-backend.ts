@@ -1,4 +1,4 @@
-import type { Store } from "../api.ts";
+import type { Store, StoreWatch } from "../api.ts";
 import { KvError } from "../errors.ts";
 import type { Backend, Memory, RowChange } from "./backend.ts";
 import { Live } from "./live.ts";
@@ -30,7 +30,10 @@ const unpack = (value: unknown): unknown =>
 /** Rows in a store. */
 class StoreRows implements Shared {
   readonly channel: string;
-  readonly interval: number;
+  readonly looks: boolean;
+  readonly watch?: (changed: (key: string) => void) => void;
+  #watching: StoreWatch<unknown> | undefined;
+  #isClosed = false;
   readonly #store: Store<unknown>;
   readonly #name: string;
   readonly #seeds: readonly KVSeed<unknown>[] | undefined;
@@ -44,11 +47,33 @@ class StoreRows implements Shared {
     interval: number,
   ) {
     this.channel = `anykv:${store.type}:${name}`;
-    this.interval = interval;
+    this.looks = interval > 0;
+    // An endless interval means: only when a row is used first.
+    if (interval > 0 && interval < Infinity)
+      this.watch = (changed) => void this.#watch(interval / 1000, changed);
     this.#store = store;
     this.#name = name;
     this.#seeds = seeds;
     this.#rows = store.prefix(`${name}:`);
+  }
+
+  /** Reports changes until the rows are closed, also after an outage. */
+  async #watch(interval: number, changed: (key: string) => void): Promise<void> {
+    let isAgain = false;
+    while (!this.#isClosed) {
+      try {
+        const watch = this.#rows.watch({ prefix: "" }, { interval, initial: isAgain });
+        this.#watching = watch;
+        for await (const { key } of watch) changed(key);
+      } catch {
+        // The outage was longer than the timeout of the store. Writes report it to their callers.
+      }
+      isAgain = true;
+      await new Promise((resolve) => {
+        const timer = setTimeout(resolve, interval * 1000);
+        (timer as { unref?: () => void }).unref?.();
+      });
+    }
   }
 
   /** Runs one call after the other: some clients do not keep the order of calls. */
@@ -115,6 +140,8 @@ class StoreRows implements Shared {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#watching?.close();
     await this.#last;
   }
 }

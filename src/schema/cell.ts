@@ -1,7 +1,6 @@
 import { KvError } from "../errors.ts";
 import { runInTurn } from "../store/turns.ts";
 import type { Expires } from "../types.ts";
-import { publish } from "../concurrency/changes.ts";
 import type { FieldWriteOptions } from "./fields.ts";
 import { Place } from "./place.ts";
 import { Steps } from "./steps.ts";
@@ -45,7 +44,6 @@ export class Cell extends Place {
 
   async erase(): Promise<void> {
     await this.base.store.del(this.key);
-    publish(this.watched);
   }
 
   /** Moves the deadline, if the field is there. */

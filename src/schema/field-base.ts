@@ -1,5 +1,5 @@
 import { KvError } from "../errors.ts";
-import { watchKeys, type Reading } from "../concurrency/changes.ts";
+import { type Reading, stateStream } from "../store/watch/state-stream.ts";
 import type { Cell } from "./cell.ts";
 import type { Field, FieldWatchOptions } from "./fields.ts";
 import type { Steps } from "./steps.ts";
@@ -42,5 +42,9 @@ export function watchCell<T>(
   };
   // Over before it has begun.
   if (signal?.aborted) return new ReadableStream({ start: (controller) => controller.close() });
-  return watchKeys(cell.watched, reading, { interval, raw: false, closed: signal });
+  return stateStream(cell.base.context, [cell.full], reading, {
+    interval,
+    raw: false,
+    closed: signal,
+  });
 }

@@ -3,7 +3,6 @@ import { deadline } from "../expires.ts";
 import { failWith } from "../store/failure.ts";
 import { checkOptions } from "../platform/options.ts";
 import type { Expires } from "../types.ts";
-import type { Watched } from "../concurrency/changes.ts";
 import type { FieldWriteOptions } from "./fields.ts";
 import type { SchemaBase } from "./base.ts";
 
@@ -28,11 +27,6 @@ export class Place {
   /** The type of the client. */
   get client(): string {
     return this.base.store.type;
-  }
-
-  /** What those watch who watch this field. */
-  get watched(): Watched {
-    return { connection: this.base.context.connection, keys: [this.full] };
   }
 
   /** Throws the error; what the client calls foreign is only of another kind, perhaps. */

@@ -2,7 +2,6 @@ import type { Entry } from "../api.ts";
 import { update } from "../atomic/update.ts";
 import type { Guarded } from "../store/guarded.ts";
 import type { Expires } from "../types.ts";
-import { publish } from "../concurrency/changes.ts";
 import type { Place } from "./place.ts";
 import { IS_STATE, READS, type States, type Step, WRITES } from "./states.ts";
 import type {
@@ -89,7 +88,6 @@ export class Steps {
         { expires: this.#place.deadline(expires) },
         ...(args as never),
       );
-      publish(this.#place.watched);
       return answer as never;
     }
     const writing = WRITES[name] as (state: unknown, ...args: unknown[]) => Step<unknown, never>;
@@ -144,7 +142,6 @@ export class Steps {
     await inside.set(key, content, {
       expires: expires === undefined ? keptExpiry(entry) : expires,
     });
-    publish(this.#place.watched);
   }
 
   /** Replaces the content of an entry, unless it was written since. Resolves to whether it did. */
@@ -161,19 +158,17 @@ export class Steps {
       metadata: entry.metadata,
     };
     const { ok } = await base.turns.inside.commit([{ key, version: entry.version }], [write]);
-    if (ok) publish(this.#place.watched);
     return ok;
   }
 
   /** Moves the deadline, if the field is there. */
   async touch(expires: Expires, isThere: (steps: Steps) => Promise<boolean>): Promise<boolean> {
-    const { base, key, watched } = this.#place;
+    const { base, key } = this.#place;
     const native = this.native();
     if (!(await isThere(this))) return false;
     const isTouched = await (native === undefined
       ? base.turns.inside.touch(key, expires)
       : native("any.touch", { expires: this.#place.deadline(expires) }));
-    publish(watched);
     return isTouched;
   }
 
@@ -192,11 +187,10 @@ export class Steps {
       answer = result;
       return next === undefined && expires !== undefined && value !== null ? value : next;
     };
-    const { base, key, watched } = this.#place;
+    const { base, key } = this.#place;
     await update<unknown>(base.turns.inside, key, changing, { expires }).catch((error) =>
       this.#place.refuse(error),
     );
-    publish(watched);
     return answer!;
   }
 

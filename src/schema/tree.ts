@@ -1,6 +1,5 @@
 import { type Guarded, guardOf } from "../store/guarded.ts";
 import { batches, whole } from "../store/pages.ts";
-import { publish } from "../concurrency/changes.ts";
 import type { SchemaBase } from "./base.ts";
 import { decodeName, SEPARATOR } from "./path.ts";
 import { isFresh } from "../record/freshness.ts";
@@ -52,10 +51,6 @@ export async function eraseBelow(base: SchemaBase, adapter: Guarded, path: strin
     for await (const keys of below(base, adapter, path)) {
       found += keys.length;
       await base.turns.inside.delMany(keys);
-      publish({
-        connection: base.context.connection,
-        keys: keys.map((key) => base.context.prefix + key),
-      });
     }
     if (found === 0 || found >= before) return;
   }

@@ -23,7 +23,6 @@ export interface TransactionBase {
   readonly codec: Codec | undefined;
   readonly valueBytes: number;
   /** Receives the texts of the keys that were written. */
-  readonly wrote: (texts: readonly string[]) => void;
 }
 
 /** The members of an entry and of the result of `set()`: both may be passed as a check. */
@@ -145,7 +144,6 @@ async function attempt(
   onTaken: OnTaken,
 ): Promise<VersionedCommit | null> {
   const {
-    texts,
     checks: own,
     writes,
     taken,
@@ -159,6 +157,5 @@ async function attempt(
     return checks.some(({ key }) => result.failed.includes(key)) ? { ok: false } : null;
   if (refusal !== undefined) throw refusal;
   if (taken !== null) return onTaken(taken);
-  base.wrote(texts);
   return { ok: true, version: result.version };
 }

@@ -26,7 +26,7 @@ import type {
   WatchOptions,
 } from "./types.ts";
 import { encodeVersioned, settled } from "./value.ts";
-import { publishKeys, watch } from "./watch.ts";
+import { watch } from "./watch.ts";
 
 /** Options of {@link versioned}. */
 export interface VersionedOptions {
@@ -227,7 +227,6 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
     indexes,
     codec: context.codec,
     valueBytes,
-    wrote: (texts) => publishKeys(inner, texts),
   };
   const closing = new Closing();
 
@@ -243,7 +242,7 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
     watch(keys, options) {
       const own = listOf(keys).map((key) => encodeKey(key));
       return watch(
-        inner,
+        context,
         own,
         () => Promise.all(own.map((text) => get(decodeKey(text)!))),
         closing,
@@ -306,7 +305,6 @@ async function setEntry<T>(
         [],
         [{ key: text, value: encodeVersioned(value), expires: expiryOf(options) }],
       );
-  if (!isIndexed) base.wrote([text]);
   // Without checks, a commit succeeds or rejects.
   return { ok: true, key: own, value, version: (written as { version: string }).version };
 }

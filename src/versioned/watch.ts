@@ -1,24 +1,12 @@
-import type { Store } from "../api.ts";
+import { checkOptions } from "../platform/options.ts";
 import type { Ending } from "../concurrency/abort.ts";
 import { KvError } from "../errors.ts";
-import { checkOptions } from "../platform/options.ts";
-import { contextOf } from "../store/store.ts";
-import { publish as tellAll, watchKeys as watchAll, type Watched } from "../concurrency/changes.ts";
+import type { StoreContext } from "../store/context.ts";
+import { stateStream } from "../store/watch/state-stream.ts";
 import { UNVERSIONED } from "./entry.ts";
 import type { MaybeEntry, WatchOptions } from "./types.ts";
 
-// All versioned stores over one connection hear each other, whatever their prefixes.
-function watched(store: Store<unknown>, texts: readonly string[]): Watched {
-  const { connection, prefix } = contextOf(store) ?? { connection: store, prefix: "" };
-  return { connection, keys: texts.map((text) => prefix + text) };
-}
-
-/** Tells those who watch that these keys were written. */
-export function publishKeys(store: Store<unknown>, texts: readonly string[]): void {
-  tellAll(watched(store, texts));
-}
-
-/** What is told apart: the versions of entries. */
+/** The text of the versions, by which entries are told apart. */
 function stateOf(entries: readonly MaybeEntry[]): string {
   if (entries.some(({ version }) => version === UNVERSIONED))
     throw new KvError(
@@ -32,10 +20,10 @@ function stateOf(entries: readonly MaybeEntry[]): string {
  * A stream of what is under some keys: now, and whenever one of them has changed.
  *
  * @throws {KvError} at once KV_INVALID_VALUE when `interval` is not a duration. The stream fails
- * with KV_CLOSED when the store is closed already, and with what reading fails with.
+ * with KV_CLOSED when the store is closed already, and with the error of a failed read.
  */
 export function watch(
-  store: Store<unknown>,
+  context: StoreContext,
   texts: readonly string[],
   read: () => Promise<MaybeEntry[]>,
   closed: Ending | undefined,
@@ -47,5 +35,6 @@ export function watch(
     const value = await read();
     return { value, state: stateOf(value) };
   };
-  return watchAll(watched(store, texts), reading, { raw, interval, closed });
+  const keys = [...new Set(texts)].map((text) => context.prefix + text);
+  return stateStream(context, keys, reading, { raw, interval, closed });
 }

@@ -6,7 +6,7 @@ const STREAMS = 30;
 const KEYS = Array.from({ length: 20 }, (_, i) => `k${i}`);
 
 it("reads the keys of a space once in an interval, for all event streams together", async () => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
   const over = new AbortController();
   try {
     const data = new Map<string, unknown>();

@@ -11,8 +11,7 @@ import {
   StaticStore,
   type TypedStore,
 } from "../../src/schema/index.ts";
-import { publish, watchKeys } from "../../src/concurrency/changes.ts";
-import { eventually } from "../support/eventually.ts";
+import { contextOf } from "../../src/store/store.ts";
 import { refusal } from "../support/refusal.ts";
 
 it("runs the example that it follows", async () => {
@@ -535,45 +534,22 @@ describe("watching", () => {
   });
 
   it("leaves nothing behind", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    try {
-      const [connection, end] = [{}, new AbortController()];
-      const asked = vi.fn();
-      const keys = new Proxy(["a"], {
-        get: (of, name, self) => (
-          name === "some" && asked(),
-          Reflect.get(of, name, self) as unknown
-        ),
-      });
-      let count = 0;
-      const reader = watchKeys(
-        { connection, keys },
-        async () => ({ value: ++count, state: String(count) }),
-        { interval: 1, raw: false, closed: end.signal },
-      ).getReader();
-      expect((await reader.read()).value).toBe(1);
-      const next = reader.read();
-      await eventually(() => vi.getTimerCount()).toBe(1);
-      publish({ connection, keys: ["a"] });
-      expect([
-        (await next).value,
-        vi.getTimerCount(),
-        asked.mock.calls.length,
-        getEventListeners(end.signal, "abort").length,
-      ]).toEqual([2, 0, 1, 1]);
-      const last = reader.read();
-      await eventually(() => vi.getTimerCount()).toBe(1);
-      await reader.cancel();
-      publish({ connection, keys: ["a"] });
-      expect([
-        await last,
-        vi.getTimerCount(),
-        asked.mock.calls.length,
-        getEventListeners(end.signal, "abort").length,
-      ]).toEqual([{ done: true, value: undefined }, 0, 1, 0]);
-    } finally {
-      vi.useRealTimers();
-    }
+    const base = kv();
+    const end = new AbortController();
+    const field = DynamicStore("s", z.number(), { store: base }).take("a");
+    const reader = field.watch({ signal: end.signal }).getReader();
+    expect((await reader.read()).value).toBeUndefined();
+    const next = reader.read();
+    await field.write(1);
+    expect((await next).value).toBe(1);
+    const { connection } = contextOf(base)!;
+    expect(connection.order.isHeard).toBe(true);
+    expect(getEventListeners(end.signal, "abort").length).toBe(1);
+    await reader.cancel();
+    expect(connection.watches).toBe(null);
+    expect(connection.order.isHeard).toBe(false);
+    expect(connection.order.pending).toBe(0);
+    expect(getEventListeners(end.signal, "abort").length).toBe(0);
   });
 
   it("tells null from nothing", async () => {

@@ -319,14 +319,14 @@ describe("watch()", () => {
       expect(reads).toBe(0);
       await reader.read();
       await vi.advanceTimersByTimeAsync(10_000);
-      expect(reads).toBe(2);
+      expect(reads).toBe(4);
       const pending = reader.read();
       await vi.advanceTimersByTimeAsync(3500);
-      expect(reads).toBe(2 + 3 * 2);
+      expect(reads).toBe(4 + 4 * 2);
       await reader.cancel();
       expect((await pending).done).toBe(true);
       await vi.advanceTimersByTimeAsync(10_000);
-      expect([reads, vi.getTimerCount()]).toEqual([8, 0]);
+      expect([reads, vi.getTimerCount()]).toEqual([12, 0]);
     } finally {
       vi.useRealTimers();
     }
@@ -335,7 +335,10 @@ describe("watch()", () => {
   it("fails with what reading fails with", async () => {
     let isDown = false;
     const store = versioned(
-      kv({ get: () => (isDown ? Promise.reject(new Error("down")) : null), set() {} }),
+      kv(
+        { get: () => (isDown ? Promise.reject(new Error("down")) : null), set() {} },
+        { timeout: "100ms" },
+      ),
     );
     const reader = store.watch([["a"]], { interval: "1ms" }).getReader();
     await reader.read();

@@ -125,6 +125,28 @@ export class HttpCalls {
     this.#replacedAt = Date.now();
   }
 
+  /**
+   * The body of a response that goes on until it is aborted, as text.
+   *
+   * @throws {KvError} as `call()`.
+   */
+  async stream(
+    operation: string,
+    body: string,
+    signal: AbortSignal,
+  ): Promise<ReadableStreamDefaultReader<string>> {
+    const response = await this.#fetch(`${this.#base}/v1/${operation}`, {
+      method: "POST",
+      headers: this.#headers,
+      body,
+      redirect: "manual",
+      signal,
+    });
+    if (!response.ok || response.body === null)
+      throw refusal(response.status, parsed(await response.text()));
+    return response.body.pipeThrough(new TextDecoderStream() as never).getReader() as never;
+  }
+
   async #once(operation: string, body: string): Promise<{ readonly [name: string]: unknown }> {
     // Each request waits by itself: an edge worker never settles what another request began.
     if (Date.now() - this.#replacedAt < RECENT) await someTurns();

@@ -119,6 +119,7 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
           (await calls.call("touch", JSON.stringify({ key, expires }), "unsent")).found === true
         );
       },
+      watch: async (feed, prefixes) => (await import("./feed.ts")).httpFeed(calls, feed, prefixes),
       async commit(checks, writes): Promise<CommitResult> {
         // What writes nothing may be done as often as it comes.
         const id = writes.length === 0 ? {} : { id: newId() };

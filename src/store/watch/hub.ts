@@ -117,7 +117,11 @@ export class Hub implements Feed {
   #written({ write = [], writeUnder }: Written): void {
     if (writeUnder !== undefined) {
       for (const key of this.#states.present(writeUnder)) this.#suspects.add(key);
+      for (const key of this.#byKey.keys()) if (key.startsWith(writeUnder)) this.#suspects.add(key);
     }
+    for (const key of write)
+      for (const watcher of this.#watchersOf(key))
+        if (watcher.options.raw === true) watcher.dirty.add(key);
     this.changed(write);
   }
 
@@ -145,7 +149,6 @@ export class Hub implements Feed {
       this.#isTold = false;
       try {
         if (await this.#step()) this.#isTold = true;
-        this.#failedAt = null;
       } catch (error) {
         await this.#failed(error);
         this.#isTold = true;
@@ -196,6 +199,7 @@ export class Hub implements Feed {
         return;
       }
       this.#subscription = subscription;
+      this.#failedAt = null;
     }
     this.#isLost = false;
     // What changed since the last subscription is not known.
@@ -231,6 +235,7 @@ export class Hub implements Feed {
       // Changes that were found for others on the way were made before this watch was ready.
       watcher.dirty.clear();
       if (watcher.options.initial) this.#markAll(watcher);
+      this.#failedAt = null;
       this.#starting.get(watcher)?.resolve();
       this.#starting.delete(watcher);
     }
@@ -301,6 +306,7 @@ export class Hub implements Feed {
         else this.#learn(key, record);
         this.#report(waiting, key, record === "foreign" ? null : record);
       }
+      this.#failedAt = null;
     } catch (error) {
       for (const key of keys) this.#suspects.add(key);
       throw error;

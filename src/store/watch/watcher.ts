@@ -24,6 +24,8 @@ export interface WatcherOptions {
   readonly timeout: number;
   /** Whether items that this library did not write are reported too, each time they may differ. */
   readonly foreign?: boolean;
+  /** Whether writes of this process are reported that leave a key as it was. */
+  readonly raw?: boolean;
 }
 
 /** A consumer that waits for the next change. */
