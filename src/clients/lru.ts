@@ -59,42 +59,13 @@ const datedIn = new WeakMap<LruLike, DatedKeys>();
 export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
   ...LRU,
   open(cache: LruLike): Adapter {
-    const recordIn = (item: unknown, key: string): StoredRecord | null => {
-      if (item instanceof StoredRecord) return item;
-      if (item === undefined) return null;
-      throw foreign(key);
-    };
     const peek = (key: string): StoredRecord | null => recordIn(cache.peek(key), key);
-
-    /**
-     * The size of a record where the cache counts sizes. It would delete the old value for one that
-     * is too large.
-     */
-    function sizeOf(key: string, { value }: KvRecord): number | undefined {
-      if (!(cache.maxSize > 0 || cache.maxEntrySize > 0)) return undefined;
-      const calculated =
-        typeof cache.sizeCalculation === "function"
-          ? Math.ceil(Number(cache.sizeCalculation(value, key)))
-          : NaN;
-      const size = Number.isFinite(calculated)
-        ? Math.max(1, calculated)
-        : utf8Length(key) +
-          ((value as unknown) instanceof Uint8Array
-            ? (value as unknown as Uint8Array).length
-            : utf8Length(JSON.stringify(value)));
-      if (!(cache.maxEntrySize > 0) || size <= cache.maxEntrySize) return size;
-      throw new KvError(
-        "KV_TOO_LARGE",
-        `the record has a size of ${size}: this cache takes entries of up to ${cache.maxEntrySize}`,
-        { key },
-      );
-    }
     const dated = datedIn.get(cache) ?? new DatedKeys();
     datedIn.set(cache, dated);
 
     function writeAll(writes: readonly Write[]): void {
       // All of them first, so that all are written or none.
-      const sizes = writes.map(({ key, record }) => record && sizeOf(key, record));
+      const sizes = writes.map(({ key, record }) => record && sizeOf(cache, key, record));
       for (const [i, { key, record }] of writes.entries()) {
         const size = sizes[i];
         dated.note(key, record && record.expires);
@@ -155,4 +126,34 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
 function ttlOf({ expires }: KvRecord): number {
   const ttl = expires === null ? 0 : Math.max(1, expires - Date.now()) + SLACK;
   return ttl > LONGEST ? 0 : ttl;
+}
+
+function recordIn(item: unknown, key: string): StoredRecord | null {
+  if (item instanceof StoredRecord) return item;
+  if (item === undefined) return null;
+  throw foreign(key);
+}
+
+/**
+ * The size of a record if the cache counts sizes. This rejects a record that is too large: the
+ * cache would delete the old value for it.
+ */
+function sizeOf(cache: LruLike, key: string, { value }: KvRecord): number | undefined {
+  if (!(cache.maxSize > 0 || cache.maxEntrySize > 0)) return undefined;
+  const calculated =
+    typeof cache.sizeCalculation === "function"
+      ? Math.ceil(Number(cache.sizeCalculation(value, key)))
+      : NaN;
+  const size = Number.isFinite(calculated)
+    ? Math.max(1, calculated)
+    : utf8Length(key) +
+      ((value as unknown) instanceof Uint8Array
+        ? (value as unknown as Uint8Array).length
+        : utf8Length(JSON.stringify(value)));
+  if (!(cache.maxEntrySize > 0) || size <= cache.maxEntrySize) return size;
+  throw new KvError(
+    "KV_TOO_LARGE",
+    `the record has a size of ${size}: this cache takes entries of up to ${cache.maxEntrySize}`,
+    { key },
+  );
 }

@@ -82,16 +82,10 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
     const lock = locks.get(storage) ?? keyedLock();
     locks.set(storage, lock);
     const nameOf = (key: string): string => before + itemName(key);
-    const drivers = storage.getMounts(base, { parents: true }).map(({ driver }) => driver);
-    const isReadOnly =
-      drivers.length > 0 &&
-      drivers.every(
-        ({ setItem, options }) =>
-          setItem === undefined ||
-          (options as { readOnly?: boolean } | undefined)?.readOnly === true,
-      );
-    // These answer nothing when they cannot delete.
-    const isQuiet = drivers.some(({ name }) => name === "fs" || name === "fs-lite");
+    const mounts = storage.getMounts(base, { parents: true });
+    const isReadOnly = mounts.length > 0 && mounts.every(isMountReadOnly);
+    // These drivers do not report a failed deletion.
+    const isQuiet = mounts.some(({ driver: { name } }) => name === "fs" || name === "fs-lite");
 
     async function read(names: readonly string[]): Promise<unknown[]> {
       if (names.length === 1) return [textIn(await storage.getItem(names[0]!))];
@@ -108,23 +102,15 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
     async function write(writes: readonly ItemWrite[]): Promise<void> {
       if (isReadOnly)
         throw new KvError("KV_NOT_SUPPORTED", "the drivers of this storage are read-only");
-      const items = writes.filter(({ item }) => item !== null && item !== undefined).map(toItem);
+      const items = writes
+        .filter(({ item }) => item !== null && item !== undefined)
+        .map((each) => toItem(nameOf(each.key), each));
       const removed = writes.filter(({ item }) => item === null || item === undefined);
       const [first] = items;
       if (items.length > 1) await storage.setItems(items);
       else if (first !== undefined) await storage.setItem(first.key, first.value, first.options);
       await Promise.all(removed.map(({ key }) => remove(nameOf(key))));
     }
-    const toItem = ({
-      key,
-      item,
-      expires,
-    }: ItemWrite): { key: string; value: string; options: DriverOptions } => ({
-      key: nameOf(key),
-      value: textFor(item),
-      options: ttlOption(expires),
-    });
-
     const adapter = adapterOf(
       {
         read: (keys) => read(keys.map(nameOf)),
@@ -157,4 +143,17 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
       },
     };
   },
+});
+
+const isMountReadOnly = ({ driver }: ReturnType<UnstorageLike["getMounts"]>[number]): boolean =>
+  driver.setItem === undefined ||
+  (driver.options as { readOnly?: boolean } | undefined)?.readOnly === true;
+
+const toItem = (
+  name: string,
+  { item, expires }: ItemWrite,
+): { key: string; value: string; options: DriverOptions } => ({
+  key: name,
+  value: textFor(item),
+  options: ttlOption(expires),
 });
