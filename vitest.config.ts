@@ -38,7 +38,10 @@ const config: ViteUserConfig = defineConfig({
     slowTestThreshold: 10_000,
     coverage: { provider: "v8", include: ["src/**/*.ts"] },
     projects: [
-      { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/cache/**/*.unit.test.ts"] },
+      },
       {
         extends: true,
         test: {
@@ -59,7 +62,7 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "servers",
-          include: ["test/servers/**/*.test.ts"],
+          include: ["test/servers/**/*.test.ts", "test/cache/**/*.server.test.ts"],
           pool: "forks",
         },
       },

@@ -1,0 +1,67 @@
+import { type CacheEntry, freshnessOf } from "./entry.ts";
+import { KEEP_OPTIONS, type KeepOptions, type Settings, settingsOf } from "./options.ts";
+
+/** What a loader gets. */
+export interface LoadContext {
+  /** Aborted when no caller waits any more, and when the cache is closed. */
+  readonly signal: AbortSignal;
+  /** The value that is being replaced; `null` when there is none. */
+  readonly stale: { readonly value: unknown; readonly metadata: unknown } | null;
+  /**
+   * Changes how the value is kept, by what was loaded.
+   *
+   * @throws {KvError} as the options of the call.
+   */
+  setOptions(options: KeepOptions): void;
+  /** Returns a value that is not cached. A stale value stays where it is. */
+  skip<T>(value: T): T;
+  skip(): undefined;
+  /** Ends the load as a failure: a stale value is served, or the caller is rejected. */
+  fail(reason?: unknown): never;
+}
+
+/** Loads a value that is not cached. */
+export type Loader<T> = (context: LoadContext) => T | Promise<T>;
+
+/** A loader that runs, and what it has said about its value. */
+export class LoadRun {
+  settings: Settings;
+  isSkipped = false;
+  readonly context: LoadContext;
+
+  constructor(settings: Settings, before: CacheEntry | null, signal: AbortSignal) {
+    this.settings = settings;
+    const hasStale = freshnessOf(before, Date.now()) !== "absent";
+    const skip = <T>(value?: T): T => {
+      this.isSkipped = true;
+      return value as T;
+    };
+    this.context = {
+      signal,
+      stale: hasStale ? { value: before!.value, metadata: before!.metadata ?? null } : null,
+      setOptions: (options) => {
+        this.settings = settingsOf(options, this.settings, KEEP_OPTIONS, "setOptions()");
+      },
+      skip,
+      fail(reason = "the loader failed") {
+        throw reason instanceof Error ? reason : new Error(String(reason));
+      },
+    };
+  }
+
+  /** Calls the loader. Rejects as soon as the signal is aborted, even if the loader goes on. */
+  async run(loader: Loader<unknown>): Promise<unknown> {
+    const { signal } = this.context;
+    signal.throwIfAborted();
+    let stop!: () => void;
+    const stopped = new Promise<never>((_, reject) => {
+      stop = () => reject(signal.reason as Error);
+    });
+    signal.addEventListener("abort", stop);
+    try {
+      return await Promise.race([loader(this.context), stopped]);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { isEarly } from "./entry.ts";
+import { find } from "./find.ts";
+import { startFlight } from "./flight.ts";
+import { Loaded } from "./loaded.ts";
+import type { Settings } from "./options.ts";
+import {
+  type CacheState,
+  type Decision,
+  type Flight,
+  type Found,
+  isAcross,
+  type Load,
+  type KeyLookup,
+} from "./state.ts";
+
+/** What a lookup is for: a load, if the value has to be loaded. */
+export interface LookupFor {
+  readonly load: Load | null;
+  readonly settings: Settings;
+  /** In place of the first read. */
+  readonly read?: (() => Promise<Found>) | undefined;
+}
+
+/** Reads a key, and begins to load it where that is needed. Callers share what is under way. */
+export function lookUp(state: CacheState, key: string, what: LookupFor): Promise<Decision> {
+  const known = state.lookups.get(key);
+  if (known !== undefined) return known.decision;
+  const decide = async (): Promise<Decision> => {
+    try {
+      let read = what.read ?? (() => find(state, key));
+      for (;;) {
+        const since = Date.now();
+        const found = await read();
+        if (!lookup.isOutdated) {
+          if (found.freshness === "fresh") state.l1?.put(key, found.entry!, since);
+          const served = new Loaded(found.entry?.value);
+          return { found, served, flight: flightFor(state, key, what, found) };
+        }
+        lookup.isOutdated = false;
+        read = () => find(state, key);
+      }
+    } finally {
+      state.lookups.delete(key);
+    }
+  };
+  const lookup: { decision: Promise<Decision>; isOutdated: boolean } & KeyLookup = {
+    isOutdated: false,
+    decision: undefined as never,
+  };
+  state.lookups.set(key, lookup);
+  lookup.decision = decide();
+  return lookup.decision;
+}
+
+/** The load that a caller has to wait for, or may wait for. */
+function flightFor(
+  state: CacheState,
+  key: string,
+  { load, settings }: LookupFor,
+  found: Found,
+): Flight | null {
+  const { entry, freshness } = found;
+  if (load === null) return null;
+  const under = state.flights.get(key);
+  const now = Date.now();
+  const isHeld = (entry?.lease ?? 0) > now;
+  if (freshness === "fresh") {
+    if (isHeld || under !== undefined || !isEarly(entry!, settings.refreshAhead, now)) return null;
+    return startFlight(state, key, load, { found, isForced: true, isPatient: false });
+  }
+  if (under !== undefined) return under;
+  const isPatient = freshness === "absent" || settings.timeout > 0;
+  // Another process loads it, or the last load failed a moment ago.
+  if (freshness === "stale" && isHeld && !(isPatient && isAcross(state))) return null;
+  return startFlight(state, key, load, { found, isForced: false, isPatient });
+}
