@@ -64,6 +64,7 @@ function markConstants(code) {
 
 async function buildJavaScript() {
   let core;
+  let shared;
   const bundle = await rolldown({
     cwd: root,
     input: Object.fromEntries(targets.map((target) => [nameOf(target), sourceOf(target)])),
@@ -80,7 +81,12 @@ async function buildJavaScript() {
       {
         name: "core",
         buildEnd() {
-          core = staticImports(this, sourceOf(exports["."]));
+          const index = sourceOf(exports["."]);
+          core = staticImports(this, index);
+          // An entry that imports the root entry loads the file of that entry.
+          const others = targets.map((target) => staticImports(this, sourceOf(target)));
+          const closures = others.filter((closure) => !closure.has(index));
+          shared = new Set(closures.flatMap((closure) => [...closure]));
         },
         renderChunk: (code, { name }) => (name === "core" ? markConstants(code) : null),
       },
@@ -97,7 +103,7 @@ async function buildJavaScript() {
     sourcemapExcludeSources: true,
     // One file instead of many small ones: what the root entry shares with the other entries.
     codeSplitting: {
-      groups: [{ name: "core", test: (id) => core.has(id), minShareCount: 2 }],
+      groups: [{ name: "core", test: (id) => core.has(id) && shared.has(id), minShareCount: 2 }],
     },
   });
   await bundle.close();

@@ -38,6 +38,7 @@ const budget = {
   },
   apis: {
     atomic: 7800,
+    cache: 15_000,
     codec: 8950,
     http: 20_500,
     lua: 9050,
