@@ -3,7 +3,7 @@ import { playwright } from "@vitest/browser-playwright";
 import { compile } from "svelte/compiler";
 import type { Plugin } from "vite";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
-import { CHROMIUM } from "./test/helpers/chromium.ts";
+import { CHROMIUM } from "./test/support/chromium.ts";
 
 const svelte: Plugin = {
   name: "svelte",
@@ -38,15 +38,17 @@ const config: ViteUserConfig = defineConfig({
     slowTestThreshold: 10_000,
     coverage: { provider: "v8", include: ["src/**/*.ts"] },
     projects: [
-      {
-        extends: true,
-        test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/cache/**/*.unit.test.ts"] },
-      },
+      { extends: true, test: { name: "unit", include: ["test/**/*.unit.test.ts"] } },
       {
         extends: true,
         test: {
           name: "node",
-          include: ["test/clients/**/*.test.ts", "test/scripts/**/*.test.ts"],
+          include: ["test/**/*.test.ts"],
+          exclude: [
+            "test/docs/**",
+            "test/**/*.{unit,server,browser}.test.ts",
+            "**/node_modules/**",
+          ],
           pool: "forks",
           // Relative on purpose: the set-up file opens it in a folder of its own, one for each test
           // file.
@@ -62,11 +64,18 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "servers",
-          include: ["test/servers/**/*.test.ts", "test/cache/**/*.server.test.ts"],
+          include: ["test/**/*.server.test.ts"],
           pool: "forks",
         },
       },
-      { extends: true, test: { name: "docs", include: ["test/docs/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "docs",
+          include: ["test/docs/*.test.ts"],
+          exclude: ["test/docs/*.{server,browser}.test.ts"],
+        },
+      },
       {
         extends: true,
         // Known beforehand, so that the page is not reloaded in the middle of a run.
@@ -97,7 +106,7 @@ const config: ViteUserConfig = defineConfig({
         },
         test: {
           name: "browser",
-          include: ["test/browser/**/*.test.ts"],
+          include: ["test/**/*.browser.test.ts"],
           browser: {
             enabled: true,
             headless: true,

@@ -1,6 +1,6 @@
 import { Etcd3 } from "etcd3";
 import kv from "anykv";
-import { etcdServer } from "../test/helpers/etcd-server.ts";
+import { etcdServer } from "../test/support/etcd-server.ts";
 import { line, race } from "./race.ts";
 
 const value = { name: "Ann", age: 41, tags: ["admin", "staff"] };

@@ -1,6 +1,6 @@
 import pg from "pg";
 import kv from "anykv";
-import { postgresServer } from "../test/helpers/postgres-server.ts";
+import { postgresServer } from "../test/support/postgres-server.ts";
 import { line, race } from "./race.ts";
 
 const value = { name: "Ann", age: 41, tags: ["admin", "staff"] };

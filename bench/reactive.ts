@@ -1,6 +1,6 @@
 import { brotliCompressSync } from "node:zlib";
 import { build, type Plugin } from "esbuild";
-import { openTabs } from "../test/helpers/tabs.ts";
+import { openTabs } from "../test/support/tabs.ts";
 import { line } from "./race.ts";
 
 const root = new URL("..", import.meta.url).pathname;

@@ -8,7 +8,7 @@ import { Level } from "level";
 import { createClient } from "redis";
 import kv, { type Store } from "anykv";
 import { DynamicStore } from "anykv/schema";
-import { redisServer } from "../test/helpers/redis-server.ts";
+import { redisServer } from "../test/support/redis-server.ts";
 import { line } from "./race.ts";
 
 const root = path.join(import.meta.dirname, "..");

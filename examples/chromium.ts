@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
-import { MissingProgramError } from "../test/helpers/daemon.ts";
+import { MissingProgramError } from "../test/support/daemon.ts";
 import type { Client, Packages, Report } from "./tour.ts";
 
 const root = path.join(import.meta.dirname, "..");
@@ -29,7 +29,7 @@ async function pageScript(): Promise<string> {
 
 /** Opens a page that runs the tour. Resolves to what runs it there, and how to close it. */
 async function openPage(): Promise<{ run: Page["run"]; close(): Promise<void> }> {
-  const { CHROMIUM, launchChromium } = await import("../test/helpers/chromium.ts");
+  const { CHROMIUM, launchChromium } = await import("../test/support/chromium.ts");
   if (!existsSync(CHROMIUM.executablePath)) throw new MissingProgramError("chromium", "CHROMIUM");
   const script = await pageScript();
   const server = createServer((request, response) => {

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
-import { MissingProgramError } from "../test/helpers/daemon.ts";
+import { MissingProgramError } from "../test/support/daemon.ts";
 import { chromium, closePage } from "./chromium.ts";
 import { embedded } from "./embedded.ts";
 import { namespaces } from "./namespace.ts";

@@ -27,7 +27,7 @@ async function urlOf(variable: string, make: () => Promise<Startable>): Promise<
 const open: { readonly [name: string]: () => Promise<Opened> } = {
   async Redis() {
     const { url, end } = await urlOf("REDIS_URL", async () => {
-      const { redisServer } = await import("../test/helpers/redis-server.ts");
+      const { redisServer } = await import("../test/support/redis-server.ts");
       return redisServer();
     });
     const { createClient } = await import("redis");
@@ -35,7 +35,7 @@ const open: { readonly [name: string]: () => Promise<Opened> } = {
   },
   async etcd() {
     const { url, end } = await urlOf("ETCD_URL", async () => {
-      const { etcdServer } = await import("../test/helpers/etcd-server.ts");
+      const { etcdServer } = await import("../test/support/etcd-server.ts");
       return etcdServer();
     });
     const { Etcd3 } = await import("etcd3");
@@ -43,7 +43,7 @@ const open: { readonly [name: string]: () => Promise<Opened> } = {
   },
   async Postgres() {
     const { url, end } = await urlOf("DATABASE_URL", async () => {
-      const { postgresServer } = await import("../test/helpers/postgres-server.ts");
+      const { postgresServer } = await import("../test/support/postgres-server.ts");
       return postgresServer();
     });
     const { default: pg } = await import("pg");

@@ -21,9 +21,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { build } from "esbuild";
-import { until } from "../test/helpers/daemon.ts";
-import { missingFor, openEngine } from "../test/helpers/engines.ts";
-import { redisServer } from "../test/helpers/redis-server.ts";
+import { until } from "../test/support/daemon.ts";
+import { missingFor, openEngine } from "../test/support/engines.ts";
+import { redisServer } from "../test/support/redis-server.ts";
 import { env, installRuntimes, node, root } from "./setup.mjs";
 
 const sources = join(root, "test/runtimes");

@@ -12,10 +12,10 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9400, all: 70_100 },
-  core: { first: 6700, files: 3 },
-  worker: { entry: 167_500, core: 46_800 },
-  later: 10_750,
+  entry: { first: 9600, all: 74_000 },
+  core: { first: 6850, files: 3 },
+  worker: { entry: 180_500, core: 59_000 },
+  later: 14_000,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
     cookie: 1700,
@@ -34,18 +34,18 @@ const budget = {
     lru: 1450,
     keyv: 2550,
     unstorage: 2800,
-    http: 2150,
+    http: 2200,
   },
   apis: {
-    atomic: 7800,
+    atomic: 7950,
     cache: 15_000,
     codec: 8950,
-    http: 20_500,
+    http: 20_650,
     lua: 9050,
-    namespace: 16_400,
+    namespace: 16_650,
     reactive: 7450,
-    schema: 18_000,
-    versioned: 17_950,
+    schema: 18_200,
+    versioned: 18_150,
     "reactive/react": 7600,
     "reactive/vue": 7550,
     "reactive/svelte": 7550,

@@ -1,12 +1,12 @@
 import { type CacheEntry, cachedEntry, type Freshness, freshnessOf } from "./entry.ts";
-import { type CacheState, type Found, isAcross, withoutStore } from "./state.ts";
+import { type CacheState, type FoundEntry, isAcross, withoutStore } from "./state.ts";
 
 /** What the store answered for a key, with what became of its tags. */
 export const foundOf = (
   entry: CacheEntry | null,
   version: string | null | undefined,
   tags: Freshness = "fresh",
-): Found => ({
+): FoundEntry => ({
   entry,
   version,
   freshness: freshnessOf(entry, Date.now(), tags),
@@ -14,7 +14,7 @@ export const foundOf = (
 });
 
 /** Reads a key from the store. */
-export async function find(state: CacheState, key: string): Promise<Found> {
+export async function find(state: CacheState, key: string): Promise<FoundEntry> {
   try {
     return await state.breaker.ask(() => findNow(state, key));
   } catch (error) {
@@ -29,7 +29,7 @@ export async function findNow(
   key: string,
   // Only a commit needs the version, and `get()` is faster where the store is in this process.
   needsVersion: boolean = isAcross(state),
-): Promise<Found> {
+): Promise<FoundEntry> {
   const { values, tags } = state;
   const record = needsVersion ? await values.entry(key) : undefined;
   const stored = record === undefined ? await values.get(key) : record && record.value;

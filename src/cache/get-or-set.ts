@@ -7,7 +7,13 @@ import { Loaded } from "./loaded.ts";
 import type { Loader } from "./loader.ts";
 import { lookUp } from "./lookup.ts";
 import { LOAD_OPTIONS, type LoadOptions, settingsOf } from "./options.ts";
-import { type CacheState, checkCacheKey, type Decision, type Found, type Load } from "./state.ts";
+import {
+  type CacheState,
+  checkCacheKey,
+  type Decision,
+  type FoundEntry,
+  type Load,
+} from "./state.ts";
 
 /** A fresh value of the first tier. Begins to load it again early, if that is asked for. */
 export function fromL1(
@@ -66,14 +72,14 @@ export function getOrSet(
   }
 }
 
-const NOT_READ: Found = { entry: null, version: undefined, freshness: "absent", isRead: true };
+const NOT_READ: FoundEntry = { entry: null, version: undefined, freshness: "absent", isRead: true };
 
 /** Reads a value from the store, or loads it. `read` replaces the first read. */
 export async function resolve(
   state: CacheState,
   key: string,
   load: Load,
-  read?: () => Promise<Found>,
+  read?: () => Promise<FoundEntry>,
 ): Promise<unknown> {
   checkCacheKey(state, key);
   const { settings } = load;

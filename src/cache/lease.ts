@@ -1,7 +1,13 @@
 import { type CacheEntry, recordExpiry, type TagVersions } from "./entry.ts";
 import { findNow } from "./find.ts";
 import type { Settings } from "./options.ts";
-import { type CacheState, type Flight, type FlightStart, type Found, isAcross } from "./state.ts";
+import {
+  type CacheState,
+  type Flight,
+  type FlightStart,
+  type FoundEntry,
+  isAcross,
+} from "./state.ts";
 import { untilChanged } from "./wait.ts";
 
 /** What was known of the tags when a load began. */
@@ -87,7 +93,7 @@ export async function acquire(
 }
 
 /** The entry without a value that may not be served. */
-function servable({ entry, freshness }: Found): CacheEntry | null {
+function servable({ entry, freshness }: FoundEntry): CacheEntry | null {
   if (freshness !== "absent") return entry;
   return entry?.failures === undefined ? null : { failures: entry.failures };
 }

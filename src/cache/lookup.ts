@@ -7,7 +7,7 @@ import {
   type CacheState,
   type Decision,
   type Flight,
-  type Found,
+  type FoundEntry,
   isAcross,
   type Load,
   type KeyLookup,
@@ -18,7 +18,7 @@ export interface LookupFor {
   readonly load: Load | null;
   readonly settings: Settings;
   /** In place of the first read. */
-  readonly read?: (() => Promise<Found>) | undefined;
+  readonly read?: (() => Promise<FoundEntry>) | undefined;
 }
 
 /** Reads a key, and begins to load it where that is needed. Callers share what is under way. */
@@ -57,7 +57,7 @@ function flightFor(
   state: CacheState,
   key: string,
   { load, settings }: LookupFor,
-  found: Found,
+  found: FoundEntry,
 ): Flight | null {
   const { entry, freshness } = found;
   if (load === null) return null;

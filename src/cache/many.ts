@@ -5,7 +5,7 @@ import { fromL1, loadOf, resolve } from "./get-or-set.ts";
 import { valueOf } from "./l1.ts";
 import type { LoadContext } from "./loader.ts";
 import type { LoadOptions } from "./options.ts";
-import { type CacheState, checkCacheKey, type Found, withoutStore } from "./state.ts";
+import { type CacheState, checkCacheKey, type FoundEntry, withoutStore } from "./state.ts";
 
 /** What a loader of many values gets beside the keys. */
 export type ManyContext = Pick<LoadContext, "signal">;
@@ -83,8 +83,8 @@ export async function getOrSetMany(
   }
   const missing = unique.filter((key) => !values.has(key));
   const batch = new Batch(loader as ManyLoader<unknown>, missing);
-  let reading: Promise<Map<string, Found>> | undefined;
-  const read = async (key: string): Promise<Found> =>
+  let reading: Promise<Map<string, FoundEntry>> | undefined;
+  const read = async (key: string): Promise<FoundEntry> =>
     (await (reading ??= findMany(state, missing))).get(key)!;
   await Promise.all(
     missing.map(async (key) => {
@@ -105,7 +105,10 @@ export async function getOrSetMany(
 }
 
 /** Reads keys by one read, and their tags by another. */
-async function findMany(state: CacheState, keys: readonly string[]): Promise<Map<string, Found>> {
+async function findMany(
+  state: CacheState,
+  keys: readonly string[],
+): Promise<Map<string, FoundEntry>> {
   try {
     return await state.breaker.ask(async () => {
       const stored = await state.values.getMany(keys);
@@ -121,7 +124,12 @@ async function findMany(state: CacheState, keys: readonly string[]): Promise<Map
     });
   } catch (error) {
     withoutStore(state, error, keys[0]!);
-    const found: Found = { entry: null, version: undefined, freshness: "absent", isRead: false };
+    const found: FoundEntry = {
+      entry: null,
+      version: undefined,
+      freshness: "absent",
+      isRead: false,
+    };
     return new Map(keys.map((key) => [key, found]));
   }
 }

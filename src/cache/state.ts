@@ -14,7 +14,7 @@ import type { Tags } from "./tags.ts";
 export const VALUE_PREFIX = "v:";
 
 /** What the store has under a key. */
-export interface Found {
+export interface FoundEntry {
   readonly entry: CacheEntry | null;
   /** `undefined` where it was not read. */
   readonly version: string | null | undefined;
@@ -52,7 +52,7 @@ export interface Flight {
 
 /** How a load begins. */
 export interface FlightStart {
-  readonly found: Found;
+  readonly found: FoundEntry;
   /** Whether it goes on although the value is fresh. */
   readonly isForced: boolean;
   readonly isPatient: boolean;
@@ -60,7 +60,7 @@ export interface FlightStart {
 
 /** What a lookup has found, and the load that it has begun or joined. */
 export interface Decision {
-  readonly found: Found;
+  readonly found: FoundEntry;
   /** The value of the entry, for each caller. */
   readonly served: Loaded;
   readonly flight: Flight | null;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CacheStats } from "../../src/cache/index.ts";
-import { type EtcdServer, etcdServer } from "../helpers/etcd-server.ts";
-import { temporaryFolder } from "../helpers/folders.ts";
-import { type PostgresServer, postgresServer } from "../helpers/postgres-server.ts";
-import { redisServer } from "../helpers/redis-server.ts";
-import { CacheProcess, cacheProcesses, type Commanded } from "./processes.ts";
+import { type EtcdServer, etcdServer } from "../support/etcd-server.ts";
+import { temporaryFolder } from "../support/folders.ts";
+import { type PostgresServer, postgresServer } from "../support/postgres-server.ts";
+import { redisServer } from "../support/redis-server.ts";
+import { CacheProcess, cacheProcesses, type Commanded } from "../support/cache-processes.ts";
 
 const redis = await redisServer();
 let etcd: EtcdServer;

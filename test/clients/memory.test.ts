@@ -1,7 +1,7 @@
 import { expect, it, vi } from "vitest";
 import { rich } from "../../src/codec.ts";
 import kv from "../../src/index.ts";
-import { certify } from "../helpers/certify.ts";
+import { certify } from "../suites/certify.ts";
 
 let map = new Map<unknown, unknown>();
 

@@ -18,7 +18,7 @@ import { LuaFactory } from "wasmoon";
 import kv from "../../src/index.ts";
 import { installKV } from "../../src/lua/index.ts";
 import { createKV } from "../../src/namespace/index.ts";
-import { etcdServer } from "../helpers/etcd-server.ts";
+import { etcdServer } from "../support/etcd-server.ts";
 import {
   agrees,
   complete,
@@ -26,9 +26,9 @@ import {
   expectations,
   ofMarkdown,
   ofSource,
-} from "../helpers/examples.ts";
-import { postgresServer } from "../helpers/postgres-server.ts";
-import { redisServer } from "../helpers/redis-server.ts";
+} from "../support/examples.ts";
+import { postgresServer } from "../support/postgres-server.ts";
+import { redisServer } from "../support/redis-server.ts";
 
 const root = path.join(import.meta.dirname, "../..");
 const read = (file: string): string => readFileSync(path.join(root, file), "utf8");

@@ -2,8 +2,8 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { until } from "../helpers/daemon.ts";
-import { temporaryFolder } from "../helpers/folders.ts";
+import { until } from "../support/daemon.ts";
+import { temporaryFolder } from "../support/folders.ts";
 
 const root = join(import.meta.dirname, "../..");
 const folder = temporaryFolder();

@@ -178,6 +178,11 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
         (await import("./structures.ts")).structure(wire, name as StructureName, place, args),
       names: (prefix) =>
         scan(wire, prefix, { read: async (keys) => keys, decode: () => NAME_ONLY }),
+      // Loaded by its first use.
+      async watch(feed, prefixes) {
+        const [{ redisFeed }] = await Promise.all([import("./feed.ts"), wire.nodes()]);
+        return redisFeed(client, wire.prefix, feed, prefixes);
+      },
       close: () => wire.close(),
       ...(wire.replace && { replace: wire.replace }),
     };

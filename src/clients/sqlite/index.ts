@@ -20,6 +20,7 @@ import {
   type SqliteRow,
   rangeClause,
 } from "./table.ts";
+import { dataVersionFeed } from "./feed.ts";
 import { committed } from "../shared/all-or-nothing.ts";
 import type { CommitResult } from "../../types.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
@@ -185,6 +186,7 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
     clear: (prefix) => writing.run(() => clear(prefix)),
     prune: (query) => writing.run(() => prune(query)),
     commit: (checks, all, now) => writing.run(() => atomically(db, () => commit(checks, all, now))),
+    watch: (feed) => dataVersionFeed(db, feed),
     async close() {
       await writing.idle();
       end(db);

@@ -1,0 +1,235 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import process from "node:process";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { KVFn } from "../../../src/reactive/index.ts";
+import { until } from "../../support/daemon.ts";
+import type { EngineTab } from "../../programs/engine-tab.ts";
+import {
+  type Engine,
+  type EngineName,
+  type EnginePage,
+  missingFor,
+  openEngine,
+  showInWebKit,
+} from "../../support/engines.ts";
+import { servePage, type ServedPage } from "../../support/tabs.ts";
+
+// Global in the tabs.
+declare const tab: EngineTab;
+
+/**
+ * The process that keeps the data of pages, by its command line. Firefox keeps it in the process of
+ * the browser itself.
+ */
+const STORAGE_PROCESS: { readonly [name in EngineName]?: RegExp } = {
+  Chromium: /storage\.mojom\.StorageService/,
+  WebKit: /WebKitNetworkProcess/,
+};
+
+interface Report {
+  readonly acknowledged: number;
+  readonly missing?: readonly string[];
+}
+
+/** Takes the reports of `tab.writeOn()`. The page stops after `stop()`, and tells what is missing. */
+async function reportServer(): Promise<{
+  readonly url: string;
+  last(): Report;
+  stop(): void;
+  close(): void;
+}> {
+  let last: Report = { acknowledged: 0 };
+  let isOver = false;
+  const server = createServer((request, response) => {
+    let text = "";
+    request.setEncoding("utf8").on("data", (part: string) => (text += part));
+    request.on("end", () => {
+      last = JSON.parse(text) as Report;
+      response
+        .writeHead(200, { "access-control-allow-origin": "*" })
+        .end(isOver ? "stop" : "go on");
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://localhost:${(server.address() as AddressInfo).port}/`,
+    last: () => last,
+    stop: () => void (isOver = true),
+    close: () => void server.close(),
+  };
+}
+
+let page: ServedPage;
+beforeAll(async () => {
+  page = await servePage('import { install } from "./test/programs/engine-tab.ts"; install();');
+});
+afterAll(() => page?.close());
+
+const engines: readonly EngineName[] = ["Chromium", "Firefox", "WebKit"];
+
+for (const name of engines) {
+  const missing = missingFor(name);
+  if (missing !== undefined) console.log(`${name} is not tested: apt-get install ${missing}`);
+
+  describe.skipIf(missing !== undefined)(name, () => {
+    let engine: Engine;
+    beforeAll(async () => {
+      engine = await openEngine(name);
+    });
+    afterAll(() => engine?.close());
+
+    /** A tab of the same origin. Its program has run. */
+    async function open(): Promise<EnginePage> {
+      const opened = await engine.open(page.origin);
+      await until("the program has run", () => opened.evaluate(() => "tab" in globalThis));
+      return opened;
+    }
+
+    it("keeps what another tab has committed, and what a closed tab has written", async () => {
+      const [one, two] = [await open(), await open()];
+      await one.evaluate(async () => {
+        const store = tab.kv("indexeddb://shared/records");
+        await store.setMany([
+          ["a", 1],
+          ["b", 2],
+        ]);
+        // Not awaited: the tab may be closed before it is over.
+        void store.commit(
+          [],
+          [
+            { key: "a", value: 10 },
+            { key: "b", value: 20 },
+          ],
+        );
+      });
+      await one.close();
+      const found = await two.evaluate(async () => {
+        const store = tab.kv("indexeddb://shared/records");
+        return [await store.get("a"), await store.get("b")];
+      });
+      expect([
+        [1, 2],
+        [10, 20],
+      ]).toContainEqual(found);
+      await two.close();
+    });
+
+    it("loses no increment of two tabs at once", async () => {
+      const tabs = [await open(), await open()];
+      const raise = async (): Promise<void> => {
+        const store = tab.kv<number>("indexeddb://shared/counts");
+        for (let done = 0; done < 50;) {
+          const entry = await store.entry("n");
+          const { ok } = await store.commit(
+            [{ key: "n", version: entry?.version ?? null }],
+            [{ key: "n", value: (entry?.value ?? 0) + 1 }],
+          );
+          if (ok) done++;
+        }
+      };
+      await Promise.all(tabs.map((each) => each.evaluate(raise)));
+      const read = (): Promise<number | null> =>
+        tab.kv<number>("indexeddb://shared/counts").get("n");
+      expect(await tabs[0]!.evaluate(read)).toBe(100);
+      await Promise.all(tabs.map((each) => each.close()));
+    });
+
+    it("shows the changes of one tab in the other, also in React", async () => {
+      const [one, two] = [await open(), await open()];
+      const begin = async (): Promise<void> => {
+        const store = tab.createKVStore("shown", { delay: 0 });
+        tab.kept.host = tab.counter(store);
+        await store.ready();
+      };
+      await one.evaluate(begin);
+      await two.evaluate(begin);
+      const text = (): string => (tab.kept.host as HTMLElement).textContent;
+      await until("both show the counter", async () =>
+        (await Promise.all([one, two].map((each) => each.evaluate(text)))).every((n) => n === "0"),
+      );
+      await one.evaluate(() => (tab.kept.host as HTMLElement).querySelector("button")!.click());
+      await until("both show the change", async () =>
+        (await Promise.all([one, two].map((each) => each.evaluate(text)))).every((n) => n === "1"),
+      );
+      await Promise.all([one, two].map((each) => each.close()));
+      const three = await open();
+      const stored = await three.evaluate(async () => {
+        const store: KVFn = tab.createKVStore("shown");
+        const state = store("counter", { n: 0 });
+        await store.ready();
+        return (store.snapshot(state).data as { n: number }).n;
+      });
+      expect(stored).toBe(1);
+      await three.close();
+    });
+
+    it("rejects a value beyond the quota, and keeps the old one", async () => {
+      const opened = await open();
+      const found = await opened.evaluate(async () => {
+        localStorage.clear();
+        const store = tab.kv(localStorage);
+        await store.set("a", "old");
+        const code = await store
+          .set("a", "x".repeat(20_000_000))
+          .catch((error: { code: string }) => error.code);
+        const result = [code, await store.get("a"), await store.set("b", "new")];
+        await store.clear();
+        return result;
+      });
+      expect(found).toEqual(["KV_QUOTA", "old", "b"]);
+      await opened.close();
+    });
+
+    it("goes on after its database was deleted under an open store", async () => {
+      const opened = await open();
+      const found = await opened.evaluate(async () => {
+        const store = tab.kv("indexeddb://deleted/records");
+        await store.set("a", 1);
+        await new Promise<void>((resolve, reject) => {
+          const request = indexedDB.deleteDatabase("deleted");
+          request.onsuccess = () => resolve();
+          request.onerror = () => reject(request.error);
+        });
+        return [await store.get("a"), await store.set("a", 2), await store.get("a")];
+      });
+      expect(found).toEqual([null, "a", 2]);
+      await opened.close();
+    });
+
+    it("runs a server inside the page", async () => {
+      const opened = await open();
+      const found = await opened.evaluate(async () => {
+        const store = tab.served();
+        await store.set("a", { n: 1 });
+        return [await store.get("a"), await store.keys()];
+      });
+      expect(found).toEqual([{ n: 1 }, ["a"]]);
+      await opened.close();
+    });
+
+    const pattern = STORAGE_PROCESS[name];
+    it.skipIf(pattern === undefined)(
+      "goes on when the browser's storage process is killed, and keeps what was acknowledged",
+      async () => {
+        const reports = await reportServer();
+        const url = `${page.origin}/#${reports.url}`;
+        const shown = name === "WebKit" ? await showInWebKit(url) : engine;
+        if (shown === engine) await engine.open(url);
+        await until("20 writes are acknowledged", () => reports.last().acknowledged >= 20);
+        const killed = shown.processes().find(({ command }) => pattern!.test(command))!;
+        process.kill(killed.pid, "SIGKILL");
+        const isGone = (): boolean => shown.processes().every(({ pid }) => pid !== killed.pid);
+        await until("the process is gone", isGone);
+        const before = reports.last().acknowledged;
+        await until("the same store works", () => reports.last().acknowledged >= before + 20);
+        reports.stop();
+        await until("the page has read what is stored", () => reports.last().missing !== undefined);
+        expect(reports.last().missing).toEqual([]);
+        reports.close();
+        if (shown !== engine) await shown.close();
+      },
+    );
+  });
+}

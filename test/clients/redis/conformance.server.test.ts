@@ -1,0 +1,63 @@
+import { createClient } from "redis";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { conformance, type Subject } from "../../../src/conformance/index.ts";
+import kv, { type Store } from "../../../src/index.ts";
+import { certify } from "../../suites/certify.ts";
+import { CLIENTS } from "../../support/redis-clients.ts";
+import { ask, redisServer } from "../../support/redis-server.ts";
+import { PATIENT } from "../../support/patient.ts";
+
+const server = await redisServer();
+beforeAll(() => server.start());
+afterAll(() => server.remove());
+
+/**
+ * The clock of the test runs an hour ahead of that of the server, so that what is seen is the
+ * record's deadline, not the server's.
+ */
+function ahead(): void {
+  const now = Date.now;
+  Date.now = () => now() + 3_600_000;
+}
+
+const subject = (open: () => Store): Subject => ({
+  async open() {
+    await ask(server.port, (client) => client.flushall());
+    return open();
+  },
+  reopen: open,
+});
+
+const { open, reopen } = subject(() => kv(createClient({ url: server.url }), PATIENT));
+
+certify(
+  "REDIS by node-redis",
+  {
+    async open() {
+      ahead();
+      return open();
+    },
+    reopen: reopen!,
+  },
+  { wrappers: true },
+);
+
+describe("REDIS by node-redis conforms while time passes", () => {
+  for (const test of conformance({ open, reopen: reopen!, clock: "real", runs: 5 }))
+    it(test.name, test.run);
+});
+
+describe.each(Object.entries(CLIENTS).filter(([name]) => name !== "node-redis 6"))(
+  "REDIS by %s conforms",
+  (_, make) => {
+    const { open } = subject(() => kv(make(server.url), PATIENT));
+    const reduced: Subject = {
+      async open() {
+        ahead();
+        return open();
+      },
+      runs: 10,
+    };
+    for (const test of conformance(reduced)) it(test.name, test.run);
+  },
+);
