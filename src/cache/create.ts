@@ -6,10 +6,8 @@ import { checkOptions } from "../platform/options.ts";
 import { contextOf } from "../store/store.ts";
 import { Breaker } from "./breaker.ts";
 import type { Cache } from "./cache.ts";
-import { fromL1, getOrSet } from "./get-or-set.ts";
-import { L1, type L1Options, valueOf } from "./l1.ts";
+import { fromL1, getOrSet, valueOf } from "./get-or-set.ts";
 import { lookUp } from "./lookup.ts";
-import { getOrSetMany } from "./many.ts";
 import {
   type CacheOptions,
   LOAD_OPTIONS,
@@ -21,15 +19,11 @@ import {
 } from "./options.ts";
 import { type CacheState, checkCacheKey, closedCache, outdate, VALUE_PREFIX } from "./state.ts";
 import { newStats } from "./stats.ts";
-import { Tags } from "./tags.ts";
+import { TAG_PREFIX } from "./entry.ts";
+import { checkTags, tagsOf } from "./tag-use.ts";
+import { isTiers, type Tiers, tierOptions } from "./tiers.ts";
 import { wrap } from "./wrap.ts";
-import { del, expire, set } from "./writes.ts";
-
-/** Two tiers: memory of this process, and a store that all processes share. */
-export interface Tiers {
-  readonly l1: L1Options;
-  readonly l2: Client | PromiseLike<Client> | Store;
-}
+import { del, set } from "./writes.ts";
 
 const OWN_OPTIONS = ["lease", "onStoreError", "breaker", "onError"];
 const DEFAULTS = LOAD_OPTIONS.filter(
@@ -57,28 +51,23 @@ function checkOwn({ onStoreError, onError }: CacheOptions): void {
     throw new KvError("KV_INVALID_VALUE", "onError has to be a function");
 }
 
-const isTiers = (input: unknown): input is Tiers =>
-  Object.prototype.toString.call(input) === "[object Object]" &&
-  Object.hasOwn(input as object, "l2") &&
-  Object.hasOwn(input as object, "l1");
-
 function stateOf(input: unknown, options: CacheOptions): CacheState {
   checkOptions(options, [...DEFAULTS, ...OWN_OPTIONS], "createCache()");
   checkOwn(options);
   if (isTiers(input)) checkOptions(input, ["l1", "l2"], "createCache()");
-  const { l1: tier, l2 } = isTiers(input) ? input : { l1: undefined, l2: input };
-  const store = kv(l2 as Client) as Store;
+  const tiers = isTiers(input) ? tierOptions(input) : null;
+  const store = kv((isTiers(input) ? input.l2 : input) as Client) as Store;
   const { lease = 10, breaker = 1, onStoreError = "load", onError, ...rest } = options;
   const { expires } = store.options;
   // A moment is no duration.
   const ttl: Time | null = expires instanceof Date ? null : expires;
   const base = settingsOf({ ttl }, BASE, LOAD_OPTIONS, "createCache()");
-  const l1 = tier === undefined ? null : new L1(tier);
   return {
     store,
     values: store.prefix(VALUE_PREFIX),
-    tags: new Tags(store, l1 === null ? 0 : l1.ttl),
-    l1,
+    tags: null,
+    l1: null,
+    tiers,
     breaker: new Breaker(timeOf("breaker", breaker)),
     stats: newStats(),
     defaults: settingsOf(rest as LoadOptions, base, DEFAULTS, "createCache()"),
@@ -89,16 +78,25 @@ function stateOf(input: unknown, options: CacheOptions): CacheState {
     flights: new Map(),
     lastError: undefined,
     isClosed: false,
+    stop: () => undefined,
   };
 }
 
-const namesOf = (state: CacheState, tags: readonly string[]): readonly string[] =>
-  settingsOf({ tags }, state.defaults, ["tags"], "the tags").tags;
+async function invalidate(
+  state: CacheState,
+  tags: readonly string[],
+  way: "delete" | "expire",
+): Promise<void> {
+  const { tags: names } = settingsOf({ tags }, state.defaults, ["tags"], "the tags");
+  checkTags(state.store, names);
+  await (await tagsOf(state)).invalidate(names, way);
+}
 
 function clear(state: CacheState): Promise<void> {
-  const { values, tags, lookups, flights, l1 } = state;
+  const { store, values, lookups, flights } = state;
   const forget = (): void => {
-    l1?.clear();
+    state.l1?.clear();
+    state.tags?.forget();
     for (const lookup of lookups.values()) lookup.isOutdated = true;
   };
   for (const key of flights.keys()) outdate(state, key);
@@ -106,7 +104,7 @@ function clear(state: CacheState): Promise<void> {
   return state.breaker
     .ask(async () => {
       await values.clear();
-      await tags.clear();
+      await store.prefix(TAG_PREFIX).clear();
     }, true)
     .finally(forget);
 }
@@ -114,6 +112,7 @@ function clear(state: CacheState): Promise<void> {
 async function close(state: CacheState, isOwner: boolean): Promise<void> {
   state.isClosed = true;
   state.l1?.clear();
+  state.stop();
   const ending = [...state.flights.values()];
   for (const flight of ending) flight.abort(closedCache());
   // Leases are given back.
@@ -164,15 +163,18 @@ export function createCache(
   const isOwner = contextOf(isTiers(input) ? input.l2 : input) === undefined;
   const cache: Cache = {
     getOrSet: (key, loader, options) => getOrSet(state, key, loader, options) as Promise<never>,
-    getOrSetMany: (keys, loader, options) =>
-      getOrSetMany(state, keys, loader, options) as Promise<never[]>,
+    async getOrSetMany(keys, loader, options) {
+      const list = [...keys];
+      const { getOrSetMany } = await import("./many.ts");
+      return (await getOrSetMany(state, list, loader, options)) as never[];
+    },
     get: async (key) => ((await get(state, key, true))?.value ?? null) as never,
     has: async (key) => (await get(state, key, false)) !== null,
     set: (key, value, options) => set(state, key, value, options),
     del: (key) => del(state, key),
-    expire: (key) => expire(state, key),
-    expireTags: async (tags) => state.tags.invalidate(namesOf(state, tags), "expire"),
-    delTags: async (tags) => state.tags.invalidate(namesOf(state, tags), "delete"),
+    expire: async (key) => (await import("./expire.ts")).expire(state, key),
+    expireTags: (tags) => invalidate(state, tags, "expire"),
+    delTags: (tags) => invalidate(state, tags, "delete"),
     wrap: (fn, options) => wrap(state, cache.getOrSet, fn, options),
     clear: () => clear(state),
     close: () => close(state, isOwner),

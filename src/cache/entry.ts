@@ -4,6 +4,14 @@ import type { Settings } from "./options.ts";
 /** The versions of the tags of an entry: the counters of `delTags()` and of `expireTags()`. */
 export type TagVersions = readonly (readonly [tag: string, hard: number, soft: number])[];
 
+/** The keys of counters start with it. */
+export const TAG_PREFIX = "t:";
+/** The key of the counter of all invalidations, whatever their tags. */
+export const EPOCH = "tags";
+
+/** How often the values with a tag were deleted and expired. */
+export type TagCounter = readonly [hard: number, soft: number];
+
 /** What the store keeps under a key of a cache. Times are milliseconds, or since 1970. */
 export interface CacheEntry {
   readonly value?: unknown;

@@ -1,5 +1,6 @@
 import { type CacheEntry, cachedEntry, type Freshness, freshnessOf } from "./entry.ts";
 import { type CacheState, type FoundEntry, isAcross, withoutStore } from "./state.ts";
+import { tagsOf } from "./tag-use.ts";
 
 /** What the store answered for a key, with what became of its tags. */
 export const foundOf = (
@@ -30,11 +31,12 @@ export async function findNow(
   // Only a commit needs the version, and `get()` is faster where the store is in this process.
   needsVersion: boolean = isAcross(state),
 ): Promise<FoundEntry> {
-  const { values, tags } = state;
+  const { values } = state;
   const record = needsVersion ? await values.entry(key) : undefined;
   const stored = record === undefined ? await values.get(key) : record && record.value;
   const entry = cachedEntry(stored, key);
-  const [freshness] = entry?.tags === undefined ? [] : await tags.look([entry.tags]);
+  const [freshness] =
+    entry?.tags === undefined ? [] : await (await tagsOf(state)).look([entry.tags]);
   const version = entry === null ? null : record?.version;
   return foundOf(entry, version, freshness);
 }

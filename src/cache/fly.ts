@@ -1,8 +1,23 @@
-import { freshnessOf, newEntry, servedUntil, type TagVersions, ttlOf } from "./entry.ts";
-import { acquire, endOf, type Lease, release, replaceHeld } from "./lease.ts";
+import {
+  type CacheEntry,
+  freshnessOf,
+  newEntry,
+  servedUntil,
+  type TagVersions,
+  ttlOf,
+} from "./entry.ts";
+import { type Lease, release, replaceHeld, servable, tagsBefore } from "./lease.ts";
 import { Loaded } from "./loaded.ts";
 import { LoadRun } from "./loader.ts";
-import { type CacheState, type Flight, type FlightStart, report, withoutStore } from "./state.ts";
+import {
+  type CacheState,
+  type Flight,
+  type FlightStart,
+  isAcross,
+  report,
+  withoutStore,
+} from "./state.ts";
+import { checkTags, epochOf, versionsOf } from "./tag-use.ts";
 
 /** Loads a key and stores its value, unless another process does. */
 export async function fly(
@@ -16,7 +31,7 @@ export async function fly(
   let lease: Lease | null = null;
   try {
     const held = start.found.isRead
-      ? await state.breaker.ask(() => acquire(state, key, flight, start))
+      ? await state.breaker.ask(() => hold(state, key, flight, start))
       : null;
     if (held === null && start.found.isRead) return null;
     if (held !== null && "entry" in held) {
@@ -41,6 +56,18 @@ export async function fly(
   }
   await keep(state, key, flight, lease, run, value, Date.now() - begun);
   return new Loaded(value);
+}
+
+/** The right to load a key: of all processes, where that can be had. */
+async function hold(
+  state: CacheState,
+  key: string,
+  flight: Flight,
+  start: FlightStart,
+): Promise<Lease | { readonly entry: CacheEntry } | null> {
+  if (isAcross(state)) return (await import("./acquire.ts")).acquire(state, key, flight, start);
+  const tags = await tagsBefore(state, flight.load.settings);
+  return { token: null, before: servable(start.found), tags };
 }
 
 /** Counts and reports a loader that failed, and gives its lease back. */
@@ -110,9 +137,10 @@ async function keep(
       return;
     }
     const tagged = tags.length > 0 ? { ...entry, tags } : entry;
-    const ok = await replaceHeld(state, key, flight, lease, tagged);
-    if (!ok) state.stats.outdated++;
-    else if (!flight.isOutdated && ttlOf(value, settings) !== 0) state.l1?.put(key, tagged, now);
+    const stored = await replaceHeld(state, key, flight, lease, tagged);
+    if (stored === null) state.stats.outdated++;
+    else if (!flight.isOutdated && ttlOf(value, settings) !== 0)
+      state.l1?.put(key, tagged, now, stored.version);
   });
   // Others may load it, if the store rejects this value.
   if (!isStored) await quietly(state, key, () => release(state, key, flight, lease, false));
@@ -123,7 +151,7 @@ async function keep(
  * not known before, and any tag was invalidated since.
  */
 async function tagsAfter(
-  { tags, store }: CacheState,
+  state: CacheState,
   lease: Lease,
   { settings }: LoadRun,
 ): Promise<TagVersions | null> {
@@ -131,8 +159,9 @@ async function tagsAfter(
   const named = settings.tags.filter((tag) => !before.has(tag));
   const kept = lease.tags.versions.filter(([tag]) => settings.tags.includes(tag));
   if (named.length === 0) return kept;
-  tags.check(named);
+  const { store } = state;
+  checkTags(store, named);
   if (store.supports.atomic === "no") return null;
-  const versions = await tags.versions(named, endOf(settings));
-  return (await tags.epoch()) === lease.tags.epoch ? [...kept, ...versions] : null;
+  const versions = await versionsOf(state, named, settings);
+  return (await epochOf(store)) === lease.tags.epoch ? [...kept, ...versions] : null;
 }

@@ -2,7 +2,8 @@ import { KvError } from "../errors.ts";
 import { freshnessOf, isEarly } from "./entry.ts";
 import { foundOf } from "./find.ts";
 import { follow, startFlight, tooLate } from "./flight.ts";
-import { type L1Item, valueOf } from "./l1.ts";
+import { isolate } from "./isolate.ts";
+import type { L1Item } from "./l1.ts";
 import { Loaded } from "./loaded.ts";
 import type { Loader } from "./loader.ts";
 import { lookUp } from "./lookup.ts";
@@ -14,6 +15,7 @@ import {
   type FoundEntry,
   type Load,
 } from "./state.ts";
+import { checkTags } from "./tag-use.ts";
 
 /** A fresh value of the first tier. Begins to load it again early, if that is asked for. */
 export function fromL1(
@@ -29,7 +31,7 @@ export function fromL1(
   const { entry } = item;
   if (entry.fresh !== null && !(entry.fresh! > now)) return undefined;
   // What is not known of its tags is read with the value.
-  if (entry.tags !== undefined && state.tags.known(entry.tags, now) !== "fresh") return undefined;
+  if (entry.tags !== undefined && state.tags?.known(entry.tags, now) !== "fresh") return undefined;
   if (isCounted) {
     state.stats.hits++;
     state.stats.l1Hits++;
@@ -52,7 +54,7 @@ export function loadOf(
   if (typeof loader !== "function")
     throw new KvError("KV_INVALID_VALUE", `${where} needs a function that loads the value`);
   const settings = settingsOf(options, state.defaults, LOAD_OPTIONS, where);
-  state.tags.check(settings.tags);
+  checkTags(state.store, settings.tags);
   return { loader: loader as Loader<unknown>, settings };
 }
 
@@ -71,6 +73,9 @@ export function getOrSet(
     return Promise.reject(error as Error);
   }
 }
+
+/** A copy of the value of an item. */
+export const valueOf = ({ entry, kind }: L1Item): unknown => isolate(entry.value, kind);
 
 const NOT_READ: FoundEntry = { entry: null, version: undefined, freshness: "absent", isRead: true };
 

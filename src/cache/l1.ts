@@ -1,17 +1,11 @@
-import { KvError } from "../errors.ts";
-import { checkOptions } from "../platform/options.ts";
 import type { CacheEntry } from "./entry.ts";
 import { inspect, type Inspected, isolate } from "./isolate.ts";
-import { type Time, timeOf } from "./options.ts";
 
-/** The first of two tiers: values in the memory of this process. */
-export interface L1Options {
-  /** The most values. Default 1,000. */
-  entries?: number | undefined;
-  /** The most bytes of memory that the values take, as estimated. Default 10,000,000. */
-  bytes?: number | undefined;
-  /** How old a value may become here, since it was read from the second tier. Default `"5s"`. */
-  ttl?: Time | undefined;
+/** The bounds of the first tier; the ttl in milliseconds. */
+export interface TierOptions {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly ttl: number;
 }
 
 /** A value in memory. */
@@ -21,14 +15,10 @@ export interface L1Item {
   readonly kind: Inspected["kind"];
   /** When its age began. */
   readonly since: number;
+  /** `undefined` where it is not known. */
+  readonly version: string | undefined;
   /** Whether it was read since the last round. */
   isUsed: boolean;
-}
-
-/** @throws {KvError} KV_INVALID_VALUE unless it is a whole number from 1. */
-function countOf(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new KvError("KV_INVALID_VALUE", `${name} of l1 has to be a whole number from 1`);
 }
 
 /**
@@ -36,19 +26,12 @@ function countOf(name: string, value: number): number {
  * that a read costs one look-up.
  */
 export class L1 {
-  readonly ttl: number;
   bytes = 0;
-  readonly #entries: number;
-  readonly #bytes: number;
+  readonly #options: TierOptions;
   readonly #items = new Map<string, L1Item>();
 
-  /** @throws {KvError} KV_INVALID_VALUE or KV_INVALID_EXPIRES for the options. */
-  constructor(options: L1Options = {}) {
-    checkOptions(options, ["entries", "bytes", "ttl"], "l1");
-    const { entries = 1000, bytes = 10_000_000, ttl = 5 } = options;
-    this.#entries = countOf("entries", entries);
-    this.#bytes = countOf("bytes", bytes);
-    this.ttl = timeOf("ttl", ttl);
+  constructor(options: TierOptions) {
+    this.#options = options;
   }
 
   get size(): number {
@@ -61,26 +44,34 @@ export class L1 {
     if (item === undefined) return undefined;
     const age = now - item.since;
     // A clock that was set back makes ages negative.
-    if (age >= this.ttl || age < 0) return this.delete(key);
+    if (age >= this.#options.ttl || age < 0) return this.delete(key);
     item.isUsed = true;
     return item;
   }
 
   /** Keeps an entry whose age began at `since`. */
-  put(key: string, entry: CacheEntry, since: number): void {
+  put(key: string, entry: CacheEntry, since: number, version?: string | null): void {
     this.delete(key);
-    const { bytes, kind } = inspect(entry.value, this.#bytes);
+    const { bytes, kind } = inspect(entry.value, this.#options.bytes);
     if (kind === "none") return;
     const size = bytes + key.length * 2;
     const kept = { ...entry, value: isolate(entry.value, kind) };
-    this.#items.set(key, { entry: kept, bytes: size, kind, since, isUsed: false });
+    this.#items.set(key, {
+      entry: kept,
+      bytes: size,
+      kind,
+      since,
+      version: version ?? undefined,
+      isUsed: false,
+    });
     this.bytes += size;
     this.#shrink();
   }
 
   #shrink(): void {
+    const { entries, bytes } = this.#options;
     for (const [key, item] of this.#items) {
-      if (this.#items.size <= this.#entries && this.bytes <= this.#bytes) return;
+      if (this.#items.size <= entries && this.bytes <= bytes) return;
       if (!item.isUsed) {
         this.delete(key);
         continue;
@@ -90,6 +81,16 @@ export class L1 {
       this.#items.delete(key);
       this.#items.set(key, item);
     }
+  }
+
+  /** Takes over a change that the store has reported. */
+  follow(key: string, entry: CacheEntry | null, version: string | null, now: number): void {
+    const item = this.#items.get(key);
+    if (item === undefined) return;
+    if (entry === null) return this.delete(key);
+    // It is older than what was read.
+    if (version !== null && item.version !== undefined && version <= item.version) return;
+    this.put(key, entry, now, version);
   }
 
   delete(key: string): undefined {
@@ -104,6 +105,3 @@ export class L1 {
     this.bytes = 0;
   }
 }
-
-/** A copy of the value of an item. */
-export const valueOf = ({ entry, kind }: L1Item): unknown => isolate(entry.value, kind);

@@ -1,14 +1,7 @@
 import { type CacheEntry, recordExpiry, type TagVersions } from "./entry.ts";
-import { findNow } from "./find.ts";
 import type { Settings } from "./options.ts";
-import {
-  type CacheState,
-  type Flight,
-  type FlightStart,
-  type FoundEntry,
-  isAcross,
-} from "./state.ts";
-import { untilChanged } from "./wait.ts";
+import { type CacheState, type Flight, type FoundEntry } from "./state.ts";
+import { epochOf, versionsOf } from "./tag-use.ts";
 
 /** What was known of the tags when a load began. */
 export interface TagsBefore {
@@ -32,75 +25,25 @@ export interface Lease {
 const [FIRST_PAUSE, LONGEST_PAUSE] = [100, 1000];
 
 /** Reads what is to be known of the tags before a value is loaded. */
-export async function tagsBefore(
-  { tags, store }: CacheState,
-  settings: Settings,
-): Promise<TagsBefore> {
+export async function tagsBefore(state: CacheState, settings: Settings): Promise<TagsBefore> {
+  const { store } = state;
   if (store.supports.atomic === "no") return { versions: [], epoch: null };
   const [versions, epoch] = await Promise.all([
-    tags.versions(settings.tags, endOf(settings)),
-    tags.epoch(),
+    versionsOf(state, settings.tags, settings),
+    epochOf(store),
   ]);
   return { versions, epoch };
 }
 
-/** When a value with these settings expires at the latest, if it is stored now. */
-export const endOf = ({ ttl, grace }: Settings): number | null =>
-  ttl === null ? null : Date.now() + ttl + grace;
-
-/**
- * Takes the lease of a key. Resolves to the entry if another process has loaded it meanwhile, and
- * to `null` if one is loading it and nobody waits here.
- */
-export async function acquire(
-  state: CacheState,
-  key: string,
-  flight: Flight,
-  { found: first, isForced }: FlightStart,
-): Promise<Lease | { readonly entry: CacheEntry } | null> {
-  const { load, signal } = flight;
-  if (!isAcross(state)) {
-    const tags = await tagsBefore(state, load.settings);
-    return { token: null, before: servable(first), tags };
-  }
-  let found = first;
-  let hasWaited = false;
-  for (let attempt = 0; ; attempt++) {
-    signal.throwIfAborted();
-    if (found.version === undefined || attempt > 0) found = await findNow(state, key);
-    const { entry, freshness, version } = found;
-    if (freshness === "fresh" && (hasWaited || !isForced)) return { entry: entry! };
-    const now = Date.now();
-    const until = entry?.lease ?? 0;
-    if (until > now) {
-      load.idle?.();
-      if (!flight.isPatient) return null;
-      hasWaited = true;
-      await untilChanged(state.values, key, { attempt, until, signal });
-      continue;
-    }
-    const before = servable(found);
-    const held: CacheEntry = { ...before, lease: now + state.lease };
-    const [result, tags] = await Promise.all([
-      state.values.commit(
-        [{ key, version: version! }],
-        [{ key, value: held, expires: recordExpiry(held) }],
-      ),
-      tagsBefore(state, load.settings),
-    ]);
-    if (result.ok) return { token: result.version, before, tags };
-  }
-}
-
 /** The entry without a value that may not be served. */
-function servable({ entry, freshness }: FoundEntry): CacheEntry | null {
+export function servable({ entry, freshness }: FoundEntry): CacheEntry | null {
   if (freshness !== "absent") return entry;
   return entry?.failures === undefined ? null : { failures: entry.failures };
 }
 
 /**
  * Replaces the record of a key, or deletes it for `null`, if nobody has written it since the lease
- * was taken. Resolves to whether it did.
+ * was taken. Resolves to the version if it did: `undefined` where that is not known.
  */
 export async function replaceHeld(
   state: CacheState,
@@ -108,16 +51,17 @@ export async function replaceHeld(
   flight: Flight,
   lease: Lease,
   entry: CacheEntry | null,
-): Promise<boolean> {
+): Promise<{ readonly version: string | undefined } | null> {
   const { values } = state;
   const expires = entry === null ? null : recordExpiry(entry);
   if (lease.token !== null) {
     const write = { key, value: entry, expires };
-    return (await values.commit([{ key, version: lease.token }], [write])).ok;
+    const result = await values.commit([{ key, version: lease.token }], [write]);
+    return result.ok ? result : null;
   }
-  if (flight.isOutdated) return false;
+  if (flight.isOutdated) return null;
   await (entry === null ? values.del(key) : values.set(key, entry, { expires }));
-  return true;
+  return { version: undefined };
 }
 
 /** Ends a lease without a value: the record becomes what it was. */

@@ -12,6 +12,9 @@ import {
   type Load,
   type KeyLookup,
 } from "./state.ts";
+import { openTier } from "./tiers.ts";
+
+const MOST_READS = 5;
 
 /** What a lookup is for: a load, if the value has to be loaded. */
 export interface LookupFor {
@@ -27,24 +30,30 @@ export function lookUp(state: CacheState, key: string, what: LookupFor): Promise
   if (known !== undefined) return known.decision;
   const decide = async (): Promise<Decision> => {
     try {
+      if (state.tiers !== null && state.l1 === null) await openTier(state);
       let read = what.read ?? (() => find(state, key));
-      for (;;) {
+      for (let attempt = 1; ; attempt++) {
+        lookup.isOutdated = false;
+        lookup.isChanged = false;
         const since = Date.now();
         const found = await read();
-        if (!lookup.isOutdated) {
-          if (found.freshness === "fresh") state.l1?.put(key, found.entry!, since);
-          const served = new Loaded(found.entry?.value);
-          return { found, served, flight: flightFor(state, key, what, found) };
+        // A key that is written all the time is read often enough.
+        if (lookup.isOutdated && attempt < MOST_READS) {
+          read = () => find(state, key);
+          continue;
         }
-        lookup.isOutdated = false;
-        read = () => find(state, key);
+        const isKept = found.freshness === "fresh" && !lookup.isOutdated && !lookup.isChanged;
+        if (isKept) state.l1?.put(key, found.entry!, since, found.version);
+        const served = new Loaded(found.entry?.value);
+        return { found, served, flight: flightFor(state, key, what, found) };
       }
     } finally {
       state.lookups.delete(key);
     }
   };
-  const lookup: { decision: Promise<Decision>; isOutdated: boolean } & KeyLookup = {
+  const lookup: { decision: Promise<Decision> } & KeyLookup = {
     isOutdated: false,
+    isChanged: false,
     decision: undefined as never,
   };
   state.lookups.set(key, lookup);

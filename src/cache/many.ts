@@ -1,11 +1,11 @@
 import { KvError } from "../errors.ts";
 import { type CacheEntry, cachedEntry } from "./entry.ts";
 import { foundOf } from "./find.ts";
-import { fromL1, loadOf, resolve } from "./get-or-set.ts";
-import { valueOf } from "./l1.ts";
+import { fromL1, loadOf, resolve, valueOf } from "./get-or-set.ts";
 import type { LoadContext } from "./loader.ts";
 import type { LoadOptions } from "./options.ts";
 import { type CacheState, checkCacheKey, type FoundEntry, withoutStore } from "./state.ts";
+import { tagsOf } from "./tag-use.ts";
 
 /** What a loader of many values gets beside the keys. */
 export type ManyContext = Pick<LoadContext, "signal">;
@@ -114,7 +114,9 @@ async function findMany(
       const stored = await state.values.getMany(keys);
       const entries = stored.map((value, i): CacheEntry | null => cachedEntry(value, keys[i]!));
       const tagged = entries.map((entry) => entry?.tags ?? []);
-      const tags = tagged.every((each) => each.length === 0) ? [] : await state.tags.look(tagged);
+      const tags = tagged.every((each) => each.length === 0)
+        ? []
+        : await (await tagsOf(state)).look(tagged);
       return new Map(
         keys.map((key, i) => {
           const entry = entries[i]!;

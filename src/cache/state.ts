@@ -3,7 +3,7 @@ import { isKvError, KvError, type KvErrorCode } from "../errors.ts";
 import { fullKey } from "../prefix.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CacheEntry, Freshness } from "./entry.ts";
-import type { L1 } from "./l1.ts";
+import type { L1, TierOptions } from "./l1.ts";
 import type { Loaded } from "./loaded.ts";
 import type { Loader } from "./loader.ts";
 import type { ErrorPlace, Settings } from "./options.ts";
@@ -69,8 +69,10 @@ export interface Decision {
 /** A read under way that all callers of a key share. */
 export interface KeyLookup {
   readonly decision: Promise<Decision>;
-  /** Whether the key was written since the read began. */
+  /** Whether this process has written the key since the read began. */
   isOutdated: boolean;
+  /** Whether another process has. */
+  isChanged: boolean;
 }
 
 /** What the parts of a cache share. */
@@ -78,8 +80,10 @@ export interface CacheState {
   readonly store: Store;
   /** The part of the store that has the values. */
   readonly values: Store;
-  readonly tags: Tags;
-  readonly l1: L1 | null;
+  /** The code of tags is loaded by its first use, and that of the first tier by any use. */
+  tags: Tags | null;
+  l1: L1 | null;
+  readonly tiers: TierOptions | null;
   readonly breaker: Breaker;
   readonly stats: CacheStats;
   readonly defaults: Settings;
@@ -93,6 +97,8 @@ export interface CacheState {
   /** The last error of the store that was reported. */
   lastError: unknown;
   isClosed: boolean;
+  /** Ends the watch of the first tier. */
+  stop: () => void;
 }
 
 /** @throws {KvError} KV_INVALID_KEY, KV_TOO_LARGE, or KV_CLOSED. */

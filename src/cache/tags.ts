@@ -1,25 +1,17 @@
 import type { Entry, Store } from "../api.ts";
 import { untilDone } from "../concurrency/retry.ts";
-import { KvError } from "../errors.ts";
-import { fullKey } from "../prefix.ts";
-import type { Freshness, TagVersions } from "./entry.ts";
+import { EPOCH, type Freshness, TAG_PREFIX, type TagCounter, type TagVersions } from "./entry.ts";
 
-/** How often the values with a tag were deleted and expired. */
-type Counter = readonly [hard: number, soft: number];
-
-const PREFIX = "t:";
-/** The key of the counter of all invalidations, whatever their tags. */
-const EPOCH = "tags";
 /** The most counters that are remembered. */
 const MOST_KNOWN = 10_000;
 
 // At a random number: a counter that was lost is never taken for the one that replaces it.
-const newCounter = (): Counter => [Math.floor(Math.random() * 2 ** 48), 0];
+const newCounter = (): TagCounter => [Math.floor(Math.random() * 2 ** 48), 0];
 
 /** What became of the tags of an entry. `counters` are in the order of its tags. */
 function judge(
   versions: TagVersions,
-  counters: readonly (Counter | null | undefined)[],
+  counters: readonly (TagCounter | null | undefined)[],
 ): Freshness | undefined {
   let found: Freshness = "fresh";
   for (const [i, [, hard, soft]] of versions.entries()) {
@@ -36,29 +28,19 @@ export class Tags {
   readonly #root: Store;
   readonly #store: Store;
   readonly #ttl: number;
-  readonly #known = new Map<string, { readonly counter: Counter | null; readonly since: number }>();
+  readonly #known = new Map<
+    string,
+    { readonly counter: TagCounter | null; readonly since: number }
+  >();
 
   /** @param ttl how many milliseconds a counter that was read is remembered. */
   constructor(root: Store, ttl: number) {
     this.#root = root;
-    this.#store = root.prefix(PREFIX);
+    this.#store = root.prefix(TAG_PREFIX);
     this.#ttl = ttl;
   }
 
-  /** @throws {KvError} KV_INVALID_KEY, KV_TOO_LARGE, or KV_NOT_SUPPORTED. */
-  check(tags: readonly string[]): void {
-    if (tags.length === 0) return;
-    const { type, supports, options } = this.#root;
-    for (const tag of tags) fullKey(options.prefix + PREFIX, tag, supports.keyBytes);
-    if (type !== "PENDING" && supports.atomic === "no")
-      throw new KvError(
-        "KV_NOT_SUPPORTED",
-        `${type} offers no compare-and-set, so the values of a cache cannot have tags there`,
-        { client: type },
-      );
-  }
-
-  #counterOf(tag: string, now: number): Counter | null | undefined {
+  #counterOf(tag: string, now: number): TagCounter | null | undefined {
     const known = this.#known.get(tag);
     const age = known === undefined ? NaN : now - known.since;
     return age >= 0 && age < this.#ttl ? known!.counter : undefined;
@@ -75,11 +57,11 @@ export class Tags {
   /** What became of the tags of each of these entries: one read for all of them. */
   async look(entries: readonly TagVersions[]): Promise<Freshness[]> {
     const now = Date.now();
-    const counters = new Map<string, Counter | null | undefined>();
+    const counters = new Map<string, TagCounter | null | undefined>();
     for (const [tag] of entries.flat()) counters.set(tag, this.#counterOf(tag, now));
     const unknown = [...counters.keys()].filter((tag) => counters.get(tag) === undefined);
     if (unknown.length > 0) {
-      const found = await this.#store.getMany<Counter>(unknown);
+      const found = await this.#store.getMany<TagCounter>(unknown);
       for (const [i, tag] of unknown.entries()) {
         counters.set(tag, found[i] ?? null);
         this.#note(tag, found[i] ?? null, now);
@@ -93,7 +75,7 @@ export class Tags {
     );
   }
 
-  #note(tag: string, counter: Counter | null, since: number): void {
+  #note(tag: string, counter: TagCounter | null, since: number): void {
     if (this.#ttl === 0) return;
     if (this.#known.size >= MOST_KNOWN) this.#known.clear();
     this.#known.set(tag, { counter, since });
@@ -110,12 +92,12 @@ export class Tags {
     return tags.map((tag, i) => [tag, ...counters[i]!]);
   }
 
-  async #ensure(tag: string, until: number | null): Promise<Counter> {
+  async #ensure(tag: string, until: number | null): Promise<TagCounter> {
     const now = Date.now();
     // Twice the time, so that not every value moves it.
     const expires = until === null ? null : new Date(until + Math.max(until - now, 60_000));
     return untilDone(async () => {
-      const entry = await this.#store.entry<Counter>(tag);
+      const entry = await this.#store.entry<TagCounter>(tag);
       if (entry === null) {
         const value = newCounter();
         const write = { key: tag, value, expires };
@@ -127,14 +109,8 @@ export class Tags {
     });
   }
 
-  /** Changes with every invalidation of any tag. */
-  async epoch(): Promise<number | null> {
-    return (await this.#root.get<Counter>(EPOCH))?.[0] ?? null;
-  }
-
   /** Makes the values with any of these tags stale, or absent. */
   async invalidate(tags: readonly string[], way: "delete" | "expire"): Promise<void> {
-    this.check(tags);
     for (const tag of tags) this.#known.delete(tag);
     try {
       // Before the tags: a load that finds the old epoch behind the new versions of its tags has
@@ -149,11 +125,11 @@ export class Tags {
 
   async #move(store: Store, key: string, way: "delete" | "expire"): Promise<void> {
     await untilDone(async () => {
-      const entry: Entry<Counter> | null = await store.entry<Counter>(key);
+      const entry: Entry<TagCounter> | null = await store.entry<TagCounter>(key);
       // No value has a tag without a counter.
       if (entry === null && store === this.#store) return true;
       const [hard, soft] = entry?.value ?? newCounter();
-      const value: Counter = way === "delete" ? [hard + 1, soft] : [hard, soft + 1];
+      const value: TagCounter = way === "delete" ? [hard + 1, soft] : [hard, soft + 1];
       const expires = entry === null || entry.expires === null ? null : new Date(entry.expires);
       const write = { key, value, expires };
       const check = { key, version: entry === null ? null : entry.version };
@@ -161,9 +137,8 @@ export class Tags {
     });
   }
 
-  /** Deletes all counters: no value with a tag that was stored before is served again. */
-  async clear(): Promise<void> {
-    await this.#store.clear();
+  /** Forgets what was read. */
+  forget(): void {
     this.#known.clear();
   }
 }

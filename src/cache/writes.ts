@@ -1,12 +1,10 @@
-import { untilDone } from "../concurrency/retry.ts";
-import { type CacheEntry, recordExpiry, freshnessOf, newEntry, servedUntil } from "./entry.ts";
-import { findNow } from "./find.ts";
-import { endOf } from "./lease.ts";
+import { newEntry, recordExpiry, servedUntil } from "./entry.ts";
 import { KEEP_OPTIONS, type KeepOptions, settingsOf } from "./options.ts";
 import { type CacheState, checkCacheKey, outdate, outdateRead } from "./state.ts";
+import { checkTags, versionsOf } from "./tag-use.ts";
 
 /** Does a write. Reads of before and loads of before do not outlive it. */
-async function write<T>(state: CacheState, key: string, work: () => Promise<T>): Promise<T> {
+export async function write<T>(state: CacheState, key: string, work: () => Promise<T>): Promise<T> {
   outdate(state, key);
   try {
     return await state.breaker.ask(work, true);
@@ -23,11 +21,10 @@ export async function set(
   options: KeepOptions | undefined,
 ): Promise<string> {
   const settings = settingsOf(options, state.defaults, KEEP_OPTIONS, "set()");
-  state.tags.check(settings.tags);
+  checkTags(state.store, settings.tags);
   checkCacheKey(state, key);
   return write(state, key, async () => {
-    const { tags } = settings;
-    const versions = tags.length === 0 ? [] : await state.tags.versions(tags, endOf(settings));
+    const versions = await versionsOf(state, settings.tags, settings);
     const now = Date.now();
     const entry = newEntry(value, settings, now, versions);
     const until = servedUntil(entry);
@@ -41,27 +38,4 @@ export async function set(
 export async function del(state: CacheState, key: string): Promise<string> {
   checkCacheKey(state, key);
   return write(state, key, () => state.values.del(key));
-}
-
-/** Makes a value stale: it is kept for its grace. Resolves to whether there was one. */
-export async function expire(state: CacheState, key: string): Promise<boolean> {
-  checkCacheKey(state, key);
-  const { values, store } = state;
-  return write(state, key, () =>
-    untilDone(async () => {
-      const { entry, freshness, version } = await findNow(state, key, true);
-      if (freshness === "absent") return false;
-      const { lease: _, ...rest } = entry!;
-      const stale: CacheEntry = { ...rest, fresh: Date.now() };
-      const isKept = freshnessOf(stale, stale.fresh!) === "stale";
-      const value = isKept ? stale : null;
-      const expires = isKept ? recordExpiry(stale) : null;
-      if (store.supports.atomic === "no") {
-        await values.set(key, value, { expires });
-        return true;
-      }
-      const { ok } = await values.commit([{ key, version: version! }], [{ key, value, expires }]);
-      return ok || null;
-    }),
-  );
 }

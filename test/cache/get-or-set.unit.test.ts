@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createCache, type CacheOptions } from "../../src/cache/index.ts";
 import { rich } from "../../src/codec.ts";
+import { preload } from "./preload.ts";
 import kv, { KvError } from "../../src/index.ts";
 
 /** A promise, and the functions that settle it. */
@@ -24,6 +25,7 @@ function counting<T>(work: (call: number) => T | Promise<T>): { (): Promise<T>; 
 
 const tick = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
 
+beforeAll(preload);
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 

@@ -1,13 +1,27 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type CacheOptions, createCache, type L1Options } from "../../src/cache/index.ts";
-import kv from "../../src/index.ts";
+import { preload } from "./preload.ts";
+import kv, { type Store } from "../../src/index.ts";
 
+beforeAll(preload);
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
+/** A store that reports no changes. */
+function silent(): Store {
+  const data = new Map<string, unknown>();
+  return kv({
+    get: (key: string) => data.get(key),
+    set: (key: string, value: unknown) => void data.set(key, value),
+    del: (key: string) => void data.delete(key),
+    *iterate(prefix: string): Generator<[string, unknown]> {
+      for (const [key, value] of data) if (key.startsWith(prefix)) yield [key, value];
+    },
+  });
+}
+
 /** Two caches with a first tier each over one store, as two processes have them. */
-function two(l1: L1Options, options: CacheOptions = { ttl: "1h" }) {
-  const l2 = kv(new Map());
+function two(l1: L1Options, options: CacheOptions = { ttl: "1h" }, l2: Store = silent()) {
   const [one, other] = [0, 1].map(() => createCache({ l1, l2 }, options));
   return { one: one!, other: other!, l2 };
 }
@@ -27,6 +41,18 @@ describe("two tiers", () => {
     expect(await one.get("a")).toEqual({ tags: ["x"] });
     vi.advanceTimersByTime(1);
     expect(await one.get("a")).toBe("new");
+  });
+
+  it("follow the store where it reports its changes", async () => {
+    vi.useRealTimers();
+    const { one, other } = two({ ttl: "1h" }, { ttl: "1h" }, kv(new Map()) as Store);
+    expect(await one.getOrSet("a", () => 1)).toBe(1);
+    await other.set("a", 2);
+    await vi.waitFor(async () => expect(await one.get("a")).toBe(2));
+    expect(one.stats().l1Entries).toBe(1);
+    await other.del("a");
+    await vi.waitFor(async () => expect(await one.get("a")).toBe(null));
+    await Promise.all([one.close(), other.close()]);
   });
 
   it("see their own writes at once", async () => {

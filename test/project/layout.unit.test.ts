@@ -37,6 +37,7 @@ const APIS_USED: { readonly [api: string]: readonly string[] } = {
 // These APIs mean certain clients. Detection would add all clients to their bundles.
 const CLIENTS_USED: { readonly [file: string]: readonly string[] } = {
   "cache/create.ts": ["clients/client.ts", "index.ts"],
+  "cache/tiers.ts": ["clients/client.ts"],
   "versioned/connect.ts": ["clients/http/index.ts"],
   "namespace/default.ts": [
     "clients/define.ts",
