@@ -14,7 +14,16 @@ export type CacheCommand =
   | { task: "load"; key: string; ms: number; value: unknown; fails?: boolean }
   | { task: "get"; key: string }
   | { task: "set"; key: string; value: unknown }
+  | { task: "hammer"; ms: number; me: number; of: number; keys: number }
   | { task: "stats" | "close" };
+
+/** What a process has seen: each of its reads and writes as `[key, number, milliseconds]`. */
+export interface Hammered {
+  /** When the read began. */
+  readonly reads: readonly (readonly [key: number, n: number, at: number])[];
+  /** When the write was acknowledged. */
+  readonly writes: readonly (readonly [key: number, n: number, at: number])[];
+}
 
 /** What a process answers. `loading` comes while the loader of a command runs. */
 export type CacheAnswer =
@@ -33,6 +42,29 @@ const cache = createCache(l1 === undefined ? store : { l1, l2: store }, rest);
 
 const say = (answer: CacheAnswer): void => void process.stdout.write(`${JSON.stringify(answer)}\n`);
 
+/** Reads all keys and writes some: each key has one process that writes growing numbers to it. */
+async function hammer(ms: number, me: number, of: number, keys: number): Promise<Hammered> {
+  const reads: [number, number, number][] = [];
+  const writes: [number, number, number][] = [];
+  const numbers = new Map<number, number>();
+  const pick = (): number => Math.floor(Math.random() * keys);
+  for (const end = Date.now() + ms; Date.now() < end;) {
+    for (let i = 0; i < 20; i++) {
+      const key = pick();
+      const at = Date.now();
+      const n = await cache.get<number>(`hammer ${key}`);
+      if (n !== null) reads.push([key, n, at]);
+    }
+    const key = Math.floor(pick() / of) * of + me;
+    const n = (numbers.get(key) ?? 0) + 1;
+    numbers.set(key, n);
+    await cache.set(`hammer ${key}`, n);
+    writes.push([key, n, Date.now()]);
+    await sleep(1);
+  }
+  return { reads, writes };
+}
+
 async function run(id: number, command: CacheCommand): Promise<unknown> {
   switch (command.task) {
     case "load":
@@ -46,6 +78,8 @@ async function run(id: number, command: CacheCommand): Promise<unknown> {
       return cache.get(command.key);
     case "set":
       return cache.set(command.key, command.value);
+    case "hammer":
+      return hammer(command.ms, command.me, command.of, command.keys);
     case "stats":
       return cache.stats();
     case "close":
