@@ -58,7 +58,8 @@ export function newEntry(
   return {
     value,
     fresh: ttl === null ? null : Math.ceil(now + ttl * (1 - jitter * Math.random())),
-    ...(ttl !== null && grace > 0 && { grace }),
+    // What is not cached is not served stale either.
+    ...(ttl !== null && ttl > 0 && grace > 0 && { grace }),
     ...(load !== undefined && { load }),
     ...(tags.length > 0 && { tags }),
     ...(metadata !== undefined && { metadata }),

@@ -1,11 +1,4 @@
-import {
-  type CacheEntry,
-  freshnessOf,
-  newEntry,
-  servedUntil,
-  type TagVersions,
-  ttlOf,
-} from "./entry.ts";
+import { type CacheEntry, freshnessOf, newEntry, servedUntil, type TagVersions } from "./entry.ts";
 import { type Lease, release, replaceHeld, servable, tagsBefore } from "./lease.ts";
 import { Loaded } from "./loaded.ts";
 import { LoadRun } from "./loader.ts";
@@ -139,8 +132,7 @@ async function keep(
     const tagged = tags.length > 0 ? { ...entry, tags } : entry;
     const stored = await replaceHeld(state, key, flight, lease, tagged);
     if (stored === null) state.stats.outdated++;
-    else if (!flight.isOutdated && ttlOf(value, settings) !== 0)
-      state.l1?.put(key, tagged, now, stored.version);
+    else if (!flight.isOutdated) state.l1?.put(key, tagged, now, stored.version);
   });
   // Others may load it, if the store rejects this value.
   if (!isStored) await quietly(state, key, () => release(state, key, flight, lease, false));
