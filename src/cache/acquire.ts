@@ -14,11 +14,11 @@ export async function acquire(
   flight: Flight,
   { found: first, isForced }: FlightStart,
 ): Promise<Lease | { readonly entry: CacheEntry } | null> {
-  const { load, signal } = flight;
+  const { load, end } = flight;
   let found = first;
   let hasWaited = false;
   for (let attempt = 0; ; attempt++) {
-    signal.throwIfAborted();
+    end.check();
     if (found.version === undefined || attempt > 0) found = await findNow(state, key);
     const { entry, freshness, version } = found;
     if (freshness === "fresh" && (hasWaited || !isForced)) return { entry: entry! };
@@ -28,6 +28,7 @@ export async function acquire(
       load.idle?.();
       if (!flight.isPatient) return null;
       hasWaited = true;
+      const { signal } = end;
       await untilChanged(state, key, { version: version!, attempt, until, signal });
       continue;
     }

@@ -76,6 +76,7 @@ function stateOf(input: unknown, options: CacheOptions): CacheState {
     onError,
     lookups: new Map(),
     flights: new Map(),
+    recent: undefined,
     lastError: undefined,
     isClosed: false,
     stop: () => undefined,

@@ -1,5 +1,6 @@
 import { LONGEST } from "../concurrency/timeout-option.ts";
 import { KvError } from "../errors.ts";
+import { LoadEnd } from "./load-end.ts";
 import type { Loaded } from "./loaded.ts";
 import { type CacheState, type Flight, type FlightStart, type Load } from "./state.ts";
 
@@ -13,17 +14,17 @@ export function startFlight(
   load: Load,
   start: FlightStart,
 ): Flight {
-  const controller = new AbortController();
+  const end = new LoadEnd();
   const forget = (): void => {
     if (state.flights.get(key) === flight) state.flights.delete(key);
   };
   const flight: { result: Promise<Loaded | null> } & Flight = {
     load,
     result: undefined as never,
-    signal: controller.signal,
+    end,
     abort(reason) {
       forget();
-      controller.abort(reason);
+      end.abort(reason);
     },
     waiters: 0,
     isBackground: !start.isPatient,

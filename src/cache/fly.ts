@@ -12,6 +12,9 @@ import {
 } from "./state.ts";
 import { checkTags, epochOf, versionsOf } from "./tag-use.ts";
 
+/** The code of leases. A call of `import()` takes as long as a request to a server. */
+let across: typeof import("./acquire.ts") | undefined;
+
 /** Loads a key and stores its value, unless another process does. */
 export async function fly(
   state: CacheState,
@@ -37,7 +40,7 @@ export async function fly(
     // Without the store, the loader still answers.
     withoutStore(state, error, key);
   }
-  const run = new LoadRun(flight.load.settings, lease?.before ?? null, flight.signal);
+  const run = new LoadRun(flight.load.settings, lease?.before ?? null, flight.end);
   const begun = Date.now();
   let value: unknown;
   try {
@@ -58,7 +61,8 @@ async function hold(
   flight: Flight,
   start: FlightStart,
 ): Promise<Lease | { readonly entry: CacheEntry } | null> {
-  if (isAcross(state)) return (await import("./acquire.ts")).acquire(state, key, flight, start);
+  if (isAcross(state))
+    return (across ??= await import("./acquire.ts")).acquire(state, key, flight, start);
   const tags = await tagsBefore(state, flight.load.settings);
   return { token: null, before: servable(start.found), tags };
 }
@@ -71,7 +75,7 @@ async function failed(
   lease: Lease | null,
   error: unknown,
 ): Promise<void> {
-  const isAborted = flight.signal.aborted;
+  const isAborted = flight.end.isAborted;
   if (!isAborted) state.stats.loadErrors++;
   const hasStale = freshnessOf(lease?.before ?? null, Date.now()) !== "absent";
   const isUnheard = flight.waiters === 0 || hasStale;

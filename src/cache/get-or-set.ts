@@ -44,6 +44,19 @@ export function fromL1(
   return item;
 }
 
+/** Whether options have the same members as those of the last call, and at least one. */
+function isSame(options: LoadOptions, recent: LoadOptions | undefined): boolean {
+  if (recent === undefined) return false;
+  let count = 0;
+  for (const name in options) {
+    // The list itself may have changed.
+    if (name === "tags" || options[name as keyof LoadOptions] !== recent[name as keyof LoadOptions])
+      return false;
+    count++;
+  }
+  return count > 0 && count === Object.keys(recent).length;
+}
+
 /** @throws {KvError} for a loader or options that cannot be used. */
 export function loadOf(
   state: CacheState,
@@ -53,8 +66,12 @@ export function loadOf(
 ): Load {
   if (typeof loader !== "function")
     throw new KvError("KV_INVALID_VALUE", `${where} needs a function that loads the value`);
+  const { recent } = state;
+  if (options !== undefined && isSame(options, recent?.options))
+    return { loader: loader as Loader<unknown>, settings: recent!.settings };
   const settings = settingsOf(options, state.defaults, LOAD_OPTIONS, where);
   checkTags(state.store, settings.tags);
+  if (options !== undefined) state.recent = { options: { ...options }, settings };
   return { loader: loader as Loader<unknown>, settings };
 }
 

@@ -1,4 +1,5 @@
 import { type CacheEntry, freshnessOf } from "./entry.ts";
+import type { LoadEnd } from "./load-end.ts";
 import { KEEP_OPTIONS, type KeepOptions, type Settings, settingsOf } from "./options.ts";
 
 /** What a loader gets. */
@@ -28,16 +29,20 @@ export class LoadRun {
   settings: Settings;
   isSkipped = false;
   readonly context: LoadContext;
+  readonly #end: LoadEnd;
 
-  constructor(settings: Settings, before: CacheEntry | null, signal: AbortSignal) {
+  constructor(settings: Settings, before: CacheEntry | null, end: LoadEnd) {
     this.settings = settings;
+    this.#end = end;
     const hasStale = freshnessOf(before, Date.now()) !== "absent";
     const skip = <T>(value?: T): T => {
       this.isSkipped = true;
       return value as T;
     };
     this.context = {
-      signal,
+      get signal() {
+        return end.signal;
+      },
       stale: hasStale ? { value: before!.value, metadata: before!.metadata ?? null } : null,
       setOptions: (options) => {
         this.settings = settingsOf(options, this.settings, KEEP_OPTIONS, "setOptions()");
@@ -49,19 +54,8 @@ export class LoadRun {
     };
   }
 
-  /** Calls the loader. Rejects as soon as the signal is aborted, even if the loader goes on. */
-  async run(loader: Loader<unknown>): Promise<unknown> {
-    const { signal } = this.context;
-    signal.throwIfAborted();
-    let stop!: () => void;
-    const stopped = new Promise<never>((_, reject) => {
-      stop = () => reject(signal.reason as Error);
-    });
-    signal.addEventListener("abort", stop);
-    try {
-      return await Promise.race([loader(this.context), stopped]);
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
+  /** Calls the loader. Rejects as soon as the load is to end, even if the loader goes on. */
+  run(loader: Loader<unknown>): Promise<unknown> {
+    return this.#end.during(() => loader(this.context));
   }
 }

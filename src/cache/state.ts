@@ -4,9 +4,10 @@ import { fullKey } from "../prefix.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CacheEntry, Freshness } from "./entry.ts";
 import type { L1, TierOptions } from "./l1.ts";
+import type { LoadEnd } from "./load-end.ts";
 import type { Loaded } from "./loaded.ts";
 import type { Loader } from "./loader.ts";
-import type { ErrorPlace, Settings } from "./options.ts";
+import type { ErrorPlace, LoadOptions, Settings } from "./options.ts";
 import type { CacheStats } from "./stats.ts";
 import type { Tags } from "./tags.ts";
 
@@ -36,8 +37,7 @@ export interface Flight {
   readonly load: Load;
   /** `null` where another process loads, and nobody waits here. */
   readonly result: Promise<Loaded | null>;
-  /** Aborted when the load is to end. */
-  readonly signal: AbortSignal;
+  readonly end: LoadEnd;
   /** Ends the load. Later callers begin another one. */
   abort(reason: unknown): void;
   /** How many callers wait. */
@@ -94,6 +94,8 @@ export interface CacheState {
   /** The lookups and loads that are under way, by key. */
   readonly lookups: Map<string, KeyLookup>;
   readonly flights: Map<string, Flight>;
+  /** The options of the last call: most calls have the same again. */
+  recent: { readonly options: LoadOptions; readonly settings: Settings } | undefined;
   /** The last error of the store that was reported. */
   lastError: unknown;
   isClosed: boolean;

@@ -36,6 +36,7 @@ export async function versionsOf(
 
 /** The tags of a cache. Their code is loaded by the first use. */
 export async function tagsOf(state: CacheState): Promise<Tags> {
+  if (state.tags !== null) return state.tags;
   const code = await import("./tags.ts");
   return (state.tags ??= new code.Tags(state.store, state.tiers === null ? 0 : state.tiers.ttl));
 }
