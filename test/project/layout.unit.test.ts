@@ -14,7 +14,7 @@ const FLOORS: readonly RegExp[] = [
   /^clients\/(?!detect\.ts|unknown\.ts)/,
   /^clients\/|^store\//,
   /^(index|core)\.ts$/,
-  /^codec\.ts$|^(atomic|conformance|http|lua|namespace|reactive|schema|versioned)\//,
+  /^codec\.ts$|^(atomic|cache|conformance|http|lua|namespace|reactive|schema|versioned)\//,
 ];
 const [CLIENT, API] = [5, 8];
 
@@ -36,6 +36,8 @@ const APIS_USED: { readonly [api: string]: readonly string[] } = {
 
 // These APIs mean certain clients. Detection would add all clients to their bundles.
 const CLIENTS_USED: { readonly [file: string]: readonly string[] } = {
+  "cache/create.ts": ["clients/client.ts", "index.ts"],
+  "cache/tiers.ts": ["clients/client.ts"],
   "versioned/connect.ts": ["clients/http/index.ts"],
   "namespace/default.ts": [
     "clients/define.ts",
