@@ -17,70 +17,88 @@ type Message = readonly string[] | "watching" | "who?";
  */
 export function withTabs(adapter: Adapter, ...names: readonly string[]): Adapter {
   if (typeof BroadcastChannel !== "function") return adapter;
-  const channel = new BroadcastChannel(`anykv:${JSON.stringify(names)}`);
-  (channel as { unref?: () => void }).unref?.();
-  const feeds = new Set<Feed>();
-  let watchedUntil = 0;
-  const send = (message: Message): void => channel.postMessage(message);
-  channel.onmessage = ({ data }: MessageEvent<Message>) => {
-    if (data === "watching") watchedUntil = performance.now() + COUNTS;
-    else if (data === "who?") {
-      if (feeds.size > 0) send("watching");
-    } else for (const feed of feeds) feed.changed(data);
+  const tabs = new Tabs(new BroadcastChannel(`anykv:${JSON.stringify(names)}`));
+  const keysOf = (writes: readonly { readonly key: string }[]): string[] =>
+    writes.map(({ key }) => key);
+  const { setMany, commit } = adapter;
+  return {
+    ...adapter,
+    set: (key, record) => tabs.publishing([key], () => adapter.set(key, record)),
+    del: (key) => tabs.publishing([key], () => adapter.del(key)),
+    ...(setMany && {
+      setMany: (writes) => tabs.publishing(keysOf(writes), () => setMany(writes)),
+    }),
+    ...(commit && {
+      commit: (checks, writes, now) =>
+        tabs.publishing(keysOf(writes), () => commit(checks, writes, now)),
+    }),
+    watch: (feed) => tabs.watch(feed),
+    async close() {
+      tabs.close();
+      await adapter.close?.();
+    },
   };
-  // The answer comes before the first write is over, or its tab is told by the next announcement.
-  send("who?");
+}
+
+/** The channel to the other tabs with the same data. */
+class Tabs {
+  readonly #channel: BroadcastChannel;
+  readonly #feeds = new Set<Feed>();
+  #watchedUntil = 0;
+
+  constructor(channel: BroadcastChannel) {
+    this.#channel = channel;
+    (channel as { unref?: () => void }).unref?.();
+    channel.onmessage = ({ data }: MessageEvent<Message>) => this.#receive(data);
+    // The answer comes before the first write is over, or with the next announcement.
+    this.#send("who?");
+  }
+
+  #send(message: Message): void {
+    this.#channel.postMessage(message);
+  }
+
+  #receive(message: Message): void {
+    if (message === "watching") this.#watchedUntil = performance.now() + COUNTS;
+    else if (message !== "who?") for (const feed of this.#feeds) feed.changed(message);
+    else if (this.#feeds.size > 0) this.#send("watching");
+  }
 
   /** Publishes keys once they are written. A write that failed may have been carried out. */
-  function publishing<T>(keys: readonly string[], work: () => MaybePromise<T>): MaybePromise<T> {
+  publishing<T>(keys: readonly string[], work: () => MaybePromise<T>): MaybePromise<T> {
     const publish = (): void => {
-      if (performance.now() < watchedUntil && keys.length > 0) send(keys);
+      if (performance.now() < this.#watchedUntil && keys.length > 0) this.#send(keys);
     };
     const result = work();
     if (result instanceof Promise) result.then(publish, publish);
     else publish();
     return result;
   }
-  const keysOf = (writes: readonly { readonly key: string }[]): string[] =>
-    writes.map(({ key }) => key);
-  const { setMany, commit } = adapter;
 
-  return {
-    ...adapter,
-    set: (key, record) => publishing([key], () => adapter.set(key, record)),
-    del: (key) => publishing([key], () => adapter.del(key)),
-    ...(setMany && {
-      setMany: (writes) => publishing(keysOf(writes), () => setMany(writes)),
-    }),
-    ...(commit && {
-      commit: (checks, writes, now) =>
-        publishing(keysOf(writes), () => commit(checks, writes, now)),
-    }),
-    watch(feed): Subscription {
-      feeds.add(feed);
-      send("watching");
-      const timers = [
-        setInterval(() => send("watching"), ANNOUNCED),
-        setInterval(() => feed.unknown(), COMPARED),
-      ];
-      for (const timer of timers) (timer as { unref?: () => void }).unref?.();
-      // A tab that was frozen has received nothing meanwhile.
-      const shown = (): void => {
-        send("watching");
-        feed.unknown();
-      };
-      globalThis.addEventListener?.("pageshow", shown);
-      return {
-        close() {
-          feeds.delete(feed);
-          for (const timer of timers) clearInterval(timer);
-          globalThis.removeEventListener?.("pageshow", shown);
-        },
-      };
-    },
-    async close() {
-      channel.close();
-      await adapter.close?.();
-    },
-  };
+  watch(feed: Feed): Subscription {
+    this.#feeds.add(feed);
+    this.#send("watching");
+    const timers = [
+      setInterval(() => this.#send("watching"), ANNOUNCED),
+      setInterval(() => feed.unknown(), COMPARED),
+    ];
+    for (const timer of timers) (timer as { unref?: () => void }).unref?.();
+    // A tab that was frozen has received nothing meanwhile.
+    const shown = (): void => {
+      this.#send("watching");
+      feed.unknown();
+    };
+    globalThis.addEventListener?.("pageshow", shown);
+    return {
+      close: () => {
+        this.#feeds.delete(feed);
+        for (const timer of timers) clearInterval(timer);
+        globalThis.removeEventListener?.("pageshow", shown);
+      },
+    };
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
 }

@@ -5,7 +5,7 @@ import { adapterOf, type ItemWrite } from "../shared/items.ts";
 import { mountBase, type DriverOptions, textFor, textIn, ttlOption } from "./items.ts";
 import { itemName, keyOfItem } from "./key.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
-import type { Adapter } from "../adapter.ts";
+import type { Adapter, Feed, Subscription } from "../adapter.ts";
 
 /** The part of what `createStorage()` returns that is used. */
 export interface UnstorageLike {
@@ -131,19 +131,22 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
       lock,
       ownerOf(storage, before),
     );
-    return {
-      ...adapter,
-      // Some drivers report changes that others make; all of them are looked at in intervals too.
-      async watch(feed) {
-        const stop = await storage.watch?.((_event, name) => {
-          const key = name.startsWith(before) ? keyOfItem(name.slice(before.length)) : null;
-          if (key !== null) feed.changed([key]);
-        });
-        return { close: async () => stop?.() };
-      },
-    };
+    return { ...adapter, watch: (feed) => driverFeed(storage, before, feed) };
   },
 });
+
+/** Changes that some drivers report. All drivers are looked at in intervals, too. */
+async function driverFeed(
+  storage: UnstorageLike,
+  before: string,
+  feed: Feed,
+): Promise<Subscription> {
+  const stop = await storage.watch?.((_event, name) => {
+    const key = name.startsWith(before) ? keyOfItem(name.slice(before.length)) : null;
+    if (key !== null) feed.changed([key]);
+  });
+  return { close: async () => stop?.() };
+}
 
 const isMountReadOnly = ({ driver }: ReturnType<UnstorageLike["getMounts"]>[number]): boolean =>
   driver.setItem === undefined ||
