@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { Store } from "../../src/api.ts";
 import { atomic } from "../../src/atomic/index.ts";
 import { until } from "./daemon.ts";
@@ -107,6 +107,8 @@ export async function transfersInProcesses(
       ["--disable-warning=ExperimentalWarning", script, name, place, worker],
       { stdio: ["pipe", "pipe", "inherit"] },
     );
+    // A test that fails leaves no process behind.
+    onTestFinished(() => void child.kill("SIGKILL"));
     const state = {
       worker,
       child,
