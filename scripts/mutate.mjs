@@ -22,6 +22,20 @@ const tests = {
   "src/record/text-format.ts": ["record/record", "faults"],
   "src/record/utf8.ts": ["key", "prefix"],
   "src/record/version.ts": ["record/record", "contract"],
+  "src/store/lazy-calls.ts": [
+    "contract",
+    "concurrency/order",
+    "kv",
+    "platform/options",
+    "store/arguments",
+  ],
+  "src/store/quick.ts": [
+    "contract",
+    "concurrency/order",
+    "kv",
+    "platform/options",
+    "store/arguments",
+  ],
   "src/store/store.ts": [
     "contract",
     "concurrency/order",

@@ -171,6 +171,47 @@ export interface CommitWrite extends SetOptions {
   value: unknown;
 }
 
+/** What to watch: a key, up to 1,000 keys, or all keys that start with a literal text. */
+export type WatchTarget = string | readonly string[] | { readonly prefix: string };
+
+/** Options of `watch()`. */
+export interface StoreWatchOptions {
+  /** Ends the watch when it is aborted. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Starts with the current entries: every present key of a prefix, and each key that is named,
+   * with `null` for an absent one. Default `false`.
+   */
+  initial?: boolean | undefined;
+  /**
+   * The time between two looks at a client that reports no changes (`supports.watch` is
+   * `"polled"`): seconds, or a string such as `"500ms"`. Default `"1s"`.
+   */
+  interval?: number | string | undefined;
+}
+
+/** One change: the entry as it is now, or `null` when the key is absent. */
+export interface WatchEvent<V = Json> {
+  /** The key without the store's prefix. */
+  key: string;
+  entry: Entry<V> | null;
+}
+
+/** A watch: an async iterable of changes. It does not keep the process alive. */
+export interface StoreWatch<V = Json> extends AsyncIterableIterator<WatchEvent<V>, void> {
+  /**
+   * Resolves when every later change will be reported. Rejects with KV_INVALID_KEY,
+   * KV_INVALID_VALUE, KV_CLOSED, KV_NOT_SUPPORTED or KV_CONNECTION, as the iteration does.
+   */
+  readonly ready: Promise<void>;
+  next(): Promise<IteratorResult<WatchEvent<V>, void>>;
+  return(): Promise<IteratorResult<WatchEvent<V>, void>>;
+  /** Ends the watch and releases everything that it holds. A second call does nothing. */
+  close(): Promise<void>;
+  [Symbol.asyncIterator](): StoreWatch<V>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
 /** What a store tells of itself. */
 export interface StoreOptions {
   /** The text before all of its keys, with the prefixes of the stores that it was made from. */
@@ -406,6 +447,32 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
    * for await (const [key, value] of store) console.log(key, value); // a 1
    */
   iterate<T = V>(): AsyncGenerator<[key: string, value: T], void, undefined>;
+
+  /**
+   * Reports changes of keys, whoever makes them. Changes that follow each other fast may be
+   * reported as one; the last one is always reported. The deadline of a key is reported as its
+   * absence.
+   *
+   * Where `supports.watch` is `"native"` the client reports its changes; elsewhere it is looked at
+   * every `interval`. Changes that stores of this process make are reported at once. A watch of a
+   * prefix reads its keys once, and keeps their versions in memory.
+   *
+   * The iteration ends with `close()`, `break`, the signal or `store.close()`, and rejects with
+   * KV_CONNECTION when a lost connection is not restored within the store's timeout.
+   *
+   * @example
+   * import kv from "anykv";
+   *
+   * const store = kv();
+   * const changes = store.watch("stock");
+   * await changes.ready;
+   * await store.set("stock", 5);
+   * for await (const { key, entry } of changes) {
+   *   console.log(key, entry.value); // stock 5
+   *   break;
+   * }
+   */
+  watch<T = V>(target: WatchTarget, options?: StoreWatchOptions): StoreWatch<T>;
 
   /** Deletes all keys of this store and nothing else. */
   clear(): Promise<void>;

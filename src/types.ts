@@ -153,6 +153,11 @@ export interface Supports {
    * longer. Default `false`.
    */
   readonly bytes: boolean;
+  /**
+   * How `watch()` learns of changes that others make: the client reports them (`"native"`), or it
+   * is looked at in intervals (`"polled"`). Default `"polled"`.
+   */
+  readonly watch: "native" | "polled";
 }
 
 /**

@@ -49,6 +49,7 @@ it("knows type and capabilities at once, and of a promise once it is settled", a
     persistent: false,
     iterate: true,
     bytes: true,
+    watch: "native",
   });
   const store = kv(Promise.resolve(new Map()));
   expect(store.type).toBe("PENDING");

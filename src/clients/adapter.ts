@@ -51,6 +51,30 @@ export interface StructurePlace {
   readonly initial: number | null;
 }
 
+/** Where a client reports changes to. */
+export interface Feed {
+  /** These full keys may have changed: by anyone, or because their deadline has passed. */
+  changed(keys: readonly string[]): void;
+  /** Any key may have changed, such as while the connection was lost. */
+  unknown(): void;
+  /** No more changes are reported: the connection was lost. The store subscribes again. */
+  lost(error: unknown): void;
+}
+
+/** What a feed has to cover, as literal prefixes of full keys; none of them contains another. */
+export type Coverage = readonly string[];
+
+/** A subscription to the changes of a client. */
+export interface Subscription {
+  /**
+   * Reports the changes under these prefixes from now on. A client that reports every change
+   * leaves it out.
+   */
+  cover?(prefixes: Coverage): MaybePromise<void>;
+  /** Ends the subscription and everything that it holds. */
+  close(): MaybePromise<void>;
+}
+
 /**
  * One kind of client behind the contract that every store is built on. An adapter receives full
  * keys, checked records and absolute deadlines; it never parses durations, adds prefixes, judges
@@ -59,12 +83,19 @@ export interface StructurePlace {
  * Each method may answer at once or with a native promise. A record that it returns belongs to the
  * caller: changing its value must not change the client.
  */
-export interface Adapter {
+export interface Adapter extends OrUndefined<AdapterMembers> {}
+
+/** The same type, whose optional members may also be present with the value `undefined`. */
+type OrUndefined<T> = {
+  [Name in keyof T]: object extends Pick<T, Name> ? T[Name] | undefined : T[Name];
+};
+
+interface AdapterMembers {
   /**
-   * The record as it stands, also when its deadline has passed; `null` when there is none.
+   * The stored record, also when its deadline has passed; `null` when there is none.
    *
-   * @throws {KvError} KV_FOREIGN for an item that is not a record of ours, KV_CORRUPT for a damaged
-   * one.
+   * @throws {KvError} KV_FOREIGN for an item that anykv did not write, KV_CORRUPT for a damaged
+   * record.
    */
   get(key: string): MaybePromise<KvRecord | null>;
   set(key: string, record: KvRecord): MaybePromise<void>;
@@ -107,8 +138,8 @@ export interface Adapter {
   getMany?(keys: readonly string[]): MaybePromise<(KvRecord | null)[]>;
   setMany?(writes: readonly Write[]): MaybePromise<void>;
   /**
-   * Removes every record of ours whose key is longer than the prefix and starts with it, expired
-   * ones too, and nothing else.
+   * Removes every record written by anykv whose key is longer than the prefix and starts with it,
+   * expired ones too, and nothing else.
    */
   clear?(prefix: string): MaybePromise<void>;
   /** Removes expired records and says how many. */
@@ -120,6 +151,12 @@ export interface Adapter {
     now: number,
   ): MaybePromise<CommitResult>;
   close?(): MaybePromise<void>;
+  /**
+   * Reports changes that are made outside of this store's process, or all of them. Settles once
+   * every later change will be reported. It must not keep the process alive. Without it the client
+   * is looked at in intervals. Changes that stores of this process make are known without it.
+   */
+  watch?(feed: Feed, prefixes: Coverage): MaybePromise<Subscription>;
   /**
    * Replaces the connection: several requests in a row got no answer. What is under way rejects,
    * and is not sent again.

@@ -28,6 +28,7 @@ const DEFAULTS: Supports = {
   persistent: true,
   iterate: true,
   bytes: false,
+  watch: "polled",
 };
 
 /** Capabilities with the documented defaults filled in. */
@@ -59,6 +60,7 @@ export const MEMORY: Manifest = kind(
     atomic: "process",
     persistent: false,
     bytes: true,
+    watch: "native",
   },
 );
 
@@ -96,10 +98,12 @@ export const INDEXEDDB: Manifest = kind(
 export const FILE: Manifest = kind("FILE", (input) => /^file:.*[^/]$/.test(url(input)), {
   order: true,
   atomic: "yes",
+  watch: "native",
 });
 
 export const FOLDER: Manifest = kind("FOLDER", (input) => /^file:.*\/$/.test(url(input)), {
   atomic: "yes",
+  watch: "native",
 });
 
 // The keys of a server have a limit, for a value not to be hidden in one.
@@ -113,11 +117,13 @@ export const HTTP: Manifest = kind("HTTP", (input) => /^https?:\/\//i.test(url(i
 export const LEVEL: Manifest = kind("LEVEL", "put batch iterator sublevel", {
   order: true,
   atomic: "process",
+  watch: "native",
 });
 
 export const SQLITE: Manifest = kind("SQLITE", "prepare exec close", {
   order: true,
   atomic: "yes",
+  watch: "native",
   bytes: true,
 });
 
@@ -131,6 +137,7 @@ export const POSTGRES: Manifest = emitting(
   {
     order: true,
     atomic: "yes",
+    watch: "native",
     // An index takes 2,704 bytes of a key; U+0000 and U+0001 take two each.
     keyBytes: 1300,
   },
@@ -145,6 +152,7 @@ export const REDIS: Manifest = emitting(
     expires: "native",
     atomic: "yes",
     valueBytes: 512 * 1024 * 1024,
+    watch: "native",
   },
 );
 
@@ -152,6 +160,7 @@ export const ETCD: Manifest = kind("ETCD", "getAll put delete namespace", {
   expires: "native",
   order: true,
   atomic: "yes",
+  watch: "native",
   valueBytes: 1.5 * 1024 * 1024,
 });
 
@@ -181,7 +190,13 @@ export const LRU: Manifest = {
     // What a sizeCalculation counts is not known.
     const valueBytes =
       sizeCalculation === undefined && maxEntrySize! > 0 ? maxEntrySize! : Infinity;
-    return supports({ atomic: "process", persistent: false, valueBytes, bytes: true });
+    return supports({
+      atomic: "process",
+      persistent: false,
+      valueBytes,
+      bytes: true,
+      watch: "native",
+    });
   },
 };
 

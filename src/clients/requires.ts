@@ -3,7 +3,7 @@ import { checkOptions } from "../platform/options.ts";
 import type { Requires, Supports } from "../types.ts";
 
 // Of each capability that is told in words, the least first.
-const WORDS: readonly string[] = ["no", "process", "yes", "layered", "native"];
+const WORDS: readonly string[] = ["no", "process", "yes", "layered", "polled", "native"];
 
 /** How much of a capability there is; `NaN` for what says nothing about one like the other. */
 function amount(value: unknown, other: unknown): number {

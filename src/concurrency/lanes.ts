@@ -95,6 +95,7 @@ export class Lanes {
     const blockers = inOrder === "writes" ? found.filter((turn) => !turn.isInOrder) : found;
     const isFree = blockers.length === 0;
     const result = isFree ? work() : this.#after(blockers, work, ms, requests);
+    if (this.#order.isHeard) this.#publish(scope, result);
     if (!(result instanceof Promise) || (inOrder === "all" && isFree)) return result;
     this.#register(
       scope,
@@ -103,6 +104,14 @@ export class Lanes {
       inOrder === "writes" && isFree,
     );
     return result;
+  }
+
+  #publish(scope: Scope, result: unknown): void {
+    if (!scope.write?.length && scope.writeUnder === undefined) return;
+    const publish = (): void => this.#order.publish(scope);
+    // A write that failed may have been carried out.
+    if (result instanceof Promise) result.then(publish, publish);
+    else publish();
   }
 
   /** Runs work on some keys if no earlier work on them is pending; `null` otherwise. */

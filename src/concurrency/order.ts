@@ -1,5 +1,11 @@
 import type { MaybePromise } from "../types.ts";
 
+/** The full keys that an operation wrote, and the prefix under which it may have written any. */
+export interface Written {
+  readonly write?: readonly string[];
+  readonly writeUnder?: string;
+}
+
 /**
  * The call order of the operations on one client. It holds operations back while a client is opened
  * or code is loaded. `lanesOf()` orders those that are under way.
@@ -11,6 +17,30 @@ export class Order {
   readonly #queue: (() => void)[] = [];
   #holds = 0;
   #isDraining = false;
+  readonly #listeners = new Set<(written: Written) => void>();
+
+  /**
+   * Calls a listener after each write of this process, until the function that is returned is
+   * called. Writes pay nothing for it while there is no listener.
+   */
+  listen(listener: (written: Written) => void): () => void {
+    this.#listeners.add(listener);
+    // Single writes that find nothing pending would not pass by here.
+    this.pending++;
+    return () => {
+      if (this.#listeners.delete(listener)) this.pending--;
+    };
+  }
+
+  /** Whether anything listens to writes. */
+  get isHeard(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  /** Tells the listeners of a write that is over, whether or not it succeeded. */
+  publish(written: Written): void {
+    for (const listener of this.#listeners) listener(written);
+  }
 
   /** Holds all operations back until something settles, such as the loading of their code. */
   hold(until: Promise<unknown>): void {

@@ -63,7 +63,7 @@ export interface Busy {
   /** How many requests in a row were not answered in time, since the last answer to any request. */
   unanswered?: number;
   /** `replace` is called when several requests in a row were not answered in time. */
-  readonly adapter?: { replace?(): void } | null;
+  readonly adapter?: { replace?: (() => void) | undefined } | null;
 }
 
 /** After so many requests in a row without any answer a connection is taken to be dead. */

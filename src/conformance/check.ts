@@ -53,3 +53,7 @@ export async function refused(
 }
 
 export const sorted = (texts: Iterable<string>): string[] => [...texts].sort();
+
+export function broken(what: string): never {
+  throw new ConformanceError(what);
+}

@@ -6,15 +6,16 @@ import { model } from "./model.ts";
 import { members } from "./members.ts";
 import { order } from "./order.ts";
 import { type ConformanceTest, type Subject, testsOf } from "./subject.ts";
+import { watching } from "./watching.ts";
 import { values } from "./values.ts";
 
 export { ConformanceError } from "./check.ts";
 export type { ConformanceTest, Subject } from "./subject.ts";
 
 /**
- * The numbered contract of a store as tests: values (V), keys (K), expiry (E), prefixes and listing
- * (P), closing (N2), atomicity (A), call order (O), and random sequences of operations against a
- * model (needs `fast-check`).
+ * The numbered contract of a store as tests: values (V), keys (K), expiry (E), prefixes and
+ * listing (P), closing (N2), atomicity (A), call order (O), watching (W), and random sequences of
+ * operations against a model (needs `fast-check`).
  *
  * Run them one after the other: with the `"fake"` clock each of them replaces `Date.now` while it
  * runs.
@@ -40,6 +41,7 @@ export function conformance(subject: Subject): ConformanceTest[] {
     ...members,
     ...atomicity,
     ...order,
+    ...watching,
     ...model,
   ]);
 }

@@ -7,7 +7,8 @@ import { durationOf } from "../concurrency/interval.ts";
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../platform/options.ts";
 import { Connections } from "./connections.ts";
-import { bodyTimeoutOf, HANDLER_OPTIONS, type HandlerOptions, handlerOf } from "./handler.ts";
+import { Handler } from "./handler.ts";
+import { bodyTimeoutOf, HANDLER_OPTIONS, type HandlerOptions } from "./options.ts";
 import { incoming, send } from "./node-request.ts";
 import { SpaceTurns } from "./space-turns.ts";
 import { UnreadOutput } from "./unread-output.ts";
@@ -42,14 +43,11 @@ export interface KvServer extends AsyncUsingDisposable {
 
 /** Node looks for requests that take too long only so often. */
 const LOOK = 1000;
-/**
- * How long a client that sends more than it was asked for has to read why it was refused, in
- * milliseconds.
- */
+/** How long a client whose body is refused has to read the refusal, in milliseconds. */
 const LINGER = 1000;
 /**
- * Longer than clients and proxies keep a connection that nobody uses, so that it is not ended just
- * as they use it.
+ * Longer than clients and proxies keep an idle connection: the server must not end it just as they
+ * use it.
  */
 const KEPT = 65_000;
 
@@ -82,58 +80,16 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
     hostname = "127.0.0.1",
     grace = 10,
     base = "",
+    bodyTimeout,
   } = Object(options) as ServeOptions;
   const closing = new AbortController();
-  const handle = handlerOf(store, { ...options, signal: closing.signal }, new SpaceTurns());
+  const handler = new Handler(store, { ...options, signal: closing.signal }, new SpaceTurns());
   const patience = graceOf(grace);
-  const bodyTimeout = bodyTimeoutOf(options.bodyTimeout);
-  // Texts are taken as well, as they come from the environment; of another one Node would make a
-  // socket in the file system.
-  const asked = Number(port);
-  if (!(Number.isInteger(asked) && asked >= 0 && asked < 65_536))
-    throw new KvError(
-      "KV_INVALID_VALUE",
-      '"port" is a whole number from 0, which is any that is free, to 65535',
-    );
-  const { createServer } = builtin("node:http");
-  if (createServer === undefined)
-    throw new KvError(
-      "KV_NOT_SUPPORTED",
-      "serve() needs node:http: elsewhere hand createHandler() to what serves requests",
-    );
-
-  const timeouts = {
-    requestTimeout: bodyTimeout,
-    headersTimeout: Math.min(bodyTimeout, 10_000),
-    keepAliveTimeout: KEPT,
-    connectionsCheckingInterval: Math.min(bodyTimeout, LOOK),
-  };
-  const server = createServer(timeouts, (request, response) => {
-    const { socket } = request;
-    connections.begin(socket);
-    response.once("close", () => {
-      connections.end(socket);
-      if (closing.signal.aborted && connections.isIdle(socket)) socket.end();
-    });
-    void respond(request, response).catch(() => response.destroy());
-  });
+  const timeout = bodyTimeoutOf(bodyTimeout);
+  const wanted = portOf(port);
   const connections = new Connections();
-  const unread = new UnreadOutput();
-  server.on("connection", (socket) => connections.add(socket));
-
-  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const reply = await handle(incoming(request));
-    // What was not read must not be taken for the next request.
-    const isWhole = request.complete;
-    if (!isWhole || closing.signal.aborted) reply.headers.connection = "close";
-    await send(response, reply, isWhole, unread);
-    if (isWhole) return;
-    // Ended at once, the connection would be reset, and the answer lost with it.
-    const timer = setTimeout(() => request.destroy(), LINGER);
-    response.once("close", () => clearTimeout(timer));
-  }
-
-  await listening(server, asked, hostname);
+  const server = serverOf(handler, timeout, connections, closing.signal);
+  await listening(server, wanted, hostname);
   const address = server.address() as AddressInfo;
   let closed: Promise<void> | null = null;
   const close = (): Promise<void> => {
@@ -142,18 +98,73 @@ export async function serve<V>(store: Store<V>, options: ServeOptions): Promise<
     connections.destroyIdle();
     return closed;
   };
-  const host =
-    hostname === "0.0.0.0" || hostname === "::"
-      ? "localhost"
-      : hostname.includes(":")
-        ? `[${hostname}]`
-        : hostname;
   return {
-    url: `http://${host}:${address.port}${base}`,
+    url: `http://${reachableHost(hostname)}:${address.port}${base}`,
     port: address.port,
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** A server of Node that answers with a handler. */
+function serverOf(
+  handler: Handler,
+  bodyTimeout: number,
+  connections: Connections,
+  closing: AbortSignal,
+): Server {
+  const { createServer } = builtin("node:http");
+  if (createServer === undefined)
+    throw new KvError(
+      "KV_NOT_SUPPORTED",
+      "serve() needs node:http: elsewhere hand createHandler() to what serves requests",
+    );
+  const timeouts = {
+    requestTimeout: bodyTimeout,
+    headersTimeout: Math.min(bodyTimeout, 10_000),
+    keepAliveTimeout: KEPT,
+    connectionsCheckingInterval: Math.min(bodyTimeout, LOOK),
+  };
+  const unread = new UnreadOutput();
+  const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const reply = await handler.handle(incoming(request));
+    // The unread rest must not be taken for the next request.
+    const isWhole = request.complete;
+    if (!isWhole || closing.aborted) reply.headers.connection = "close";
+    await send(response, reply, isWhole, unread);
+    if (isWhole) return;
+    // Ended at once, the connection would be reset, and the answer lost with it.
+    const timer = setTimeout(() => request.destroy(), LINGER);
+    response.once("close", () => clearTimeout(timer));
+  };
+  const server = createServer(timeouts, (request, response) => {
+    const { socket } = request;
+    connections.begin(socket);
+    response.once("close", () => {
+      connections.end(socket);
+      if (closing.aborted && connections.isIdle(socket)) socket.end();
+    });
+    void respond(request, response).catch(() => response.destroy());
+  });
+  server.on("connection", (socket) => connections.add(socket));
+  return server;
+}
+
+/** The host under which this machine reaches an address that a server listens on. */
+function reachableHost(hostname: string): string {
+  if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}
+
+/** The port as a number. Texts are accepted: environment variables hold them. */
+function portOf(port: unknown): number {
+  const wanted = Number(port);
+  // Node would take another text for the path of a socket in the file system.
+  if (Number.isInteger(wanted) && wanted >= 0 && wanted < 65_536) return wanted;
+  throw new KvError(
+    "KV_INVALID_VALUE",
+    '"port" is a whole number from 0, which is any that is free, to 65535',
+  );
 }
 
 /** The option `grace` in milliseconds; `Infinity` for any time. */

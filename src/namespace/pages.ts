@@ -1,6 +1,6 @@
 import type { Store } from "../api.ts";
 import { binaryOf, bytesOf } from "../record/bytes.ts";
-import { decodeCursor, encodeCursor } from "../store/pages.ts";
+import { decodeCursor, encodeCursor } from "../store/cursor.ts";
 import type { Listing } from "./checks.ts";
 import { decodeHead, type Head } from "./kept.ts";
 import type { Layout } from "./layout.ts";

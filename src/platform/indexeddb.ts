@@ -65,6 +65,80 @@ export function ended<T>(work: Work<T>): Promise<T> {
   });
 }
 
+/** A database, and the factory that opens it: another one after the browser lost its server. */
+interface Target {
+  factory: IDBFactory;
+  readonly database: string;
+  readonly schema: IdbSchema;
+}
+
+/**
+ * Opens a database at a version, or at the one that it has. Adds the missing parts of the schema if
+ * the version is new.
+ */
+function open({ factory, database, schema }: Target, version?: number): Promise<IDBDatabase> {
+  const request = factory.open(database, version);
+  request.onupgradeneeded = () => schema.make(request.result, request.transaction!);
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      // A database that opens too late is closed.
+      request.onsuccess = () => request.result.close();
+      reject(
+        new KvError(
+          "KV_CONNECTION",
+          `the database ${JSON.stringify(database)} did not open within 10 s: close the other ` +
+            "tabs that use it",
+        ),
+      );
+    }, PATIENCE);
+    ended(request)
+      .finally(() => clearTimeout(timer))
+      .then(resolve, reject);
+  });
+}
+
+/** A connection to the database with the whole schema. Missing parts are added by a new version. */
+async function connect(
+  target: Target,
+  version: number | undefined,
+  tries = 100,
+): Promise<IDBDatabase> {
+  try {
+    const db = await open(target, version);
+    // Another connection that changes or deletes the database must not wait for this one: the next
+    // operation opens it again.
+    db.onversionchange = () => db.close();
+    version = target.schema.next(db);
+    if (version === undefined) return db;
+    db.close();
+  } catch (error) {
+    // Another connection took this version first, or deletes the database right now: try again from
+    // its new state.
+    const isTaken = /Version|Abort/.test((error as Error).name);
+    const isLost = isServerLost(error);
+    if (tries === 0 || !(isTaken || isLost)) throw error;
+    if (isTaken) version = undefined;
+    if (isLost) target.factory = replaceFactory(target.factory);
+  }
+  return connect(target, version, tries - 1);
+}
+
+/** Aborts a transaction. Returns the error for its failure. */
+function abort(transaction: IDBTransaction | undefined, cause: unknown): unknown {
+  try {
+    transaction?.abort();
+  } catch {
+    // It has ended already.
+  }
+  return /too large/.test((cause as Error).message)
+    ? new KvError(
+        "KV_TOO_LARGE",
+        "the value is too large for the browser to move: nothing was written",
+        { cause },
+      )
+    : asQuota(cause);
+}
+
 /** Connects with the first task. An error of the database itself is thrown as it is. */
 export function idbConnection(
   factory: IDBFactory,
@@ -72,93 +146,30 @@ export function idbConnection(
   store: string,
   schema: IdbSchema = indexed(store),
 ): IdbConnection {
+  const target: Target = { factory, database, schema };
   let opening: Promise<IDBDatabase> | undefined;
   let idle: Promise<unknown> | undefined;
 
-  /**
-   * Opens the database at a version, or at the one that it has; adds what is missing on the way
-   * where it can.
-   */
-  function open(version?: number): Promise<IDBDatabase> {
-    const request = factory.open(database, version);
-    request.onupgradeneeded = () => schema.make(request.result, request.transaction!);
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        // What is opened too late is not kept.
-        request.onsuccess = () => request.result.close();
-        reject(
-          new KvError(
-            "KV_CONNECTION",
-            `the database ${JSON.stringify(database)} did not open within 10 s: close the other ` +
-              "tabs that use it",
-          ),
-        );
-      }, PATIENCE);
-      ended(request)
-        .finally(() => clearTimeout(timer))
-        .then(resolve, reject);
-    });
-  }
-
-  /**
-   * A connection to the database with all that it should have: what is missing is added, with
-   * another version.
-   */
-  async function connect(version: number | undefined, tries = 100): Promise<IDBDatabase> {
-    try {
-      const db = await open(version);
-      // Whoever wants to change or delete the database must not wait for us: the next operation
-      // opens it again.
-      db.onversionchange = () => db.close();
-      version = schema.next(db);
-      if (version === undefined) return db;
-      db.close();
-    } catch (error) {
-      // Somebody else took this version first, or deletes the database right now: once more from
-      // what it is then.
-      const isTaken = /Version|Abort/.test((error as Error).name);
-      const isLost = isServerLost(error);
-      if (tries === 0 || !(isTaken || isLost)) throw error;
-      if (isTaken) version = undefined;
-      if (isLost) factory = replaceFactory(factory);
-    }
-    return connect(version, tries - 1);
-  }
-
-  const connected = (): Promise<IDBDatabase> =>
-    (opening ??= connect(schema.version).catch((error) => {
+  async function perform<T>(task: Task<T>, mode: IDBTransactionMode, isLast = false): Promise<T> {
+    const used = (opening ??= connect(target, schema.version).catch((error) => {
       opening = undefined;
       throw error;
     }));
-
-  async function perform<T>(task: Task<T>, mode: IDBTransactionMode, isLast = false): Promise<T> {
-    const used = connected();
     const db = await used;
     let transaction: IDBTransaction | undefined;
     try {
-      // Relaxed, the default of browsers: survives the end of the browser, while a power cut may
-      // cost the last writes.
+      // Relaxed is the default of browsers. Writes survive the end of the browser; a power cut may
+      // cost the last ones.
       transaction = db.transaction(store, mode, { durability: "relaxed" });
       const value = await task(transaction.objectStore(store));
       if (mode === "readwrite") await ended(transaction);
       return value;
     } catch (cause) {
-      try {
-        transaction?.abort();
-      } catch {
-        // It has ended by itself.
-      }
-      if (/too large/.test((cause as Error).message))
-        throw new KvError(
-          "KV_TOO_LARGE",
-          "the value is too large for the browser to move: nothing was written",
-          { cause },
-        );
-      const error = asQuota(cause);
+      const error = abort(transaction, cause);
       if (isLast || error instanceof KvError) throw error;
     }
-    // The connection is dead: closed by us, or by the browser. Nothing of an aborted transaction
-    // was written.
+    // The connection is dead: this library or the browser closed it. The aborted transaction wrote
+    // nothing.
     db.close();
     if (opening === used) opening = undefined;
     return perform(task, mode, true);

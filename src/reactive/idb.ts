@@ -2,59 +2,20 @@ import { ended, type IdbConnection, idbConnection, type Task } from "../platform
 import { ownValue } from "../platform/lost-indexeddb.ts";
 import { KvError } from "../errors.ts";
 import { toKvError } from "../store/failure.ts";
-import type { Backend, RowChange, Memory } from "./backend.ts";
-import { isEqual, live, type Shared } from "./live.ts";
+import type { Backend, Memory, RowChange } from "./backend.ts";
+import { declare, makeStores, nextVersion, ownVersion } from "./idb-versions.ts";
+import { isEqual } from "./is-equal.ts";
+import { Live } from "./live.ts";
+import type { News, Shared } from "./shared.ts";
 import type { KVSeed } from "./types.ts";
-
-// Versions that users name stay below. What is added later, at the same version, counts in steps
-// above.
-const STEP = 2 ** 32;
-
-/**
- * What was declared for a database in this program: the object stores, with their seeds. All of
- * them are made at once.
- */
-const declared = new Map<string, Map<string, readonly KVSeed<unknown>[] | undefined>>();
-
-/**
- * The empty object store that says that seeds were sown, or came too late: removing everything does
- * not bring them back.
- */
-const marker = (name: string): string => `${name}.seeded`;
-
-/** Whether something that was declared is missing. */
-function isMissing(db: IDBDatabase): boolean {
-  for (const [name, seeds] of declared.get(db.name)!) {
-    if (
-      !db.objectStoreNames.contains(name) ||
-      (seeds && !db.objectStoreNames.contains(marker(name)))
-    )
-      return true;
-  }
-  return false;
-}
-
-function make(db: IDBDatabase, transaction: IDBTransaction): void {
-  for (const [name, seeds] of declared.get(db.name)!) {
-    const rows = db.objectStoreNames.contains(name)
-      ? transaction.objectStore(name)
-      : db.createObjectStore(name);
-    if (!seeds || db.objectStoreNames.contains(marker(name))) continue;
-    db.createObjectStore(marker(name));
-    const counting = rows.count();
-    counting.onsuccess = () => {
-      if (counting.result === 0) for (const [key, value] of seeds) rows.put(value, key);
-    };
-  }
-}
 
 function put(rows: IDBObjectStore, [key, value]: RowChange): void {
   try {
     if (value === undefined) rows.delete(key);
     else rows.put(value, key);
   } catch (cause) {
-    // A connection that is closed is opened again, for once more; a value that cannot be cloned
-    // stays so.
+    // After another error the connection is opened again, for a second attempt. A value that cannot
+    // be cloned fails at once.
     if ((cause as Error).name !== "DataCloneError") throw cause;
     throw new KvError(
       "KV_INVALID_VALUE",
@@ -65,21 +26,30 @@ function put(rows: IDBObjectStore, [key, value]: RowChange): void {
   }
 }
 
+const get = async (rows: IDBObjectStore, key: string): Promise<unknown> =>
+  ownValue(await ended(rows.get(key) as IDBRequest<unknown>));
+
 /**
  * Rows in an object store: the values themselves, under their keys. The transactions of the
- * database are their order, across all tabs.
+ * database keep the order of writes, across all tabs.
  */
-export function idbBackend(
-  name: string,
-  version: number,
-  dbName: string,
-  seeds: readonly KVSeed<unknown>[] | undefined,
-  memory: Memory,
-): Backend {
-  const stores = declared.get(dbName) ?? new Map<string, readonly KVSeed<unknown>[] | undefined>();
-  declared.set(dbName, stores.set(name, seeds));
+class IdbRows implements Shared {
+  readonly channel: string;
+  readonly interval = 0;
+  readonly #dbName: string;
+  readonly #name: string;
+  readonly #version: number;
+  #connection: IdbConnection | undefined;
 
-  const open = (): IdbConnection => {
+  constructor(dbName: string, name: string, version: number) {
+    this.channel = `anykv:${dbName}/${name}`;
+    this.#dbName = dbName;
+    this.#name = name;
+    this.#version = version;
+  }
+
+  #open(): IdbConnection {
+    const version = this.#version;
     if (!version || version >>> 0 !== version)
       throw new KvError("KV_INVALID_VALUE", "the version is a whole number from 1 to 4294967295");
     const factory = globalThis.indexedDB as IDBFactory | undefined;
@@ -88,90 +58,89 @@ export function idbBackend(
         "KV_INVALID_CLIENT",
         "IndexedDB is not available: what is changed is kept in memory alone",
       );
-    return idbConnection(factory, dbName, name, {
+    return idbConnection(factory, this.#dbName, this.#name, {
       version,
-      make,
-      next(db) {
-        const own = db.version % STEP;
-        return own < version
-          ? db.version - own + version
-          : isMissing(db)
-            ? db.version + STEP
-            : undefined;
-      },
+      make: makeStores,
+      next: (db) => nextVersion(db, version),
     });
-  };
-  let connection: IdbConnection | undefined;
+  }
 
-  async function run<T>(action: string, task: Task<T>, mode?: IDBTransactionMode): Promise<T> {
+  async #run<T>(action: string, task: Task<T>, mode?: IDBTransactionMode): Promise<T> {
     try {
-      return await (connection ??= open()).run(task, mode);
+      return await (this.#connection ??= this.#open()).run(task, mode);
     } catch (error) {
       throw toKvError(error, "INDEXEDDB", action);
     }
   }
 
-  const shared: Shared = {
-    channel: `anykv:${dbName}/${name}`,
-    interval: 0,
-    load: () =>
-      run("opening", async (rows) => {
-        const found = rows.transaction.db.version % STEP;
-        // Asked at the first opening alone: a page that is open goes on when another one brings a
-        // newer version.
-        if (found > version) {
-          throw new KvError(
-            "KV_INVALID_CLIENT",
-            `the database ${JSON.stringify(dbName)} has the version ${found}, which is newer ` +
-              `than ${version}: reload the page for the program that made it`,
-          );
-        }
-        const [keys, values] = await Promise.all([
-          ended(rows.getAllKeys()),
-          ended(rows.getAll() as IDBRequest<unknown[]>),
-        ]);
-        return keys.map((key, i) => [key as string, ownValue(values[i])] as const);
-      }),
-    read: (keys) =>
-      run("reading", (rows) =>
-        Promise.all(
-          keys.map(async (key) => ownValue(await ended(rows.get(key) as IDBRequest<unknown>))),
-        ),
-      ),
-    write: (changes, sent) =>
-      run(
-        "writing",
-        async (rows) => {
-          const found: RowChange[] = [];
-          for (const change of changes) if (!change[2]) put(rows, change);
-          await Promise.all(
-            changes.map(async (change) => {
-              if (!change[2]) return;
-              const value = await ended(rows.get(change[0]) as IDBRequest<unknown>);
-              if (value === undefined) put(rows, change);
-              else found.push([change[0], ownValue(value)]);
-            }),
-          );
-          // Not left to the browser, which would wait for this page: it may be going away.
-          rows.transaction.commit();
-          sent();
-          return found;
-        },
-        "readwrite",
-      ),
-    takeOver: (changes) =>
-      run(
-        "writing",
-        (rows) =>
-          Promise.all(
-            changes.map(async ([key, value, before]) => {
-              const found = await ended(rows.get(key) as IDBRequest<unknown>);
-              if (isEqual(ownValue(found), before)) put(rows, [key, value]);
-            }),
-          ),
-        "readwrite",
-      ),
-    close: async () => connection?.close(),
-  };
-  return live(shared, memory);
+  load(): Promise<RowChange[]> {
+    return this.#run("opening", async (rows) => {
+      this.#checkVersion(ownVersion(rows.transaction.db));
+      const [keys, values] = await Promise.all([
+        ended(rows.getAllKeys()),
+        ended(rows.getAll() as IDBRequest<unknown[]>),
+      ]);
+      return keys.map((key, i) => [key as string, ownValue(values[i])] as const);
+    });
+  }
+
+  /** Only the first opening checks: an open page goes on when another brings a newer version. */
+  #checkVersion(found: number): void {
+    if (found <= this.#version) return;
+    throw new KvError(
+      "KV_INVALID_CLIENT",
+      `the database ${JSON.stringify(this.#dbName)} has the version ${found}, which is newer ` +
+        `than ${this.#version}: reload the page for the program that made it`,
+    );
+  }
+
+  read(keys: readonly string[]): Promise<unknown[]> {
+    return this.#run("reading", (rows) => Promise.all(keys.map((key) => get(rows, key))));
+  }
+
+  write(changes: readonly RowChange[], sent: () => void): Promise<readonly RowChange[]> {
+    const task = async (rows: IDBObjectStore): Promise<RowChange[]> => {
+      const found: RowChange[] = [];
+      for (const change of changes) if (!change[2]) put(rows, change);
+      await Promise.all(
+        changes.map(async (change) => {
+          if (!change[2]) return;
+          const value = await ended(rows.get(change[0]) as IDBRequest<unknown>);
+          if (value === undefined) put(rows, change);
+          else found.push([change[0], ownValue(value)]);
+        }),
+      );
+      // The browser's own commit would wait for this page, which may be about to end.
+      rows.transaction.commit();
+      sent();
+      return found;
+    };
+    return this.#run("writing", task, "readwrite");
+  }
+
+  takeOver(changes: readonly News[]): Promise<unknown> {
+    const task = (rows: IDBObjectStore): Promise<unknown> =>
+      Promise.all(
+        changes.map(async ([key, value, before]) => {
+          if (isEqual(await get(rows, key), before)) put(rows, [key, value]);
+        }),
+      );
+    return this.#run("writing", task, "readwrite");
+  }
+
+  async close(): Promise<void> {
+    this.#connection?.close();
+  }
+}
+
+/** Rows in an object store of an IndexedDB database. */
+export function idbBackend(
+  name: string,
+  version: number,
+  dbName: string,
+  seeds: readonly KVSeed<unknown>[] | undefined,
+  memory: Memory,
+): Backend {
+  declare(dbName, name, seeds);
+  return new Live(new IdbRows(dbName, name, version), memory);
 }

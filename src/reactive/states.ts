@@ -1,216 +1,95 @@
 import { reactive } from "./proxies.ts";
-import { KvError } from "../errors.ts";
-import { checkOptions } from "../platform/options.ts";
 import type { Connect } from "./backend.ts";
 import { plain } from "./copy.ts";
-import { observeReads, type Observer } from "./observe.ts";
-import { each, reportErrors, rowsOf } from "./rows.ts";
-import type {
-  KVFn,
-  KVOperation,
-  KVState,
-  KVStatus,
-  KVStore,
-  Storable,
-  SubscribeOptions,
-} from "./types.ts";
+import { observeReads } from "./observe.ts";
+import { type Owner, Rows } from "./rows.ts";
+import {
+  acceptValue,
+  checkStateKey,
+  entries,
+  markState,
+  publishEntry,
+  showValue,
+  snapshotOf,
+  type StateEntry,
+  subscribeTo,
+  updateCopy,
+} from "./state-entry.ts";
+import type { KVFn, KVOperation, KVState, KVStore, Storable } from "./types.ts";
 
-interface Listener {
-  readonly call: () => void;
-  readonly isSync: boolean | undefined;
-}
+/** The states over the rows of one store. */
+class States implements Owner {
+  readonly rows: Rows;
+  readonly #states = new Map<string, StateEntry>();
+  readonly #changed = new Set<StateEntry>();
 
-/** A state, and what only we know of it. */
-interface Entry {
-  readonly key: string;
-  readonly state: KVState;
-  /** What it falls back to when nothing was ever stored. */
-  init: unknown;
-  readonly observer: Observer;
-  readonly listeners: Set<Listener>;
-  users: number;
-  /** The copy that was put last: one that differs has to be written. */
-  saved: unknown;
-  /** Whether the copy of the observer is out of date. */
-  isStale?: boolean;
-  /** Whether it could not be made: the value nests too deep. */
-  isFaulty?: boolean;
-  /** Whether changes are ours, and not to be written. */
-  isQuiet?: boolean;
-  isTelling?: boolean;
-  /** Until it is known whether what it was made from is still stored. */
-  old?: Promise<unknown> | undefined;
-  view?: Readonly<KVState> | undefined;
-}
-
-// States know where they belong by themselves, whichever function they are handed to.
-const entries = new WeakMap<object, Entry>();
-
-function entryOf(state: object): Entry {
-  const entry = entries.get(state);
-  if (!entry) throw new KvError("KV_INVALID_VALUE", "this is no state");
-  return entry;
-}
-
-function checkKey(key: unknown): void {
-  if (typeof key !== "string" || !key || !key.isWellFormed())
-    throw new KvError("KV_INVALID_KEY", "a key is a non-empty, well-formed string");
-}
-
-/** Brings the copy up to date. */
-function update(entry: Entry): void {
-  if (!entry.isStale) return;
-  entry.isStale = entry.isFaulty = false;
-  try {
-    entry.observer.run();
-  } catch {
-    // Said when it is to be written.
-    entry.isFaulty = true;
-  }
-}
-
-function publishEntry(entry: Entry): void {
-  entry.view = undefined;
-  each(entry.listeners, ({ call, isSync }) => {
-    if (!isSync) return;
-    update(entry);
-    call();
-  });
-  if (entry.isTelling || entry.listeners.size === 0) return;
-  entry.isTelling = true;
-  queueMicrotask(() => {
-    entry.isTelling = false;
-    update(entry);
-    each(entry.listeners, ({ call, isSync }) => isSync || call());
-  });
-}
-
-function mark(entry: Entry, status: KVStatus, error?: Error): void {
-  const { state } = entry;
-  if (state.status === status && state.error === error) return;
-  state.status = status;
-  if (error) state.error = error;
-  else delete state.error;
-  publishEntry(entry);
-}
-
-/**
- * Takes the value that was given to a state for saved; what is changed from then on is the user's.
- */
-function accept(entry: Entry): void {
-  if (!entry.isQuiet) return;
-  entry.isQuiet = false;
-  update(entry);
-  entry.saved = entry.observer.copy;
-}
-
-/** Gives a state another value, that of the beginning if there is none, which is not written. */
-function show(entry: Entry, value: unknown = entry.init): void {
-  const data = plain(value) as Storable;
-  entry.isQuiet = true;
-  // Watchers of the user run within.
-  reportErrors(() => (entry.state.data = data));
-  accept(entry);
-  publishEntry(entry);
-}
-
-function subscribe(
-  state: object,
-  listener: () => void,
-  options: SubscribeOptions = {},
-): () => void {
-  checkOptions(options, ["sync"], "subscribe()");
-  const { sync } = options;
-  const { listeners } = entryOf(state);
-  const own = { call: listener, isSync: sync };
-  listeners.add(own);
-  return () => void listeners.delete(own);
-}
-
-function snapshot(state: object): Readonly<KVState> {
-  const entry = entryOf(state);
-  update(entry);
-  const { status, error } = entry.state;
-  return (entry.view ??= {
-    data: entry.observer.copy as Storable,
-    status,
-    ...(error && { error }),
-  });
-}
-
-/** The function over the rows of a backend. `ended` is called when its store is closed. */
-export function statesOf(connect: Connect, delay: number, ended: () => void): KVFn {
-  const states = new Map<string, Entry>();
-  const changed = new Set<Entry>();
-
-  const rows = rowsOf(connect, delay, ended, {
-    collect() {
-      for (const entry of changed) collect(entry);
-    },
-    loaded() {
-      for (const entry of states.values()) {
-        const value = get(entry.key);
-        // What nobody has changed stays the object that it is.
-        if (!changed.has(entry) && value !== entry.init) show(entry, value);
-        mark(entry, "ready");
-      }
-    },
-    failed(error) {
-      for (const entry of states.values()) mark(entry, "error", error);
-    },
-    stored(key, error) {
-      const entry = states.get(key);
-      if (!entry) return;
-      // A later change is not lost with the one before: it is tried by itself.
-      if (error && !changed.has(entry)) show(entry, get(key));
-      mark(entry, error ? "error" : "ready", error);
-    },
-    changed(key, value) {
-      const entry = states.get(key);
-      if (!entry || changed.has(entry)) return;
-      if (value === undefined) {
-        if (!entry.old) return finish(drop(entry));
-        rows.begin(key, entry.init);
-      }
-      show(entry, value);
-      mark(entry, "ready");
-    },
-    used: () => [...states.keys()],
-  });
-
-  const { get } = rows;
-
-  /** Puts what has changed. */
-  function collect(entry: Entry): void {
-    changed.delete(entry);
-    update(entry);
-    const { key, observer, isFaulty } = entry;
-    if (!isFaulty && observer.copy === entry.saved) return;
-    entry.saved = observer.copy;
-    // What cannot be copied is refused as any other value that cannot be stored.
-    rows.put(key, isFaulty ? collect : observer.copy);
+  constructor(connect: Connect, delay: number, onClose: () => void) {
+    this.rows = new Rows(connect, delay, onClose, this);
   }
 
-  function make(key: string, init: unknown): Entry {
-    const value = get(key);
+  // Calls of the rows
+
+  collect(): void {
+    for (const entry of this.#changed) this.#put(entry);
+  }
+
+  loaded(): void {
+    for (const entry of this.#states.values()) {
+      const value = this.rows.get(entry.key);
+      // An unchanged value stays the object that it is.
+      if (!this.#changed.has(entry) && value !== entry.init) showValue(entry, value);
+      markState(entry, "ready");
+    }
+  }
+
+  failed(error: Error): void {
+    for (const entry of this.#states.values()) markState(entry, "error", error);
+  }
+
+  stored(key: string, error?: Error): void {
+    const entry = this.#states.get(key);
+    if (!entry) return;
+    // A later change is not lost with this one: it is written by itself.
+    if (error && !this.#changed.has(entry)) showValue(entry, this.rows.get(key));
+    markState(entry, error ? "error" : "ready", error);
+  }
+
+  changed(key: string, value: unknown): void {
+    const entry = this.#states.get(key);
+    if (!entry || this.#changed.has(entry)) return;
+    if (value === undefined) {
+      if (!entry.old) return this.#finish(this.#drop(entry));
+      this.rows.begin(key, entry.init);
+    }
+    showValue(entry, value);
+    markState(entry, "ready");
+  }
+
+  used(): string[] {
+    return [...this.#states.keys()];
+  }
+
+  // States
+
+  /** The state of a key, a new one if there is none. */
+  find(key: string, init: unknown): StateEntry {
+    checkStateKey(key);
+    void this.rows.promise();
+    return this.#states.get(key) ?? this.#make(key, init);
+  }
+
+  #make(key: string, init: unknown): StateEntry {
+    const value = this.rows.get(key);
     const own = plain(init);
     const state = reactive({
       data: plain(value === undefined ? own : value),
-      status: rows.status === "open" ? "ready" : "init",
+      status: this.rows.status === "open" ? "ready" : "init",
     }) as KVState;
     const observer = observeReads(
       () => state.data,
-      () => {
-        entry.isStale = true;
-        if (entry.isQuiet) return accept(entry);
-        if (states.get(key) === entry && !changed.has(entry)) {
-          changed.add(entry);
-          rows.schedule();
-        }
-        publishEntry(entry);
-      },
+      () => this.#onChange(entry),
     );
-    const entry: Entry = {
+    const entry: StateEntry = {
       key,
       state,
       init: own,
@@ -220,84 +99,126 @@ export function statesOf(connect: Connect, delay: number, ended: () => void): KV
       saved: observer.copy,
     };
     entries.set(state, entry);
-    states.set(key, entry);
-    if (rows.error) mark(entry, "error", rows.error);
-    if (value !== undefined) entry.old = rows.look(key)?.then(() => (entry.old = undefined));
-    else if (own !== undefined) rows.begin(key, own);
+    this.#states.set(key, entry);
+    if (this.rows.error) markState(entry, "error", this.rows.error);
+    if (value !== undefined) entry.old = this.rows.look(key)?.then(() => (entry.old = undefined));
+    else if (own !== undefined) this.rows.begin(key, own);
     return entry;
   }
 
-  function find(key: string, init: unknown): Entry {
-    checkKey(key);
-    void rows.promise();
-    return states.get(key) ?? make(key, init);
+  #onChange(entry: StateEntry): void {
+    entry.isStale = true;
+    if (entry.isQuiet) return acceptValue(entry);
+    if (this.#states.get(entry.key) === entry && !this.#changed.has(entry)) {
+      this.#changed.add(entry);
+      this.rows.schedule();
+    }
+    publishEntry(entry);
   }
 
-  /** Takes a state away from its key. */
-  function drop(entry: Entry): Entry {
-    states.delete(entry.key);
-    changed.delete(entry);
-    mark(entry, "removed");
-    return entry;
+  /** Writes a state if it has changed. */
+  #put(entry: StateEntry): void {
+    this.#changed.delete(entry);
+    updateCopy(entry);
+    const { key, observer, isFaulty } = entry;
+    if (!isFaulty && observer.copy === entry.saved) return;
+    entry.saved = observer.copy;
+    // A function cannot be stored: the write of a faulty value is refused like any such value.
+    this.rows.put(key, isFaulty ? updateCopy : observer.copy);
   }
 
-  function finish(entry: Entry): void {
-    entry.init = undefined;
-    show(entry);
+  leave(state: object): void {
+    const entry = entries.get(state);
+    if (!entry || this.#states.get(entry.key) !== entry || --entry.users > 0) return;
+    if (this.#changed.has(entry)) this.#put(entry);
+    this.#states.delete(entry.key);
     entry.observer.stop();
   }
 
-  function remove(key: string): KVOperation {
-    checkKey(key);
-    const entry = states.get(key);
-    if (entry) drop(entry);
-    const removing = rows.put(key, undefined);
+  /** Takes a state away from its key. */
+  #drop(entry: StateEntry): StateEntry {
+    this.#states.delete(entry.key);
+    this.#changed.delete(entry);
+    markState(entry, "removed");
+    return entry;
+  }
+
+  #finish(entry: StateEntry): void {
+    entry.init = undefined;
+    showValue(entry);
+    entry.observer.stop();
+  }
+
+  // Values
+
+  get(key: string): unknown {
+    const entry = this.#states.get(key);
+    if (entry && this.#changed.has(entry)) this.#put(entry);
+    return this.rows.get(key);
+  }
+
+  set(key: string, value: Storable): KVOperation {
+    checkStateKey(key);
+    if (value === undefined) return this.remove(key);
+    void this.rows.promise();
+    const entry = this.#states.get(key);
+    if (entry) showValue(entry, value);
+    return this.rows.put(key, entry?.observer.copy ?? plain(value));
+  }
+
+  remove(key: string): KVOperation {
+    checkStateKey(key);
+    const entry = this.#states.get(key);
+    if (entry) this.#drop(entry);
+    const removing = this.rows.put(key, undefined);
     if (entry)
       removing.promise().then(
-        () => finish(entry),
-        (error: Error) => mark(entry, "error", error),
+        () => this.#finish(entry),
+        (error: Error) => markState(entry, "error", error),
       );
     return removing;
   }
+}
 
+const storeOver = (states: States): KVStore => {
+  const { rows } = states;
+  return {
+    get status() {
+      return rows.status;
+    },
+    get error() {
+      return rows.error;
+    },
+    get busy() {
+      return rows.busy;
+    },
+    get: (key) => states.get(key),
+    set: (key, value) => states.set(key, value),
+    delete: (key) => states.remove(key),
+    subscribe: (listener) => rows.subscribe(listener),
+    promise: () => rows.promise(),
+    completed: () => rows.completed(),
+    close: () => rows.close(),
+  };
+};
+
+/** The function over the rows of a backend. `onClose` is called when its store is closed. */
+export function statesOf(connect: Connect, delay: number, onClose: () => void): KVFn {
+  const states = new States(connect, delay, onClose);
+  const store = storeOver(states);
   const use = (key: string, init?: unknown): KVState => {
-    const entry = find(key, init);
+    const entry = states.find(key, init);
     entry.users++;
     return entry.state;
   };
-
-  // The rows themselves, so that their getters stay ones.
-  const store: KVStore = Object.assign(rows, {
-    get(key: string) {
-      const entry = states.get(key);
-      if (entry && changed.has(entry)) collect(entry);
-      return get(key);
-    },
-    set(key: string, value: Storable) {
-      checkKey(key);
-      if (value === undefined) return remove(key);
-      void rows.promise();
-      const entry = states.get(key);
-      if (entry) show(entry, value);
-      return rows.put(key, entry?.observer.copy ?? plain(value));
-    },
-    delete: remove,
-  });
-
   return Object.assign(use, {
-    peek: (key: string, init?: unknown) => find(key, init).state,
-    leave(state: object) {
-      const entry = entries.get(state);
-      if (!entry || states.get(entry.key) !== entry || --entry.users > 0) return;
-      if (changed.has(entry)) collect(entry);
-      states.delete(entry.key);
-      entry.observer.stop();
-    },
-    remove: (key: string) => void remove(key),
-    ready: rows.completed,
-    flush: rows.flush,
-    subscribe,
-    snapshot,
+    peek: (key: string, init?: unknown) => states.find(key, init).state,
+    leave: (state: object) => states.leave(state),
+    remove: (key: string) => void states.remove(key),
+    ready: () => states.rows.completed(),
+    flush: () => states.rows.flush(),
+    subscribe: subscribeTo,
+    snapshot: snapshotOf,
     store: () => store,
   }) as KVFn;
 }

@@ -4,14 +4,16 @@ import { rangeEnd, finite, memberOf, oneOrMore, pairsOf, indexOf, fail } from ".
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { SortedField, SortedOptions } from "./fields.ts";
 
+function isReversed(cell: Cell, where: string, options: SortedOptions = {}): boolean {
+  if (Object(options) !== options) return fail(cell, "options, an object", options);
+  cell.checkOptions(options, ["reverse"], where);
+  const { reverse = false } = options;
+  return typeof reverse === "boolean" ? reverse : fail(cell, "a boolean", reverse, ["reverse"]);
+}
+
 export function sortedField(cell: Cell): SortedField {
-  const size = (): Promise<number> => cell.read("sorted.size");
-  const isReverse = (where: string, options: SortedOptions = {}): boolean => {
-    if (Object(options) !== options) return fail(cell, "options, an object", options);
-    cell.checkOptions(options, ["reverse"], where);
-    const { reverse = false } = options;
-    return typeof reverse === "boolean" ? reverse : fail(cell, "a boolean", reverse, ["reverse"]);
-  };
+  const isReverse = (where: string, options?: SortedOptions): boolean =>
+    isReversed(cell, where, options);
   const bound = (value: unknown): number =>
     typeof value === "number" && !Number.isNaN(value) ? value + 0 : fail(cell, "a number", value);
   async function read(): Promise<Map<string, number> | undefined> {
@@ -62,7 +64,7 @@ export function sortedField(cell: Cell): SortedField {
       (
         await cell.read("sorted.between", bound(min), bound(max), isReverse("between()", options))
       ).map(([member, score]) => [member, score]),
-    size,
+    size: () => cell.read("sorted.size"),
     watch: (options) => watchCell(cell, read, options, (entries) => entries && [...entries]),
   };
 }

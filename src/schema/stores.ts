@@ -1,151 +1,22 @@
 import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
-import type { Guarded } from "../store/guarded.ts";
 import { checkOptions } from "../platform/options.ts";
 import { contextOf } from "../store/store.ts";
-import { bitsetField } from "./bitset-field.ts";
-import { Cell } from "./cell.ts";
-import {
-  DEFINITION,
-  type Definition,
-  type NamedKind,
-  type FieldDefinition,
-  partFor,
-} from "./definition.ts";
-import type { Field } from "./fields.ts";
-import { type SchemaBase, groundOf, insideOf } from "./base.ts";
-import { hashField } from "./hash-field.ts";
-import { jsonField } from "./json-field.ts";
-import { listField } from "./list-field.ts";
-import { encodeName, SEPARATOR } from "./path.ts";
-import { setField } from "./set-field.ts";
-import { booleanField, bytesField, numberField, stringField } from "./simple-fields.ts";
-import { sortedField } from "./sorted-field.ts";
-import { childrenOf, eraseBelow } from "./tree.ts";
+import { groundOf } from "./base.ts";
+import { type Definition, partFor } from "./definition.ts";
+import { encodeName } from "./path.ts";
+import { type TreeStore, treeOf } from "./tree-store.ts";
 import type {
   DynamicStore as DynamicStoreOf,
   FieldType,
   Shape,
   StaticStore as StaticStoreOf,
-  TypedStore,
   TypedStoreOptions,
 } from "./types.ts";
 
-const FIELDS: { readonly [Kind in NamedKind]: (cell: Cell) => Field } = {
-  string: stringField,
-  number: numberField,
-  boolean: booleanField,
-  bytes: bytesField,
-  set: setField,
-  list: listField,
-  hash: hashField,
-  sorted: sortedField,
-};
-
-/** How many fields are read at the same time. */
-const AT_ONCE = 100;
-
-/** A store of either kind, as seen from inside. */
-interface Tree extends TypedStore {
-  take(key: string): unknown;
-  keys(): Promise<string[]>;
-  entries(): Promise<[string, unknown][]>;
-}
-
-/** What is under a path. */
-function taken(base: SchemaBase, path: string, part: FieldDefinition): unknown {
-  switch (part.kind) {
-    case "store":
-      return treeOf(base, path, part.definition);
-    case "bitset":
-      return bitsetField(new Cell(base, path, `bitset${part.bits}`), part.bits);
-    case "json":
-      return jsonField(new Cell(base, path, "json"), part.type);
-    default:
-      return FIELDS[part.kind](new Cell(base, path, part.kind));
-  }
-}
-
-function treeOf(base: SchemaBase, path: string, definition: Definition): Tree {
-  const { name, typeOf, dynamic } = definition;
-  const own =
-    dynamic?.kind === "json" ? jsonField(new Cell(base, path, "json"), dynamic.type) : null;
-
-  function take(key: string): unknown {
-    const part = encodeName(key);
-    const type = typeOf(key);
-    if (type !== undefined) return taken(base, path + SEPARATOR + part, type);
-    if (key === name) return tree;
-    throw new KvError(
-      "KV_INVALID_KEY",
-      `the store ${JSON.stringify(path)} has no key ${JSON.stringify(key)}: its schema names ` +
-        "those it has",
-      { client: base.store.type, key: path + SEPARATOR + part },
-    );
-  }
-  const below = path + SEPARATOR;
-
-  async function* children(adapter: Guarded): AsyncGenerator<string, void, undefined> {
-    // What the schema does not name, such as the data of an older one, cannot be taken.
-    for await (const key of childrenOf(base, adapter, path))
-      if (key !== "" && typeOf(key) !== undefined) yield key;
-  }
-  async function keysNow(adapter: Guarded): Promise<string[]> {
-    const found: string[] = [];
-    for await (const key of children(adapter)) found.push(key);
-    return found;
-  }
-  async function entriesNow(adapter: Guarded): Promise<[string, unknown][]> {
-    const inside = treeOf(insideOf(base), path, definition);
-    const entry = async (key: string): Promise<[string, unknown]> => {
-      const { kind } = typeOf(key)!;
-      return [
-        key,
-        kind === "store" || kind === "bitset"
-          ? take(key)
-          : await (inside.take(key) as { read(): Promise<unknown> }).read(),
-      ];
-    };
-    const found: [string, unknown][] = [];
-    const all = await keysNow(adapter);
-    // One after the other, each would wait for its own round trip.
-    for (let i = 0; i < all.length; i += AT_ONCE)
-      found.push(...(await Promise.all(all.slice(i, i + AT_ONCE).map(entry))));
-    // Some may have gone since they were listed.
-    return found.filter(([, value]) => value !== undefined);
-  }
-  async function hasChildren(adapter: Guarded): Promise<boolean> {
-    for await (const _ of children(adapter)) return true;
-    return false;
-  }
-  const tree: Tree = {
-    ...own,
-    [DEFINITION]: definition,
-    name,
-    key: path,
-    take,
-    keys: () => base.turns.run({ readUnder: below }, keysNow),
-    entries: () => base.turns.run({ readUnder: below }, entriesNow),
-    async exists() {
-      const found = await Promise.all([
-        own?.exists() ?? false,
-        base.turns.run({ readUnder: below }, hasChildren),
-      ]);
-      return found.includes(true);
-    },
-    async erase() {
-      await Promise.all([
-        own?.erase(),
-        base.turns.run({ writeUnder: below }, (adapter) => eraseBelow(base, adapter, path)),
-      ]);
-    },
-  };
-  return tree;
-}
-
 /** @throws {KvError} KV_INVALID_KEY, KV_INVALID_VALUE, KV_INVALID_CLIENT. */
-function rootOf(definition: Definition, options: unknown): Tree {
-  // A store or a client in their place would be ignored, and the data kept in memory.
+function rootOf(definition: Definition, options: unknown): TreeStore {
+  // A store or a client passed as the options would be ignored, and the data kept in memory.
   checkOptions(options, ["store"], "a typed store", "KV_INVALID_CLIENT");
   return treeOf(
     groundOf((options as TypedStoreOptions | undefined)?.store),
@@ -154,13 +25,13 @@ function rootOf(definition: Definition, options: unknown): Tree {
   );
 }
 
-function staticTree(name: string, schema: Shape, options: unknown): Tree {
+function staticTree(name: string, schema: Shape, options: unknown): TreeStore {
   if (typeof schema !== "object" || schema === null)
     throw new KvError(
       "KV_INVALID_VALUE",
       "the schema of a static store is an object: { key: type }",
     );
-  // As it is now, and by its own keys alone.
+  // Later changes of the schema, and inherited keys, do not count.
   const parts = new Map(
     Object.entries(schema).map(([key, type]) => [
       key,
@@ -170,12 +41,12 @@ function staticTree(name: string, schema: Shape, options: unknown): Tree {
   return rootOf({ name, typeOf: (key) => parts.get(key), dynamic: null }, options);
 }
 
-function dynamicTree(name: string, type: FieldType, options: unknown): Tree {
+function dynamicTree(name: string, type: FieldType, options: unknown): TreeStore {
   const part = partFor(type, "a dynamic store");
   return rootOf({ name, typeOf: () => part, dynamic: part }, options);
 }
 
-/** A store where one has to be: without it, nobody would know that the data is in memory. */
+/** Requires the store: without it the data would silently be kept in memory. */
 function onStore<T>(make: (options: TypedStoreOptions) => T, store: unknown): T {
   if (contextOf(store) === undefined)
     throw new KvError(
@@ -185,17 +56,17 @@ function onStore<T>(make: (options: TypedStoreOptions) => T, store: unknown): T 
   return make({ store: store as Store });
 }
 
-// Functions that are also called with `new`: what they return is the result either way.
-function makeStatic(name: string, schema: Shape, options?: TypedStoreOptions): Tree {
+// These functions may also be called with `new`. The returned object is the result either way.
+function makeStatic(name: string, schema: Shape, options?: TypedStoreOptions): TreeStore {
   return staticTree(name, schema, options);
 }
-makeStatic.redis = (name: string, schema: Shape, store: unknown): Tree =>
+makeStatic.redis = (name: string, schema: Shape, store: unknown): TreeStore =>
   onStore((options) => staticTree(name, schema, options), store);
 
-function makeDynamic(name: string, type: FieldType, options?: TypedStoreOptions): Tree {
+function makeDynamic(name: string, type: FieldType, options?: TypedStoreOptions): TreeStore {
   return dynamicTree(name, type, options);
 }
-makeDynamic.redis = (name: string, type: FieldType, store: unknown): Tree =>
+makeDynamic.redis = (name: string, type: FieldType, store: unknown): TreeStore =>
   onStore((options) => dynamicTree(name, type, options), store);
 
 /** A store with a fixed set of keys, each of its own type. */

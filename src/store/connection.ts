@@ -31,6 +31,8 @@ export class Connection implements Busy {
   /** The opening that is under way, and the closing: both are shared by all who ask for them. */
   opening: Promise<Adapter> | null = null;
   closing: Promise<void> | null = null;
+  /** The watches over this connection, which end with it. */
+  watches: { close(): void } | null = null;
   readonly start: () => Source | Promise<Source>;
 
   constructor(source: Source, start: () => Source | Promise<Source> = () => source) {
@@ -103,6 +105,7 @@ export class Connection implements Busy {
     if (this.closing !== null) return this.closing;
     const opening = this.adapter ?? this.opening;
     this.quick = null;
+    this.watches?.close();
     return (this.closing = load().then(({ end }) => end(this, opening, timeout)));
   }
 }

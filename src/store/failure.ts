@@ -53,17 +53,19 @@ export function closedError({ source }: Connection, cause?: unknown): KvError {
 }
 
 /**
- * Throws the error as users get it. What the client says of a store that was closed meanwhile only
- * means that it was.
+ * Throws the error as users get it. Once the store is closed, an error of the client becomes
+ * KV_CLOSED.
+ *
+ * @param key the key if it is a text: a wrong key of another type is left out.
  */
 export function failWith(
   connection: Connection,
   error: unknown,
   action: string,
-  key?: string,
+  key?: unknown,
 ): never {
   const { type, address } = connection.source;
   throw connection.closing === null || isKvError(error)
-    ? toKvError(error, type, action, key, address)
+    ? toKvError(error, type, action, typeof key === "string" ? key : undefined, address)
     : closedError(connection, error);
 }

@@ -1,72 +1,90 @@
 import type { Connection } from "./connection.ts";
 import { failWith } from "./failure.ts";
 import { within } from "../concurrency/timeout.ts";
-import type { Adapter, StructurePlace } from "../clients/adapter.ts";
+import type { MaybePromise } from "../types.ts";
+import type { Adapter } from "../clients/adapter.ts";
 
 /**
- * An open adapter as operations see it: its failures are errors of ours, and its answers come in
- * time or are failures.
+ * An open adapter as operations see it: its failures are KvErrors, and a call that is not answered
+ * in time fails.
  */
 export interface Guarded extends Adapter {
   /**
-   * The same for work that takes several calls: it may take as long as it likes while what
-   * `progress` tells goes on changing in time.
+   * Waits for work that takes several calls. It fails when the value of `progress` does not change
+   * within the timeout.
    */
   wait<T>(work: Promise<T>, progress: () => number): Promise<T>;
 }
 
-type Method = (this: Adapter, ...args: unknown[]) => unknown;
-
-/** How many times the timeout a call about so many keys may take: once for each thousand. */
+/** By how many times a call about this many keys may exceed the timeout: once for each thousand. */
 export const allowance = (keys: readonly unknown[]): number =>
   Math.max(1, Math.ceil(keys.length / 1000));
 
-/** The same for any call; ten times where the work may be as large as the store. */
-function timesOf(action: string, args: readonly unknown[]): number {
-  if (action === "clear" || action === "prune") return 10;
-  return Math.max(1, ...args.map((arg) => (Array.isArray(arg) ? allowance(arg) : 1)));
-}
+/** How many times the timeout a call that may be about the whole store may take. */
+const LARGE = 10;
+
+/** How many times the timeout a call may take, by the longest list among its arguments. */
+const timesOf = (args: readonly unknown[]): number =>
+  Math.max(1, ...args.map((arg) => (Array.isArray(arg) ? allowance(arg) : 1)));
 
 /**
- * The same adapter, whose failures are all of our class and whose answers come in time. Single
- * reads and writes are left as they are: they go through the store's `read` and `put`, where a
- * function between would cost as much as the work. What `iterate` yields is waited for where it is
- * gathered.
+ * The same adapter with errors and time limits. Single reads and writes stay unguarded: they go
+ * through the store's own functions, and another function between would cost as much as the work.
+ * `iterate` stays unguarded too: `batches` waits for its items.
  */
 function guarded(connection: Connection, adapter: Adapter, timeout: number): Guarded {
-  const wait = async (work: Promise<unknown>, progress: () => number): Promise<unknown> => {
-    for (let before = progress(); ; before = progress()) {
-      try {
-        return await within(work, timeout, connection);
-      } catch (error) {
-        if ((error as Error).name !== "TimeoutError" || progress() === before)
-          return failWith(connection, error, "listing");
-      }
-    }
-  };
-  const guard: { [name: string]: unknown } = { ...adapter, wait };
-  for (const [action, method] of Object.entries(adapter) as [string, Method][]) {
-    if (typeof method !== "function" || ["get", "set", "del", "iterate"].includes(action)) continue;
-    guard[action] = (...args: unknown[]) => {
-      // What is asked of a structure says its name, and where it is.
-      const failing = (error: unknown): never =>
-        action === "structure"
-          ? failWith(connection, error, args[0] as string, (args[1] as StructurePlace).key)
-          : failWith(connection, error, action === "page" ? "listing" : action);
+  /** A method of the adapter; `describe` names the call in errors. */
+  const limit = <A extends unknown[], T>(
+    method: ((...args: A) => MaybePromise<T>) | undefined,
+    describe: string | ((...args: A) => [action: string, key: string]),
+    times: (args: A) => number = timesOf,
+  ): ((...args: A) => MaybePromise<T>) | undefined =>
+    method &&
+    ((...args) => {
+      const fail = (error: unknown): never => {
+        const [action, key] = typeof describe === "string" ? [describe] : describe(...args);
+        return failWith(connection, error, action, key);
+      };
       try {
         const result = method.apply(adapter, args);
         return result instanceof Promise
-          ? within(result, timeout * timesOf(action, args), connection).catch(failing)
+          ? within(result, timeout * times(args), connection).catch(fail)
           : result;
       } catch (error) {
-        return failing(error);
+        return fail(error);
       }
-    };
-  }
-  return guard as unknown as Guarded;
+    });
+
+  return {
+    ...adapter,
+    has: limit(adapter.has, "has"),
+    getMany: limit(adapter.getMany, "getMany"),
+    setMany: limit(adapter.setMany, "setMany"),
+    commit: limit(adapter.commit, "commit"),
+    touch: limit(adapter.touch, "touch"),
+    add: limit(adapter.add, "add"),
+    page: limit(adapter.page, "listing"),
+    keys: limit(adapter.keys, "keys"),
+    values: limit(adapter.values, "values"),
+    entries: limit(adapter.entries, "entries"),
+    clear: limit(adapter.clear, "clear", () => LARGE),
+    prune: limit(adapter.prune, "prune", () => LARGE),
+    watch: limit(adapter.watch, "watching"),
+    structure: limit(adapter.structure, (name, { key }) => [name, key]),
+    async wait(work, progress) {
+      for (let before = progress(); ; before = progress()) {
+        try {
+          return await within(work, timeout, connection);
+        } catch (error) {
+          if ((error as Error).name !== "TimeoutError" || progress() === before)
+            return failWith(connection, error, "listing");
+        }
+      }
+    },
+  };
 }
 
-// By adapter and timeout: of the latter nearly every adapter has one.
+// By adapter and timeout. Nearly every adapter is used with one timeout.
 const guards = new WeakMap<Adapter, Map<number, Guarded>>();
 
 /**
@@ -88,7 +106,7 @@ export function ready(connection: Connection, timeout: number): Adapter | Promis
   return opening instanceof Promise ? inTime(connection, opening, timeout) : opening;
 }
 
-/** What a client opens to, within so many milliseconds. */
+/** Waits up to `timeout` milliseconds for a client to open. */
 export function inTime(
   connection: Connection,
   opening: Adapter | Promise<Adapter>,

@@ -1,6 +1,6 @@
-import { fromBase64url, toBase64url } from "../record/base64url.ts";
 import { KvError } from "../errors.ts";
 import type { Guarded } from "./guarded.ts";
+import type { MaybePromise } from "../types.ts";
 import type { KvRecord } from "../record/types.ts";
 import type { Adapter } from "../clients/adapter.ts";
 import { compareKeys } from "../record/utf8.ts";
@@ -12,7 +12,10 @@ export type Pair = readonly [key: string, record: KvRecord];
 /** How many records a listing asks the client for at once. */
 const PAGE = 500;
 
-/** What a listing looks for. */
+/** Gets the expired records that a listing finds. */
+export type Drop = (expired: readonly Pair[], now: number) => MaybePromise<void>;
+
+/** Which keys a listing looks for, and in which direction. */
 export interface Range {
   /** Only full keys that start with this literal text. */
   readonly prefix: string;
@@ -98,7 +101,7 @@ export async function ordered(
   limit: number,
   except: string,
   values: boolean,
-  drop?: (expired: readonly Pair[], now: number) => void | Promise<void>,
+  drop?: Drop,
 ): Promise<Pair[]> {
   let found: Pair[] = [];
   const sign = range.reverse ? -1 : 1;
@@ -137,38 +140,4 @@ export async function ordered(
     last = found.at(-1)![0];
   }
   return isOrdered ? found.slice(0, limit) : cut();
-}
-
-// A cursor is base64url of this mark, the direction, the length of the prefixes, and the full key
-// that the page ended on.
-const start = ({ prefix, reverse }: Omit<Range, "after">, inner: string): string =>
-  `kv1${reverse ? "<" : ">"}${prefix.length - inner.length}.${inner.length}:`;
-
-/**
- * The cursor behind a key. `range` is what was listed, `inner` the part of its prefix that came as
- * an option.
- */
-export function encodeCursor(key: string, range: Omit<Range, "after">, inner: string): string {
-  return toBase64url(start(range, inner) + key);
-}
-
-/**
- * @throws {KvError} KV_INVALID_CURSOR unless it was made by a listing with this prefix and
- * direction.
- */
-export function decodeCursor(cursor: unknown, range: Omit<Range, "after">, inner: string): string {
-  try {
-    const text = fromBase64url(String(cursor));
-    const before = start(range, inner);
-    const key = text.slice(before.length);
-    // Making it again catches what a lenient decoder lets pass.
-    if (text.startsWith(before + range.prefix) && encodeCursor(key, range, inner) === cursor)
-      return key;
-  } catch {
-    // Not base64 or not UTF-8: refused below like any other text.
-  }
-  throw new KvError(
-    "KV_INVALID_CURSOR",
-    "this cursor was not made by a listing with this prefix and direction: start without a cursor",
-  );
 }

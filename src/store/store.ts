@@ -1,20 +1,15 @@
 import type { Codec, KvOptions, SetOptions, Store } from "../api.ts";
 import { checkCodec, isMarked } from "./codec-mark.ts";
 import type { Connection } from "./connection.ts";
-import type { Operations, StoreContext } from "./context.ts";
-import { deadline, deadlineOf } from "../expires.ts";
-import { checkPrefix, isKey } from "../prefix.ts";
-import { lazy, load } from "../platform/load.ts";
+import type { StoreContext } from "./context.ts";
+import { deadline } from "../expires.ts";
+import { LazyCalls, type Pairs } from "./lazy-calls.ts";
+import { checkPrefix } from "../prefix.ts";
 import { checkOptions } from "../platform/options.ts";
-import { whenReady } from "./perform.ts";
-import { StoredRecord } from "../record/record.ts";
-import { sweepAfter } from "./sweep-schedule.ts";
+import { quickRead, quickWrite } from "./quick.ts";
 import { timeoutOf } from "../concurrency/timeout-option.ts";
 import type { Expires } from "../types.ts";
-import { jsonCopy, snapshot } from "../record/json.ts";
-import type { KvRecord } from "../record/types.ts";
-import type { QuickItems } from "../clients/adapter.ts";
-import { stampFor } from "../record/version.ts";
+import { watchLater } from "./watch-later.ts";
 
 // Numbered: a store of another bundle is only taken apart where its parts are the same.
 const CONTEXT: unique symbol = Symbol.for("anykv.store.1") as never;
@@ -34,7 +29,7 @@ export function contextOf(input: unknown): StoreContext | undefined {
     : undefined;
 }
 
-/** What a store over a connection has before anything is said of it. */
+/** The context of a store over a connection, without any options. */
 export const contextOver = (connection: Connection): StoreContext => ({
   connection,
   prefix: "",
@@ -43,7 +38,7 @@ export const contextOver = (connection: Connection): StoreContext => ({
   timeout: timeoutOf(undefined),
 });
 
-// Whoever makes the connection checks what it requires.
+// `requires` is checked where the connection is made.
 const KV_OPTIONS = ["prefix", "expires", "codec", "timeout", "requires"];
 
 /**
@@ -71,101 +66,10 @@ export function createStore<V>(context: StoreContext, options: KvOptions<V>): St
   });
 }
 
-type Name = Exclude<keyof Operations, "iterate">;
-
-function hasOnlyExpires(options: unknown): boolean {
-  if (
-    typeof options !== "object" ||
-    options === null ||
-    Object.getPrototypeOf(options) !== Object.prototype
-  )
-    return false;
-  const names = Object.keys(options);
-  return names.length === 0 || (names.length === 1 && names[0] === "expires");
-}
-
 function storeOf<V>(context: StoreContext): Store<V> {
-  const { connection, prefix, codec, timeout } = context;
-
-  // A client that answers at once needs no other code for its single keys, as long as nothing is
-  // wrong: whatever does not fit here is left to the operations, which also say why it fails.
-
-  /** The items, where an operation can be carried out at once. */
-  function atOnce(key: unknown): QuickItems | null {
-    const items = connection.quick ?? connection.openQuick();
-    if (items === null || codec !== undefined || (context.order ?? connection.order).pending > 0)
-      return null;
-    return isKey(key, prefix, connection.source.supports.keyBytes) ? items : null;
-  }
-
-  /** The fresh record, or `null`; `undefined` where the operations have to look. */
-  function quickRead(key: string): KvRecord | null | undefined {
-    const items = atOnce(key);
-    if (items === null) return undefined;
-    try {
-      const record = items.get(prefix === "" ? key : prefix + key);
-      return record === null || record.expires === null || record.expires > Date.now()
-        ? record
-        : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-
-  /**
-   * Whether a value could be written, or a promise of the sweep that is due then; `null` deletes.
-   */
-  function quickWrite(
-    key: string,
-    value: unknown,
-    options: SetOptions | undefined,
-  ): Promise<void> | boolean {
-    const items = atOnce(key);
-    if (items === null || (options !== undefined && !hasOnlyExpires(options))) return false;
-    const expires = options?.expires === undefined ? context.expires : options.expires;
-    const now = expires === null ? 0 : Date.now();
-    const at = expires === null ? null : deadlineOf(expires, now);
-    const json = typeof value === "string" ? value : jsonCopy(value);
-    if (json === undefined || Number.isNaN(at) || (typeof json === "object" && isMarked(json)))
-      return false;
-    const full = prefix === "" ? key : prefix + key;
-    try {
-      if (json === null || (at !== null && at <= now)) items.del(full);
-      else items.set(full, new StoredRecord(json, at, stampFor(connection.source), null));
-    } catch {
-      return false;
-    }
-    return sweepAfter(context, 1) ?? true;
-  }
-
-  let own: Operations | undefined;
-  const operations = (): Operations => (own ??= lazy.code!.operations(context));
-
-  const call = (name: Name, args: readonly unknown[]): Promise<never> =>
-    (operations()[name] as (...args: readonly unknown[]) => Promise<never>)(...args);
-
-  /** Calls one of the operations, which are loaded by their first use. */
-  function use(name: Name, ...args: readonly unknown[]): Promise<never> {
-    if (connection.closing !== null) return connection.open() as Promise<never>;
-    if (lazy.code !== undefined) return call(name, args);
-    const copy = args.map((arg) => snapshot(arg));
-    return connection.count(whenReady(context, () => call(name, copy)));
-  }
-
-  const later =
-    (name: Name) =>
-    (...args: readonly unknown[]): Promise<never> =>
-      use(name, ...args);
-
-  async function* firstIteration(
-    args: unknown[],
-  ): AsyncGenerator<[key: string, value: never], void, undefined> {
-    await load();
-    yield* operations().iterate(...args);
-  }
-  // A generator around it would cost more for each pair than the pair.
-  const iterate = (...args: unknown[]): ReturnType<typeof firstIteration> =>
-    lazy.code === undefined ? firstIteration(args) : operations().iterate(...args);
+  const { connection, prefix, timeout } = context;
+  const calls = new LazyCalls(context);
+  const iterate = (...args: unknown[]): Pairs => calls.iterate(...args);
 
   const store: Store<V> & Shown & { readonly [CONTEXT]: StoreContext } = {
     [CONTEXT]: context,
@@ -182,42 +86,43 @@ function storeOf<V>(context: StoreContext): Store<V> {
     // Node, Bun and Deno show this in place of twenty methods.
     [INSPECT]: () => `Store(${connection.source.type}, ${JSON.stringify(prefix)})`,
     get<T>(key: string): Promise<T | null> {
-      const record = quickRead(key);
-      if (record === undefined || (record !== null && isMarked(record.value)))
-        return use("get", key);
-      return Promise.resolve(record && (record.value as T));
+      const record = quickRead(context, key);
+      return record === undefined || (record !== null && isMarked(record.value))
+        ? calls.use("get", key)
+        : Promise.resolve(record && (record.value as T));
     },
     has(key) {
-      const record = quickRead(key);
-      return record === undefined ? use("has", key) : Promise.resolve(record !== null);
+      const record = quickRead(context, key);
+      return record === undefined ? calls.use("has", key) : Promise.resolve(record !== null);
     },
     // The literals of durations are checked by the types of the interface.
     set(key: string, value: unknown, given?: object) {
       const options = given as SetOptions | undefined;
-      const done = quickWrite(key, value, options);
-      if (done === false) return use("set", key, value, options);
+      const done = quickWrite(context, key, value, options);
+      if (done === false) return calls.use("set", key, value, options);
       return done === true ? Promise.resolve(key) : done.then(() => key);
     },
     del(key) {
-      const done = quickWrite(key, null, undefined);
-      if (done === false) return use("del", key);
+      const done = quickWrite(context, key, null, undefined);
+      if (done === false) return calls.use("del", key);
       return done === true ? Promise.resolve(key) : done.then(() => key);
     },
-    add: later("add"),
-    getMany: later("getMany"),
-    setMany: later("setMany"),
-    delMany: later("delMany"),
-    entry: later("entry"),
-    touch: later("touch"),
-    keys: later("keys"),
-    values: later("values"),
-    entries: later("entries"),
-    all: later("all"),
-    list: later("list"),
-    commit: later("commit"),
-    clear: later("clear"),
-    prune: later("prune"),
+    add: calls.later("add"),
+    getMany: calls.later("getMany"),
+    setMany: calls.later("setMany"),
+    delMany: calls.later("delMany"),
+    entry: calls.later("entry"),
+    touch: calls.later("touch"),
+    keys: calls.later("keys"),
+    values: calls.later("values"),
+    entries: calls.later("entries"),
+    all: calls.later("all"),
+    list: calls.later("list"),
+    commit: calls.later("commit"),
+    clear: calls.later("clear"),
+    prune: calls.later("prune"),
     iterate,
+    watch: (target, options) => watchLater(context, target, options),
     [Symbol.asyncIterator]: iterate,
     close: () => connection.close(timeout),
     prefix: (inner = "") => createStore<V>(context, { prefix: inner }),

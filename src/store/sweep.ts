@@ -1,5 +1,7 @@
 import { type Connection, SWEEP } from "./connection.ts";
+import type { StoreContext } from "./context.ts";
 import { type Guarded, guardOf } from "./guarded.ts";
+import { orderIn } from "./perform.ts";
 import { batches, type Pair, whole } from "./pages.ts";
 import { lanesOf } from "../concurrency/lanes.ts";
 import type { Order } from "../concurrency/order.ts";
@@ -14,6 +16,12 @@ export interface Swept {
   /** The time limit of a call, in milliseconds. */
   readonly timeout: number;
 }
+
+export const sweptBy = (context: StoreContext, adapter: Guarded): Swept => ({
+  adapter,
+  order: orderIn(context),
+  timeout: context.timeout,
+});
 
 /**
  * Deletes an expired record, unless somebody wrote the key in between, or is about to. Resolves to

@@ -1,6 +1,6 @@
 import type { Entry, Store } from "../api.ts";
 import { isKvError } from "../errors.ts";
-import { encodeCursor } from "../store/pages.ts";
+import { encodeCursor } from "../store/cursor.ts";
 import { contextOf } from "../store/store.ts";
 import { compareKeys } from "../record/utf8.ts";
 

@@ -1,8 +1,7 @@
-import type { Codec, CommitCheck, CommitWrite, Entry } from "../api.ts";
+import type { Codec, CommitCheck } from "../api.ts";
 import { MOST_CHECKS, MOST_WRITES, refuseMore } from "../atomic/limits.ts";
 import { untilDone } from "../concurrency/retry.ts";
-import { isKvError, KvError } from "../errors.ts";
-import { deadline } from "../expires.ts";
+import { KvError } from "../errors.ts";
 import type { StoreContext } from "../store/context.ts";
 import { checkOptions } from "../platform/options.ts";
 import { within } from "../concurrency/timeout.ts";
@@ -10,32 +9,41 @@ import type { Turns } from "../store/turns.ts";
 import { type Change, counter, expiryOf, type State } from "./change.ts";
 import { behind, claimsOf } from "./claims.ts";
 import { UNVERSIONED } from "./entry.ts";
-import { type Index, placeIn, placeNow } from "./indexes.ts";
-import { decodeKey, encodeKey, type Key } from "./key.ts";
-import type { VersionedCommit, VersionedTransaction } from "./types.ts";
-import { type Move, type IndexWrites, indexWritesOf } from "./index-writes.ts";
-import { COUNTER_END, decodeVersioned, encodeVersioned, settled } from "./value.ts";
+import type { Index } from "./indexes.ts";
+import { encodeKey, type Key } from "./key.ts";
+import type { VersionedCheck, VersionedCommit, VersionedTransaction } from "./types.ts";
+import { planOf } from "./plan.ts";
+import { COUNTER_END, settled } from "./value.ts";
 
-/** What a transaction works on. */
+/** The store of a transaction and its options. */
 export interface TransactionBase {
   readonly context: StoreContext;
   readonly turns: Turns;
   readonly indexes: readonly Index[];
   readonly codec: Codec | undefined;
   readonly valueBytes: number;
-  /** Told the texts of the keys that were written. */
+  /** Receives the texts of the keys that were written. */
   readonly wrote: (texts: readonly string[]) => void;
 }
 
-/** Those of an entry, and of what `set()` resolves to. */
+/** The members of an entry and of the result of `set()`: both may be passed as a check. */
 const CHECK_MEMBERS = ["key", "version", "value", "ok"];
 
-/** What a commit comes to when a place in a unique index is taken; `null` to begin again. */
+/** The result of a commit when a place in a unique index is taken; `null` to begin again. */
 type OnTaken = (index: Index) => VersionedCommit | null | Promise<VersionedCommit | null>;
 
+/** A check as the store takes it. @throws {KvError} KV_INVALID_VALUE, KV_INVALID_KEY. */
+function checkOf(check: VersionedCheck): CommitCheck {
+  checkOptions(check, CHECK_MEMBERS, "check()");
+  const { key, version = null } = Object(check) as typeof check;
+  if (version !== null && !(typeof version === "string" && /^[0-9a-f]{20}$/i.test(version)))
+    throw new KvError("KV_INVALID_VALUE", "a version is 20 hexadecimal digits, or null for absent");
+  return { key: encodeKey(key), version: version === null ? null : version.toLowerCase() };
+}
+
 /**
- * Begins a transaction. `onTaken` answers when an entry would be found by what another is found by
- * in a unique index.
+ * Begins a transaction. `onTaken` determines its result when another entry has a place in a unique
+ * index already.
  */
 export function transaction(
   base: TransactionBase,
@@ -47,21 +55,15 @@ export function transaction(
     changes.push({ text: encodeKey(key), isRelative, apply });
     return self;
   };
+  const count = (
+    name: string,
+    key: Key,
+    by: bigint,
+    next: (stored: bigint) => bigint,
+  ): VersionedTransaction => add(key, counter(name, by, next), true);
   const self: VersionedTransaction = {
     check(...more) {
-      for (const check of more) {
-        checkOptions(check, CHECK_MEMBERS, "check()");
-        const { key, version = null } = Object(check) as typeof check;
-        if (version !== null && !(typeof version === "string" && /^[0-9a-f]{20}$/i.test(version)))
-          throw new KvError(
-            "KV_INVALID_VALUE",
-            "a version is 20 hexadecimal digits, or null for absent",
-          );
-        checks.push({
-          key: encodeKey(key),
-          version: version === null ? null : version.toLowerCase(),
-        });
-      }
+      for (const check of more) checks.push(checkOf(check));
       return self;
     },
     set(key, value, options) {
@@ -72,37 +74,17 @@ export function transaction(
       return add(key, () => state);
     },
     delete: (key) => add(key, () => undefined),
-    sum: (key, by) =>
-      add(
-        key,
-        counter("sum", by, (stored) => (stored + by) % COUNTER_END),
-        true,
-      ),
-    min: (key, value) =>
-      add(
-        key,
-        counter("min", value, (stored) => (stored < value ? stored : value)),
-        true,
-      ),
-    max: (key, value) =>
-      add(
-        key,
-        counter("max", value, (stored) => (stored > value ? stored : value)),
-        true,
-      ),
+    sum: (key, by) => count("sum", key, by, (stored) => (stored + by) % COUNTER_END),
+    min: (key, value) => count("min", key, value, (stored) => (stored < value ? stored : value)),
+    max: (key, value) => count("max", key, value, (stored) => (stored > value ? stored : value)),
     async commit() {
       refuseMore(checks.length, MOST_CHECKS, "checks");
       refuseMore(changes.length, MOST_WRITES, "changes");
-      // What is added while this one is under way is for the next.
+      // Copies: later additions are for the next commit.
       return commitInTurn(base, [...checks], [...changes], onTaken);
     },
   };
   return self;
-}
-
-/** What is to be written, and what that rests on. */
-interface Plan extends IndexWrites {
-  readonly texts: readonly string[];
 }
 
 /** Commits in call order, as one operation on all keys that it reads and writes. */
@@ -155,85 +137,20 @@ export function deleteInTurn(base: TransactionBase, text: string): Promise<boole
     : once();
 }
 
-/**
- * Reads what decides, and works out what is written. What refuses the changes is an answer: whether
- * the caller's own checks hold is said first.
- */
-async function plan(
-  { context, turns, indexes }: TransactionBase,
-  changes: readonly Change[],
-): Promise<Plan & { readonly refusal?: KvError }> {
-  const store = turns.inside;
-  const texts = [...new Set(changes.map(({ text }) => text))];
-  const isIndexed = (text: string): boolean => indexes.some(({ base }) => text.startsWith(base));
-  // What was there before matters to counters, unless something before them in the transaction
-  // replaces it, and to indexes.
-  const decisive = texts.filter(
-    (text) => isIndexed(text) || changes.find((change) => change.text === text)!.isRelative,
-  );
-  const found = new Map<string, Entry<unknown> | null>(
-    await Promise.all(
-      decisive.map(async (text) => [text, await store.entry<unknown>(text)] as const),
-    ),
-  );
-  const checks = decisive.map((text) => ({ key: text, version: found.get(text)?.version ?? null }));
-  const before = new Map<string, State>();
-  for (const [text, entry] of found)
-    if (entry !== null)
-      before.set(text, { value: decodeVersioned(entry.value), expires: undefined });
-
-  const moves: Move[] = [];
-  const writes: CommitWrite[] = [];
-  try {
-    const after = new Map<string, State | undefined>(before);
-    for (const { text, apply } of changes) after.set(text, apply(after.get(text)));
-    const now = Date.now();
-    for (const text of texts) {
-      const state = after.get(text);
-      const at = deadline(state?.expires === undefined ? context.expires : state.expires, now);
-      // As a moment, so that an entry and what indexes keep of it are gone together.
-      const expires = at === null ? null : new Date(at);
-      writes.push(
-        state === undefined
-          ? { key: text, value: null }
-          : { key: text, value: encodeVersioned(state.value), expires },
-      );
-      const key = isIndexed(text) ? decodeKey(text)! : null;
-      for (const index of key === null ? [] : indexes) {
-        const old = before.get(text);
-        moves.push({
-          index,
-          text,
-          from: old === undefined ? null : placeNow(index, text, key!, old.value),
-          to: state === undefined ? null : placeIn(index, text, key!, state.value),
-          expires,
-        });
-      }
-    }
-  } catch (error) {
-    if (!isKvError(error)) throw error;
-    return { texts, checks, writes: [], taken: null, refusal: error };
-  }
-  const indexWrites = await indexWritesOf(store, moves);
-  return {
-    texts,
-    checks: [...checks, ...indexWrites.checks],
-    writes: [...writes, ...indexWrites.writes],
-    taken: indexWrites.taken,
-  };
-}
-
-/**
- * Works out the changes, and makes them if nothing has changed that they rest on. `null`: something
- * has, and everything begins again.
- */
+/** Plans the changes and commits them. `null`: another write came meanwhile, begin again. */
 async function attempt(
   base: TransactionBase,
   checks: readonly CommitCheck[],
   changes: readonly Change[],
   onTaken: OnTaken,
 ): Promise<VersionedCommit | null> {
-  const { texts, checks: own, writes, taken, refusal } = await plan(base, changes);
+  const {
+    texts,
+    checks: own,
+    writes,
+    taken,
+    refusal,
+  } = await planOf(base.turns.inside, base.indexes, base.context.expires, changes);
   const asked = new Set(checks.map(({ key, version }) => `${version} ${key}`));
   const all = [...checks, ...own.filter(({ key, version }) => !asked.has(`${version} ${key}`))];
   const isRefused = taken !== null || refusal !== undefined;

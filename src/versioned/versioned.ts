@@ -10,7 +10,7 @@ import { entryOf, missing } from "./entry.ts";
 import { type Index, indexesOf } from "./indexes.ts";
 import { decodeKey, encodeKey, type Key, type KeyPart } from "./key.ts";
 import { list } from "./list.ts";
-import { lookup } from "./lookup.ts";
+import { Lookup } from "./lookup.ts";
 import { deleteInTurn, type TransactionBase, transaction } from "./transaction.ts";
 import type {
   IndexOptions,
@@ -231,52 +231,12 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
   };
   const closing = new Closing();
 
-  async function get<T>(key: Key): Promise<MaybeEntry<T>> {
-    const text = encodeKey(key);
-    // Not the caller's own array: that may have changed when the answer comes.
-    const own = decodeKey(text)!;
-    const entry = await inner.entry<unknown>(text);
-    return entry === null ? missing(own) : entryOf<T>(own, entry);
-  }
-
-  async function set<T>(
-    key: Key,
-    value: T,
-    options?: VersionedSetOptions,
-  ): Promise<VersionedEntry<T> & { ok: true }> {
-    const text = encodeKey(key);
-    const entry = {
-      ok: true as const,
-      key: decodeKey(text)!,
-      value: settled(value, context!.codec, valueBytes) as T,
-    };
-    if (indexes.some(({ base }) => text.startsWith(base))) {
-      const taken = (index: Index): never => {
-        throw new KvError(
-          "KV_VALIDATION",
-          `the index ${JSON.stringify(index.name)} is unique, ` +
-            "and another entry is found by the same",
-          { client: inner.type, key: text },
-        );
-      };
-      const { version } = (await transaction(base, taken)
-        .set(entry.key, entry.value, options)
-        .commit()) as { version: string };
-      return { ...entry, version };
-    }
-    const { version } = (await inner.commit(
-      [],
-      [{ key: text, value: encodeVersioned(entry.value), expires: expiryOf(options) }],
-    )) as { version: string };
-    base.wrote([text]);
-    return { ...entry, version };
-  }
-
-  const { getBy, listBy, reindex } = lookup(inner, indexes);
+  const get = <T>(key: Key): Promise<MaybeEntry<T>> => getEntryOf<T>(inner, key);
+  const found = new Lookup(inner, indexes);
   return {
     get,
     getMany: async <T>(keys: readonly Key[]) => Promise.all(listOf(keys).map((key) => get<T>(key))),
-    set,
+    set: (key, value, written) => setEntry(base, inner, key, value, written),
     delete: async (key) => deleteInTurn(base, encodeKey(key)),
     list: (selector, options) => list(inner, selector, options),
     atomic: () => transaction(base),
@@ -290,9 +250,9 @@ export function versioned<V>(store: Store<V>, options: VersionedOptions = {}): V
         options,
       );
     },
-    getBy,
-    listBy,
-    reindex,
+    getBy: (name, by) => found.getBy(name, by),
+    listBy: (name, by, listed) => found.listBy(name, by, listed),
+    reindex: (wanted) => found.reindex(wanted),
     close: () => {
       closing.abort();
       return inner.close();
@@ -311,4 +271,42 @@ function listOf(keys: readonly Key[]): readonly Key[] {
     "KV_INVALID_KEY",
     "several keys are given as an array of keys, each of them an array of parts",
   );
+}
+
+async function getEntryOf<T>(store: Store<unknown>, key: Key): Promise<MaybeEntry<T>> {
+  const text = encodeKey(key);
+  // A copy: the caller's own array may have changed when the answer comes.
+  const own = decodeKey(text)!;
+  const entry = await store.entry<unknown>(text);
+  return entry === null ? missing(own) : entryOf<T>(own, entry);
+}
+
+async function setEntry<T>(
+  base: TransactionBase,
+  store: Store<unknown>,
+  key: Key,
+  given: T,
+  options?: VersionedSetOptions,
+): Promise<VersionedEntry<T> & { ok: true }> {
+  const text = encodeKey(key);
+  const own = decodeKey(text)!;
+  const value = settled(given, base.codec, base.valueBytes) as T;
+  const taken = (index: Index): never => {
+    throw new KvError(
+      "KV_VALIDATION",
+      `the index ${JSON.stringify(index.name)} is unique, ` +
+        "and another entry is found by the same",
+      { client: store.type, key: text },
+    );
+  };
+  const isIndexed = base.indexes.some((index) => text.startsWith(index.base));
+  const written = isIndexed
+    ? await transaction(base, taken).set(own, value, options).commit()
+    : await store.commit(
+        [],
+        [{ key: text, value: encodeVersioned(value), expires: expiryOf(options) }],
+      );
+  if (!isIndexed) base.wrote([text]);
+  // Without checks, a commit succeeds or rejects.
+  return { ok: true, key: own, value, version: (written as { version: string }).version };
 }

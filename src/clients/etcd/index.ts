@@ -119,6 +119,8 @@ export const etcd: ClientFactory<EtcdClient, Record<never, never>> = defineClien
       page: (query) => pages.page(query),
       commit: (checks, writes, now) =>
         ordered(keysOf(writes), () => commitToEtcd(calls, keys, leased, checks, writes, now)),
+      watch: async (feed, prefixes) =>
+        (await import("./feed.ts")).etcdFeed(client, calls, keys, feed, prefixes),
       close: () => calls.close(),
       replace: () => calls.replace(),
     };

@@ -6,6 +6,7 @@ import { FILE } from "../manifests.ts";
 import type { StoredRecord } from "../../record/record.ts";
 import { pageOf } from "./sorted-keys.ts";
 import { decodeRecord, encodeRecord, recordIn } from "../../record/text-format.ts";
+import { watchFolder } from "../shared/disk/watch-folder.ts";
 import { writeRounds } from "../shared/disk/write-rounds.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import { builtin } from "../../platform/node.ts";
@@ -83,6 +84,14 @@ function adapterOf(path: string): Adapter {
         next,
       };
     },
+    watch: (feed) =>
+      watchFolder({
+        folder: dirname(path),
+        path,
+        changed(name) {
+          if (name === null || name === basename(path)) feed.unknown();
+        },
+      }),
     clear: (prefix) =>
       add(({ changes }) => {
         const isUnder = (key: string): boolean => key !== prefix && key.startsWith(prefix);

@@ -3,13 +3,15 @@ import { fileLock } from "../shared/disk/file-lock.ts";
 import { type FileUrl, onePerPath, pathOf } from "../shared/disk/file-url.ts";
 import { FolderFiles } from "./files.ts";
 import { prepareFiles } from "./writes.ts";
-import { Journal } from "./journal.ts";
+import { Journal, REMOVED } from "./journal.ts";
+import { isHashed, keyOf } from "./names.ts";
 import { FOLDER } from "../manifests.ts";
+import { watchFolder } from "../shared/disk/watch-folder.ts";
 import { writeRounds } from "../shared/disk/write-rounds.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import { builtin } from "../../platform/node.ts";
 import type { Check } from "../../record/types.ts";
-import type { Adapter } from "../adapter.ts";
+import type { Adapter, Feed, Subscription } from "../adapter.ts";
 import { isFresh } from "../../record/freshness.ts";
 import { versionOf } from "../../record/version.ts";
 
@@ -51,6 +53,7 @@ function adapterOf(root: string): Adapter {
     async *iterate(prefix, values) {
       yield* files.read(await files.names(prefix), prefix, values);
     },
+    watch: (feed) => folderFeed(root, journal, feed),
     async prune({ prefix, now, limit }) {
       const expired: Check[] = [];
       const names = limit === Infinity ? await files.names(prefix) : await some(limit);
@@ -61,6 +64,23 @@ function adapterOf(root: string): Adapter {
       return evict(expired);
     },
   };
+}
+
+/** Changes of files by their names. */
+function folderFeed(root: string, journal: Journal, feed: Feed): Subscription {
+  const report = (name: string): void => {
+    const key = keyOf(name);
+    if (key !== null) feed.changed([key]);
+    // The name holds only the beginning of the key.
+    else if (isHashed(name)) feed.unknown();
+  };
+  return watchFolder({
+    folder: root,
+    path: root,
+    changed: (name) => (name === null ? feed.unknown() : report(name)),
+    // A writer that ended in the middle leaves changes that count, and are not moved yet.
+    tick: () => journal.names().forEach((name) => report(name.replace(REMOVED, ""))),
+  });
 }
 
 const adapterAt = onePerPath(adapterOf);

@@ -83,6 +83,12 @@ export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineCl
     };
     return {
       ...adapterOf(made, name),
+      ...("exec" in client
+        ? {}
+        : {
+            watch: async (feed) =>
+              (await import("./feed.ts")).postgresFeed(client, made, name, feed),
+          }),
       close: () => endClient(client),
       ...(link.replace && { replace: link.replace }),
       // While the table is made, what waits for it may be overtaken.

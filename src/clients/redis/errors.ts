@@ -85,3 +85,10 @@ export function redisError(error: unknown, key?: string): unknown {
   if (/invalid bulk length|exceeds maximum allowed size/.test(message)) return tooLarge(key, cause);
   return cause;
 }
+
+/** A function that rejects with the {@link redisError} of an error. */
+export const rejecting =
+  (key?: string) =>
+  (error: unknown): never => {
+    throw redisError(error, key);
+  };

@@ -1,26 +1,22 @@
-import { isKvError, KvError } from "../../errors.ts";
 import { REDIS } from "../manifests.ts";
 import { StoredRecord } from "../../record/record.ts";
 import { addressOf } from "../shared/address.ts";
-import { redisError, unsure } from "./errors.ts";
-import { EXPIRES_WIDTH, HEAD_END, listed, recordInReply, encodeRecordText } from "./record.ts";
-import { headsOf, textsOf, unlinking } from "./many.ts";
+import { commitToRedis, touchInRedis } from "./commit.ts";
+import { rejecting } from "./errors.ts";
+import { HEAD_END, listed, recordInReply } from "./record.ts";
+import { headsOf, setManyInRedis, settingOf, textsOf } from "./many.ts";
 import { scan } from "./scan.ts";
-import { nameScripts, runScript } from "./scripts.ts";
-import { slotOf } from "./slot.ts";
-import { type RedisClient, type RedisCommand, wireOf } from "./wire.ts";
-import { committed } from "../shared/all-or-nothing.ts";
-import type { CommitResult } from "../../types.ts";
+import { nameScripts } from "./scripts.ts";
+import { wireOf } from "./wire-of.ts";
+import type { RedisClient } from "./wire.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
-import type { Check, KvRecord, Write } from "../../record/types.ts";
 import type { Adapter, StructureName } from "../adapter.ts";
-import { decodeRecord, foreign } from "../../record/text-format.ts";
+import { decodeRecord } from "../../record/text-format.ts";
 import { isFresh } from "../../record/freshness.ts";
-import { formatVersion, timedStamp } from "../../record/version.ts";
 
 export type { RedisClient } from "./wire.ts";
 
-/** Stands for what is listed without being read. */
+/** The record of a key that is listed without being read. */
 const NAME_ONLY = new StoredRecord(null, null, null, null);
 
 /**
@@ -66,118 +62,45 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
     const wire = wireOf(client);
     await nameScripts();
     const at = (key: string): string => wire.before + key;
-    const failing =
-      (key?: string) =>
-      (error: unknown): never => {
-        throw redisError(error, key);
-      };
-
-    function setting(key: string, record: KvRecord): RedisCommand {
-      const text = encodeRecordText(record, key);
-      return record.expires === null
-        ? ["SET", at(key), text]
-        : ["SET", at(key), text, "PXAT", String(record.expires)];
-    }
-    async function setMany(writes: readonly Write[]): Promise<void> {
-      const commands = writes.flatMap(({ key, record }): [string, RedisCommand][] =>
-        record === null ? [] : [[at(key), setting(key, record)]],
-      );
-      const gone = writes.filter(({ record }) => record === null).map(({ key }) => key);
-      await wire.sendAll([...commands, ...unlinking(wire, gone)]).catch(failing());
-    }
-    const iterate = (
-      prefix: string,
-      values: boolean,
-    ): AsyncIterable<readonly [string, KvRecord] | null> =>
-      scan(wire, prefix, {
-        read: (keys) =>
-          (values ? textsOf(wire, keys) : headsOf(wire, keys)) as Promise<(string | null)[]>,
-        decode: (text, key) => listed(text, key, values),
-      });
-    async function touch(key: string, expires: number | null): Promise<boolean> {
-      const args = [
-        String(Date.now()),
-        formatVersion(timedStamp()),
-        String(expires).padEnd(EXPIRES_WIDTH),
-        String(expires ?? ""),
-      ];
-      const reply = Number(await runScript(wire, "touch", [at(key)], args).catch(failing(key)));
-      if (reply === -1) throw foreign(key);
-      return reply === 1;
-    }
-    async function commit(
-      checks: readonly Check[],
-      writes: readonly Write[],
-      now: number,
-    ): Promise<CommitResult> {
-      const result = committed(writes) as CommitResult & { ok: true };
-      const keys = [...checks, ...writes].map(({ key }) => key);
-      if (keys.length === 0) return result;
-      const slots = wire.isCluster ? new Set(keys.map((key) => slotOf(wire.prefix + key))).size : 1;
-      if (slots > 1) {
-        const remedy = 'give its keys a hash tag in common, for example by the prefix "{user:1}:"';
-        throw new KvError(
-          "KV_CROSS_SLOT",
-          `the keys of this commit are in ${slots} slots of the cluster, and it holds in one ` +
-            `alone: ${remedy}`,
-          { key: keys[0] },
-        );
-      }
-      // No record has an empty version: that is not to be taken for the mark of an absent key.
-      const args = [
-        String(now),
-        String(checks.length),
-        result.version,
-        ...checks.map(({ version }) => (version === null ? "" : String(version) || "-")),
-      ];
-      for (const { key, record } of writes)
-        args.push(
-          record === null ? "" : encodeRecordText(record, key),
-          String(record?.expires ?? ""),
-        );
-      const isUnsure = await wire.watch().catch(failing());
-      const refusing = (error: unknown): never => {
-        const known = redisError(error);
-        throw isUnsure() && isKvError(known) ? unsure(known) : known;
-      };
-      const failed = (
-        (await runScript(wire, "commit", keys.map(at), args).catch(refusing)) as unknown[]
-      ).map(Number);
-      if (failed.length > 0 && isUnsure()) throw unsure();
-      if (failed[0] === 0) throw foreign(keys[failed[1]! - 1]!);
-      return failed.length > 0
-        ? { ok: false, failed: failed.map((place) => keys[place - 1]!) }
-        : result;
-    }
-
-    const nothing = (): void => undefined;
-
-    // Single reads and writes go on with what the client promises, without a promise between.
+    // Single reads and writes continue the promise of the client: another promise would cost time.
     return {
       inOrder: wire.isInOrder ? "all" : undefined,
       get: (key) =>
-        wire.send(at(key), ["GET", at(key)]).then((text) => recordInReply(text, key), failing(key)),
+        wire
+          .send(at(key), ["GET", at(key)])
+          .then((text) => recordInReply(text, key), rejecting(key)),
       async has(key, now) {
         const head = await wire
           .send(at(key), ["GETRANGE", at(key), "0", String(HEAD_END)])
-          .catch(failing(key));
+          .catch(rejecting(key));
         return head !== "" && isFresh(decodeRecord(String(head), key, false), now);
       },
       getMany: async (keys) =>
-        (await textsOf(wire, keys).catch(failing())).map((text, i) =>
+        (await textsOf(wire, keys).catch(rejecting())).map((text, i) =>
           recordInReply(text, keys[i]!),
         ),
-      set: (key, record) => wire.send(at(key), setting(key, record)).then(nothing, failing(key)),
-      del: (key) => wire.send(at(key), ["UNLINK", at(key)]).then(nothing, failing(key)),
-      setMany,
-      iterate,
-      touch,
-      commit,
-      // Loaded by its first use.
+      set: (key, record) =>
+        wire.send(at(key), settingOf(wire, key, record)).then(() => undefined, rejecting(key)),
+      del: (key) => wire.send(at(key), ["UNLINK", at(key)]).then(() => undefined, rejecting(key)),
+      setMany: (writes) => setManyInRedis(wire, writes),
+      iterate: (prefix, values) =>
+        scan(wire, prefix, {
+          read: (keys) =>
+            (values ? textsOf(wire, keys) : headsOf(wire, keys)) as Promise<(string | null)[]>,
+          decode: (text, key) => listed(text, key, values),
+        }),
+      touch: (key, expires) => touchInRedis(wire, key, expires),
+      commit: (checks, writes, now) => commitToRedis(wire, checks, writes, now),
+      // The first use loads it.
       structure: async (name, place, ...args) =>
         (await import("./structures.ts")).structure(wire, name as StructureName, place, args),
       names: (prefix) =>
         scan(wire, prefix, { read: async (keys) => keys, decode: () => NAME_ONLY }),
+      // Loaded by its first use.
+      async watch(feed, prefixes) {
+        const [{ redisFeed }] = await Promise.all([import("./feed.ts"), wire.nodes()]);
+        return redisFeed(client, wire.prefix, feed, prefixes);
+      },
       close: () => wire.close(),
       ...(wire.replace && { replace: wire.replace }),
     };

@@ -1,3 +1,6 @@
+import type { KvRecord, Write } from "../../record/types.ts";
+import { rejecting } from "./errors.ts";
+import { encodeRecordText } from "./record.ts";
 import { runScript } from "./scripts.ts";
 import { bySlot } from "./slot.ts";
 import type { RedisCommand, RedisWire } from "./wire.ts";
@@ -54,4 +57,18 @@ export function unlinking(
   keys: readonly string[],
 ): [key: string, command: RedisCommand][] {
   return together(wire, keys).map(({ names }) => [names[0]!, ["UNLINK", ...names]]);
+}
+
+/** The command that writes a record. */
+export function settingOf(wire: RedisWire, key: string, record: KvRecord): RedisCommand {
+  const set = ["SET", wire.before + key, encodeRecordText(record, key)] as const;
+  return record.expires === null ? set : [...set, "PXAT", String(record.expires)];
+}
+
+export async function setManyInRedis(wire: RedisWire, writes: readonly Write[]): Promise<void> {
+  const commands = writes.flatMap(({ key, record }): [string, RedisCommand][] =>
+    record === null ? [] : [[wire.before + key, settingOf(wire, key, record)]],
+  );
+  const gone = writes.filter(({ record }) => record === null).map(({ key }) => key);
+  await wire.sendAll([...commands, ...unlinking(wire, gone)]).catch(rejecting());
 }

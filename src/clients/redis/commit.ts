@@ -1,0 +1,83 @@
+import { isKvError, KvError } from "../../errors.ts";
+import { formatVersion, timedStamp } from "../../record/version.ts";
+import { foreign } from "../../record/text-format.ts";
+import type { Check, Write } from "../../record/types.ts";
+import type { CommitResult } from "../../types.ts";
+import { committed } from "../shared/all-or-nothing.ts";
+import { redisError, rejecting, unsure } from "./errors.ts";
+import { encodeRecordText, EXPIRES_WIDTH } from "./record.ts";
+import { runScript } from "./scripts.ts";
+import { slotOf } from "./slot.ts";
+import type { RedisWire } from "./wire.ts";
+
+/** Moves a deadline. Resolves to whether there is a record. */
+export async function touchInRedis(
+  wire: RedisWire,
+  key: string,
+  expires: number | null,
+): Promise<boolean> {
+  const args = [
+    String(Date.now()),
+    formatVersion(timedStamp()),
+    String(expires).padEnd(EXPIRES_WIDTH),
+    String(expires ?? ""),
+  ];
+  const reply = Number(
+    await runScript(wire, "touch", [wire.before + key], args).catch(rejecting(key)),
+  );
+  if (reply === -1) throw foreign(key);
+  return reply === 1;
+}
+
+/** @throws {KvError} KV_CROSS_SLOT for keys of several slots of a cluster. */
+function checkSlots(wire: RedisWire, keys: readonly string[]): void {
+  const slots = wire.isCluster ? new Set(keys.map((key) => slotOf(wire.prefix + key))).size : 1;
+  if (slots === 1) return;
+  const remedy = 'give its keys a hash tag in common, for example by the prefix "{user:1}:"';
+  throw new KvError(
+    "KV_CROSS_SLOT",
+    `the keys of this commit are in ${slots} slots of the cluster, and it holds in one ` +
+      `alone: ${remedy}`,
+    { key: keys[0] },
+  );
+}
+
+/** Commits with one script. */
+export async function commitToRedis(
+  wire: RedisWire,
+  checks: readonly Check[],
+  writes: readonly Write[],
+  now: number,
+): Promise<CommitResult> {
+  const result = committed(writes) as CommitResult & { ok: true };
+  const keys = [...checks, ...writes].map(({ key }) => key);
+  if (keys.length === 0) return result;
+  checkSlots(wire, keys);
+  // The empty text marks an absent key. No record has an empty version.
+  const args = [
+    String(now),
+    String(checks.length),
+    result.version,
+    ...checks.map(({ version }) => (version === null ? "" : String(version) || "-")),
+  ];
+  for (const { key, record } of writes)
+    args.push(record === null ? "" : encodeRecordText(record, key), String(record?.expires ?? ""));
+  const isUnsure = await wire.watch().catch(rejecting());
+  const refusing = (error: unknown): never => {
+    const known = redisError(error);
+    throw isUnsure() && isKvError(known) ? unsure(known) : known;
+  };
+  const failed = (
+    (await runScript(
+      wire,
+      "commit",
+      keys.map((key) => wire.before + key),
+      args,
+    ).catch(refusing)) as unknown[]
+  ).map(Number);
+  if (failed.length > 0 && isUnsure()) throw unsure();
+  if (failed[0] === 0) throw foreign(keys[failed[1]! - 1]!);
+  return failed.length > 0
+    ? { ok: false, failed: failed.map((place) => keys[place - 1]!) }
+    : result;
+}

@@ -1,0 +1,11 @@
+import type { Feed, Subscription } from "../adapter.ts";
+
+/** How often a client that cannot report changes is looked at, in milliseconds. */
+const INTERVAL = 1000;
+
+/** A feed that reports every second that any key may have changed. */
+export function polledFeed(feed: Feed, ms: number = INTERVAL): Subscription {
+  const timer = setInterval(() => feed.unknown(), ms);
+  (timer as { unref?: () => void }).unref?.();
+  return { close: () => clearInterval(timer) };
+}
