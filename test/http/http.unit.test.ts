@@ -864,7 +864,7 @@ describe("what stands around it", () => {
   });
 });
 
-it("reads the values of a page alone, and ends it when they are large, where the client has no order", async () => {
+it("reads only the values of a page, and ends it early when they are large", async () => {
   const items = new Map<string, string>();
   const storage = {
     get length() {

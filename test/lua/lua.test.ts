@@ -633,7 +633,7 @@ describe("a state that is closed", () => {
   });
 });
 
-it("takes nothing but a state of wasmoon and namespaces, and leaves its stack as it was", async () => {
+it("takes only a state of wasmoon and namespaces, and leaves its stack as it was", async () => {
   for (const none of [{}, null, undefined])
     expect(() => installKV(none as never, PLACES.memory!())).toThrow(
       expect.objectContaining({ code: "KV_INVALID_CLIENT" }),

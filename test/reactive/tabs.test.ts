@@ -150,7 +150,7 @@ describe("a tab that goes", () => {
     ["reloads", "on its way"],
     ["navigates", "not begun"],
   ] as const) {
-    it(`leaves its last change, which is ${when}, to a tab that it waits for: it ${way}`, async () => {
+    it(`leaves a last change, which is ${when}, to a waiting tab: it ${way}`, async () => {
       const [a, b] = [await open(), await open()];
       // The browser aborts what a page has not begun to write when it goes.
       await b.evaluate(() => {

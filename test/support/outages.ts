@@ -218,7 +218,7 @@ export function outages(subject: OutageSubject): void {
       await store.close();
     });
 
-    it("is killed while 200 operations are under way: each ends, and the store goes on", async () => {
+    it("is killed during 200 operations: each ends, and the store goes on", async () => {
       const store = await open({ timeout: "1s" });
       const { lost, refused } = await under200Writers(name, store, kill, start);
       expect(refused).toBeGreaterThan(0);
@@ -255,7 +255,7 @@ export function outages(subject: OutageSubject): void {
       await store.close();
     });
 
-    it("is stopped for 3 s: operations reject in time, those with more patience wait, and the store goes on", async () => {
+    it("is stopped for 3 s: operations reject in time or wait, and the store goes on", async () => {
       const store = await open({ timeout: "1s" });
       const patient = await open({ timeout: 0 });
       await until("both work", async () => (await works(store)()) && (await works(patient)()));

@@ -130,7 +130,7 @@ describe("what is kept", () => {
 });
 
 describe("leases", () => {
-  it("are set for deadlines, last until them and not much longer, and go with touch(key, null)", async () => {
+  it("are set for deadlines, last until then, and go with touch(key, null)", async () => {
     for (const [expires, most] of [
       ["3s", 4],
       ["90s", 92],
@@ -411,7 +411,7 @@ describe("items of others", () => {
   const put = (key: string | Buffer, value: string | Buffer): Promise<unknown> =>
     client.put(key).value(value).exec();
 
-  it("are refused by get, skipped where values are read, and count as the store's otherwise", async () => {
+  it("are refused by get, skipped by reads of values, and listed by their keys", async () => {
     await put("app:theirs", "not ours");
     await put("app:bytes", Buffer.from([0xff, 0x00]));
     await put("app:like", '{"kv":2,"version":"x"}');
@@ -446,7 +446,7 @@ describe("items of others", () => {
     expect(await client.getAll().keys()).toEqual([...canaries].sort());
   });
 
-  it("may have keys that are no text: they are not listed, and nothing ends behind them", async () => {
+  it("may have keys that are no text: a listing skips them and goes on", async () => {
     for (let i = 0; i < 700; i++) await put(Buffer.from([0x62, 0xff, i >> 8, i & 255]), "x");
     await store.setMany([
       ["a", 1],
@@ -618,7 +618,7 @@ describe("a client", () => {
 });
 
 describe("writes of one key", () => {
-  it("are made in the order of the calls, also when the server was silent to the earlier one", async () => {
+  it("are made in call order, also when the server was silent to the earlier one", async () => {
     const brief = kv(client, { timeout: "200ms" });
     const patient = kv(client, { timeout: "30s" });
     let refused = 0;

@@ -599,7 +599,7 @@ describe("commit", () => {
     expect(made).toBeGreaterThan(0);
   });
 
-  it("sees what is written between: two who check that keys are absent never both succeed", async () => {
+  it("sees writes in between: two checks of absent keys never both succeed", async () => {
     const stores = [storeOf(), storeOf()];
     for (let round = 0; round < 40; round++) {
       const [a, b] = [`a${round}`, `b${round}`];
@@ -696,7 +696,7 @@ describe("commit", () => {
     }
   });
 
-  it("holds keys that it only checks: who writes them waits for it, and nobody sees how", async () => {
+  it("locks keys that it only checks: other writers wait for it", async () => {
     // Two clients: over one, the write would wait for the commit before it reaches the database.
     const [store, another] = [storeOf(), storeOf()];
     const waiting = async (): Promise<number> =>
@@ -823,7 +823,7 @@ describe("a Client", () => {
     expect(await promised.get("key 0")).toBe(1);
   });
 
-  it("is one connection: 1,000 writes at once wait for one another, without a warning", async () => {
+  it("is one connection: 1,000 writes at once take turns, without a warning", async () => {
     const warnings: unknown[] = [];
     const listen = (warning: unknown): void => void warnings.push(warning);
     process.on("warning", listen);
@@ -954,7 +954,7 @@ describe("a Client", () => {
 });
 
 describe("a Pool", () => {
-  it("gets one listener, however many stores there are, and no crash from an idle connection", async () => {
+  it("gets one listener for all stores, and no crash from an idle connection", async () => {
     const client = pool();
     for (let i = 0; i < 5; i++)
       await storeOf({ table: `t${i}` }, client)
@@ -1054,7 +1054,7 @@ describe("a Pool", () => {
     }
   });
 
-  it("does not end the program with an idle connection that breaks before the first operation", async () => {
+  it("does not end the program when an idle connection breaks early", async () => {
     const client = pool();
     const connection = await client.connect();
     const [{ pid }] = (await connection.query("SELECT pg_backend_pid() AS pid")).rows as [
@@ -1101,7 +1101,7 @@ describe("close()", () => {
     }
   });
 
-  it("neither connects nor makes a table where nothing was done, and ends a client whose table is another's", async () => {
+  it("connects for the first operation only, and ends a client with a foreign table", async () => {
     await sql("CREATE TABLE other (id int)");
     const busy = async (): Promise<number> =>
       (
@@ -1271,7 +1271,7 @@ describe("reading ahead", () => {
     expect(reads).toEqual([500, 2000, 4000, 4000, 4000]);
   });
 
-  it("reads afresh for those who took their time, came from elsewhere, or met a failure", async () => {
+  it("reads again after a pause, a foreign cursor or a failure", async () => {
     const { ahead, reads, pass, fail } = source();
     await ahead.page(query(null));
     pass(51);

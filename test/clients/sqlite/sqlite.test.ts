@@ -498,7 +498,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       expect(await store.get("d")).toBe(1);
     });
 
-    it("takes back what a commit or setMany that fails has begun, and nothing else of its owner's", async () => {
+    it("takes back a failed commit or setMany, and nothing else of its owner", async () => {
       const db = open();
       const store = storeOf(db);
       await store.set("a", 1);
@@ -639,7 +639,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       other.close();
     });
 
-    it("are given up on after 4.5 seconds, all writes at about the same time, and nothing was written", async () => {
+    it("end all waiting writes after 4.5 seconds, and write nothing", async () => {
       const file = path();
       const other = open(file);
       const store = storeOf(open(file));
@@ -691,7 +691,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       ["WAL", driver],
       ["WAL", "better-sqlite3"],
     ] as const) {
-      it(`lose no increment: 500 of ${driver} and 500 of ${second} at once, journal_mode ${mode}`, async () => {
+      it(`lose no increment: 500 of ${driver}, 500 of ${second}, journal_mode ${mode}`, async () => {
         const file = path();
         const db = open(file);
         db.exec(`PRAGMA journal_mode = ${mode}`);
@@ -748,7 +748,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       expect(await store.get("a")).toBe("before");
     });
 
-    it("KV_CORRUPT for a file that is no database, or a damaged one, which stays as it is", async () => {
+    it("KV_CORRUPT for a file that is no database or damaged, and stays as it is", async () => {
       const file = `${place()}/data.db`;
       writeFileSync(file, "this is a letter, not a database. ".repeat(100));
       const before = readFileSync(file);

@@ -164,7 +164,7 @@ describe("UNSTORAGE", () => {
     expect(await kv(storage).keys()).toEqual([]);
   });
 
-  it("commits among all stores over the storage, and takes back one that fails half-way", async () => {
+  it("commits among all stores over a storage, and takes back a failed commit", async () => {
     let fails = false;
     const failing = defineDriver(() => {
       const memory = memoryDriver();
