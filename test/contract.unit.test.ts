@@ -72,7 +72,7 @@ const ignore = (promise: unknown): Promise<unknown> =>
   (promise as Promise<unknown>).catch(() => {});
 
 describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
-  it("is there at once; all but prefix() and expires() return promises, also on errors", async () => {
+  it("is there at once; only prefix() and expires() do not return promises", async () => {
     const store = kv(open());
     const wrong = Symbol("wrong") as never;
     const calls: (() => unknown)[] = [
@@ -232,7 +232,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
     await store.close();
   });
 
-  it("takes any prefix literally: it finds, lists and clears the keys that start with it", async () => {
+  it("takes any prefix literally: finds, lists and clears the keys below it", async () => {
     const store = kv(open());
     const text = (minLength: number): fc.Arbitrary<string> =>
       fc
@@ -341,7 +341,7 @@ describe("clients", () => {
     }
   });
 
-  it("may be frozen, a function or a class with private members, and may answer with thenables", async () => {
+  it("may be frozen, a function or have private members, and answer with thenables", async () => {
     // Some clients answer with thenables.
     const late = (found: unknown): PromiseLike<unknown> => ({
       // oxlint-disable-next-line unicorn/no-thenable

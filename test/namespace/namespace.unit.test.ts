@@ -477,13 +477,15 @@ it("by the rules of Workers KV errors are its own, with a code", async () => {
   expect(await refusal(own.put("b", {}))).toMatchObject({
     name: "TypeError",
     message:
-      "KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.",
+      "KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and " +
+      "ReadableStreams as values.",
   });
   expect(await refusal(own.get("a", "json"))).toBeInstanceOf(SyntaxError);
   expect(await refusal(own.list({ limit: 1001 }))).toMatchObject({
     name: "Error",
     message:
-      "KV GET failed: 400 Invalid key_count_limit of 1001. Please specify an integer less than 1000.",
+      "KV GET failed: 400 Invalid key_count_limit of 1001. Please specify an integer " +
+      "less than 1000.",
   });
   await own.close();
   expect(await refusal(own.get("a"))).toMatchObject({ name: "KvError", code: "KV_CLOSED" });
@@ -515,7 +517,8 @@ it("with the rules of Workers KV, errors and bulk reads have only its members", 
     [
       () => own.put("a", "v", { expiration: now + 30 }),
       new Error(
-        `KV PUT failed: 400 Invalid expiration of ${now + 30}. Expiration times must be at least 60 seconds in the future.`,
+        `KV PUT failed: 400 Invalid expiration of ${now + 30}. Expiration times must be ` +
+          "at least 60 seconds in the future.",
       ),
     ],
     [
@@ -525,7 +528,8 @@ it("with the rules of Workers KV, errors and bulk reads have only its members", 
     [
       () => own.list({ limit: 1001 }),
       new Error(
-        "KV GET failed: 400 Invalid key_count_limit of 1001. Please specify an integer less than 1000.",
+        "KV GET failed: 400 Invalid key_count_limit of 1001. Please specify an integer " +
+          "less than 1000.",
       ),
     ],
     [
@@ -622,9 +626,10 @@ describe("namespaces by their names", () => {
       write: false,
       logLevel: "error",
     });
-    const module = (await import(
-      /* @vite-ignore */ `data:text/javascript;base64,${Buffer.from(outputFiles[0]!.contents).toString("base64")}`
-    )) as { createKV: typeof createKV };
+    const bundle = Buffer.from(outputFiles[0]!.contents).toString("base64");
+    const module = (await import(/* @vite-ignore */ `data:text/javascript;base64,${bundle}`)) as {
+      createKV: typeof createKV;
+    };
     expect(module.createKV().storage).toBe("SQLITE");
   });
 });

@@ -138,7 +138,8 @@ describe("CLOUDFLARE", () => {
     await store.set("a", { b: 1 }, { expires: new Date(at), metadata: "m".repeat(5000) });
     const { version } = (await store.entry("a"))!;
     expect(await binding.get("a")).toBe(
-      `{"kv":1,"version":"${version}","expires":${at},"metadata":"${"m".repeat(5000)}","value":{"b":1}}`,
+      `{"kv":1,"version":"${version}","expires":${at},"metadata":"${"m".repeat(5000)}",` +
+        `"value":{"b":1}}`,
     );
     expect((await told("a"))!.metadata).toEqual({ v: version, e: at });
   });

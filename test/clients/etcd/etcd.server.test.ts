@@ -32,7 +32,7 @@ async function calls(): Promise<{ [method: string]: number }> {
   return Object.fromEntries(
     [
       ...text.matchAll(
-        /^grpc_server_started_total\{grpc_method="(\w+)",grpc_service="etcdserverpb\.\w+",\S* (\d+)$/gm,
+        /^grpc_server_started_total\{grpc_method="(\w+)",grpc_service="etcdserverpb\.\S* (\d+)$/gm,
       ),
     ].map(([, method, count]) => [method, Number(count)]),
   );
@@ -82,8 +82,9 @@ function loseAnswer(of: Etcd3, happen: () => Promise<unknown> = async () => {}):
 describe("what is kept", () => {
   it("is one readable text a key", async () => {
     await store.set("key", { a: [1] }, { metadata: "m", expires: new Date("2999-01-01") });
-    expect(await client.get("key").string()).toMatch(
-      /^\{"kv":1,"version":"[0-9a-f]{20}","expires":32472144000000,"metadata":"m","value":\{"a":\[1\]\}\}$/,
+    const text = (await client.get("key").string())!;
+    expect(text.replace(/"[0-9a-f]{20}"/, '"…"')).toBe(
+      '{"kv":1,"version":"…","expires":32472144000000,"metadata":"m","value":{"a":[1]}}',
     );
   });
 
@@ -605,7 +606,10 @@ describe("a client", () => {
 
   it("lets the program end, closed or, idle, not", () => {
     const script = (close: string): string =>
-      `import { Etcd3 } from "etcd3"; import kv from ${JSON.stringify(join(import.meta.dirname, "../../../src/index.ts"))}; const store = kv(new Etcd3({ hosts: ${JSON.stringify(server.url)} })); await store.set("a", 1, { expires: "1h" }); await store.keys(); ${close}`;
+      `import { Etcd3 } from "etcd3"; import kv from ` +
+      `${JSON.stringify(join(import.meta.dirname, "../../../src/index.ts"))}; const ` +
+      `store = kv(new Etcd3({ hosts: ${JSON.stringify(server.url)} })); await ` +
+      `store.set("a", 1, { expires: "1h" }); await store.keys(); ${close}`;
     for (const close of ["await store.close();", ""]) {
       const { status, stderr } = spawnSync(
         process.execPath,

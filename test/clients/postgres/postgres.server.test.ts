@@ -110,7 +110,8 @@ describe("the table", () => {
     expect(
       (
         await sql(
-          "SELECT indexdef FROM pg_indexes WHERE tablename = 'kv' AND indexdef LIKE '%expires IS NOT NULL%'",
+          "SELECT indexdef FROM pg_indexes WHERE tablename = 'kv' AND indexdef LIKE " +
+            "'%expires IS NOT NULL%'",
         )
       ).length,
     ).toBe(1);
@@ -148,7 +149,8 @@ describe("the table", () => {
     }
     expect(
       await sql(
-        "SELECT schemaname, count(*)::int FROM pg_tables WHERE schemaname IN ('public', 'other') GROUP BY 1 ORDER BY 1",
+        "SELECT schemaname, count(*)::int FROM pg_tables WHERE schemaname IN ('public', " +
+          "'other') GROUP BY 1 ORDER BY 1",
       ),
     ).toEqual([
       { schemaname: "other", count: 15 },
@@ -178,8 +180,10 @@ describe("the table", () => {
   it("is refused and left alone when it is somebody else's", async () => {
     for (const schema of [
       "CREATE TABLE kv (id text PRIMARY KEY, value text, expires_at bigint)",
-      "CREATE TABLE kv (key text PRIMARY KEY, version text NOT NULL, expires bigint, metadata text, value text NOT NULL)",
-      'CREATE TABLE kv (key text COLLATE "C" NOT NULL, version text NOT NULL, expires bigint, metadata text, value text NOT NULL)',
+      "CREATE TABLE kv (key text PRIMARY KEY, version text NOT NULL, expires bigint, " +
+        "metadata text, value text NOT NULL)",
+      'CREATE TABLE kv (key text COLLATE "C" NOT NULL, version text NOT NULL, expires ' +
+        "bigint, metadata text, value text NOT NULL)",
       "CREATE VIEW kv AS SELECT 1 AS key",
       "CREATE SEQUENCE kv",
       "CREATE TYPE kv AS ENUM ('a')",
@@ -258,7 +262,8 @@ describe("the table", () => {
     const store = storeOf();
     await store.set("mine", 1, { expires: 0.001 });
     await sql(
-      "INSERT INTO kv (key, version, expires, value) VALUES ('theirs', 'v1', 1, 'x'), ('p:theirs', 'v1', 1, 'x')",
+      "INSERT INTO kv (key, version, expires, value) VALUES ('theirs', 'v1', 1, 'x'), " +
+        "('p:theirs', 'v1', 1, 'x')",
     );
     await until("it has expired", async () => (await store.get("mine")) === null);
     await expect(store.get("theirs")).rejects.toMatchObject({ code: "KV_FOREIGN" });
@@ -283,7 +288,8 @@ describe("the table", () => {
       "theirs",
     ]);
     await sql(
-      "UPDATE kv SET version = '0123456789abcdef0123', expires = NULL, value = '{' WHERE key = 'theirs'",
+      "UPDATE kv SET version = '0123456789abcdef0123', expires = NULL, value = '{' " +
+        "WHERE key = 'theirs'",
     );
     await expect(store.get("theirs")).rejects.toMatchObject({ code: "KV_CORRUPT" });
   });
@@ -962,7 +968,8 @@ describe("a Pool", () => {
         .then(() => open.pop());
     expect(client.listenerCount("error")).toBe(1);
     await sql(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'anykv'",
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> " +
+        "pg_backend_pid() AND datname = 'anykv'",
     ).catch(() => {});
     const store = storeOf({}, client);
     await until("it works again", () =>
@@ -998,7 +1005,8 @@ describe("a Pool", () => {
       async () =>
         (
           await sql(
-            "SELECT count(*)::int AS busy FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND datname = 'anykv'",
+            "SELECT count(*)::int AS busy FROM pg_stat_activity WHERE state = 'active' " +
+              "AND pid <> pg_backend_pid() AND datname = 'anykv'",
           )
         )[0]!.busy === 0,
     );
@@ -1032,7 +1040,9 @@ describe("a Pool", () => {
       ["42501", "KV_CONNECTION"],
     ]) {
       await sql(
-        `CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '${state}'; END $$; CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON kv EXECUTE FUNCTION refuse()`,
+        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ " +
+          `BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '${state}'; END $$; CREATE OR ` +
+          "REPLACE TRIGGER refuse BEFORE INSERT ON kv EXECUTE FUNCTION refuse()",
       );
       await expect(store.set("a", 1)).rejects.toMatchObject({
         code,
@@ -1071,7 +1081,12 @@ describe("a Pool", () => {
 
   it("lets the program end that closed its store", () => {
     for (const kind of ["Pool", "Client"]) {
-      const script = `import pg from "pg"; import kv from ${JSON.stringify(join(import.meta.dirname, "../../../src/index.ts"))}; const store = kv(new pg.${kind}({ connectionString: ${JSON.stringify(server.url)} })); await store.set("a", 1, { expires: "1h" }); await store.keys(); await store.close();`;
+      const script =
+        `import pg from "pg"; import kv from ` +
+        `${JSON.stringify(join(import.meta.dirname, "../../../src/index.ts"))}; const ` +
+        `store = kv(new pg.${kind}({ connectionString: ${JSON.stringify(server.url)} })); ` +
+        `await store.set("a", 1, { expires: "1h" }); await store.keys(); await ` +
+        "store.close();";
       const { status, stderr } = spawnSync(
         process.execPath,
         ["--input-type=module-typescript", "-e", script],

@@ -90,7 +90,8 @@ describe("UNSTORAGE", () => {
       value: { name: "Ann" },
     });
     const dangerous = JSON.parse(
-      '{"__proto__":{"a":1},"constructor":{"prototype":1},"n":[{"__proto__":2,"2":1,"1":2}],"t":"\\"__proto__\\":1"}',
+      '{"__proto__":{"a":1},"constructor":{"prototype":1},"n":[{"__proto__":2,"2":1,' +
+        '"1":2}],"t":"\\"__proto__\\":1"}',
     ) as object;
     for (const drivers of [storage, Object.assign(createStorage(), {})]) {
       const other = kv(drivers);

@@ -356,7 +356,7 @@ export function indexSuite(
       expect((await users.getBy("email", "a"))!.key).toStrictEqual(["users", "3"]);
     });
 
-    test("refuses values that an index cannot hold, and drops stored ones", async (users, store) => {
+    test("refuses values that an index cannot hold, and drops them", async (users, store) => {
       for (const wrong of [
         null,
         { email: {} },

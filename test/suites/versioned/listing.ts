@@ -130,7 +130,7 @@ export function listing(test: Case): void {
     }
   });
 
-  test("a selector of the wrong form is refused at once, a wrong range by the iteration", async (store) => {
+  test("a wrong selector is refused at once, a wrong range by the iteration", async (store) => {
     const atOnce: [unknown, unknown?][] = [
       [{}],
       [null],
