@@ -143,10 +143,11 @@ describe("the layout of src/", () => {
   });
 
   it("has no line of more than 100 columns, but for URLs", () => {
-    const tops = ["src", "scripts", "bench"].map((name) => path.join(root, "..", name));
+    const names = ["src", "scripts", "bench", "test", "examples"];
+    const tops = names.map((name) => path.join(root, "..", name));
     const wrong = tops.flatMap((top) =>
       readdirSync(top, { recursive: true, encoding: "utf8" })
-        .filter((file) => /\.(ts|mjs|tsx)$/.test(file))
+        .filter((file) => /\.(ts|mjs|tsx|svelte)$/.test(file) && !/node_modules/.test(file))
         .flatMap((file) => {
           const lines = readFileSync(path.join(top, file), "utf8").split("\n");
           const isLong = (line: string): boolean => line.length > 100 && !/https?:/.test(line);

@@ -249,7 +249,7 @@ describe("FORAGE in two tabs", () => {
     expect(await a.evaluate(() => tab.store.get("n"))).toBe("b");
   });
 
-  it("finish the commit of a tab that was closed in the middle, and keep what was written since", async () => {
+  it("finish the commit of a closed tab, and keep later writes", async () => {
     const [a, b] = [await tabs.open(), await tabs.open()];
     await open(b);
     await b.evaluate(() => tab.store.clear());
@@ -354,7 +354,7 @@ describe("COOKIE", () => {
     expect(await tabs.context.cookies()).toEqual([]);
   });
 
-  it("puts back what the browser dropped for one more cookie, when it could not see it coming", async () => {
+  it("puts back the cookies that the browser dropped for one more", async () => {
     const page = await tabs.open();
     await page.evaluate(async () => {
       for (let i = 0; i < 100; i++) await kv("cookie").set(`k${i}`, i, { expires: "1h" });
