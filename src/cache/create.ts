@@ -13,7 +13,7 @@ import {
   LOAD_OPTIONS,
   type LoadOptions,
   type Settings,
-  settingsOf,
+  cacheSettings,
   type Time,
   timeOf,
 } from "./options.ts";
@@ -61,7 +61,7 @@ function stateOf(input: unknown, options: CacheOptions): CacheState {
   const { expires } = store.options;
   // A moment is no duration.
   const ttl: Time | null = expires instanceof Date ? null : expires;
-  const base = settingsOf({ ttl }, BASE, LOAD_OPTIONS, "createCache()");
+  const base = cacheSettings({ ttl }, BASE, LOAD_OPTIONS, "createCache()");
   return {
     store,
     values: store.prefix(VALUE_PREFIX),
@@ -70,7 +70,7 @@ function stateOf(input: unknown, options: CacheOptions): CacheState {
     tiers,
     breaker: new Breaker(timeOf("breaker", breaker)),
     stats: newStats(),
-    defaults: settingsOf(rest as LoadOptions, base, DEFAULTS, "createCache()"),
+    defaults: cacheSettings(rest as LoadOptions, base, DEFAULTS, "createCache()"),
     lease: timeOf("lease", lease),
     onStoreError,
     onError,
@@ -88,7 +88,7 @@ async function invalidate(
   tags: readonly string[],
   way: "delete" | "expire",
 ): Promise<void> {
-  const { tags: names } = settingsOf({ tags }, state.defaults, ["tags"], "the tags");
+  const { tags: names } = cacheSettings({ tags }, state.defaults, ["tags"], "the tags");
   checkTags(state.store, names);
   await (await tagsOf(state)).invalidate(names, way);
 }

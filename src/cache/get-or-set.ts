@@ -7,7 +7,7 @@ import type { L1Item } from "./l1.ts";
 import { Loaded } from "./loaded.ts";
 import type { Loader } from "./loader.ts";
 import { lookUp } from "./lookup.ts";
-import { LOAD_OPTIONS, type LoadOptions, settingsOf } from "./options.ts";
+import { LOAD_OPTIONS, type LoadOptions, cacheSettings } from "./options.ts";
 import {
   type CacheState,
   checkCacheKey,
@@ -69,7 +69,7 @@ export function loadOf(
   const { recent } = state;
   if (options !== undefined && isSame(options, recent?.options))
     return { loader: loader as Loader<unknown>, settings: recent!.settings };
-  const settings = settingsOf(options, state.defaults, LOAD_OPTIONS, where);
+  const settings = cacheSettings(options, state.defaults, LOAD_OPTIONS, where);
   checkTags(state.store, settings.tags);
   if (options !== undefined) state.recent = { options: { ...options }, settings };
   return { loader: loader as Loader<unknown>, settings };

@@ -1,6 +1,6 @@
 import { type CacheEntry, freshnessOf } from "./entry.ts";
 import type { LoadEnd } from "./load-end.ts";
-import { KEEP_OPTIONS, type KeepOptions, type Settings, settingsOf } from "./options.ts";
+import { KEEP_OPTIONS, type KeepOptions, type Settings, cacheSettings } from "./options.ts";
 
 /** What a loader gets. */
 export interface LoadContext {
@@ -45,7 +45,7 @@ export class LoadRun {
       },
       stale: hasStale ? { value: before!.value, metadata: before!.metadata ?? null } : null,
       setOptions: (options) => {
-        this.settings = settingsOf(options, this.settings, KEEP_OPTIONS, "setOptions()");
+        this.settings = cacheSettings(options, this.settings, KEEP_OPTIONS, "setOptions()");
       },
       skip,
       fail(reason = "the loader failed") {

@@ -155,7 +155,7 @@ export const LOAD_OPTIONS: readonly string[] = Object.keys(READERS);
  * @throws {KvError} KV_INVALID_EXPIRES for a bad duration, KV_INVALID_VALUE for any other option
  * that cannot be used, and for a `grace` without a `ttl`.
  */
-export function settingsOf(
+export function cacheSettings(
   options: LoadOptions | undefined,
   base: Settings,
   names: readonly string[],

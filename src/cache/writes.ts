@@ -1,5 +1,5 @@
 import { newEntry, recordExpiry, servedUntil } from "./entry.ts";
-import { KEEP_OPTIONS, type KeepOptions, settingsOf } from "./options.ts";
+import { KEEP_OPTIONS, type KeepOptions, cacheSettings } from "./options.ts";
 import { type CacheState, checkCacheKey, outdate, outdateRead } from "./state.ts";
 import { checkTags, versionsOf } from "./tag-use.ts";
 
@@ -20,7 +20,7 @@ export async function set(
   value: unknown,
   options: KeepOptions | undefined,
 ): Promise<string> {
-  const settings = settingsOf(options, state.defaults, KEEP_OPTIONS, "set()");
+  const settings = cacheSettings(options, state.defaults, KEEP_OPTIONS, "set()");
   checkTags(state.store, settings.tags);
   checkCacheKey(state, key);
   return write(state, key, async () => {
