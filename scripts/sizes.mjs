@@ -12,16 +12,16 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9600, all: 78_500 },
+  entry: { first: 9650, all: 80_500 },
   core: { first: 6850, files: 3 },
-  worker: { entry: 191_500, core: 59_500 },
+  worker: { entry: 195_000, core: 59_500 },
   later: 14_000,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
-    cookie: 1700,
+    cookie: 1850,
     custom: 1850,
-    forage: 1800,
-    indexeddb: 2700,
+    forage: 2300,
+    indexeddb: 3250,
     level: 2400,
     sqlite: 3500,
     file: 5850,
@@ -33,8 +33,8 @@ const budget = {
     deno: 2300,
     lru: 1450,
     keyv: 2550,
-    unstorage: 2800,
-    http: 2200,
+    unstorage: 2900,
+    http: 2300,
   },
   apis: {
     atomic: 7950,

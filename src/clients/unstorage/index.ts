@@ -5,7 +5,7 @@ import { adapterOf, type ItemWrite } from "../shared/items.ts";
 import { mountBase, type DriverOptions, textFor, textIn, ttlOption } from "./items.ts";
 import { itemName, keyOfItem } from "./key.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
-import type { Adapter } from "../adapter.ts";
+import type { Adapter, Feed, Subscription } from "../adapter.ts";
 
 /** The part of what `createStorage()` returns that is used. */
 export interface UnstorageLike {
@@ -19,6 +19,9 @@ export interface UnstorageLike {
     base: string,
     options: { parents: boolean },
   ): { driver: { name?: string; setItem?: unknown; options?: unknown } }[];
+  watch?(
+    changed: (event: "update" | "remove", key: string) => void,
+  ): Promise<() => Promise<void> | void>;
   dispose(): Promise<void>;
 }
 
@@ -84,13 +87,7 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
     // These drivers do not report a failed deletion.
     const isQuiet = mounts.some(({ driver: { name } }) => name === "fs" || name === "fs-lite");
 
-    async function read(names: readonly string[]): Promise<unknown[]> {
-      if (names.length === 1) return [textIn(await storage.getItem(names[0]!))];
-      const found = new Map(
-        (await storage.getItems([...names])).map(({ key, value }) => [key, value]),
-      );
-      return names.map((name) => textIn(found.get(name)));
-    }
+    const read = (names: readonly string[]): Promise<unknown[]> => readItems(storage, names);
     async function remove(name: string): Promise<void> {
       await storage.removeItem(name);
       if (isQuiet && (await storage.getItem(name)) !== null)
@@ -108,7 +105,7 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
       else if (first !== undefined) await storage.setItem(first.key, first.value, first.options);
       await Promise.all(removed.map(({ key }) => remove(nameOf(key))));
     }
-    return adapterOf(
+    const adapter = adapterOf(
       {
         read: (keys) => read(keys.map(nameOf)),
         write,
@@ -128,6 +125,7 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
       lock,
       ownerOf(storage, before),
     );
+    return { ...adapter, watch: (feed) => watchItems(storage, before, feed) };
   },
 });
 
@@ -143,3 +141,22 @@ const toItem = (
   value: textFor(item),
   options: ttlOption(expires),
 });
+
+async function readItems(storage: UnstorageLike, names: readonly string[]): Promise<unknown[]> {
+  if (names.length === 1) return [textIn(await storage.getItem(names[0]!))];
+  const found = new Map((await storage.getItems([...names])).map(({ key, value }) => [key, value]));
+  return names.map((name) => textIn(found.get(name)));
+}
+
+/** Some drivers report changes by others. The store also looks at all keys in intervals. */
+async function watchItems(
+  storage: UnstorageLike,
+  before: string,
+  feed: Feed,
+): Promise<Subscription> {
+  const stop = await storage.watch?.((_event, name) => {
+    const key = name.startsWith(before) ? keyOfItem(name.slice(before.length)) : null;
+    if (key !== null) feed.changed([key]);
+  });
+  return { close: async () => stop?.() };
+}
