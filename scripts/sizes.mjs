@@ -33,7 +33,7 @@ const budget = {
     deno: 2300,
     lru: 1450,
     keyv: 2550,
-    unstorage: 2850,
+    unstorage: 2900,
     http: 2300,
   },
   apis: {
