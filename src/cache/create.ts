@@ -11,8 +11,9 @@ import { lookUp } from "./lookup.ts";
 import {
   type CacheOptions,
   LOAD_OPTIONS,
+  MOST_WAIT,
   type LoadOptions,
-  type Settings,
+  type CacheSettings,
   cacheSettings,
   type Time,
   timeOf,
@@ -30,7 +31,7 @@ const DEFAULTS = LOAD_OPTIONS.filter(
   (name) => !["forceFresh", "metadata", "signal", "tags"].includes(name),
 );
 
-const BASE: Settings = {
+const BASE: CacheSettings = {
   ttl: null,
   grace: 0,
   jitter: 0.05,
@@ -68,10 +69,10 @@ function stateOf(input: unknown, options: CacheOptions): CacheState {
     tags: null,
     l1: null,
     tiers,
-    breaker: new Breaker(timeOf("breaker", breaker)),
+    breaker: new Breaker(timeOf("breaker", breaker, MOST_WAIT)),
     stats: newStats(),
     defaults: cacheSettings(rest as LoadOptions, base, DEFAULTS, "createCache()"),
-    lease: timeOf("lease", lease),
+    lease: timeOf("lease", lease, MOST_WAIT),
     onStoreError,
     onError,
     lookups: new Map(),

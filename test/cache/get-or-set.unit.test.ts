@@ -427,6 +427,8 @@ describe("bad input", () => {
     ["KV_INVALID_EXPIRES", { ttl: -1 }],
     ["KV_INVALID_EXPIRES", { grace: "later", ttl: 1 }],
     ["KV_INVALID_EXPIRES", { timeout: null }],
+    ["KV_INVALID_EXPIRES", { timeout: 5000 }],
+    ["KV_INVALID_EXPIRES", { hardTimeout: 5000 }],
     ["KV_INVALID_EXPIRES", { hardTimeout: "1M" }],
     ["KV_INVALID_EXPIRES", { nullTtl: Number.NaN }],
     ["KV_INVALID_VALUE", { grace: "1h" }],

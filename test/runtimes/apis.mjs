@@ -2,6 +2,7 @@
 // loads: edge workers have neither timers nor random numbers then.
 import kv from "anykv";
 import { atomic, increment } from "anykv/atomic";
+import { createCache } from "anykv/cache";
 import { http } from "anykv/clients/http";
 import { rich } from "anykv/codec";
 import { createHandler } from "anykv/http";
@@ -23,6 +24,7 @@ const app = StaticStore(
   { store: kv(new Map()) },
 );
 const settings = createKVStore("settings", { store: kv(new Map()) });
+const cache = createCache({ l1: {}, l2: kv(new Map()) }, { ttl: "1m", grace: "1h" });
 const posts = namespace(kv(new Map()), "posts");
 const users = KV.namespace("users");
 
@@ -40,6 +42,18 @@ export const apis = ({ storage }) => ({
     const store = kv(new Map());
     equal((await atomic(store).check({ key: "a", version: null }).set("a", 1).commit()).ok, true);
     equal(await increment(store, "a", 2), 3);
+  },
+  async cache() {
+    const load = ({ setOptions }) => {
+      setOptions({ tags: ["users"] });
+      return { name: "Ann" };
+    };
+    equal(await Promise.all([1, 2].map(() => cache.getOrSet("a", load))), [
+      { name: "Ann" },
+      { name: "Ann" },
+    ]);
+    await cache.delTags(["users"]);
+    equal([await cache.get("a"), cache.stats().loads], [null, 1]);
   },
   async versioned() {
     await entries.set(["users", 1n], { email: "ann@example.com" });

@@ -160,16 +160,3 @@ async function readItems(storage: UnstorageLike, names: readonly string[]): Prom
   const found = new Map((await storage.getItems([...names])).map(({ key, value }) => [key, value]));
   return names.map((name) => textIn(found.get(name)));
 }
-
-/** Some drivers report changes by others. The store also looks at all keys in intervals. */
-async function watchItems(
-  storage: UnstorageLike,
-  before: string,
-  feed: Feed,
-): Promise<Subscription> {
-  const stop = await storage.watch?.((_event, name) => {
-    const key = name.startsWith(before) ? keyOfItem(name.slice(before.length)) : null;
-    if (key !== null) feed.changed([key]);
-  });
-  return { close: async () => stop?.() };
-}
