@@ -29,7 +29,7 @@ describe.each(Object.keys(places))("two tiers over %s in 4 processes", (client) 
   });
   afterAll(async () => void (await Promise.all(processes.map((each) => each.end("SIGKILL")))));
 
-  it("read nothing older than the ttl of the first tier, and nothing older after newer", async () => {
+  it("read nothing older than the ttl of the first tier, nor older after newer", async () => {
     const command = {
       task: "hammer",
       ms: isFull ? 30_000 : 3000,

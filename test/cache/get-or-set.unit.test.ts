@@ -121,7 +121,7 @@ describe("getOrSet()", () => {
     expect(await cache.getOrSet("a", () => "newest")).toBe("newest");
   });
 
-  it("rejects with KV_TIMEOUT after the hardTimeout, and keeps the value that comes later", async () => {
+  it("rejects with KV_TIMEOUT after the hardTimeout, and keeps the later value", async () => {
     const { cache } = cacheWith({ hardTimeout: "500ms" });
     const slow = deferred<string>();
     const call = cache.getOrSet("a", () => slow.promise).catch((error: unknown) => error);
