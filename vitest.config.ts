@@ -45,9 +45,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.unit.test.ts"],
-          // The files share the modules: loading them again for each file takes half of the time.
           pool: "threads",
-          isolate: false,
         },
       },
       {

@@ -2,6 +2,7 @@
 // of it.
 import { cpus } from "node:os";
 import process from "node:process";
+import { cache } from "./cache.ts";
 import { file, flat, level, sqlite } from "./embedded.ts";
 import { etcd } from "./etcd.ts";
 import { main as http } from "./http.ts";
@@ -19,6 +20,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   import: firstCall,
   speed,
   memory,
+  cache,
   level,
   sqlite,
   file,

@@ -30,8 +30,10 @@ const nameOf = (target) => target.default.slice("./dist/".length, -".js".length)
 
 /** "src/platform/node.ts" → "chunks/platform/node.js" */
 function chunkName({ name, moduleIds }) {
-  if (name === "core") return "chunks/core.js";
-  return `chunks/${relative(src, moduleIds.at(-1)).replace(".ts", ".js")}`;
+  if (["core", "root", "cache"].includes(name)) return `chunks/${name}.js`;
+  // The helpers of the bundler have no module.
+  const path = moduleIds.length === 0 ? `${name}.ts` : relative(src, moduleIds.at(-1));
+  return `chunks/${path.replace(".ts", ".js")}`;
 }
 
 /** The module, those that it imports statically, and those that these import. */
@@ -64,6 +66,8 @@ function markConstants(code) {
 
 async function buildJavaScript() {
   let core;
+  let shared;
+  let cache;
   const bundle = await rolldown({
     cwd: root,
     input: Object.fromEntries(targets.map((target) => [nameOf(target), sourceOf(target)])),
@@ -80,7 +84,13 @@ async function buildJavaScript() {
       {
         name: "core",
         buildEnd() {
-          core = staticImports(this, sourceOf(exports["."]));
+          const index = sourceOf(exports["."]);
+          core = staticImports(this, index);
+          // An entry that imports the root entry loads the file of that entry.
+          const others = targets.map((target) => staticImports(this, sourceOf(target)));
+          cache = staticImports(this, sourceOf(exports["./cache"]));
+          const closures = others.filter((closure) => !closure.has(index));
+          shared = new Set(closures.flatMap((closure) => [...closure]));
         },
         renderChunk: (code, { name }) => (name === "core" ? markConstants(code) : null),
       },
@@ -95,9 +105,14 @@ async function buildJavaScript() {
     // src/ is in the package.
     sourcemap: true,
     sourcemapExcludeSources: true,
-    // One file instead of many small ones: what the root entry shares with the other entries.
+    // A few files instead of many small ones: what the root entry shares with the other entries,
+    // the rest of the root entry, and what the cache loads first.
     codeSplitting: {
-      groups: [{ name: "core", test: (id) => core.has(id), minShareCount: 2 }],
+      groups: [
+        { name: "core", test: (id) => core.has(id) && shared.has(id), minShareCount: 2 },
+        { name: "root", test: (id) => core.has(id) && !shared.has(id) },
+        { name: "cache", test: (id) => cache.has(id) && id.includes("/src/cache/") },
+      ],
     },
   });
   await bundle.close();

@@ -84,7 +84,7 @@ async function vitest(names, { missing }, out) {
 
 const steps = {
   build: whole("build", node, "scripts/build.mjs"),
-  types: whole("types", node, "node_modules/ts7/bin/tsc", "--noEmit"),
+  types: whole("types", "npm", "run", "types", "--silent"),
   lint: whole("lint", "npm", "run", "lint", "--silent"),
   package: whole("package", node, "scripts/check-package.mjs"),
   sizes: whole("sizes", node, "scripts/sizes.mjs"),

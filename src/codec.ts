@@ -84,76 +84,83 @@ function described(step: Step): string {
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`;
 }
 
-/**
- * Whether a value is JSON as it stands: a tree of dense arrays and ordinary objects.
- *
- * @throws {KvError} KV_INVALID_VALUE with the path of the first part that cannot be kept.
- */
-function isJson(root: unknown): boolean {
-  const seen = new Set<object>();
-  const path: Step[] = [];
+/** Looks at each part of a value once. */
+class Inspection {
+  readonly #seen = new Set<object>();
+  readonly #path: Step[] = [];
 
-  const refuse = (reason: string): never => {
+  /**
+   * Whether a value is JSON without any change: a tree of dense arrays and ordinary objects.
+   *
+   * @throws {KvError} KV_INVALID_VALUE with the path of the first part that cannot be stored.
+   */
+  isJson(value: unknown): boolean {
+    if (typeof value === "function" || typeof value === "symbol")
+      return this.#refuse(`is a ${typeof value}`);
+    if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
+    if (typeof value !== "object") return typeof value === "string" || typeof value === "boolean";
+    if (value === null) return true;
+    // An object that occurs twice needs the other form to stay one object.
+    if (this.#seen.has(value)) return false;
+    this.#seen.add(value);
+    if (this.#path.length === MAX_DEPTH)
+      return this.#refuse(`nests deeper than ${MAX_DEPTH} levels`);
+    if (Array.isArray(value)) return this.#isJsonArray(value);
+    const proto: unknown = Object.getPrototypeOf(value);
+    if (proto === null || Object.getPrototypeOf(proto) === null)
+      return this.#isJsonObject(value) && proto !== null;
+    const name = classOf(value);
+    if (name === null) return this.#refuse(isOfClass(nameOf(value)));
+    if (name === "Map" || name === "Set")
+      this.#visitCollection(value as Map<unknown, unknown>, name === "Map");
+    return false;
+  }
+
+  #visit(step: Step, part: unknown): boolean {
+    this.#path.push(step);
+    const found = this.isJson(part);
+    this.#path.pop();
+    return found;
+  }
+
+  #isJsonArray(array: readonly unknown[]): boolean {
+    if (nameOf(array) !== "Array") return this.#refuse(isOfClass(nameOf(array)));
+    let json = true;
+    for (let i = 0; i < array.length; i++) {
+      // A loop over holes could take for ever: an array may have a length of four thousand million.
+      if (!Object.hasOwn(array, i)) {
+        for (const [key, item] of Object.entries(array)) this.#visit(Number(key), item);
+        return false;
+      }
+      json = this.#visit(i, array[i]) && json;
+    }
+    return json;
+  }
+
+  #isJsonObject(object: object): boolean {
+    const [symbol] = Object.getOwnPropertySymbols(object);
+    if (symbol !== undefined) return this.#refuse(`has a key that is a symbol (${String(symbol)})`);
+    let json = true;
+    for (const [key, item] of Object.entries(object)) json = this.#visit(key, item) && json;
+    return json;
+  }
+
+  #visitCollection(collection: Map<unknown, unknown>, isMap: boolean): void {
+    let i = 0;
+    for (const [key, item] of collection.entries()) {
+      if (isMap) this.#visit({ words: `.keys()[${i}]` }, key);
+      this.#visit({ words: `.values()[${i++}]` }, item);
+    }
+  }
+
+  #refuse(reason: string): never {
+    const path = this.#path;
     const where = `value${path.slice(0, 20).map(described).join("")}${path.length > 20 ? "…" : ""}`;
     throw new KvError(
       "KV_INVALID_VALUE",
       `${where} ${reason}: ${adviceFor(reason, "it cannot be stored, not even with this codec")}`,
     );
-  };
-  const visit = (step: Step, part: unknown): boolean => {
-    path.push(step);
-    const found = inspect(part);
-    path.pop();
-    return found;
-  };
-  function inspect(value: unknown): boolean {
-    if (typeof value === "function" || typeof value === "symbol")
-      return refuse(`is a ${typeof value}`);
-    if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
-    if (typeof value !== "object") return typeof value === "string" || typeof value === "boolean";
-    if (value === null) return true;
-    // Met before: to stay one object, it has to be kept in the other form.
-    if (seen.has(value)) return false;
-    seen.add(value);
-    if (path.length === MAX_DEPTH) return refuse(`nests deeper than ${MAX_DEPTH} levels`);
-    if (Array.isArray(value)) return inspectArray(value);
-    const proto: unknown = Object.getPrototypeOf(value);
-    if (proto === null || Object.getPrototypeOf(proto) === null)
-      return inspectObject(value) && proto !== null;
-    const name = classOf(value);
-    if (name === null) return refuse(isOfClass(nameOf(value)));
-    if (name === "Map" || name === "Set")
-      inspectCollection(value as Map<unknown, unknown>, name === "Map");
-    return false;
   }
-  function inspectArray(array: readonly unknown[]): boolean {
-    if (nameOf(array) !== "Array") return refuse(isOfClass(nameOf(array)));
-    let json = true;
-    for (let i = 0; i < array.length; i++) {
-      // Holes are not walked through: an array may claim to be four thousand million items long.
-      if (!Object.hasOwn(array, i)) {
-        for (const [key, item] of Object.entries(array)) visit(Number(key), item);
-        return false;
-      }
-      json = visit(i, array[i]) && json;
-    }
-    return json;
-  }
-  function inspectObject(object: object): boolean {
-    const [symbol] = Object.getOwnPropertySymbols(object);
-    if (symbol !== undefined) return refuse(`has a key that is a symbol (${String(symbol)})`);
-    let json = true;
-    for (const [key, item] of Object.entries(object)) json = visit(key, item) && json;
-    return json;
-  }
-  function inspectCollection(collection: Map<unknown, unknown>, isMap: boolean): void {
-    let i = 0;
-    for (const [key, item] of collection.entries()) {
-      if (isMap) visit({ words: `.keys()[${i}]` }, key);
-      visit({ words: `.values()[${i++}]` }, item);
-    }
-  }
-  return inspect(root);
 }
 
 function isWrapper(value: unknown): value is { [WRAPPER]: Json } {
@@ -232,7 +239,7 @@ const PARSE = {
 export const rich: RichCodec = {
   name: "rich",
   encode(value: unknown): Json {
-    if (isJson(value) && !isWrapper(value)) return value as Json;
+    if (new Inspection().isJson(value) && !isWrapper(value)) return value as Json;
     return {
       [WRAPPER]: JSON.parse(stringify(value, undefined, { operations: STRINGIFY })) as Json,
     };

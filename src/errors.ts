@@ -21,6 +21,7 @@
  * | `KV_VALIDATION` | a value does not fit its schema, or a unique index has the same already |
  * | `KV_UNAUTHORIZED` | a server refused the access token |
  * | `KV_RATE_LIMITED` | a server refused for now |
+ * | `KV_TIMEOUT` | a loader of a cache took longer than its caller waits |
  */
 export type KvErrorCode =
   | "KV_UNKNOWN_CLIENT"
@@ -40,7 +41,8 @@ export type KvErrorCode =
   | "KV_CONFLICT"
   | "KV_VALIDATION"
   | "KV_UNAUTHORIZED"
-  | "KV_RATE_LIMITED";
+  | "KV_RATE_LIMITED"
+  | "KV_TIMEOUT";
 
 /** What a {@link KvError} carries beside its code and message. */
 export interface KvErrorDetails {

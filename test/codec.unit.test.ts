@@ -47,7 +47,8 @@ const VALUES: { [name: string]: unknown } = {
   "sparse array": [1, , 3], // eslint-disable-line no-sparse-arrays
   "undefined property": { a: undefined, b: 1 },
   "prototype keys": JSON.parse(
-    '{"__proto__":{"a":1},"constructor":2,"toString":3,"___proto__":4,"_proto__":5,"____proto__":6}',
+    '{"__proto__":{"a":1},"constructor":2,"toString":3,"___proto__":4,"_proto__":5,' +
+      '"____proto__":6}',
   ),
   "prototype keys among others": {
     map: new Map([["x", proto(1n)]]),

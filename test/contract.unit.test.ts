@@ -72,7 +72,7 @@ const ignore = (promise: unknown): Promise<unknown> =>
   (promise as Promise<unknown>).catch(() => {});
 
 describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
-  it("is there at once, and everything but prefix() and expires() is a promise, also when it is refused", async () => {
+  it("is there at once; only prefix() and expires() do not return promises", async () => {
     const store = kv(open());
     const wrong = Symbol("wrong") as never;
     const calls: (() => unknown)[] = [
@@ -126,7 +126,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
     await store.close();
   });
 
-  it("answers null for what was never set, was deleted, was set to nothing, or has expired", async () => {
+  it("answers null for a key that was never set, was deleted or has expired", async () => {
     const store = kv(open());
     await store.setMany([
       ["deleted", 1],
@@ -190,7 +190,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
     await store.close();
   });
 
-  it("counts the keys of a longer prefix among those of a shorter one, and a prefix is a key as well", async () => {
+  it("lists the keys of a longer prefix under a shorter one; a prefix is also a key", async () => {
     const store = kv(open());
     await store.setMany([
       ["a", 1],
@@ -232,7 +232,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
     await store.close();
   });
 
-  it("takes any prefix as it is written: it finds, lists and clears what starts with it", async () => {
+  it("takes any prefix literally: finds, lists and clears the keys below it", async () => {
     const store = kv(open());
     const text = (minLength: number): fc.Arbitrary<string> =>
       fc
@@ -341,7 +341,7 @@ describe("clients", () => {
     }
   });
 
-  it("of one's own may be frozen, be a function, have private members, and answer at once, with promises or with thenables", async () => {
+  it("may be frozen, a function or have private members, and answer with thenables", async () => {
     // Some clients answer with thenables.
     const late = (found: unknown): PromiseLike<unknown> => ({
       // oxlint-disable-next-line unicorn/no-thenable
@@ -405,7 +405,7 @@ describe("clients", () => {
     }
   });
 
-  it("without EXPIRES are never asked for has, keys or values, which do not know what has expired", async () => {
+  it("without EXPIRES are never asked for has, keys or values", async () => {
     const asked = vi.fn();
     const store = kv({ ...plain(), has: asked, keys: asked, values: asked });
     await store.set("gone", 1, { expires: 0.001 });
@@ -444,7 +444,7 @@ describe("clients", () => {
 });
 
 describe("the entry", () => {
-  it("loads nothing of the platform, and no client but memory and Web Storage before one is used", () => {
+  it("loads no platform module, and only the clients memory and Web Storage at first", () => {
     const source = join(import.meta.dirname, "../src");
     const found = new Set<string>();
     const visit = (file: string): void => {

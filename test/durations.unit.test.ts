@@ -21,7 +21,8 @@ it("reads seconds and strings with a unit", () => {
 
 it("takes numbers that mean milliseconds for a mistake, and says what to write", () => {
   expect(() => durationOf("interval", 5000, 60)).toThrow(
-    '"interval" is in seconds, and 5000 seconds is too long: write "5000ms" for milliseconds, or "5000s" for seconds',
+    '"interval" is in seconds, and 5000 seconds is too long: write "5000ms" for ' +
+      'milliseconds, or "5000s" for seconds',
   );
   expect(durationOf("interval", "5000s", 60)).toBe(5_000_000);
 });

@@ -67,9 +67,11 @@ it("rejects M, which could be a month or a minute", () => {
 
 it("rejects a bare number that looks like a moment, and names the Date to pass", () => {
   const seconds =
-    "expires cannot be 1893456000: a number is seconds from now, a moment is a Date: new Date(1893456000000)";
+    "expires cannot be 1893456000: a number is seconds from now, a moment is a Date: " +
+    "new Date(1893456000000)";
   const ms =
-    "expires cannot be 1893456000000: a number is seconds from now, a moment is a Date: new Date(1893456000000)";
+    "expires cannot be 1893456000000: a number is seconds from now, a moment is a Date: " +
+    "new Date(1893456000000)";
   expect(() => after(1_893_456_000)).toThrow(seconds);
   for (const text of ["1893456000", "1,893,456,000", "1893456000.5"]) {
     expect(() => after(text), text).toThrow("pass seconds");
@@ -83,7 +85,8 @@ it("rejects a bare number that looks like a moment, and names the Date to pass",
 
 it("says what was refused and what to pass", () => {
   expect(() => after("10 minuts")).toThrow(
-    'expires cannot be "10 minuts": pass seconds, a string like "10s", "2 minutes" or "1h30m", a Date up to the year 9999, or null for never',
+    'expires cannot be "10 minuts": pass seconds, a string like "10s", "2 minutes" or ' +
+      '"1h30m", a Date up to the year 9999, or null for never',
   );
 });
 

@@ -42,7 +42,7 @@ it("knows type and capabilities at once, and of a promise once it is settled", a
   expect(kv().type).toBe("MEMORY");
   expect(kv(new Map()).supports).toEqual({
     expires: "layered",
-    order: false,
+    order: true,
     atomic: "process",
     keyBytes: Infinity,
     valueBytes: Infinity,
@@ -258,7 +258,7 @@ it('never takes a mistake for "never"', async () => {
   expect((await store.entry("a"))!.expires).not.toBe(null);
 });
 
-it("takes what is no object where options belong for a mistake, but for the index that map() passes", async () => {
+it("rejects options that are no object, except for the index that map() passes", async () => {
   for (const wrong of ["users:", null, true, new Date()]) {
     expect(() => kv(new Map(), wrong as never)).toThrow(
       expect.objectContaining({
@@ -306,7 +306,7 @@ it("rejects unknown options, and writes nothing", async () => {
   expect(await store.keys()).toEqual([]);
 });
 
-it("accepts options that are undefined, and checks of a commit that are whole entries", async () => {
+it("accepts undefined options, and whole entries as checks of a commit", async () => {
   const store = kv(new Map(), { prefix: undefined, expires: undefined, timeout: undefined });
   await store.set("a", 1, { expires: undefined, metadata: undefined, prefix: undefined });
   const { entries } = await store.list({

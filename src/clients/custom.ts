@@ -5,11 +5,11 @@ import { StoredRecord } from "../record/record.ts";
 import { failedChecks } from "../record/freshness.ts";
 import { committed } from "./shared/all-or-nothing.ts";
 import { noteAfter } from "./shared/dated-writes.ts";
-import { deadlinesOf } from "./shared/deadlines.ts";
-import type { Json, MaybePromise } from "../types.ts";
+import { type Deadlines, deadlinesOf } from "./shared/deadlines.ts";
+import type { CommitResult, Json, MaybePromise } from "../types.ts";
 import { copyOf } from "../record/json.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
-import type { KvRecord, Write } from "../record/types.ts";
+import type { Check, KvRecord, Write } from "../record/types.ts";
 import type { Adapter } from "./adapter.ts";
 import { foreign } from "../record/text-format.ts";
 import { observe } from "../record/version.ts";
@@ -17,6 +17,8 @@ import { observe } from "../record/version.ts";
 export type { CustomClient, CustomSetOptions } from "./client.ts";
 
 type Pairs = Iterable<readonly [string, unknown]> | AsyncIterable<readonly [string, unknown]>;
+
+type OptionalMethods = Partial<Adapter>;
 
 // Two stores over one client connect it once.
 const connections = new WeakMap<CustomClient, Promise<unknown>>();
@@ -32,10 +34,7 @@ async function connected(client: CustomClient): Promise<void> {
   }
 }
 
-/**
- * What a client without `EXPIRES` is handed as its value: the record as plain JSON, as
- * docs/format.md describes.
- */
+/** A record as plain JSON, for a client without `EXPIRES`: see docs/format.md. */
 function wrap({ version, expires, metadata, value }: KvRecord): Json {
   return {
     kv: 1,
@@ -76,6 +75,167 @@ const secondsLeft = (expires: number | null): CustomSetOptions => ({
   expires: expires === null ? null : Math.max(0, expires - Date.now()) / 1000,
 });
 
+/** The records in a client of the user. */
+class CustomRecords {
+  readonly #client: CustomClient;
+  readonly #native: boolean;
+  readonly #deadlines: Deadlines;
+  /** Whether the client is known to keep records. A client that keeps texts would lose them. */
+  #isProven: boolean;
+
+  constructor(client: CustomClient, native: boolean, deadlines: Deadlines) {
+    this.#client = client;
+    this.#native = native;
+    this.#deadlines = deadlines;
+    this.#isProven = native;
+  }
+
+  #recordOf(key: string, item: unknown): StoredRecord | null {
+    return this.#native ? bare(item) : unwrap(key, item);
+  }
+
+  itemOf(record: KvRecord): Json {
+    return this.#native ? record.value : wrap(record);
+  }
+
+  async get(key: string): Promise<KvRecord | null> {
+    return this.#recordOf(key, await this.#client.get(key));
+  }
+
+  write(change: Write): Promise<void> {
+    const { key, record } = change;
+    const left = secondsLeft(record?.expires ?? null);
+    return noteAfter(this.#deadlines, [change], () =>
+      this.#put(key, record && this.itemOf(record), left),
+    );
+  }
+
+  async #put(key: string, item: unknown, options: CustomSetOptions): Promise<void> {
+    const client = this.#client;
+    // An expired record is deleted: many clients take "0 seconds" for never.
+    if (item !== null && item !== undefined && options.expires !== 0) {
+      await client.set(key, item, options);
+      if (!this.#isProven) await this.#prove(key);
+    } else if (typeof client.del === "function") await client.del(key);
+    else await client.set(key, null, { expires: 0 });
+  }
+
+  async #prove(key: string): Promise<void> {
+    if (typeof (await this.#client.get(key)) === "string")
+      throw new KvError(
+        "KV_INVALID_CLIENT",
+        "this client keeps texts: let its set() stringify the value, and its get() parse it",
+        { key },
+      );
+    this.#isProven = true;
+  }
+
+  /** Checks and writes. Other writes of these keys wait: the store keeps the order of calls. */
+  async commit(
+    checks: readonly Check[],
+    writes: readonly Write[],
+    now: number,
+  ): Promise<CommitResult> {
+    const found = new Map<string, KvRecord | null>();
+    for (const { key } of checks) found.set(key, await this.get(key));
+    const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);
+    if (failed.length > 0) return { ok: false, failed };
+    await this.#writeTogether(writes);
+    return committed(writes);
+  }
+
+  /** Writes one after the other. When one fails, those before it are taken back. */
+  async #writeTogether(writes: readonly Write[]): Promise<void> {
+    const done: [key: string, before: unknown][] = [];
+    try {
+      for (const change of writes) {
+        const before = await this.#client.get(change.key);
+        await this.write(change);
+        done.push([change.key, before]);
+      }
+    } catch (error) {
+      const left = (before: unknown): CustomSetOptions =>
+        secondsLeft((before as Partial<KvRecord> | null)?.expires ?? null);
+      // The caller gets the first error. A failure to restore one key must not keep the others.
+      for (const [key, before] of done.reverse())
+        await this.#put(key, before, left(before)).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** The records among the pairs of a listing. */
+  async *listed(
+    from: MaybePromise<Pairs>,
+    prefix: string,
+  ): AsyncGenerator<readonly [string, KvRecord]> {
+    for await (const [key, item] of await from) {
+      const isOwn =
+        typeof key === "string" &&
+        key.startsWith(prefix) &&
+        (this.#native || Object(item).kv === 1);
+      const record = isOwn ? this.#recordOf(key, item) : null;
+      if (record !== null) yield [key, record];
+    }
+  }
+}
+
+/** The methods that depend on what the client offers. */
+function offered(
+  client: CustomClient,
+  records: CustomRecords,
+  deadlines: Deadlines,
+): OptionalMethods {
+  const can = (name: keyof CustomClient): boolean => typeof client[name] === "function";
+  return {
+    iterate:
+      can("iterate") || can("entries")
+        ? (prefix) =>
+            records.listed(
+              can("iterate") ? client.iterate!(prefix) : client.entries!(prefix),
+              prefix,
+            )
+        : undefined,
+    // A clear() without a parameter would also remove foreign items: it is not used.
+    clear:
+      can("clear") && client.clear!.length > 0
+        ? async (prefix) => void (await client.clear!(prefix))
+        : undefined,
+    close: can("close")
+      ? async () => {
+          connections.delete(client);
+          await client.close!();
+        }
+      : undefined,
+    add: can("add")
+      ? (prefix, record) =>
+          noteAfter(deadlines, [{ key: prefix, record }], async () =>
+            client.add!(prefix, records.itemOf(record), secondsLeft(record.expires)),
+          )
+      : undefined,
+    entries: can("entries")
+      ? async (prefix) => {
+          const all: (readonly [string, KvRecord])[] = [];
+          for await (const pair of records.listed(client.entries!(prefix), prefix)) all.push(pair);
+          return all;
+        }
+      : undefined,
+  };
+}
+
+/** Only a client that drops expired values itself can list keys or values without the records. */
+function offeredByNative(client: CustomClient): OptionalMethods {
+  const can = (name: keyof CustomClient): boolean => typeof client[name] === "function";
+  return {
+    has: can("has") ? async (key) => Boolean(await client.has!(key)) : undefined,
+    keys: can("keys")
+      ? async (prefix) => [...(await client.keys!(prefix))].filter((key) => key.startsWith(prefix))
+      : undefined,
+    values: can("values")
+      ? async (prefix) => Array.from(await client.values!(prefix), (value) => copyOf(value as Json))
+      : undefined,
+  };
+}
+
 /**
  * Puts a store over your own client. A missing key is `null` or `undefined` from its `get`. Without
  * `EXPIRES` it is handed whole records and this library judges their deadlines; with `EXPIRES` it
@@ -101,125 +261,21 @@ export const custom: ClientFactory<CustomClient, Record<never, never>> = defineC
   ...CUSTOM,
   open(client: CustomClient): MaybePromise<Adapter> {
     const native = expiresItself(client);
-    const can = (name: keyof CustomClient): boolean => typeof client[name] === "function";
-    const read = (key: string, item: unknown): StoredRecord | null =>
-      native ? bare(item) : unwrap(key, item);
-    const give = (record: KvRecord): Json => (native ? record.value : wrap(record));
-
-    const get = async (key: string): Promise<KvRecord | null> => read(key, await client.get(key));
-    // A client that makes texts of what it is given would lose every record: the first one shows.
-    let proven = native;
-    const prove = async (key: string): Promise<void> => {
-      const kept = await client.get(key);
-      if (typeof kept === "string") {
-        throw new KvError(
-          "KV_INVALID_CLIENT",
-          "this client keeps texts: let its set() stringify the value, and its get() parse it",
-          { key },
-        );
-      }
-      proven = true;
-    };
-    const put = async (key: string, item: unknown, options: CustomSetOptions): Promise<void> => {
-      // A deadline that has passed by now is no "0 seconds": many clients take that for ever.
-      if (item !== null && item !== undefined && options.expires !== 0) {
-        await client.set(key, item, options);
-        if (!proven) await prove(key);
-      } else if (can("del")) await client.del!(key);
-      else await client.set(key, null, { expires: 0 });
-    };
     const deadlines = deadlinesOf(client);
-    const write = (change: Write): Promise<void> => {
-      const { key, record } = change;
-      const left = secondsLeft(record?.expires ?? null);
-      return noteAfter(deadlines, [change], () => put(key, record && give(record), left));
-    };
-
-    /** Writes one after the other; when one fails, those before it are taken back. */
-    async function writeTogether(writes: readonly Write[]): Promise<void> {
-      const done: [key: string, before: unknown][] = [];
-      try {
-        for (const change of writes) {
-          const before = await client.get(change.key);
-          await write(change);
-          done.push([change.key, before]);
-        }
-      } catch (error) {
-        const left = (before: unknown): CustomSetOptions =>
-          secondsLeft((before as Partial<KvRecord> | null)?.expires ?? null);
-        // The first error is the one to tell; what cannot be restored must not keep the rest from
-        // it.
-        for (const [key, before] of done.reverse())
-          await put(key, before, left(before)).catch(() => {});
-        throw error;
-      }
-    }
-
-    async function* pairs(
-      from: MaybePromise<Pairs>,
-      prefix: string,
-    ): AsyncGenerator<readonly [string, KvRecord]> {
-      for await (const [key, item] of await from) {
-        const isOurs =
-          typeof key === "string" && key.startsWith(prefix) && (native || Object(item).kv === 1);
-        const record = isOurs ? read(key, item) : null;
-        if (record !== null) yield [key, record];
-      }
-    }
-
+    const records = new CustomRecords(client, native, deadlines);
     const adapter: Adapter = {
       deadlines,
-      get,
-      set: (key, record) => write({ key, record }),
-      del: (key) => write({ key, record: null }),
+      get: (key) => records.get(key),
+      set: (key, record) => records.write({ key, record }),
+      del: (key) => records.write({ key, record: null }),
+      ...offered(client, records, deadlines),
+      ...(native
+        ? offeredByNative(client)
+        : {
+            commit: (checks: readonly Check[], writes: readonly Write[], now: number) =>
+              records.commit(checks, writes, now),
+          }),
     };
-    if (can("iterate") || can("entries"))
-      adapter.iterate = (prefix) =>
-        pairs(can("iterate") ? client.iterate!(prefix) : client.entries!(prefix), prefix);
-    // A clear() without a parameter knows of no prefix, and would clear what is others': it is only
-    // good for everything.
-    if (can("clear") && client.clear!.length > 0)
-      adapter.clear = async (prefix) => void (await client.clear!(prefix));
-    if (can("close")) {
-      adapter.close = async () => {
-        connections.delete(client);
-        await client.close!();
-      };
-    }
-    if (can("add"))
-      adapter.add = (prefix, record) =>
-        noteAfter(deadlines, [{ key: prefix, record }], async () =>
-          client.add!(prefix, give(record), secondsLeft(record.expires)),
-        );
-    if (can("entries")) {
-      adapter.entries = async (prefix) => {
-        const all: (readonly [string, KvRecord])[] = [];
-        for await (const pair of pairs(client.entries!(prefix), prefix)) all.push(pair);
-        return all;
-      };
-    }
-    const open = can("connect") ? connected(client).then(() => adapter) : adapter;
-    if (!native) {
-      // Other writes of these keys wait for it: the store keeps the order of calls.
-      adapter.commit = async (checks, writes, now) => {
-        const found = new Map<string, KvRecord | null>();
-        for (const { key } of checks) found.set(key, await get(key));
-        const failed = failedChecks(checks, (key) => found.get(key) ?? null, now);
-        if (failed.length > 0) return { ok: false, failed };
-        await writeTogether(writes);
-        return committed(writes);
-      };
-      return open;
-    }
-    // Only a client that drops expired values itself can list its keys without showing us each
-    // record.
-    if (can("has")) adapter.has = async (key) => Boolean(await client.has!(key));
-    if (can("keys"))
-      adapter.keys = async (prefix) =>
-        [...(await client.keys!(prefix))].filter((key) => key.startsWith(prefix));
-    if (can("values"))
-      adapter.values = async (prefix) =>
-        Array.from(await client.values!(prefix), (value) => copyOf(value as Json));
-    return open;
+    return typeof client.connect === "function" ? connected(client).then(() => adapter) : adapter;
   },
 });

@@ -3,6 +3,7 @@ import { LRU } from "./manifests.ts";
 import { isolated, StoredRecord } from "../record/record.ts";
 import { failedChecks, isFresh } from "../record/freshness.ts";
 import { committed } from "./shared/all-or-nothing.ts";
+import { keyIndexOf, type IndexOnDemand, KeyIndex } from "./shared/key-index.ts";
 import { DatedKeys } from "./shared/dated-keys.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 import type { KvRecord, Write } from "../record/types.ts";
@@ -21,6 +22,7 @@ export interface LruLike {
   ): unknown;
   delete(key: string): unknown;
   keys(): Iterable<unknown>;
+  readonly size: number;
   readonly maxSize: number;
   readonly maxEntrySize: number;
   readonly sizeCalculation?: unknown;
@@ -31,6 +33,9 @@ export interface LruLike {
 const SLACK = 1000;
 // A timer of the cache (`ttlAutopurge`) holds no longer time.
 const LONGEST = 2 ** 31 - 2;
+
+/** How many evicted keys the index of a small cache keeps. */
+const SPARE = 1000;
 
 // Stores over one cache share the keys that have a deadline.
 const datedIn = new WeakMap<LruLike, DatedKeys>();
@@ -59,45 +64,20 @@ const datedIn = new WeakMap<LruLike, DatedKeys>();
 export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
   ...LRU,
   open(cache: LruLike): Adapter {
-    const recordIn = (item: unknown, key: string): StoredRecord | null => {
-      if (item instanceof StoredRecord) return item;
-      if (item === undefined) return null;
-      throw foreign(key);
-    };
     const peek = (key: string): StoredRecord | null => recordIn(cache.peek(key), key);
-
-    /**
-     * The size of a record where the cache counts sizes. It would delete the old value for one that
-     * is too large.
-     */
-    function sizeOf(key: string, { value }: KvRecord): number | undefined {
-      if (!(cache.maxSize > 0 || cache.maxEntrySize > 0)) return undefined;
-      const calculated =
-        typeof cache.sizeCalculation === "function"
-          ? Math.ceil(Number(cache.sizeCalculation(value, key)))
-          : NaN;
-      const size = Number.isFinite(calculated)
-        ? Math.max(1, calculated)
-        : utf8Length(key) +
-          ((value as unknown) instanceof Uint8Array
-            ? (value as unknown as Uint8Array).length
-            : utf8Length(JSON.stringify(value)));
-      if (!(cache.maxEntrySize > 0) || size <= cache.maxEntrySize) return size;
-      throw new KvError(
-        "KV_TOO_LARGE",
-        `the record has a size of ${size}: this cache takes entries of up to ${cache.maxEntrySize}`,
-        { key },
-      );
-    }
     const dated = datedIn.get(cache) ?? new DatedKeys();
     datedIn.set(cache, dated);
+    const index = indexOfCache(cache);
+    const recordAt = (key: string, values: boolean): KvRecord | null =>
+      listedRecord(cache.peek(key), values);
 
     function writeAll(writes: readonly Write[]): void {
       // All of them first, so that all are written or none.
-      const sizes = writes.map(({ key, record }) => record && sizeOf(key, record));
+      const sizes = writes.map(({ key, record }) => record && sizeOf(cache, key, record));
       for (const [i, { key, record }] of writes.entries()) {
         const size = sizes[i];
         dated.note(key, record && record.expires);
+        index.note(key);
         if (record === null) cache.delete(key);
         else
           cache.set(key, record, {
@@ -119,12 +99,12 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
       setMany: writeAll,
       *iterate(prefix, values) {
         // The keys first: every write and every use changes their order.
-        for (const key of [...cache.keys()]) {
-          if (typeof key !== "string" || !key.startsWith(prefix)) continue;
-          const item = cache.peek(key);
-          if (item instanceof StoredRecord) yield [key, values ? isolated(item) : item];
+        for (const key of index.keys(prefix, () => [...cache.keys()])) {
+          const record = recordAt(key, values);
+          if (record !== null) yield [key, record];
         }
       },
+      seek: (query) => index.get().page(query, (key) => recordAt(key, query.values)),
       prune({ prefix, now, limit }) {
         let removed = 0;
         dated.look(limit, (key, deadline) => {
@@ -148,6 +128,25 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
   },
 });
 
+/** The record of a listing; `null` for an item that this library did not write. */
+function listedRecord(item: unknown, values: boolean): KvRecord | null {
+  if (!(item instanceof StoredRecord)) return null;
+  return values ? isolated(item) : item;
+}
+
+/** The index of the keys of a cache. */
+const indexOfCache = (cache: LruLike): IndexOnDemand =>
+  keyIndexOf(
+    cache,
+    () =>
+      new KeyIndex({
+        all: () => cache.keys(),
+        has: (key) => cache.peek(key, { allowStale: true }) !== undefined,
+        // Evicted keys stay in the index until they are the half of it.
+        isDamaged: (size) => size > 2 * cache.size + SPARE,
+      }),
+  );
+
 /**
  * The native deadline, so that the cache frees what nobody reads; 0 is none, whatever the default
  * of the cache.
@@ -155,4 +154,34 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
 function ttlOf({ expires }: KvRecord): number {
   const ttl = expires === null ? 0 : Math.max(1, expires - Date.now()) + SLACK;
   return ttl > LONGEST ? 0 : ttl;
+}
+
+function recordIn(item: unknown, key: string): StoredRecord | null {
+  if (item instanceof StoredRecord) return item;
+  if (item === undefined) return null;
+  throw foreign(key);
+}
+
+/**
+ * The size of a record if the cache counts sizes. This rejects a record that is too large: the
+ * cache would delete the old value for it.
+ */
+function sizeOf(cache: LruLike, key: string, { value }: KvRecord): number | undefined {
+  if (!(cache.maxSize > 0 || cache.maxEntrySize > 0)) return undefined;
+  const calculated =
+    typeof cache.sizeCalculation === "function"
+      ? Math.ceil(Number(cache.sizeCalculation(value, key)))
+      : NaN;
+  const size = Number.isFinite(calculated)
+    ? Math.max(1, calculated)
+    : utf8Length(key) +
+      ((value as unknown) instanceof Uint8Array
+        ? (value as unknown as Uint8Array).length
+        : utf8Length(JSON.stringify(value)));
+  if (!(cache.maxEntrySize > 0) || size <= cache.maxEntrySize) return size;
+  throw new KvError(
+    "KV_TOO_LARGE",
+    `the record has a size of ${size}: this cache takes entries of up to ${cache.maxEntrySize}`,
+    { key },
+  );
 }

@@ -40,6 +40,9 @@ export function supports(declared: Partial<Supports>): Supports {
 const url = (input: unknown): string =>
   typeof input === "string" ? input : String((input as Partial<URL> | null)?.href);
 
+/** How changes are found: reported where the runtime has what that needs. */
+const reported = (name: string): Supports["watch"] => (name in globalThis ? "native" : "polled");
+
 /** A kind of client, told by its methods or by a test of its own. */
 const kind = (
   type: StoreType,
@@ -57,6 +60,7 @@ export const MEMORY: Manifest = kind(
   "MEMORY",
   (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]",
   {
+    order: true,
     atomic: "process",
     persistent: false,
     bytes: true,
@@ -71,18 +75,21 @@ export const STORAGE: Manifest = kind(
     typeof (input as Storage).length === "number",
   {
     atomic: "process",
+    watch: reported("StorageEvent"),
   },
 );
 
 export const COOKIE: Manifest = kind("COOKIE", (input) => input === "cookie", {
   expires: "native",
   atomic: "process",
+  watch: reported("cookieStore"),
   keyBytes: 512,
   valueBytes: 4096,
 });
 
 export const FORAGE: Manifest = kind("FORAGE", "getItem setItem ready driver", {
   atomic: "process",
+  watch: reported("BroadcastChannel"),
 });
 
 export const INDEXEDDB: Manifest = kind(
@@ -91,6 +98,7 @@ export const INDEXEDDB: Manifest = kind(
   {
     order: true,
     atomic: "yes",
+    watch: reported("BroadcastChannel"),
     bytes: true,
   },
 );
@@ -192,6 +200,7 @@ export const LRU: Manifest = {
     const valueBytes =
       sizeCalculation === undefined && maxEntrySize! > 0 ? maxEntrySize! : Infinity;
     return supports({
+      order: true,
       atomic: "process",
       persistent: false,
       valueBytes,

@@ -6,6 +6,130 @@ const isAtomic = ({ store }: Trial): boolean => store.supports.atomic !== "no";
 const versionOf = async (store: Store, key: string): Promise<string | null> =>
   (await store.entry(key))?.version ?? null;
 
+async function commitAndFail(store: Store): Promise<void> {
+  const created = await store.commit(
+    [
+      { key: "a", version: null },
+      { key: "b", version: null },
+    ],
+    [
+      { key: "a", value: 1 },
+      { key: "b", value: { x: [2] }, metadata: "m" },
+    ],
+  );
+  ok(created.ok, "commit on absent keys");
+  const [a, b] = [(await store.entry("a"))!, (await store.entry("b"))!];
+  expectEqual([a.value, b.value, b.metadata], [1, { x: [2] }, "m"], "what was written");
+  expectEqual(
+    [a.version, b.version],
+    [created.version, created.version],
+    "the version of what was written",
+  );
+  const again = await store.commit(
+    [
+      { key: "a", version: null },
+      { key: "b", version: b.version },
+    ],
+    [
+      { key: "a", value: 9 },
+      { key: "c", value: 9 },
+    ],
+  );
+  expectEqual(again, { ok: false, failed: ["a"] }, "commit with a check that fails");
+  expectEqual(
+    await store.getMany(["a", "b", "c"]),
+    [1, { x: [2] }, null],
+    "what is stored after a failed commit",
+  );
+  const wrong = await store.commit(
+    [
+      { key: "a", version: "0".repeat(20) },
+      { key: "c", version: a.version },
+      { key: "b", version: b.version },
+      { key: "d", version: "" },
+    ],
+    [],
+  );
+  expectEqual(wrong, { ok: false, failed: ["a", "c", "d"] }, "the keys whose checks failed");
+}
+
+/** Goes on with `a` and `b`. */
+async function commitMore(store: Store): Promise<void> {
+  const moved = await store.commit(
+    [{ key: "a", version: await versionOf(store, "a") }],
+    [
+      { key: "a", value: null },
+      { key: "b", value: 3 },
+      { key: "c", value: 0, expires: "1h" },
+    ],
+  );
+  ok(moved.ok, "commit with a check that holds");
+  expectEqual(await store.getMany(["a", "b", "c"]), [null, 3, 0], "what is stored after a commit");
+  ok((await store.entry("c"))!.expires !== null, "the deadline of a write");
+  ok((await store.commit([], [{ key: "d", value: 1 }])).ok, "commit without checks");
+  ok(
+    (await store.commit([{ key: "d", version: await versionOf(store, "d") }], [])).ok,
+    "commit without writes",
+  );
+  const twice = await store.commit(
+    [],
+    [
+      { key: "e", value: 1 },
+      { key: "d", value: null },
+      { key: "e", value: 2 },
+    ],
+  );
+  expectEqual(
+    [await store.get("e"), await versionOf(store, "e")],
+    [2, twice.ok && twice.version],
+    "the last of two writes of a key",
+  );
+  const removed = await store.commit([], [{ key: "e", value: null }]);
+  ok(
+    removed.ok && /^[0-9a-f]{20}$/.test(removed.version),
+    "the version of a commit that only deletes",
+  );
+}
+
+async function refuseCommits(store: Store): Promise<void> {
+  await refused(
+    "KV_INVALID_VALUE",
+    () =>
+      store.commit(
+        [],
+        [
+          { key: "x", value: 1 },
+          { key: "y", value: () => 1 },
+        ],
+      ),
+    "commit with a value that is refused",
+  );
+  await refused(
+    "KV_INVALID_EXPIRES",
+    () =>
+      store.commit(
+        [],
+        [
+          { key: "x", value: 1 },
+          { key: "y", value: 1, expires: "soon" },
+        ],
+      ),
+    "commit with an expiry that is refused",
+  );
+  await refused(
+    "KV_INVALID_KEY",
+    () =>
+      store.commit(
+        [],
+        [
+          { key: "x", value: 1 },
+          { key: "", value: 1 },
+        ],
+      ),
+    "commit with a key that is refused",
+  );
+}
+
 /** Statements A1 and A2. */
 export const atomicity: readonly Statement[] = [
   [
@@ -19,88 +143,8 @@ export const atomicity: readonly Statement[] = [
           () => store.commit([], [{ key: "a", value: 1 }]),
           "commit",
         ));
-      const created = await store.commit(
-        [
-          { key: "a", version: null },
-          { key: "b", version: null },
-        ],
-        [
-          { key: "a", value: 1 },
-          { key: "b", value: { x: [2] }, metadata: "m" },
-        ],
-      );
-      ok(created.ok, "commit on absent keys");
-      const [a, b] = [(await store.entry("a"))!, (await store.entry("b"))!];
-      expectEqual([a.value, b.value, b.metadata], [1, { x: [2] }, "m"], "what was written");
-      expectEqual(
-        [a.version, b.version],
-        [created.version, created.version],
-        "the version of what was written",
-      );
-      const again = await store.commit(
-        [
-          { key: "a", version: null },
-          { key: "b", version: b.version },
-        ],
-        [
-          { key: "a", value: 9 },
-          { key: "c", value: 9 },
-        ],
-      );
-      expectEqual(again, { ok: false, failed: ["a"] }, "commit with a check that fails");
-      expectEqual(
-        await store.getMany(["a", "b", "c"]),
-        [1, { x: [2] }, null],
-        "what is stored after a failed commit",
-      );
-      const wrong = await store.commit(
-        [
-          { key: "a", version: "0".repeat(20) },
-          { key: "c", version: a.version },
-          { key: "b", version: b.version },
-          { key: "d", version: "" },
-        ],
-        [],
-      );
-      expectEqual(wrong, { ok: false, failed: ["a", "c", "d"] }, "the keys whose checks failed");
-      const moved = await store.commit(
-        [{ key: "a", version: a.version }],
-        [
-          { key: "a", value: null },
-          { key: "b", value: 3 },
-          { key: "c", value: 0, expires: "1h" },
-        ],
-      );
-      ok(moved.ok, "commit with a check that holds");
-      expectEqual(
-        await store.getMany(["a", "b", "c"]),
-        [null, 3, 0],
-        "what is stored after a commit",
-      );
-      ok((await store.entry("c"))!.expires !== null, "the deadline of a write");
-      ok((await store.commit([], [{ key: "d", value: 1 }])).ok, "commit without checks");
-      ok(
-        (await store.commit([{ key: "d", version: await versionOf(store, "d") }], [])).ok,
-        "commit without writes",
-      );
-      const twice = await store.commit(
-        [],
-        [
-          { key: "e", value: 1 },
-          { key: "d", value: null },
-          { key: "e", value: 2 },
-        ],
-      );
-      expectEqual(
-        [await store.get("e"), await versionOf(store, "e")],
-        [2, twice.ok && twice.version],
-        "the last of two writes of a key",
-      );
-      const removed = await store.commit([], [{ key: "e", value: null }]);
-      ok(
-        removed.ok && /^[0-9a-f]{20}$/.test(removed.version),
-        "the version of a commit that only deletes",
-      );
+      await commitAndFail(store);
+      await commitMore(store);
     },
   ],
   [
@@ -129,42 +173,7 @@ export const atomicity: readonly Statement[] = [
         "commit",
       );
       expectEqual(await store.getMany(["p:a", "p:r:q"]), [2, 3], "what is stored");
-      await refused(
-        "KV_INVALID_VALUE",
-        () =>
-          store.commit(
-            [],
-            [
-              { key: "x", value: 1 },
-              { key: "y", value: () => 1 },
-            ],
-          ),
-        "commit with a value that is refused",
-      );
-      await refused(
-        "KV_INVALID_EXPIRES",
-        () =>
-          store.commit(
-            [],
-            [
-              { key: "x", value: 1 },
-              { key: "y", value: 1, expires: "soon" },
-            ],
-          ),
-        "commit with an expiry that is refused",
-      );
-      await refused(
-        "KV_INVALID_KEY",
-        () =>
-          store.commit(
-            [],
-            [
-              { key: "x", value: 1 },
-              { key: "", value: 1 },
-            ],
-          ),
-        "commit with a key that is refused",
-      );
+      await refuseCommits(store);
       expectEqual(await store.has("x"), false, "a key of a refused commit");
     },
   ],

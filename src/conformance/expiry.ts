@@ -1,90 +1,7 @@
 import type { Expires } from "../types.ts";
 import { expectEqual, ok, refused } from "./check.ts";
+import { DURATIONS, NOT_DURATIONS } from "./durations.ts";
 import type { Statement, Trial } from "./subject.ts";
-
-const DURATIONS: readonly [Expires, number][] = [
-  [1, 1000],
-  [0.1, 100],
-  [3_600, 3_600_000],
-  ["10", 10_000],
-  ["3600", 3_600_000],
-  ["100ms", 100],
-  ["0.4ms", 1],
-  ["1 millisecond", 1],
-  ["5 milliseconds", 5],
-  ["10s", 10_000],
-  ["1 sec", 1000],
-  ["2 secs", 2000],
-  ["1 second", 1000],
-  ["2seconds", 2000],
-  ["1m", 60_000],
-  ["1 min", 60_000],
-  ["2minutes", 120_000],
-  ["1h", 3_600_000],
-  ["1.5h", 5_400_000],
-  [".5h", 1_800_000],
-  ["2 hrs", 7_200_000],
-  ["1 HOUR", 3_600_000],
-  ["5d", 432_000_000],
-  ["2days", 172_800_000],
-  ["1w", 604_800_000],
-  ["2 wk", 1_209_600_000],
-  ["1 week", 604_800_000],
-  ["1b", 2_629_800_000],
-  ["1 month", 2_629_800_000],
-  ["1y", 31_557_600_000],
-  ["1yr", 31_557_600_000],
-  ["2 years", 63_115_200_000],
-  ["1,000s", 1_000_000],
-  ["1_000 s", 1_000_000],
-  [" 10s ", 10_000],
-  ["1h30m", 5_400_000],
-  ["1 hour 30 minutes", 5_400_000],
-];
-
-const UNREADABLE: readonly unknown[] = [
-  "potato",
-  "10 minuts",
-  "5potato",
-  "1h30",
-  "1M",
-  1_893_456_000,
-  "1893456000",
-  "",
-  " ",
-  "-1h",
-  "-1",
-  "+5m",
-  "1mo",
-  "1,5h",
-  "1e3",
-  "10 secnds",
-  "tomorrow 3d",
-  "5length",
-  "5name",
-  "5constructor",
-  "5toString",
-  "Infinity",
-  "NaN",
-  "s",
-  "1__0s",
-  "_1s",
-  "10 s s",
-  NaN,
-  Infinity,
-  -Infinity,
-  1e300,
-  "999999y",
-  true,
-  {},
-  [],
-  [10],
-  () => 1,
-  Symbol("s"),
-  10n,
-  new Date(NaN),
-  new Date("+010000-01-01T00:00:00Z"),
-];
 
 /** The deadline that a store tells of a key. Clients that keep bare values tell none. */
 async function deadlineOf(store: Trial["store"], key: string): Promise<number | null | undefined> {
@@ -189,7 +106,7 @@ export const expiry: readonly Statement[] = [
     "an expiry that cannot be read is refused, and nothing is written",
     async ({ store }) => {
       await store.set("key", "before");
-      for (const expires of UNREADABLE as readonly Expires[]) {
+      for (const expires of NOT_DURATIONS as readonly Expires[]) {
         const what = typeof expires === "string" ? JSON.stringify(expires) : typeof expires;
         await refused(
           "KV_INVALID_EXPIRES",

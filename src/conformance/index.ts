@@ -5,6 +5,7 @@ import { listing } from "./listing.ts";
 import { model } from "./model.ts";
 import { members } from "./members.ts";
 import { order } from "./order.ts";
+import { prefixes } from "./prefixes.ts";
 import { type ConformanceTest, type Subject, testsOf } from "./subject.ts";
 import { watching } from "./watching.ts";
 import { values } from "./values.ts";
@@ -37,6 +38,7 @@ export function conformance(subject: Subject): ConformanceTest[] {
     ...values,
     ...keys,
     ...expiry,
+    ...prefixes,
     ...listing,
     ...members,
     ...atomicity,

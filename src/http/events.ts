@@ -1,5 +1,7 @@
 import { errorBody } from "./reply.ts";
 import type { EventOptions, Space } from "./space.ts";
+import type { OpenWatch } from "../store/watch/index.ts";
+import type { Found } from "../store/watch/watcher.ts";
 
 /**
  * How often something is sent at least, in milliseconds: servers and proxies close connections that
@@ -55,23 +57,19 @@ export function entryEvents(
 ): ReadableStream<Uint8Array> {
   if (options.closed?.aborted) return eventStream(async () => null, ended);
   const reader = space.states(keys, options).getReader();
+  let isFailed = false;
   const next = async (): Promise<string | null> => {
+    if (isFailed) return null;
     try {
       const { value, done } = await reader.read();
       return done ? null : eventText("entries", { entries: value });
     } catch (error) {
       // The stream ends behind this event.
+      isFailed = true;
       return errorEvent(error, space.prefix);
     }
   };
-  let isFailed = false;
-  const nextOrEnd = async (): Promise<string | null> => {
-    if (isFailed) return null;
-    const text = await next();
-    isFailed = text?.startsWith("event: error") === true;
-    return text;
-  };
-  return eventStream(nextOrEnd, () => {
+  return eventStream(next, () => {
     void reader.cancel().catch(() => {});
     ended();
   });
@@ -79,6 +77,72 @@ export function entryEvents(
 
 /** How many keys an event names at most. */
 const MOST_NAMED = 100;
+
+/** Gathers the keys that change under some prefixes, until its consumer takes them. */
+class ChangedKeys {
+  readonly #space: Space;
+  readonly #watches: Promise<OpenWatch<Found>>[];
+  readonly #keys = new Set<string>();
+  #error: unknown;
+  #isOver = false;
+  #wake = (): void => {};
+  #taken = (): void => {};
+  /** Resolves when every later change will be gathered. */
+  readonly ready: Promise<void>;
+
+  constructor(space: Space, prefixes: readonly string[], interval: number) {
+    this.#space = space;
+    this.#watches = prefixes.map((prefix) => space.changes(prefix, interval));
+    this.ready = this.#start();
+  }
+
+  async #start(): Promise<void> {
+    await Promise.all(this.#watches.map(async (watch) => (await watch).ready));
+    for (const watch of this.#watches) void this.#gather(watch);
+  }
+
+  async #gather(opening: Promise<OpenWatch<Found>>): Promise<void> {
+    try {
+      const watch = await opening;
+      for (;;) {
+        // No more is gathered than the consumer takes.
+        if (this.#keys.size >= MOST_NAMED)
+          await new Promise<void>((resolve) => (this.#taken = resolve));
+        const found = await watch.next();
+        if (found === null) return this.close();
+        this.#keys.add(found.key.slice(this.#space.prefix.length));
+        this.#wake();
+      }
+    } catch (error) {
+      this.#error ??= error;
+      this.#wake();
+    }
+  }
+
+  /** The keys that have changed since the last call; `null` when it is over. */
+  async take(): Promise<string[] | null> {
+    for (;;) {
+      if (this.#isOver) return null;
+      if (this.#keys.size > 0) break;
+      if (this.#error !== undefined) throw this.#error;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    const keys = [...this.#keys];
+    this.#keys.clear();
+    this.#taken();
+    return keys;
+  }
+
+  close(): void {
+    this.#isOver = true;
+    for (const opening of this.#watches)
+      opening.then(
+        (watch) => watch.close(),
+        () => {},
+      );
+    this.#wake();
+  }
+}
 
 /**
  * The names of the keys that change under some prefixes, as events. The first event says that every
@@ -91,56 +155,31 @@ export function changeEvents(
   ended: () => void,
 ): ReadableStream<Uint8Array> {
   if (closed?.aborted) return eventStream(async () => null, ended);
-  const watches = prefixes.map((prefix) => space.changes(prefix, interval));
-  const changed = new Set<string>();
-  const state: { error?: unknown; isOver: boolean } = { isOver: false };
-  let isReady = false;
-  let wake = (): void => {};
+  const changed = new ChangedKeys(space, prefixes, interval);
+  const close = (): void => changed.close();
+  closed?.addEventListener("abort", close);
   const end = (): void => {
-    state.isOver = true;
-    for (const watch of watches) watch.close();
-    closed?.removeEventListener("abort", end);
-    wake();
-  };
-  closed?.addEventListener("abort", end);
-  for (const watch of watches) {
-    const gather = async (): Promise<void> => {
-      for (;;) {
-        // No more is gathered than the client takes.
-        if (changed.size >= MOST_NAMED) await new Promise<void>((resolve) => (resume = resolve));
-        const found = await watch.next();
-        if (found === null) return;
-        changed.add(found.key.slice(space.prefix.length));
-        wake();
-      }
-    };
-    void watch.ready.then(gather).catch((reason) => {
-      state.error ??= reason;
-      wake();
-    });
-  }
-  let resume = (): void => {};
-  const next = async (): Promise<string | null> => {
-    if (!isReady && !state.isOver) {
-      await Promise.all(watches.map(({ ready }) => ready)).catch(() => {});
-      isReady = true;
-      if (state.error === undefined) return eventText("ready", {});
-    }
-    while (changed.size === 0 && state.error === undefined && !state.isOver)
-      await new Promise<void>((resolve) => (wake = resolve));
-    if (state.isOver) return null;
-    if (changed.size > 0) {
-      const keys = [...changed];
-      changed.clear();
-      resume();
-      return eventText("changed", { keys });
-    }
-    const reason = state.error;
-    end();
-    return errorEvent(reason, space.prefix);
-  };
-  return eventStream(next, () => {
-    end();
+    closed?.removeEventListener("abort", close);
+    changed.close();
     ended();
-  });
+  };
+  let isReady = false;
+  let isFailed = false;
+  const next = async (): Promise<string | null> => {
+    if (isFailed) return null;
+    try {
+      if (!isReady) {
+        await changed.ready;
+        isReady = true;
+        return eventText("ready", {});
+      }
+      const keys = await changed.take();
+      return keys && eventText("changed", { keys });
+    } catch (error) {
+      // The stream ends behind this event.
+      isFailed = true;
+      return errorEvent(error, space.prefix);
+    }
+  };
+  return eventStream(next, end);
 }

@@ -5,7 +5,8 @@ import { guardOf } from "../store/guarded.ts";
 import { batches, ordered, whole } from "../store/pages.ts";
 import { AS_STORED } from "../store/coded.ts";
 import { contextOf, createStore } from "../store/store.ts";
-import { type OpenWatch, watchRecords } from "../store/watch/index.ts";
+import { load } from "../platform/load.ts";
+import type { OpenWatch } from "../store/watch/index.ts";
 import { type Reading, stateStream } from "../store/watch/state-stream.ts";
 import type { Found } from "../store/watch/watcher.ts";
 import type { Ending } from "../concurrency/abort.ts";
@@ -117,7 +118,8 @@ export class Space {
   }
 
   /** The changes of every key that starts with one of some texts. */
-  changes(prefix: string, interval: number): OpenWatch<Found> {
+  async changes(prefix: string, interval: number): Promise<OpenWatch<Found>> {
+    const { watchRecords } = await load();
     const { timeout } = this.#context;
     const options = { initial: false, interval: interval * 1000, timeout };
     return watchRecords(this.#context, { keys: [], prefix: this.prefix + prefix }, options);

@@ -6,4 +6,4 @@ export { mapAdapter } from "../clients/shared/map-adapter.ts";
 export { operations } from "./operations.ts";
 export { storageAdapter } from "../clients/storage/adapter.ts";
 export { sweep } from "./sweep.ts";
-export { watchStore } from "./watch/index.ts";
+export { watchRecords, watchStore } from "./watch/index.ts";

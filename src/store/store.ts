@@ -97,9 +97,8 @@ function storeOf<V>(context: StoreContext): Store<V> {
     },
     // The literals of durations are checked by the types of the interface.
     set(key: string, value: unknown, given?: object) {
-      const options = given as SetOptions | undefined;
-      const done = quickWrite(context, key, value, options);
-      if (done === false) return calls.use("set", key, value, options);
+      const done = quickWrite(context, key, value, given as SetOptions | undefined);
+      if (done === false) return calls.use("set", key, value, given);
       return done === true ? Promise.resolve(key) : done.then(() => key);
     },
     del(key) {

@@ -156,7 +156,7 @@ describe("atomic()", () => {
 });
 
 describe("update()", () => {
-  it("sets, deletes for null and leaves for undefined, and resolves to what is there then", async () => {
+  it("sets, deletes for null, keeps for undefined, and resolves to the new value", async () => {
     const store = kv();
     expect(await update(store, "a", (value) => (value === null ? { n: 1 } : "wrong"))).toEqual({
       n: 1,

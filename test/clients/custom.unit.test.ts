@@ -96,7 +96,7 @@ it("runs the readme's plain object client", async () => {
   expect(dataSource).toEqual({ a: null, gone: null });
 });
 
-it("runs the readme's client that makes its own ids, and hands out what its add() resolves to", async () => {
+it("runs the readme's client with its own ids, and returns the id of its add()", async () => {
   let ids = 0;
   class MyClient {
     data = new Map<string, unknown>();
@@ -128,7 +128,7 @@ it("runs the readme's client that makes its own ids, and hands out what its add(
   expect(store.supports.iterate).toBe(false);
 });
 
-it("hands over full keys, prefixes that are texts, and always an object with the seconds", async () => {
+it("passes full keys, prefixes as texts, and always an object with the seconds", async () => {
   const calls: unknown[][] = [];
   const log =
     (name: string) =>
@@ -198,7 +198,7 @@ it("uses the group methods that a client with EXPIRES has, and strips the prefix
   expect(await store.all()).toEqual({ e: { a: 1 } });
 });
 
-it("deletes through set(key, null, { expires: 0 }) without a del, and takes null for absent", async () => {
+it("deletes by set(key, null, { expires: 0 }) without a del; null means absent", async () => {
   const data = new Map<string, unknown>();
   const set = vi.fn((key: string, value: unknown) => void data.set(key, value));
   const store = kv({ ...layered(data), set });
@@ -347,7 +347,7 @@ it("awaits connect() once for all stores over the client, before the first opera
   expect(calls).toEqual(["connect", "connected", "get a", "get p:b", "get c", "get d"]);
 });
 
-it("rejects with KV_CONNECTION when connect() fails, and connects again for the next operation", async () => {
+it("rejects with KV_CONNECTION when connect() fails, and connects again later", async () => {
   const cause = new Error("not yet");
   let attempts = 0;
   const client = {

@@ -91,7 +91,7 @@ describe("LRU", () => {
     expect(await store.getMany(["b", "c", "d"])).toEqual(["1234", "", {}]);
   });
 
-  it("gives the cache the deadline too, a second later, and none where there is none, whatever its default", async () => {
+  it("gives the cache the deadline plus a second, or none, despite its default", async () => {
     const cache = new LRUCache<string, object>({ max: 10, ttl: 5, noUpdateTTL: true });
     const store = kv(cache);
     await store.set("a", 1, { expires: "1h" });

@@ -65,7 +65,7 @@ it("rejects every operation where the client is a promise", async () => {
   expect(await base.set("a", 1)).toBe("a");
 });
 
-it("keeps the prefix, the expiry, the codec and the order of a pending store that it is put over", async () => {
+it("keeps the prefix, the expiry, the codec and the order of a pending store", async () => {
   const map = new Map();
   const codec = { name: "text", encode: String, decode: Number };
   const base = kv(Promise.resolve(map), { prefix: "a:", expires: "1h", codec });

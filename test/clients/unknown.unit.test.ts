@@ -78,7 +78,7 @@ const GIVEN: [input: unknown, given: string, advice: string][] = [
 ];
 
 for (const [input, given, advice] of GIVEN) {
-  it(`rejects ${typeof input === "string" ? JSON.stringify(input) : given}, and says what to pass`, () => {
+  it(`rejects ${typeof input === "string" ? JSON.stringify(input) : given} with advice`, () => {
     let error: unknown;
     try {
       kv(input as never);

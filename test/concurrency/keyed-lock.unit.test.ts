@@ -32,7 +32,7 @@ it("goes on after a task that fails, and hands the failure to its caller alone",
   expect(await next).toBe("done");
 });
 
-it("takes all keys of a call at once, so that crossing calls cannot wait for each other", async () => {
+it("takes all keys of a call at once, so that crossing calls do not deadlock", async () => {
   const lock = keyedLock();
   const crossing = Array.from({ length: 50 }, (_, i) =>
     lock(i % 2 ? ["a", "b"] : ["b", "a"], turn),

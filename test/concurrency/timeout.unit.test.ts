@@ -243,7 +243,9 @@ describe("the timeout", () => {
 
   it("is in seconds: a number that was meant in milliseconds is rejected", () => {
     for (const timeout of [601, 5000]) {
-      const text = `timeout: ${timeout} would be ${timeout} seconds. Write "${timeout}ms" for milliseconds, or "${timeout}s"`;
+      const text =
+        `timeout: ${timeout} would be ${timeout} seconds. Write ` +
+        `"${timeout}ms" for milliseconds, or "${timeout}s"`;
       expect(() => kv(new Map(), { timeout })).toThrow(text);
       expect(() => kv(new Map(), { timeout })).toThrow(
         expect.objectContaining({ code: "KV_INVALID_EXPIRES" }),

@@ -41,7 +41,7 @@ async function crash(
 }
 
 describe.each(DISK_CLIENTS)("%s after SIGKILL", (client) => {
-  it(`keeps every acknowledged write, whole values, and commits as a whole, ${KILLS} times`, async () => {
+  it(`keeps acknowledged writes, whole values and whole commits, ${KILLS} times`, async () => {
     const folder = place({ onDisk: true });
     const expected = new Map<string, number>();
     let next = 0;

@@ -49,7 +49,7 @@ describe.skipIf(!canMount).each(Object.entries(STORES))(
 describe.skipIf(process.platform === "win32").each(Object.keys(STORES))(
   "%s without free descriptors",
   (client) => {
-    it("rejects with EMFILE, frees its lock at once, and works when descriptors are free again", async () => {
+    it("rejects with EMFILE, frees its lock, and works once descriptors are free", async () => {
       const folder = place();
       const [refusals, held, last] = JSON.parse(
         await runWithFewFiles("exhausted", client, folder, "5"),

@@ -39,7 +39,7 @@ describe.each(Object.entries(AREAS))("a store over %s", (_, area) => {
     vi.spyOn(Date, "now").mockReturnValue(now);
   };
 
-  it("does not list, clear, prune or sweep what others have put there, whatever it looks like", async () => {
+  it("does not list, clear, prune or sweep foreign data of any form", async () => {
     for (const [key, text] of Object.entries(THEIRS)) storage.setItem(key, text);
     await store.set("mine", 1, { expires: "1h" });
     expect([
@@ -68,7 +68,7 @@ describe.each(Object.entries(AREAS))("a store over %s", (_, area) => {
     expect(Object.keys(items())).toEqual(["b"]);
   });
 
-  it("does not keep an expired secret once it was cleared, read, listed or pruned, or others were written", async () => {
+  it("removes an expired secret by a clear, read, listing, prune or other write", async () => {
     const ways: (() => Promise<unknown>)[] = [
       () => store.prefix("s").clear(),
       () => store.get("s1"),

@@ -21,7 +21,8 @@ const alive = (kind: unknown): number =>
   queryObjects(kind as never, { format: "count" }) as unknown as number;
 
 const head = (path: string, body: string, length = body.length): string =>
-  `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer ${token}\r\ncontent-length: ${length}\r\n\r\n${body}`;
+  `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: ` +
+  `Bearer ${token}\r\ncontent-length: ${length}\r\n\r\n${body}`;
 
 /** Connects, sends a text, and disconnects: at once, or as soon as something was received. */
 async function disconnect(port: number, text: string, isPatient: boolean): Promise<void> {

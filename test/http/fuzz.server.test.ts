@@ -76,7 +76,9 @@ async function fuzz({ port }: KvServer): Promise<number> {
       const isMutated = choices.chance(MUTATED);
       const valid = validRequest(choices, TOKENS.slice(0, 2), versions);
       const fuzzed = isMutated ? mutatedRequest(choices, valid) : valid;
-      const what = `ANYKV_SEED=${SEED}: ${fuzzed.method} ${fuzzed.path} ${fuzzed.body.toString().slice(0, 2000)}`;
+      const what =
+        `ANYKV_SEED=${SEED}: ${fuzzed.method} ${fuzzed.path} ` +
+        `${fuzzed.body.toString().slice(0, 2000)}`;
       const answer = await answerOf(agent, port, fuzzed).catch((cause: unknown) => {
         throw new Error(`no answer, ${what}`, { cause });
       });

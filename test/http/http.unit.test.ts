@@ -618,7 +618,9 @@ describe("values", () => {
   it("come to nobody's prototype, however they are called", async () => {
     const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "a" }] });
     const body =
-      '{"writes":[{"key":"__proto__","value":{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}},"metadata":{"__proto__":{"polluted":1}}}]}';
+      '{"writes":[{"key":"__proto__","value":{"__proto__":{"polluted":1},' +
+      '"constructor":{"prototype":{"polluted":1}}},' +
+      '"metadata":{"__proto__":{"polluted":1}}}]}';
     expect((await send(handler, "/v1/set", body)).status).toBe(200);
     const text = await (await send(handler, "/v1/get", { keys: ["__proto__"] })).text();
     expect(text).toContain(
@@ -864,7 +866,7 @@ describe("what stands around it", () => {
   });
 });
 
-it("reads the values of a page alone, and ends it when they are large, where the client has no order", async () => {
+it("reads only the values of a page, and ends it early when they are large", async () => {
   const items = new Map<string, string>();
   const storage = {
     get length() {

@@ -27,7 +27,7 @@ for (const [i, name] of ["memory", "SQLite"].entries()) {
   versionedSuite(`HTTP over ${name}`, () => (count++, another()), { another, keyBytes: 2048 });
 }
 
-it("runs the examples of the service that the interface comes from, as they are printed", async () => {
+it("runs the examples of the service that the interface comes from", async () => {
   interface User {
     name: string;
     email: string;

@@ -11,8 +11,14 @@ const program = `
   import kv from "../../src/index.ts";
   import { createHandler, serve } from "../../src/http/index.ts";
   import { versioned } from "../../src/versioned/index.ts";
-  const tokens = Array.from({ length: 100 }, (_, i) => ({ token: "0123456789abcdef-" + i, space: "space " + i }));
-  const handler = createHandler(kv(new Map()), { tokens, limits: { valueBytes: Infinity, bodyBytes: Infinity } });
+  const tokens = Array.from({ length: 100 }, (_, i) => ({
+    token: "0123456789abcdef-" + i,
+    space: "space " + i,
+  }));
+  const handler = createHandler(kv(new Map()), {
+    tokens,
+    limits: { valueBytes: Infinity, bodyBytes: Infinity },
+  });
   const store = versioned(kv(new Map()));
   const codeOf = (work) => work.then(() => "done", ({ code }) => code);
   const own = {
@@ -23,7 +29,11 @@ const program = `
       await store.set(["key"], 1);
       return (await next).value[0].value;
     },
-    "/built-in": () => Promise.all([codeOf(kv("file:///tmp/data.json").set("key", 1)), codeOf(kv("file:///tmp/data/").set("key", 1)), codeOf(serve(kv(), { tokens: "none" }))]),
+    "/built-in": () => Promise.all([
+      codeOf(kv("file:///tmp/data.json").set("key", 1)),
+      codeOf(kv("file:///tmp/data/").set("key", 1)),
+      codeOf(serve(kv(), { tokens: "none" })),
+    ]),
   };
   export default {
     async fetch(request) {

@@ -76,7 +76,8 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
     const { run, all } = await program(place());
     const shared = all.namespace("shared");
     await run(
-      `KV.namespace("shared"):put("lua", { list = { 1, 2.5, "x" }, map = { a = { b = true } }, empty = {}, none = json.array() }, { metadata = { by = "lua" } })`,
+      `KV.namespace("shared"):put("lua", { list = { 1, 2.5, "x" }, map = { a = { b = ` +
+        `true } }, empty = {}, none = json.array() }, { metadata = { by = "lua" } })`,
     );
     expect(await shared.getWithMetadata("lua", "json")).toMatchObject({
       value: { list: [1, 2.5, "x"], map: { a: { b: true } }, empty: {}, none: [] },
@@ -90,7 +91,8 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
         (await run(`
         local shared = KV.namespace("shared")
         local value, meta = shared:getWithMetadata("ts", "json")
-        assert(math.type(value.deep[1].n) == "integer" and value.deep[2] == nil and value.deep[3] == "ä😀\\0" and #value.tags == 0)
+        assert(math.type(value.deep[1].n) == "integer" and value.deep[2] == nil
+          and value.deep[3] == "ä😀\\0" and #value.tags == 0)
         assert(meta.metadata[1] == "m" and meta.metadata[2] == 0 and meta.expiration == nil)
         value.tags[1] = nil
         shared:put("back", value)
@@ -127,7 +129,9 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
         local value, meta = kv:getWithMetadata("ttl")
         local _, at = kv:getWithMetadata("at")
         local null, known = kv:getWithMetadata("null", "json")
-        return json.encode({ value, meta.expiration, meta.metadata.author, at.expiration, at.metadata == nil, null == nil, known ~= nil, select("#", kv:getWithMetadata("none")), kv:getWithMetadata("none") == nil })`),
+        return json.encode({ value, meta.expiration, meta.metadata.author, at.expiration,
+          at.metadata == nil, null == nil, known ~= nil,
+          select("#", kv:getWithMetadata("none")), kv:getWithMetadata("none") == nil })`),
     ).toBe('["x",1800000060,"ada",1800000100,true,true,true,2,true]');
     vi.setSystemTime(1_800_000_060_000);
     expect(await run('return KV.namespace("meta"):get("ttl")')).toBe(null);
@@ -139,7 +143,8 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
     const { run, all } = await program(place());
     const found = await run(`
       local kv = KV.namespace("listed")
-      for i = 1, 25 do kv:put(string.format("post:%02d", i), { n = i }, { metadata = { n = i } }) end
+      for i = 1, 25 do kv:put(string.format("post:%02d", i), { n = i },
+        { metadata = { n = i } }) end
       kv:put("other", "x")
       local names, pages, cursor = {}, 0, nil
       repeat
@@ -147,7 +152,9 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
         for _, key in ipairs(page.keys) do names[#names + 1] = key.name .. "=" .. key.metadata.n end
         pages, cursor = pages + 1, page.cursor
       until page.list_complete
-      assert(cursor == nil and #kv:list().keys == 26 and kv:list{ prefix = "oth" }.keys[1].name == "other" and kv:list{ prefix = "none" }.list_complete)
+      assert(cursor == nil and #kv:list().keys == 26
+        and kv:list{ prefix = "oth" }.keys[1].name == "other"
+        and kv:list{ prefix = "none" }.list_complete)
       return pages .. " " .. #names .. " " .. names[1] .. " " .. names[25]`);
     expect(found).toBe("3 25 post:01=1 post:25=25");
     await all.close();
@@ -161,7 +168,8 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
         local M = {}
         function M.create(user)
           last = last + 1
-          kv:put("session:" .. last, json.encode({ user = user, created = os.time() }), { expirationTtl = 86400 })
+          kv:put("session:" .. last, json.encode({ user = user, created = os.time() }),
+            { expirationTtl = 86400 })
           return last
         end
         function M.get(id) return kv:get("session:" .. id, "json") end
@@ -185,7 +193,8 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
       function posts() asked = asked + 1 return { { title = "one" }, { title = "two" } } end
       function GET(ctx)
         local cached = kv:get("posts", "json")
-        if cached then return { status = 200, body = cached, headers = { ["X-Cache"] = "HIT" }, asked = asked } end
+        if cached then return { status = 200, body = cached,
+          headers = { ["X-Cache"] = "HIT" }, asked = asked } end
         local fresh = posts()
         kv:put("posts", json.encode(fresh), { expirationTtl = 300 })
         return { status = 200, body = fresh, headers = { ["X-Cache"] = "MISS" }, asked = asked }
@@ -213,13 +222,15 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
         local kv, M = KV.namespace("blog"), {}
         function M.all()
           local found = json.array()
-          for _, key in ipairs(kv:list({ prefix = "post:" }).keys) do table.insert(found, kv:get(key.name, "json")) end
+          for _, key in ipairs(kv:list({ prefix = "post:" }).keys) do
+            table.insert(found, kv:get(key.name, "json")) end
           return found
         end
         function M.one(slug) return kv:get("post:" .. slug, "json") end
         function M.create(post)
           post.created = os.time()
-          kv:put("post:" .. post.slug, json.encode(post), { metadata = { author = post.author, created = post.created } })
+          kv:put("post:" .. post.slug, json.encode(post),
+            { metadata = { author = post.author, created = post.created } })
           return post
         end
         function M.update(slug, data)
@@ -301,7 +312,8 @@ describe("what cannot be stored", () => {
   ])("%s is a Lua error that names it, and nothing is written", async (value, message) => {
     const { run, raised } = await program();
     await run(
-      'cycle = { a = {} } cycle.a.b = cycle deep = {} do local t = deep for i = 1, 5000 do t.t = {} t = t.t end end KV.namespace("n"):put("k", "before")',
+      "cycle = { a = {} } cycle.a.b = cycle deep = {} do local t = deep for i = 1, 5000 " +
+        'do t.t = {} t = t.t end end KV.namespace("n"):put("k", "before")',
     );
     const found = await raised(`KV.namespace("n"):put("k", ${value})`);
     expect(found).toContain("this cannot be stored: ");
@@ -412,15 +424,18 @@ describe("waiting", () => {
   it.each([
     [
       "yields of nothing",
-      "local c = coroutine.create(function() coroutine.yield() end) return select('#', coroutine.resume(c))",
+      "local c = coroutine.create(function() coroutine.yield() end) return select('#', " +
+        "coroutine.resume(c))",
     ],
     [
       "yields of many values",
-      "local c = coroutine.create(function(...) coroutine.yield(...) end) return select('#', coroutine.resume(c, nil, 0/0, nil))",
+      "local c = coroutine.create(function(...) coroutine.yield(...) end) return " +
+        "select('#', coroutine.resume(c, nil, 0/0, nil))",
     ],
     [
       "the place of an error",
-      "local g = coroutine.wrap(function() error('no luck') end)\nlocal _, m = pcall(function()\n g() end) return m",
+      "local g = coroutine.wrap(function() error('no luck') end)\nlocal _, m = " +
+        "pcall(function()\n g() end) return m",
     ],
     [
       "an error that is no text",
@@ -428,21 +443,26 @@ describe("waiting", () => {
     ],
     [
       "a dead coroutine",
-      "local g = coroutine.wrap(function() end) g() local _, m = pcall(function() g() end) return m",
+      "local g = coroutine.wrap(function() end) g() local _, m = pcall(function() g() " +
+        "end) return m",
     ],
     [
       "a coroutine inside itself",
-      "local g g = coroutine.wrap(function() g() end) local _, m = pcall(function() g() end) return m",
+      "local g g = coroutine.wrap(function() g() end) local _, m = pcall(function() g() " +
+        "end) return m",
     ],
     [
       "an error while one is closed",
-      "local g = coroutine.wrap(function() local x <close> = setmetatable({}, { __close = function(_, e) error(e .. ', closed', 0) end }) error('failed', 0) end) local _, m = pcall(g) return m",
+      "local g = coroutine.wrap(function() local x <close> = setmetatable({}, { __close " +
+        "= function(_, e) error(e .. ', closed', 0) end }) error('failed', 0) end) local " +
+        "_, m = pcall(g) return m",
     ],
     ["what is no coroutine", "local _, m = pcall(function() coroutine.resume(5) end) return m"],
     ["what is no function", "local _, m = pcall(function() coroutine.wrap('x') end) return m"],
     [
       "coroutines in coroutines without end",
-      "local n = 0 local function f() n = n + 1 return coroutine.wrap(f)() end local ok = pcall(f) return n",
+      "local n = 0 local function f() n = n + 1 return coroutine.wrap(f)() end local ok " +
+        "= pcall(f) return n",
     ],
   ])("changes nothing for programs without it: %s", async (_, code) => {
     const [{ lua }, plain] = [await program(), await new LuaFactory().createEngine()];
@@ -455,7 +475,8 @@ describe("waiting", () => {
     await run(`
       local kv = KV.namespace("two")
       kv:put("a", "A") kv:put("b", "B")
-      local next = coroutine.wrap(function(key) while true do key = coroutine.yield(kv:get(key)) end end)
+      local next = coroutine.wrap(function(key)
+        while true do key = coroutine.yield(kv:get(key)) end end)
       function get(key) return next(key) end`);
     const both = await Promise.allSettled([call("get", "a"), call("get", "b")]);
     expect(both).toMatchObject([
@@ -474,7 +495,8 @@ describe("waiting", () => {
     expect(() => lua.doStringSync('return KV.namespace("n"):get("x")')).toThrow(refusal);
     // A coroutine can yield there, to somebody who cannot wait.
     const inside =
-      'local function get() return KV.namespace("n"):get("x") end local c = coroutine.create(function() return coroutine.wrap(get)() end)';
+      'local function get() return KV.namespace("n"):get("x") end local c = ' +
+      "coroutine.create(function() return coroutine.wrap(get)() end)";
     expect(
       await raised(`${inside} table.sort({ 1, 2 }, function() assert(coroutine.resume(c)) end)`),
     ).toMatch(refusal);
@@ -505,7 +527,8 @@ describe("waiting", () => {
 
 describe("a program that declares its globals", () => {
   const strict =
-    'setmetatable(_G, { __index = function(_, name) error("undeclared " .. name, 2) end, __newindex = function(_, name) error("undeclared " .. name, 2) end })';
+    'setmetatable(_G, { __index = function(_, name) error("undeclared " .. name, 2) end,' +
+    ' __newindex = function(_, name) error("undeclared " .. name, 2) end })';
 
   it("has KV and json all the same, and its functions are looked up as it does", async () => {
     const lua = await new LuaFactory().createEngine();
@@ -513,8 +536,10 @@ describe("a program that declares its globals", () => {
     await lua.doString(strict);
     const { call } = installKV(lua, PLACES.memory!());
     await lua.doString(`
-      rawset(_G, "count", function(...) return select("#", ...), KV.namespace("n"):get("x") or json.encode({ ... }) end)
-      rawset(_G, "made", setmetatable({}, { __index = function(_, name) return function() return KV.namespace("n"):get(name) or name end end }))`);
+      rawset(_G, "count", function(...) return select("#", ...), KV.namespace("n"):get("x")
+        or json.encode({ ... }) end)
+      rawset(_G, "made", setmetatable({}, { __index = function(_, name)
+        return function() return KV.namespace("n"):get(name) or name end end }))`);
     await expect(call("missing")).rejects.toThrow("undeclared missing");
     expect([await call("count", 1, null), await call("made.later")]).toEqual([[2, "[1]"], "later"]);
   });
@@ -561,7 +586,8 @@ it("goes on when Lua has no memory left", async () => {
   lua.global.setMemoryMax(lua.global.getMemoryUsed() + 100_000);
   expect(
     await lua.doString(
-      'local ok, message = pcall(function() return KV.namespace("n"):get("large", "json") end) return message',
+      'local ok, message = pcall(function() return KV.namespace("n"):get("large", ' +
+        '"json") end) return message',
     ),
   ).toBe("not enough memory");
   lua.global.setMemoryMax(undefined);
@@ -572,7 +598,8 @@ it("keeps no memory for what is over", async () => {
   const { run, call } = await program();
   await run(`
     local kv = KV.namespace("n")
-    function work(n) for i = 1, n do coroutine.wrap(function() kv:put("k", { i }) pcall(kv.get, kv, "") return kv:get("k", "json") end)() end end
+    function work(n) for i = 1, n do coroutine.wrap(function() kv:put("k", { i })
+      pcall(kv.get, kv, "") return kv:get("k", "json") end)() end end
     function used() for i = 1, 3 do collectgarbage() end return collectgarbage("count") end`);
   const round = async (): Promise<number> => {
     await call("work", 500);
@@ -586,7 +613,8 @@ it("keeps no memory for what is over", async () => {
 
 describe("a state that is closed", () => {
   const code =
-    'function work() local kv = KV.namespace("n") for i = 1, 20 do kv:put("k" .. i, ("x"):rep(1000)) end return #kv:list().keys end';
+    'function work() local kv = KV.namespace("n") for i = 1, 20 do kv:put("k" .. i, ' +
+    '("x"):rep(1000)) end return #kv:list().keys end';
 
   it("ends its calls, and does not touch the other states of its factory", async () => {
     const [factory, all] = [new LuaFactory(), PLACES.memory!()];
@@ -633,7 +661,7 @@ describe("a state that is closed", () => {
   });
 });
 
-it("takes nothing but a state of wasmoon and namespaces, and leaves its stack as it was", async () => {
+it("takes only a state of wasmoon and namespaces, and leaves its stack as it was", async () => {
   for (const none of [{}, null, undefined])
     expect(() => installKV(none as never, PLACES.memory!())).toThrow(
       expect.objectContaining({ code: "KV_INVALID_CLIENT" }),
@@ -653,7 +681,8 @@ it("takes nothing but a state of wasmoon and namespaces, and leaves its stack as
   expect(lua.global.getTop()).toBe(before);
   expect(
     await run(
-      'KV.namespace("n"):put("a", { json.array() }) return KV.namespace("n"):get("a") .. json.encode(KV.namespace("n"):get("a", "json"))',
+      'KV.namespace("n"):put("a", { json.array() }) return KV.namespace("n"):get("a") ' +
+        '.. json.encode(KV.namespace("n"):get("a", "json"))',
     ),
   ).toBe("[[]][[]]");
 });

@@ -63,19 +63,24 @@ describe("what is listed", () => {
           yield pair;
         }
       },
+      async seek(query) {
+        const page = await adapter.seek!(query);
+        read.push(...page.entries.map(([key]) => key));
+        return page;
+      },
     }));
     const own = namespace(kv(watched), "a");
     for (let i = 0; i < 20; i++) await own.put(`k${i}`, "v", { metadata: i });
     read.length = 0;
     expect((await own.list({ prefix: "k1" })).keys.length).toBe(11);
     expect(await namesOf(own, { limit: 3 })).toHaveLength(20);
-    expect(read.length).toBeGreaterThan(100);
+    expect(read.length).toBeGreaterThan(30);
     expect(read.filter((key) => !key.startsWith("a/k/"))).toEqual([]);
     await own.get("k1");
     expect(read.at(-1)).toBe("a/v/k1");
   });
 
-  it("is in order where the client takes no longer keys than a namespace, also below a long prefix", async () => {
+  it("is in order where the client has short keys, also below a long prefix", async () => {
     const stem = "é".repeat(200);
     const keys = [
       "a",
@@ -342,7 +347,7 @@ describe("by the rules of this library", () => {
       );
   });
 
-  it("a stream is cancelled as soon as it is too long, and one that fails stores nothing", async () => {
+  it("a stream is cancelled once it is too long; a failed one stores nothing", async () => {
     const own = over();
     await own.put("a", "before");
     let cancelled: unknown;
@@ -402,7 +407,7 @@ describe("by the rules of this library", () => {
     );
   });
 
-  it("a clock that jumps neither hides nor revives anything for good, and the store's own expiry counts", async () => {
+  it("a clock that jumps hides and revives nothing for good", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: 1_800_000_000_400 });
     const own = namespace(kv(new Map(), { expires: "1m" }), "a");
     await own.put("ttl", "v", { expirationTtl: 10 });
@@ -430,7 +435,7 @@ describe("by the rules of this library", () => {
     ]);
   });
 
-  it("the codec of a store, a promise of a client and a store around it change nothing", async () => {
+  it("a codec, a promise of a client and an outer store change nothing", async () => {
     const map = new Map();
     const own = namespace(kv(Promise.resolve(map)).prefix("p:"), "a");
     await own.put("b", new Uint8Array([0, 255]));
@@ -477,19 +482,21 @@ it("by the rules of Workers KV errors are its own, with a code", async () => {
   expect(await refusal(own.put("b", {}))).toMatchObject({
     name: "TypeError",
     message:
-      "KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.",
+      "KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and " +
+      "ReadableStreams as values.",
   });
   expect(await refusal(own.get("a", "json"))).toBeInstanceOf(SyntaxError);
   expect(await refusal(own.list({ limit: 1001 }))).toMatchObject({
     name: "Error",
     message:
-      "KV GET failed: 400 Invalid key_count_limit of 1001. Please specify an integer less than 1000.",
+      "KV GET failed: 400 Invalid key_count_limit of 1001. Please specify an integer " +
+      "less than 1000.",
   });
   await own.close();
   expect(await refusal(own.get("a"))).toMatchObject({ name: "KvError", code: "KV_CLOSED" });
 });
 
-it("by the rules of Workers KV errors and bulk reads have no members that a binding lacks", async () => {
+it("with the rules of Workers KV, errors and bulk reads have only its members", async () => {
   const own = over({ compat: "workers" });
   await own.put("a", "v", { expirationTtl: 60, metadata: { testing: true } });
   const now = Math.floor(Date.now() / 1000);
@@ -515,7 +522,8 @@ it("by the rules of Workers KV errors and bulk reads have no members that a bind
     [
       () => own.put("a", "v", { expiration: now + 30 }),
       new Error(
-        `KV PUT failed: 400 Invalid expiration of ${now + 30}. Expiration times must be at least 60 seconds in the future.`,
+        `KV PUT failed: 400 Invalid expiration of ${now + 30}. Expiration times must be ` +
+          "at least 60 seconds in the future.",
       ),
     ],
     [
@@ -525,7 +533,8 @@ it("by the rules of Workers KV errors and bulk reads have no members that a bind
     [
       () => own.list({ limit: 1001 }),
       new Error(
-        "KV GET failed: 400 Invalid key_count_limit of 1001. Please specify an integer less than 1000.",
+        "KV GET failed: 400 Invalid key_count_limit of 1001. Please specify an integer " +
+          "less than 1000.",
       ),
     ],
     [
@@ -542,7 +551,7 @@ it("by the rules of Workers KV errors and bulk reads have no members that a bind
 });
 
 describe("namespaces by their names", () => {
-  it("are kept in the store that is given, or in memory where there is no SQLite, which is said", async () => {
+  it("are kept in the given store, or in memory without SQLite", async () => {
     const store = kv(new Map());
     const given = createKV({ store, compat: "workers" });
     expect(given.storage).toBe("MEMORY");
@@ -622,9 +631,10 @@ describe("namespaces by their names", () => {
       write: false,
       logLevel: "error",
     });
-    const module = (await import(
-      /* @vite-ignore */ `data:text/javascript;base64,${Buffer.from(outputFiles[0]!.contents).toString("base64")}`
-    )) as { createKV: typeof createKV };
+    const bundle = Buffer.from(outputFiles[0]!.contents).toString("base64");
+    const module = (await import(/* @vite-ignore */ `data:text/javascript;base64,${bundle}`)) as {
+      createKV: typeof createKV;
+    };
     expect(module.createKV().storage).toBe("SQLITE");
   });
 });

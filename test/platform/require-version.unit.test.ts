@@ -26,10 +26,12 @@ describe("requireVersion", () => {
 
   it("names the entry, the package, both versions and the command", () => {
     expect(check("3.5", "2.7.16")).toThrow(
-      "anykv/reactive/vue needs vue 3.5 or later, but version 2.7.16 is installed: npm install vue@latest",
+      "anykv/reactive/vue needs vue 3.5 or later, but version 2.7.16 is installed: npm " +
+        "install vue@latest",
     );
     expect(check("3.5", undefined)).toThrow(
-      "anykv/reactive/vue needs vue 3.5 or later, but an older version is installed: npm install vue@latest",
+      "anykv/reactive/vue needs vue 3.5 or later, but an older version is installed: " +
+        "npm install vue@latest",
     );
   });
 });

@@ -14,7 +14,10 @@ const FLOORS: readonly RegExp[] = [
   /^clients\/(?!detect\.ts|unknown\.ts)/,
   /^clients\/|^store\//,
   /^(index|core)\.ts$/,
-  /^codec\.ts$|^(atomic|conformance|http|limit|lua|namespace|reactive|schema|session|versioned)\//,
+  new RegExp(
+    "^codec\\.ts$|^(atomic|cache|conformance|http|limit|lua|namespace|reactive|schema|session|" +
+      "versioned)/",
+  ),
   /^with\//,
 ];
 const [CLIENT, API] = [5, 8];
@@ -38,6 +41,8 @@ const APIS_USED: { readonly [api: string]: readonly string[] } = {
 
 // These APIs mean certain clients. Detection would add all clients to their bundles.
 const CLIENTS_USED: { readonly [file: string]: readonly string[] } = {
+  "cache/create.ts": ["clients/client.ts", "index.ts"],
+  "cache/tiers.ts": ["clients/client.ts"],
   "versioned/connect.ts": ["clients/http/index.ts"],
   "namespace/default.ts": [
     "clients/define.ts",
@@ -143,10 +148,11 @@ describe("the layout of src/", () => {
   });
 
   it("has no line of more than 100 columns, but for URLs", () => {
-    const tops = ["src", "scripts", "bench"].map((name) => path.join(root, "..", name));
+    const names = ["src", "scripts", "bench", "test", "examples"];
+    const tops = names.map((name) => path.join(root, "..", name));
     const wrong = tops.flatMap((top) =>
       readdirSync(top, { recursive: true, encoding: "utf8" })
-        .filter((file) => /\.(ts|mjs|tsx)$/.test(file))
+        .filter((file) => /\.(ts|mjs|tsx|svelte)$/.test(file) && !/node_modules/.test(file))
         .flatMap((file) => {
           const lines = readFileSync(path.join(top, file), "utf8").split("\n");
           const isLong = (line: string): boolean => line.length > 100 && !/https?:/.test(line);

@@ -166,7 +166,7 @@ function solid(host: HTMLElement): Binding {
 describe.each(Object.entries({ react, vue, svelte, solid }))("useKV of %s", (_, make) => {
   const inAct = <T>(work: () => Promise<T>): Promise<T> => (make === react ? act(work) : work());
 
-  it("shows what is stored, what changes here and elsewhere, and gives its state back", async () => {
+  it("shows stored values and all changes, and gives its state back", async () => {
     const binding = make(host);
     await binding.mount("a");
     await inAct(() => store.ready());

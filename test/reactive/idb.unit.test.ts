@@ -63,7 +63,7 @@ describe("importing", () => {
 });
 
 describe("the database", () => {
-  it("has the name, the version, the object store and the bare values that were asked for", async () => {
+  it("has the requested name, version, object store and bare values", async () => {
     const create = await program();
     const kv = create("notes", 3, "my database");
     kv("a", { at: new Date(1) });
@@ -102,7 +102,7 @@ describe("the database", () => {
     ]).toEqual([[0], [1], [2]]);
   });
 
-  it("takes several object stores at once, and more of them later, at the same version", async () => {
+  it("takes several object stores at once, and more later, at the same version", async () => {
     const create = await program();
     const [a, b] = [create("a", 1, "shared"), create("b", 1, "shared")];
     const states = [a("k", "a"), b("k", "b")];
@@ -186,7 +186,7 @@ describe("the database", () => {
     expect(await rows("shared", "notes")).toEqual(["newer"]);
   });
 
-  it("keeps its version when an object store is added to an older one, and is raised when it is asked for", async () => {
+  it("keeps its version when an object store is added, and raises it on request", async () => {
     const first = (await program())("a", 1, "shared");
     await first.ready();
     const second = (await program())("b", 1, "shared");
@@ -261,7 +261,7 @@ describe("seeds", () => {
   });
 });
 
-it("a quota that is used up takes back one state, and the next change clears the error", async () => {
+it("a full quota takes back one state, and the next change clears the error", async () => {
   const kv = (await program())("notes");
   const [big, small] = [kv("big", { text: "" }), kv("small", 1)];
   await kv.ready();

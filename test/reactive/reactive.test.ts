@@ -303,7 +303,8 @@ describe("in Node", () => {
       import { DatabaseSync } from "node:sqlite";
       import kv from ${source("index.ts")};
       import { createKVStore, kv as states } from ${source("reactive/index.ts")};
-      const notes = createKVStore("notes", { store: kv(new DatabaseSync(${JSON.stringify(file)})) });
+      const store = kv(new DatabaseSync(${JSON.stringify(file)}));
+      const notes = createKVStore("notes", { store });
       const state = notes("a", { n: 0 });
       states("in a database", 1);
       await Promise.all([notes.ready(), states.ready()]);

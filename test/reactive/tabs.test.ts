@@ -150,7 +150,7 @@ describe("a tab that goes", () => {
     ["reloads", "on its way"],
     ["navigates", "not begun"],
   ] as const) {
-    it(`leaves its last change, which is ${when}, to a tab that it waits for: it ${way}`, async () => {
+    it(`leaves a last change, which is ${when}, to a waiting tab: it ${way}`, async () => {
       const [a, b] = [await open(), await open()];
       // The browser aborts what a page has not begun to write when it goes.
       await b.evaluate(() => {
@@ -357,13 +357,15 @@ describe("a database", () => {
         addEventListener("message", ({ data }) => resolve(data), { once: true }),
       );
       frame.srcdoc = `<script type="module">
-        const { createKVStore } = await import("${location.origin}/stdin.js").then(() => globalThis);
+        await import("${location.origin}/stdin.js");
+        const { createKVStore } = globalThis;
         const notes = createKVStore("notes");
         const state = notes("a", { n: 0 });
         const code = await notes.ready().catch((error) => error.code);
         state.data.n = 1;
         await notes.flush();
-        parent.postMessage([code, state.status, state.error.code, state.data.n, notes.snapshot(state).data], "*");
+        const shown = notes.snapshot(state).data;
+        parent.postMessage([code, state.status, state.error.code, state.data.n, shown], "*");
       </script>`;
       document.body.append(frame);
       return told;

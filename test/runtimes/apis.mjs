@@ -2,6 +2,7 @@
 // loads: edge workers have neither timers nor random numbers then.
 import kv from "anykv";
 import { atomic, increment } from "anykv/atomic";
+import { createCache } from "anykv/cache";
 import { http } from "anykv/clients/http";
 import { rich } from "anykv/codec";
 import { createLimiter } from "anykv/limit";
@@ -25,6 +26,7 @@ const app = StaticStore(
   { store: kv(new Map()) },
 );
 const settings = createKVStore("settings", { store: kv(new Map()) });
+const cache = createCache({ l1: {}, l2: kv(new Map()) }, { ttl: "1m", grace: "1h" });
 const posts = namespace(kv(new Map()), "posts");
 const users = KV.namespace("users");
 
@@ -53,6 +55,18 @@ export const apis = ({ storage }) => ({
     await sessions.create("a", { user: "ann" });
     await sessions.destroy("a");
     equal(await sessions.write("a", { user: "ann" }), false);
+  },
+  async cache() {
+    const load = ({ setOptions }) => {
+      setOptions({ tags: ["users"] });
+      return { name: "Ann" };
+    };
+    equal(await Promise.all([1, 2].map(() => cache.getOrSet("a", load))), [
+      { name: "Ann" },
+      { name: "Ann" },
+    ]);
+    await cache.delTags(["users"]);
+    equal([await cache.get("a"), cache.stats().loads], [null, 1]);
   },
   async versioned() {
     await entries.set(["users", 1n], { email: "ann@example.com" });

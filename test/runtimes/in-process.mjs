@@ -48,7 +48,8 @@ const more = {
     const lua = await new LuaFactory().createEngine();
     installKV(lua, createKV({ store: kv(new Map()) }));
     const answer = await lua.doString(
-      'local kv = KV.namespace("cache"); kv:put("config", { theme = "dark" }); return kv:get("config", "json").theme',
+      'local kv = KV.namespace("cache"); kv:put("config", { theme = "dark" }); return ' +
+        'kv:get("config", "json").theme',
     );
     if (answer !== "dark") throw new Error(`Lua answers ${answer}`);
   },

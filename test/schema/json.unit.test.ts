@@ -44,7 +44,8 @@ describe("a schema whose output is not its input", () => {
     expect(await refusal(() => store.take("length").write("abc"))).toMatchObject({
       code: "KV_VALIDATION",
       message:
-        'value as the schema makes it cannot be read again by that schema of "s:length": see the issues',
+        "value as the schema makes it cannot be read again by that schema of " +
+        '"s:length": see the issues',
     });
     for (const [key, value] of [
       ["growing", "a"],
@@ -165,7 +166,8 @@ describe("a schema whose output is not its input", () => {
     };
     const error = await refusal(() => DynamicStore("s", many).take("a").write("x"));
     expect([error.message, error.issues.length]).toEqual([
-      'value.a, value.b, value.c, value.d, value.e and 2 more does not fit the schema of "s:a": see the issues',
+      "value.a, value.b, value.c, value.d, value.e and 2 more does not fit the schema " +
+        'of "s:a": see the issues',
       8,
     ]);
     for (const result of [

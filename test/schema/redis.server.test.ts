@@ -206,7 +206,7 @@ it("sets native deadlines, and keeps them through every rewrite", async () => {
   expect(Number(await call("PTTL", "app:set"))).toBeGreaterThan(7_000_000);
 });
 
-it("removes at once what has expired by the clock here, whatever that of the server says", async () => {
+it("removes a record that has expired by the local clock", async () => {
   const app = appOn(store);
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
   try {
@@ -268,7 +268,7 @@ it("needs one request for each call, whatever its size", async () => {
   ]);
 });
 
-it("says what the store underneath does with them: strings are listed and cleared, other types are neither", async () => {
+it("leaves other types than strings out of listings and clear() of the base store", async () => {
   const app = appOn(store);
   for (const kind of KINDS) await SAMPLES[kind](app);
   await call("SADD", "other", "theirs");

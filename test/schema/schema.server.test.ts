@@ -9,6 +9,7 @@ import { type PostgresServer, postgresServer } from "../support/postgres-server.
 import { ask, redisServer } from "../support/redis-server.ts";
 import { schemaSuite } from "../suites/schema-suite.ts";
 import { PATIENT } from "../support/patient.ts";
+import { isFull } from "../support/runs.ts";
 
 const redis = await redisServer();
 let etcd: EtcdServer;
@@ -31,7 +32,7 @@ const emptied = async (store: () => Store): Promise<Store> => (
 const overRedis = (): Store => kv(createClient({ url: redis.url }), PATIENT);
 schemaSuite("REDIS by node-redis", () => emptied(overRedis), { another: overRedis });
 const overIoredis = (): Store => kv(new Redis(redis.url, { keyPrefix: "their:" }), PATIENT);
-schemaSuite("REDIS by ioredis", () => emptied(overIoredis), { another: overIoredis });
+if (isFull) schemaSuite("REDIS by ioredis", () => emptied(overIoredis), { another: overIoredis });
 
 const overEtcd = (): Store => kv(new Etcd3({ hosts: etcd.url }), PATIENT);
 schemaSuite("ETCD", async () => (await new Etcd3({ hosts: etcd.url }).delete().all(), overEtcd()), {

@@ -213,7 +213,7 @@ describe("stores", () => {
     expect(await inner.get("app:bits")).toEqual({ bitset8: "BQD_" });
   });
 
-  it("are erased whole where deleting hides keys from the listing, and end when they are closed", async () => {
+  it("are erased whole where a deletion hides keys from the listing", async () => {
     const [keys, values] = [[] as string[], new Map<string, unknown>()];
     const client = {
       get: async (key: string) => values.get(key) ?? null,

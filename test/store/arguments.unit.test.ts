@@ -22,7 +22,9 @@ for (const method of METHODS) {
     const rejection = {
       code: "KV_INVALID_VALUE",
       client: "MEMORY",
-      message: `${method}() means the whole store and takes no argument: write store.prefix("user:").${method}() for a part of it`,
+      message:
+        `${method}() means the whole store and takes no argument: write ` +
+        `store.prefix("user:").${method}() for a part of it`,
     };
     // The first call loads code, the second one finds it loaded.
     for (const argument of ["user:", "user:", { prefix: "user:" }, 0, null]) {

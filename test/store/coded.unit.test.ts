@@ -60,7 +60,8 @@ for (const [name, open] of Object.entries(CLIENTS)) {
         client: store.type,
         key: "k",
         message:
-          'the value under "k" was written with the codec "rich": read it with kv(client, { codec })',
+          'the value under "k" was written with the codec "rich": read it with ' +
+          "kv(client, { codec })",
       };
       const reads = [
         () => store.get("k"),

@@ -71,9 +71,10 @@ it.each(["data.json", "data/"])(
   async (name) => {
     const folder = temporaryFolder();
     folders.push(folder);
+    const url = new URL(name, pathToFileURL(`${folder.path}/`)).href;
     const program = `
     import kv from ${JSON.stringify(source)};
-    const error = await kv(${JSON.stringify(new URL(name, pathToFileURL(`${folder.path}/`)).href)}).get("a").catch((error) => error);
+    const error = await kv(${JSON.stringify(url)}).get("a").catch((error) => error);
     console.log(error.code, error.cause.code);
   `;
     const root = path.join(import.meta.dirname, "../..");

@@ -60,7 +60,7 @@ for (const [name, open] of Object.entries(CLIENTS)) {
     });
 
   describe(`a promise of a store over ${name}`, () => {
-    it("keeps the prefix and the expiry, for what is called before it settles and after", async () => {
+    it("keeps the prefix and the expiry, before and after it settles", async () => {
       const client = open();
       const base = kv(client, { prefix: "a:", expires: "1h" });
       const store = kv(new Promise<Store>((resolve) => setImmediate(resolve, base)), {

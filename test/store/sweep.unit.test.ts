@@ -147,7 +147,7 @@ const turns = async (count: number): Promise<void> => {
 };
 
 describe.each(Object.entries(CLIENTS))("sweeps of %s", (_type, make) => {
-  it("make no write wait for more than a slice, and stop while no record has a deadline", async () => {
+  it("delay a write by one slice at most, and stop while no record has a deadline", async () => {
     const counted = make();
     const store = kv(counted.client as Map<string, unknown>) as Store;
     for (let i = 0; i < RECORDS; i++) counted.earlier?.(`k${i}`, null);

@@ -65,7 +65,7 @@ it("shares one subscription among all watches, and ends it with the last", async
   await again.close();
 });
 
-it("reads a changed key once for all watches, and nothing for a consumer that does not ask", async () => {
+it("reads a changed key once for all watches, and nothing for an idle consumer", async () => {
   const map = new Map();
   const { open, feeds, calls } = reporting(map);
   const writer = kv(map);
@@ -142,7 +142,7 @@ it("answers calls of next() that are not awaited one after the other", async () 
   expect((await Promise.all(both)).map(value)).toEqual([1, 2]);
 });
 
-it("sees writes through prefixes, promises of stores and other stores over the client", async () => {
+it("sees writes through prefixes, promised stores and other stores of the client", async () => {
   const map = new Map();
   const base = kv(map, { prefix: "x:" });
   const store = kv(Promise.resolve(base));

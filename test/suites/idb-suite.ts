@@ -175,7 +175,7 @@ export function indexedDbBehaves(): void {
       await adapter.close!();
     });
 
-    it("adds its object store to a database of somebody else, and leaves the rest as it is", async () => {
+    it("adds its object store to a foreign database, and leaves the rest as it is", async () => {
       const db = await theirs(DB, 4, (made) => made.createObjectStore("theirs").put("kept", "key"));
       db.onversionchange = () => db.close();
       await store.set("a", 1);
@@ -186,7 +186,7 @@ export function indexedDbBehaves(): void {
       expect(await inStore(DB, "theirs", "readonly", (items) => items.get("key"))).toBe("kept");
     });
 
-    it("works in an object store of somebody else, without its index and beside any item", async () => {
+    it("works in a foreign object store, without an index and beside any item", async () => {
       const db = await theirs(DB, 4, (made) => {
         const items = made.createObjectStore("kv", { autoIncrement: true });
         for (const [key, item] of [
@@ -219,7 +219,7 @@ export function indexedDbBehaves(): void {
       after.close();
     });
 
-    it("refuses an object store that keeps keys inside its items, and lets go of the database", async () => {
+    it("refuses an object store with inline keys, and closes the database", async () => {
       (await theirs(DB, 1, (made) => made.createObjectStore("kv", { keyPath: "id" }))).close();
       for (let i = 0; i < 2; i++)
         await expect(store.set("a", 1)).rejects.toMatchObject({
@@ -247,7 +247,7 @@ export function indexedDbBehaves(): void {
       expect(await store.keys()).toEqual([]);
     });
 
-    it("goes on after the database was deleted under it, and does not stand in the way", async () => {
+    it("goes on after the database was deleted, and does not block that", async () => {
       await store.set("a", 1);
       const request = indexedDB.deleteDatabase(DB);
       let blocked = false;

@@ -105,7 +105,7 @@ export function namespaceSuite(
       expect(await namespace(store, "a/k").get("c")).toBe("a/k|c");
     });
 
-    test("keep every key up to 512 bytes, in the order of its bytes, in pages of any size and by any prefix", async (store) => {
+    test("keep every key up to 512 bytes, in byte order, by pages and prefixes", async (store) => {
       const kv = namespace(store, "keys");
       for (const key of KEYS) await kv.put(key, key, { metadata: key.length });
       const sorted = KEYS.toSorted(compareKeys);
@@ -126,7 +126,7 @@ export function namespaceSuite(
       });
     });
 
-    test("keep bytes as bytes, texts and objects, each replaced together with its metadata and deadline", async (store) => {
+    test("keep bytes, texts and objects, with metadata and deadline", async (store) => {
       const kv = namespace(store, "values");
       const all = Uint8Array.from({ length: 256 }, (_, i) => i);
       await kv.put("bytes", all, { metadata: { of: "bytes" }, expirationTtl: 1000 });
@@ -163,7 +163,7 @@ export function namespaceSuite(
       }
     });
 
-    test("drop what has expired, to the second, and show full pages of what has not", async (store) => {
+    test("drop expired records to the second, and list full pages of others", async (store) => {
       vi.useFakeTimers({ toFake: ["Date"] });
       const now = Math.floor(Date.now() / 1000);
       const kv = namespace(store, "expiry");
@@ -234,7 +234,7 @@ export function namespaceSuite(
       }
     });
 
-    test("show value and metadata of one write to every reader, with many writers at once", async (store) => {
+    test("show value and metadata of the same write, with many writers at once", async (store) => {
       const kv = namespace(store, "race");
       await kv.put("key", "0", { metadata: "0" });
       const write = async (by: number): Promise<void> => {

@@ -239,7 +239,8 @@ async function openWebKit(): Promise<Engine> {
         async evaluate(work, arg) {
           // Started here and asked for later, so that other tabs are not held up meanwhile.
           const id = `result${Math.random()}`;
-          const script = `const settle = (name) => (value) => (globalThis[${JSON.stringify(id)}] = { [name]: value });
+          const script = `const settle = (name) => (value) =>
+              (globalThis[${JSON.stringify(id)}] = { [name]: value });
             Promise.resolve().then(() => ${expression(work as never, arg)})
               .then(settle("value"), (error) => settle("error")(String(error?.stack ?? error)))`;
           const run = <T>(code: string): Promise<T> =>

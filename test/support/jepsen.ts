@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { Store } from "../../src/api.ts";
 import { atomic } from "../../src/atomic/index.ts";
 import { until } from "./daemon.ts";
@@ -107,6 +107,8 @@ export async function transfersInProcesses(
       ["--disable-warning=ExperimentalWarning", script, name, place, worker],
       { stdio: ["pipe", "pipe", "inherit"] },
     );
+    // A test that fails leaves no process behind.
+    onTestFinished(() => void child.kill("SIGKILL"));
     const state = {
       worker,
       child,
@@ -125,7 +127,7 @@ export async function transfersInProcesses(
   const [a, b, victim] = workers as [(typeof workers)[0], (typeof workers)[0], (typeof workers)[0]];
   const over = new AbortController();
   const read = async (): Promise<void> => {
-    for (; !over.signal.aborted; await new Promise(setImmediate)) {
+    for (; !over.signal.aborted; await sleep(5)) {
       const found = await balances(store).catch(() => null);
       if (found !== null) expect(sum(found)).toBe(EACH * ACCOUNTS.length);
     }

@@ -194,7 +194,8 @@ export async function under200Writers(
     if (found !== n && found !== unknown.get(key)) lost++;
   }
   console.log(
-    `${name}: ${writes} writes acknowledged, ${refused} refused, ${lost} of 200 keys lost their last acknowledged write`,
+    `${name}: ${writes} writes acknowledged, ${refused} refused, ${lost} of 200 keys ` +
+      "lost their last acknowledged write",
   );
   expect([...codes].filter((code) => code !== "KV_CONNECTION")).toEqual([]);
   return { acknowledged, lost, refused };
@@ -218,7 +219,7 @@ export function outages(subject: OutageSubject): void {
       await store.close();
     });
 
-    it("is killed while 200 operations are under way: each ends, and the store goes on", async () => {
+    it("is killed during 200 operations: each ends, and the store goes on", async () => {
       const store = await open({ timeout: "1s" });
       const { lost, refused } = await under200Writers(name, store, kill, start);
       expect(refused).toBeGreaterThan(0);
@@ -255,7 +256,7 @@ export function outages(subject: OutageSubject): void {
       await store.close();
     });
 
-    it("is stopped for 3 s: operations reject in time, those with more patience wait, and the store goes on", async () => {
+    it("is stopped for 3 s: operations reject in time or wait, and the store goes on", async () => {
       const store = await open({ timeout: "1s" });
       const patient = await open({ timeout: 0 });
       await until("both work", async () => (await works(store)()) && (await works(patient)()));
@@ -299,7 +300,7 @@ export function outages(subject: OutageSubject): void {
       await kill();
       const output = await outputOf("exit", name, url, "1s");
       expect(output).toMatch(
-        /^get KV_CONNECTION\nset KV_CONNECTION\nkeys KV_CONNECTION\ncommit KV_CONNECTION\nclose (done|KV_CONNECTION)\n$/,
+        /^((get|set|keys|commit) KV_CONNECTION\n){4}close (done|KV_CONNECTION)\n$/,
       );
       await start();
     });

@@ -112,7 +112,8 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
       "sh",
       [
         "-c",
-        `printf 'host all secret all scram-sha-256\\nhost all all all trust\\nlocal all all trust\\n' > '${rules}'`,
+        `printf 'host all secret all scram-sha-256\\nhost all all all trust\\nlocal all ` +
+          `all trust\\n' > '${rules}'`,
       ],
       { ...owner },
     );

@@ -75,7 +75,9 @@ export async function servePage(contents: string = CLIENTS): Promise<ServedPage>
     );
     return {
       headers: hidden > 0 ? { ...headers, "set-cookie": cookies } : headers,
-      body: '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/stdin.js"></script>',
+      body:
+        '<!doctype html><link rel="icon" href="data:,"><script type="module" ' +
+        'src="/stdin.js"></script>',
     };
   };
   const server = createServer((request, response) => {

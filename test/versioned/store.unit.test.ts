@@ -168,7 +168,7 @@ describe("versioned()", () => {
     }
   });
 
-  it("lists a client without an order in one pass, and one with an order page by page", async () => {
+  it("lists an unordered client in one pass, an ordered one page by page", async () => {
     let passes = 0;
     const data = new Map<string, unknown>();
     const store = versioned(

@@ -51,45 +51,11 @@ export const cloudflare: ClientFactory<WorkersKv, Record<never, never>> = define
   open(client: WorkersKv): Adapter {
     const places = new WorkersKeys(client);
 
-    async function put(key: string, record: KvRecord): Promise<void> {
-      const text = encodeRecord(record);
-      if (text.length * 3 > LONGEST_VALUE && utf8Length(text) > LONGEST_VALUE)
-        throw new KvError(
-          "KV_TOO_LARGE",
-          "the record has more than 25 MiB: Workers KV takes no more",
-          { key },
-        );
-      const metadata = {
-        v: versionOf(record),
-        ...(record.expires !== null && { e: record.expires }),
-      };
-      await client
-        .put(kvNameOf(key), text, { metadata, ...expirationOption(record) })
-        .catch((error: unknown) => {
-          throw workersError(error, key);
-        });
-    }
+    const put = (key: string, record: KvRecord): Promise<void> => putRecord(client, key, record);
+    const bulk = (names: readonly string[]): Promise<unknown[]> => bulkOf(client, names);
     const write = (key: string, record: KvRecord | null): Promise<void> =>
       record === null ? client.delete(kvNameOf(key)) : put(key, record);
 
-    /** The texts under up to 100 names. */
-    async function bulk(names: readonly string[]): Promise<unknown[]> {
-      if (names.length === 1) return [await client.get(names[0]!)];
-      try {
-        const found = (await client.get([...names])) as Map<string, unknown> | null;
-        // Some versions know no bulk; some leave names such as "1" out of what they answer.
-        return await Promise.all(
-          names.map((name) =>
-            hasMethods(found, "has") && found!.has(name) ? found!.get(name) : client.get(name),
-          ),
-        );
-      } catch (error) {
-        // All values together have a limit, which single ones cannot reach.
-        if (statusOf(error) !== "413") throw error;
-        const middle = names.length >> 1;
-        return [...(await bulk(names.slice(0, middle))), ...(await bulk(names.slice(middle)))];
-      }
-    }
     async function getMany(keys: readonly string[]): Promise<(KvRecord | null)[]> {
       const texts = await inParts(keys.map(kvNameOf), BULK, bulk);
       return texts.map((text, i) => recordIn(text, keys[i]!));
@@ -129,3 +95,42 @@ export const cloudflare: ClientFactory<WorkersKv, Record<never, never>> = define
     };
   },
 });
+
+async function putRecord(client: WorkersKv, key: string, record: KvRecord): Promise<void> {
+  const text = encodeRecord(record);
+  if (text.length * 3 > LONGEST_VALUE && utf8Length(text) > LONGEST_VALUE)
+    throw new KvError("KV_TOO_LARGE", "the record has more than 25 MiB: Workers KV takes no more", {
+      key,
+    });
+  const metadata = {
+    v: versionOf(record),
+    ...(record.expires !== null && { e: record.expires }),
+  };
+  await client
+    .put(kvNameOf(key), text, { metadata, ...expirationOption(record) })
+    .catch((error: unknown) => {
+      throw workersError(error, key);
+    });
+}
+
+/** The texts under up to 100 names. */
+async function bulkOf(client: WorkersKv, names: readonly string[]): Promise<unknown[]> {
+  if (names.length === 1) return [await client.get(names[0]!)];
+  try {
+    const found = (await client.get([...names])) as Map<string, unknown> | null;
+    // Some versions know no bulk; some leave names such as "1" out of what they answer.
+    return await Promise.all(
+      names.map((name) =>
+        hasMethods(found, "has") && found!.has(name) ? found!.get(name) : client.get(name),
+      ),
+    );
+  } catch (error) {
+    // All values together have a limit, which single ones cannot reach.
+    if (statusOf(error) !== "413") throw error;
+    const middle = names.length >> 1;
+    return [
+      ...(await bulkOf(client, names.slice(0, middle))),
+      ...(await bulkOf(client, names.slice(middle))),
+    ];
+  }
+}

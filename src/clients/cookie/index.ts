@@ -7,6 +7,7 @@ import {
   jar,
   putCookie,
 } from "./jar.ts";
+import { cookieFeed } from "./feed.ts";
 import { KvError } from "../../errors.ts";
 import { COOKIE } from "../manifests.ts";
 import { failedChecks } from "../../record/freshness.ts";
@@ -58,6 +59,7 @@ export const cookie: ClientFactory<"cookie", Record<never, never>> = defineClien
       get: (key) => get(key),
       set: (key, record) => void putCookie(key, record),
       del: (key) => void putCookie(key, null),
+      watch: (feed) => cookieFeed(feed),
       setMany,
       *iterate(prefix, values) {
         for (const [name, value] of jar()) {

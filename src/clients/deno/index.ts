@@ -19,7 +19,7 @@ import {
 import { type DenoList, denoPage } from "./page.ts";
 import type { CommitResult } from "../../types.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
-import type { Check, Write } from "../../record/types.ts";
+import type { Check, KvRecord, Write } from "../../record/types.ts";
 import type { Adapter } from "../adapter.ts";
 
 export type { DenoAtomic, DenoEntry, DenoKey, DenoKeyPart } from "./atomic.ts";
@@ -45,6 +45,82 @@ export interface DenoOptions {
 const MOST_KEYS = 10;
 // Of the 2,048 bytes of an encoded key: what is left of them holds any key of 512 bytes.
 const LONGEST_PREFIX = 1000;
+
+/** The records in a Deno KV, under keys that begin with the parts `before`. */
+class DenoRecords {
+  readonly #db: DenoKv;
+  readonly #before: DenoKey;
+
+  constructor(db: DenoKv, before: DenoKey) {
+    this.#db = db;
+    this.#before = before;
+  }
+
+  #keyOf(key: string): DenoKey {
+    return [...this.#before, encodeKeyPart(key)];
+  }
+
+  async get(key: string): Promise<KvRecord | null> {
+    return ownRecordOf(await retryBusy(() => this.#db.get(this.#keyOf(key))), key);
+  }
+
+  async getMany(keys: readonly string[]): Promise<(KvRecord | null)[]> {
+    return (await this.#entries(keys)).map((entry, i) => ownRecordOf(entry, keys[i]!));
+  }
+
+  async #entries(keys: readonly string[]): Promise<DenoEntry[]> {
+    const parts = Array.from({ length: Math.ceil(keys.length / MOST_KEYS) }, (_, i) =>
+      keys.slice(i * MOST_KEYS, (i + 1) * MOST_KEYS),
+    );
+    const read = (part: readonly string[]): Promise<DenoEntry[]> =>
+      retryBusy(() => this.#db.getMany(part.map((key) => this.#keyOf(key))));
+    return (await Promise.all(parts.map(read))).flat();
+  }
+
+  #changesOf(writes: readonly Write[]): DenoWrite[] {
+    return writes.map((each) => toWrite(this.#keyOf(each.key), each));
+  }
+
+  #operation(writes: readonly DenoWrite[]): DenoAtomic {
+    const atomic = this.#db.atomic();
+    for (const each of writes) add(atomic, each);
+    return atomic;
+  }
+
+  async write(writes: readonly Write[]): Promise<void> {
+    const only = writes.length === 1 ? writes[0]!.key : undefined;
+    for (const group of grouped(this.#changesOf(writes)))
+      await retryBusy(() => this.#operation(group).commit(), only);
+  }
+
+  async commit(
+    checks: readonly Check[],
+    writes: readonly Write[],
+    now: number,
+  ): Promise<CommitResult> {
+    const changes = this.#changesOf(writes);
+    checkCommit(checks.length, changes);
+    const keys = checks.map(({ key }) => key);
+    for (;;) {
+      const found = await this.#entries(keys);
+      const failed = failedChecks(
+        checks,
+        (key, place) => ownRecordOf(found[place]!, key, false),
+        now,
+      );
+      if (failed.length > 0) return { ok: false, failed };
+      const result = await retryBusy(() => {
+        const atomic = this.#operation(changes);
+        // An expired record counts as absent and may still be stored: the checks name the entries
+        // that were compared.
+        for (const [i, { versionstamp }] of found.entries())
+          atomic.check({ key: this.#keyOf(keys[i]!), versionstamp });
+        return atomic.commit();
+      });
+      if (result.ok) return { ok: true, version: result.versionstamp };
+    }
+  }
+}
 
 /**
  * Keeps records in a Deno KV database: what `Deno.openKv()` gives in Deno, or `openKv()` of
@@ -81,65 +157,15 @@ export const deno: ClientFactory<DenoKv, DenoOptions> = defineClient({
         `the prefix takes ${keyBytes(before)} bytes: Deno KV leaves room for up to ` +
           `${LONGEST_PREFIX}`,
       );
-    const keyOf = (key: string): DenoKey => [...before, encodeKeyPart(key)];
-
-    async function entriesOf(keys: readonly string[]): Promise<DenoEntry[]> {
-      const parts = Array.from({ length: Math.ceil(keys.length / MOST_KEYS) }, (_, i) =>
-        keys.slice(i * MOST_KEYS, (i + 1) * MOST_KEYS),
-      );
-      return (
-        await Promise.all(parts.map((part) => retryBusy(() => db.getMany(part.map(keyOf)))))
-      ).flat();
-    }
-    function operation(writes: readonly DenoWrite[]): DenoAtomic {
-      const atomic = db.atomic();
-      for (const each of writes) add(atomic, each);
-      return atomic;
-    }
-    async function write(writes: readonly Write[]): Promise<void> {
-      for (const group of grouped(writes.map((each) => toWrite(keyOf(each.key), each)))) {
-        await retryBusy(
-          () => operation(group).commit(),
-          writes.length === 1 ? writes[0]!.key : undefined,
-        );
-      }
-    }
-    async function commit(
-      checks: readonly Check[],
-      writes: readonly Write[],
-      now: number,
-    ): Promise<CommitResult> {
-      const changes = writes.map((each) => toWrite(keyOf(each.key), each));
-      checkCommit(checks.length, changes);
-      const keys = checks.map(({ key }) => key);
-      for (;;) {
-        const found = await entriesOf(keys);
-        const failed = failedChecks(
-          checks,
-          (key, place) => ownRecordOf(found[place]!, key, false),
-          now,
-        );
-        if (failed.length > 0) return { ok: false, failed };
-        const result = await retryBusy(() => {
-          const atomic = operation(changes);
-          // What has expired counts as absent and may still be there: what was judged has to be
-          // what is replaced.
-          for (const [i, { versionstamp }] of found.entries())
-            atomic.check({ key: keyOf(keys[i]!), versionstamp });
-          return atomic.commit();
-        });
-        if (result.ok) return { ok: true, version: result.versionstamp };
-      }
-    }
+    const records = new DenoRecords(db, before);
     return {
-      get: async (key) => ownRecordOf(await retryBusy(() => db.get(keyOf(key))), key),
-      getMany: async (keys) =>
-        (await entriesOf(keys)).map((entry, i) => ownRecordOf(entry, keys[i]!)),
-      set: (key, record) => write([{ key, record }]),
-      del: (key) => write([{ key, record: null }]),
-      setMany: write,
+      get: (key) => records.get(key),
+      getMany: (keys) => records.getMany(keys),
+      set: (key, record) => records.write([{ key, record }]),
+      del: (key) => records.write([{ key, record: null }]),
+      setMany: (writes) => records.write(writes),
       page: (query) => retryBusy(() => denoPage(db, before, query)),
-      commit,
+      commit: (checks, writes, now) => records.commit(checks, writes, now),
       close() {
         try {
           db.close();

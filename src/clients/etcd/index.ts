@@ -1,8 +1,9 @@
 import { ETCD } from "../manifests.ts";
 import { addressOf } from "../shared/address.ts";
 import { commitToEtcd } from "./commit.ts";
-import { EtcdCalls, type EtcdClient, type EtcdOperation, isLeaseLost } from "./calls.ts";
-import { encodeText, EtcdKeys } from "./keys.ts";
+import { EtcdCalls, type EtcdClient } from "./calls.ts";
+import { EtcdKeys } from "./keys.ts";
+import { LeasedWrites } from "./leased-writes.ts";
 import { EtcdLeases } from "./leases.ts";
 import { callOrderOf } from "./order.ts";
 import { EtcdPages } from "./pages.ts";
@@ -11,7 +12,6 @@ import { checkedRecord, splitOperations, readMany, encodeTransaction } from "./t
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { KvRecord, Write } from "../../record/types.ts";
 import type { Adapter } from "../adapter.ts";
-import { encodeRecord } from "../../record/text-format.ts";
 
 export type { EtcdClient } from "./calls.ts";
 
@@ -50,39 +50,11 @@ export const etcd: ClientFactory<EtcdClient, Record<never, never>> = defineClien
   open(client: EtcdClient): Adapter {
     const calls = new EtcdCalls(client);
     const keys = new EtcdKeys(client.prefix);
-    const leases = new EtcdLeases(client, calls);
+    const { leased } = new LeasedWrites(keys, new EtcdLeases(client, calls));
     const pages = new EtcdPages(calls, keys);
     const ordered = callOrderOf(client);
     const keysOf = (writes: readonly Write[]): string[] => writes.map(({ key }) => key);
 
-    const operation = async ({ key, record }: Write): Promise<EtcdOperation> => {
-      const bytes = keys.bytes(key);
-      if (record === null) return { request_delete_range: { key: bytes } };
-      return {
-        request_put: {
-          key: bytes,
-          value: encodeText(encodeRecord(record)),
-          lease: await leases.for(record.expires),
-        },
-      };
-    };
-    /**
-     * Makes writes of the operations; once more with leases anew when the server does not know
-     * those that were remembered.
-     */
-    async function leased<T>(
-      writes: readonly Write[],
-      work: (operations: readonly EtcdOperation[]) => Promise<T>,
-    ): Promise<T> {
-      const operations = await Promise.all(writes.map(operation));
-      try {
-        return await work(operations);
-      } catch (error) {
-        if (!isLeaseLost(error)) throw error;
-        leases.forget(operations.map(({ request_put }) => request_put?.lease));
-        return work(await Promise.all(writes.map(operation)));
-      }
-    }
     async function getMany(names: readonly string[]): Promise<(KvRecord | null)[]> {
       const found = await readMany(
         calls,

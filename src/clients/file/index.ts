@@ -7,7 +7,7 @@ import type { StoredRecord } from "../../record/record.ts";
 import { pageOf } from "./sorted-keys.ts";
 import { decodeRecord, encodeRecord, recordIn } from "../../record/text-format.ts";
 import { watchFolder } from "../shared/disk/watch-folder.ts";
-import { writeRounds } from "../shared/disk/write-rounds.ts";
+import { type Draft, writeRounds } from "../shared/disk/write-rounds.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import { builtin } from "../../platform/node.ts";
 import type { Check } from "../../record/types.ts";
@@ -35,6 +35,32 @@ function expiredAmong(
   return found;
 }
 
+/** The keys of a file in parts: each part continues where the last one has stopped. */
+class KeySweep {
+  readonly #file: JsonFile;
+  #keys: Iterator<string> | undefined;
+
+  constructor(file: JsonFile) {
+    this.#file = file;
+  }
+
+  *next(limit: number): Generator<string> {
+    this.#keys ??= this.#file.members().keys();
+    for (let i = 0; i < limit; i++) {
+      const { done, value } = this.#keys.next();
+      if (done) return void (this.#keys = undefined);
+      yield value;
+    }
+  }
+}
+
+function clearUnder(file: JsonFile, prefix: string, changes: Draft["changes"]): void {
+  const isUnder = (key: string): boolean => key !== prefix && key.startsWith(prefix);
+  for (const key of changes.keys()) if (isUnder(key)) changes.set(key, null);
+  for (const [key, text] of file.members())
+    if (isUnder(key) && decodeRecord(text, key, false) !== null) changes.set(key, null);
+}
+
 function adapterOf(path: string): Adapter {
   const file = new JsonFile(path);
   const { add, evict, ...writes } = writeRounds({
@@ -54,17 +80,7 @@ function adapterOf(path: string): Adapter {
     limit: Infinity,
   });
 
-  let sweep: Iterator<string> | undefined;
-  /** Some of the keys; the next call goes on behind them. */
-  function* some(limit: number): Generator<string> {
-    sweep ??= file.members().keys();
-    for (let i = 0; i < limit; i++) {
-      const { done, value } = sweep.next();
-      if (done) return void (sweep = undefined);
-      yield value;
-    }
-  }
-
+  const sweep = new KeySweep(file);
   return {
     ...writes,
     get: (key) => recordIn(file.members().get(key), key),
@@ -92,18 +108,15 @@ function adapterOf(path: string): Adapter {
           if (name === null || name === basename(path)) feed.unknown();
         },
       }),
-    clear: (prefix) =>
-      add(({ changes }) => {
-        const isUnder = (key: string): boolean => key !== prefix && key.startsWith(prefix);
-        for (const key of changes.keys()) if (isUnder(key)) changes.set(key, null);
-        for (const [key, text] of file.members()) {
-          if (isUnder(key) && decodeRecord(text, key, false) !== null) changes.set(key, null);
-        }
-      }),
+    clear: (prefix) => add(({ changes }) => clearUnder(file, prefix, changes)),
     prune(query) {
       const members = file.members();
       return evict(
-        expiredAmong(members, query.limit === Infinity ? members.keys() : some(query.limit), query),
+        expiredAmong(
+          members,
+          query.limit === Infinity ? members.keys() : sweep.next(query.limit),
+          query,
+        ),
       );
     },
   };

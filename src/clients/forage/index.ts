@@ -1,3 +1,4 @@
+import { withTabs } from "../shared/tab-channel.ts";
 import { type ForageItems, itemOf, recover, writeItem, writeTogether } from "./journal.ts";
 import { FORAGE } from "../manifests.ts";
 import type { StoredRecord } from "../../record/record.ts";
@@ -83,7 +84,7 @@ export const forage: ClientFactory<ForageLike, Record<never, never>> = defineCli
       return noteAfter(deadlines, writes, () => guard(writeTexts, keys));
     };
 
-    return {
+    const adapter: Adapter = {
       deadlines,
       get: async (key) => recordIn(await itemOf(client, key), key),
       set: (key, record) => setMany([{ key, record }]),
@@ -102,5 +103,6 @@ export const forage: ClientFactory<ForageLike, Record<never, never>> = defineCli
         }),
       close: () => guard(async () => {}),
     };
+    return withTabs(adapter, "forage", String(name), String(storeName));
   },
 });

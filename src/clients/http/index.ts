@@ -6,7 +6,7 @@ import { MOST_ITEMS, splitItems } from "./parts.ts";
 import type { CommitResult, Json } from "../../types.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { KvRecord, Write } from "../../record/types.ts";
-import type { Adapter, Page } from "../adapter.ts";
+import type { Adapter, Page, PageQuery } from "../adapter.ts";
 
 /** Options of {@link http}. */
 export interface HttpOptions {
@@ -86,27 +86,11 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
     url: string | URL,
     { token, headers = {}, fetch = (...request) => globalThis.fetch(...request) }: HttpOptions,
   ): Adapter {
-    const calls = new HttpCalls(
-      baseOf(url),
-      token === undefined
-        ? headers
-        : { ...headers, authorization: `Bearer ${checkedToken(token)}` },
-      fetch,
-    );
+    const authorization = token === undefined ? {} : { authorization: bearer(token) };
+    const calls = new HttpCalls(baseOf(url), { ...headers, ...authorization }, fetch);
 
-    /**
-     * The records of the leading keys, which are JSON here: as many as the server sends at once.
-     */
-    async function some(keys: readonly string[], values: boolean): Promise<(KvRecord | null)[]> {
-      const { entries } = await calls.call(
-        "get",
-        `{"keys":[${keys.join()}],"values":${values}}`,
-        "safe",
-      );
-      if (!Array.isArray(entries) || entries.length === 0 || entries.length > keys.length)
-        throw unreadable();
-      return entries.map(recordOf);
-    }
+    const some = (keys: readonly string[], values: boolean): Promise<(KvRecord | null)[]> =>
+      leadingRecords(calls, keys, values);
     const setMany = async (writes: readonly Write[]): Promise<void> => {
       for (const part of splitItems(writes.map(writeOf)))
         await calls.call("set", `{"writes":[${part.join()}]}`, "unsent");
@@ -129,16 +113,7 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
       set: (key, record) => setMany([{ key, record }]),
       del: (key) => setMany([{ key, record: null }]),
       setMany,
-      async page({ prefix, after, limit, reverse, values }): Promise<Page> {
-        const { entries, next } = await calls.call(
-          "list",
-          JSON.stringify({ prefix, after, limit: Math.min(limit, MOST_ITEMS), reverse, values }),
-          "safe",
-        );
-        if (!Array.isArray(entries) || (next !== null && typeof next !== "string"))
-          throw unreadable();
-        return { entries: entries.map((entry: Entry) => [entry.key, recordOf(entry)!]), next };
-      },
+      page: (query) => pageOf(calls, query),
       async touch(key, expires) {
         return (
           (await calls.call("touch", JSON.stringify({ key, expires }), "unsent")).found === true
@@ -189,3 +164,34 @@ function checkedToken(token: unknown): string {
   if (typeof token === "string" && /^[\x21-\x7e]+$/.test(token)) return token;
   throw invalid("the access token is a text of printable ASCII characters");
 }
+
+/** The records of the leading keys, as many as the server sends at once. The keys are JSON here. */
+async function leadingRecords(
+  calls: HttpCalls,
+  keys: readonly string[],
+  values: boolean,
+): Promise<(KvRecord | null)[]> {
+  const { entries } = await calls.call(
+    "get",
+    `{"keys":[${keys.join()}],"values":${values}}`,
+    "safe",
+  );
+  if (!Array.isArray(entries) || entries.length === 0 || entries.length > keys.length)
+    throw unreadable();
+  return entries.map(recordOf);
+}
+
+async function pageOf(
+  calls: HttpCalls,
+  { prefix, after, limit, reverse, values }: PageQuery,
+): Promise<Page> {
+  const { entries, next } = await calls.call(
+    "list",
+    JSON.stringify({ prefix, after, limit: Math.min(limit, MOST_ITEMS), reverse, values }),
+    "safe",
+  );
+  if (!Array.isArray(entries) || (next !== null && typeof next !== "string")) throw unreadable();
+  return { entries: entries.map((entry: Entry) => [entry.key, recordOf(entry)!]), next };
+}
+
+const bearer = (token: string): string => `Bearer ${checkedToken(token)}`;

@@ -4,6 +4,7 @@ import { recordsPage, prune, put, read } from "./records.ts";
 import { INDEXEDDB } from "../manifests.ts";
 import { holds } from "../../record/freshness.ts";
 import { committed } from "../shared/all-or-nothing.ts";
+import { withTabs } from "../shared/tab-channel.ts";
 import type { CommitResult } from "../../types.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { Check, Write } from "../../record/types.ts";
@@ -112,7 +113,7 @@ export const indexeddb: ClientFactory<
     const write = async (writes: readonly Write[]): Promise<void> => {
       await commit([], writes, 0);
     };
-    return {
+    const adapter: Adapter = {
       get: (key) => run((store) => read(store, key)),
       getMany: (keys) => run((store) => Promise.all(keys.map((key) => read(store, key)))),
       set: (key, record) => write([{ key, record }]),
@@ -126,5 +127,6 @@ export const indexeddb: ClientFactory<
         prune: (query: PruneQuery) => run((store) => prune(store, query), "readwrite"),
       }),
     };
+    return withTabs(adapter, "indexeddb", database, store);
   },
 });

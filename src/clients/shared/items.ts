@@ -77,21 +77,6 @@ export function adapterOf(
       () => write(writes),
     );
 
-  /** All writes; when one fails, those before it are taken back as far as the backend lets. */
-  async function writeAll(writes: readonly Write[]): Promise<void> {
-    if (writes.length < 2) return write(writes);
-    const keys = writes.map(({ key }) => key);
-    const before = await items.read(keys);
-    try {
-      await write(writes);
-    } catch (error) {
-      const restored = keys
-        .map((key, i) => ({ key, item: before[i], expires: expiresOf(before[i], key) }))
-        .filter(({ item }) => item !== UNREADABLE);
-      await items.write(restored).catch(() => undefined);
-      throw error;
-    }
-  }
   async function commit(
     checks: readonly Check[],
     writes: readonly Write[],
@@ -103,7 +88,7 @@ export function adapterOf(
     );
     const failed = failedChecks(checks, (_key, place) => records[place]!, now);
     if (failed.length > 0) return { ok: false, failed };
-    if (writes.length > 0) await writeAll(writes);
+    if (writes.length > 0) await writeTogether(items, writes, write);
     return committed(writes);
   }
 
@@ -138,3 +123,23 @@ export function adapterOf(
 
 const expiresOf = (item: unknown, key: string): number | null =>
   typeof item === "string" ? (decodeRecord(item, key, false)?.expires ?? null) : null;
+
+/** Makes all writes. When one fails, those before it are taken back if the backend answers. */
+async function writeTogether(
+  items: Items,
+  writes: readonly Write[],
+  write: (writes: readonly Write[]) => Promise<void>,
+): Promise<void> {
+  if (writes.length < 2) return write(writes);
+  const keys = writes.map(({ key }) => key);
+  const before = await items.read(keys);
+  try {
+    await write(writes);
+  } catch (error) {
+    const restored = keys
+      .map((key, i) => ({ key, item: before[i], expires: expiresOf(before[i], key) }))
+      .filter(({ item }) => item !== UNREADABLE);
+    await items.write(restored).catch(() => undefined);
+    throw error;
+  }
+}

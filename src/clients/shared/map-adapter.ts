@@ -1,8 +1,9 @@
-import { deadlinesOf } from "./deadlines.ts";
+import { type Deadlines, deadlinesOf } from "./deadlines.ts";
+import { keyIndexOf, KeyIndex } from "./key-index.ts";
 import { mapItems, type MapLike } from "./map-items.ts";
 import { isolated, StoredRecord } from "../../record/record.ts";
 import { failedChecks } from "../../record/freshness.ts";
-import type { Adapter } from "../adapter.ts";
+import type { Adapter, PruneQuery } from "../adapter.ts";
 import { versionOf } from "../../record/version.ts";
 
 const adapters = new WeakMap<MapLike, Adapter>();
@@ -14,12 +15,62 @@ export function mapAdapter(map: MapLike): Adapter {
   return adapter;
 }
 
+/** Sweeps of a Map. Each continues where the last one has stopped. */
+class MapSweep {
+  readonly #map: MapLike;
+  readonly #deadlines: Deadlines;
+  /** The position of the current round; `null` between two rounds. */
+  #position: MapIterator<[unknown, unknown]> | null = null;
+
+  constructor(map: MapLike, deadlines: Deadlines) {
+    this.#map = map;
+    this.#deadlines = deadlines;
+  }
+
+  prune({ prefix, now, limit }: PruneQuery): number {
+    let removed = 0;
+    if (limit === Infinity) this.#position = null;
+    if (this.#position === null) {
+      if (!this.#deadlines.known && limit < Infinity) return 0;
+      this.#deadlines.known = false;
+      this.#position = this.#map.entries();
+    }
+    for (let looks = 0; looks < limit; looks++) {
+      const { done, value } = this.#position.next();
+      if (done) {
+        this.#position = null;
+        break;
+      }
+      const [key, record] = value;
+      if (!(record instanceof StoredRecord) || record.expires === null) continue;
+      this.#deadlines.known = true;
+      if (record.expires > now || !(key as string).startsWith(prefix)) continue;
+      this.#deadlines.index?.note(key as string);
+      this.#map.delete(key);
+      removed++;
+    }
+    return removed;
+  }
+}
+
 function adapterOver(map: MapLike): Adapter {
   const items = mapItems(map);
   const { read, set: write } = items;
   const deadlines = deadlinesOf(map);
-  // Each sweep walks the Map a little further; no round is under way while this is `null`.
-  let position: MapIterator<[unknown, unknown]> | null = null;
+  const sweep = new MapSweep(map, deadlines);
+  const index = keyIndexOf(map, () => {
+    const made = new KeyIndex({
+      all: () => map.keys(),
+      has: (key) => map.has(key),
+      isDamaged: (size) => size !== map.size,
+    });
+    deadlines.index = made;
+    return made;
+  });
+  const recordAt = (key: string): StoredRecord | null => {
+    const item = map.get(key);
+    return item instanceof StoredRecord ? item : null;
+  };
 
   return {
     get: items.get,
@@ -35,41 +86,21 @@ function adapterOver(map: MapLike): Adapter {
     *iterate(prefix, values) {
       // The keys are fixed first: one that is deleted and set again in between would come twice
       // from the Map.
-      for (const key of [...map.keys()]) {
-        if (typeof key !== "string" || !key.startsWith(prefix)) continue;
-        const record = map.get(key);
-        if (record instanceof StoredRecord) yield [key, values ? isolated(record) : record];
+      for (const key of index.keys(prefix, () => [...map.keys()])) {
+        const record = recordAt(key);
+        if (record !== null) yield [key, values ? isolated(record) : record];
       }
     },
-    prune({ prefix, now, limit }) {
-      let removed = 0;
-      if (limit === Infinity) position = null;
-      if (position === null) {
-        if (!deadlines.known && limit < Infinity) return 0;
-        deadlines.known = false;
-        position = map.entries();
-      }
-      for (let looks = 0; looks < limit; looks++) {
-        const { done, value } = position.next();
-        if (done) {
-          position = null;
-          break;
-        }
-        const [key, record] = value;
-        if (!(record instanceof StoredRecord) || record.expires === null) continue;
-        deadlines.known = true;
-        if (record.expires > now || !(key as string).startsWith(prefix)) continue;
-        map.delete(key);
-        removed++;
-      }
-      return removed;
+    seek(query) {
+      return index.get().page(query, (key) => {
+        const record = recordAt(key);
+        return record && query.values ? isolated(record) : record;
+      });
     },
+    prune: (query) => sweep.prune(query),
     clear(prefix) {
-      for (const [key, record] of map) {
-        const isOwn =
-          typeof key === "string" && key.length > prefix.length && key.startsWith(prefix);
-        if (isOwn && record instanceof StoredRecord) map.delete(key);
-      }
+      for (const key of index.keys(prefix, () => [...map.keys()]))
+        if (key !== prefix && recordAt(key) !== null) items.del(key);
     },
     commit(checks, writes, now) {
       const failed = failedChecks(checks, read, now);

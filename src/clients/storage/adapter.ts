@@ -3,6 +3,7 @@ import { putText, storageItems, type StorageLike } from "./items.ts";
 import { decodeRecord, encodeRecord, recordIn } from "../../record/text-format.ts";
 import { committed, writeAll } from "../shared/all-or-nothing.ts";
 import { deadlinesOf } from "../shared/deadlines.ts";
+import { storageFeed } from "./feed.ts";
 import type { KvRecord } from "../../record/types.ts";
 import type { Adapter, PruneQuery } from "../adapter.ts";
 
@@ -42,6 +43,7 @@ function adapterOver(client: StorageLike): Adapter {
       }
     },
     prune: pruneOf(client, keys),
+    watch: (feed) => storageFeed(client, feed),
     commit(checks, writes, now) {
       const failed = failedChecks(checks, (key) => recordIn(client.getItem(key), key, false), now);
       if (failed.length > 0) return { ok: false, failed };

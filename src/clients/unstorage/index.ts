@@ -5,7 +5,7 @@ import { adapterOf, type ItemWrite } from "../shared/items.ts";
 import { mountBase, type DriverOptions, textFor, textIn, ttlOption } from "./items.ts";
 import { itemName, keyOfItem } from "./key.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
-import type { Adapter } from "../adapter.ts";
+import type { Adapter, Feed, Subscription } from "../adapter.ts";
 
 /** The part of what `createStorage()` returns that is used. */
 export interface UnstorageLike {
@@ -19,6 +19,9 @@ export interface UnstorageLike {
     base: string,
     options: { parents: boolean },
   ): { driver: { name?: string; setItem?: unknown; options?: unknown } }[];
+  watch?(
+    changed: (event: "update" | "remove", key: string) => void,
+  ): Promise<() => Promise<void> | void>;
   dispose(): Promise<void>;
 }
 
@@ -79,24 +82,12 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
     const lock = locks.get(storage) ?? keyedLock();
     locks.set(storage, lock);
     const nameOf = (key: string): string => before + itemName(key);
-    const drivers = storage.getMounts(base, { parents: true }).map(({ driver }) => driver);
-    const isReadOnly =
-      drivers.length > 0 &&
-      drivers.every(
-        ({ setItem, options }) =>
-          setItem === undefined ||
-          (options as { readOnly?: boolean } | undefined)?.readOnly === true,
-      );
-    // These answer nothing when they cannot delete.
-    const isQuiet = drivers.some(({ name }) => name === "fs" || name === "fs-lite");
+    const mounts = storage.getMounts(base, { parents: true });
+    const isReadOnly = mounts.length > 0 && mounts.every(isMountReadOnly);
+    // These drivers do not report a failed deletion.
+    const isQuiet = mounts.some(({ driver: { name } }) => name === "fs" || name === "fs-lite");
 
-    async function read(names: readonly string[]): Promise<unknown[]> {
-      if (names.length === 1) return [textIn(await storage.getItem(names[0]!))];
-      const found = new Map(
-        (await storage.getItems([...names])).map(({ key, value }) => [key, value]),
-      );
-      return names.map((name) => textIn(found.get(name)));
-    }
+    const read = (names: readonly string[]): Promise<unknown[]> => readItems(storage, names);
     async function remove(name: string): Promise<void> {
       await storage.removeItem(name);
       if (isQuiet && (await storage.getItem(name)) !== null)
@@ -105,24 +96,16 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
     async function write(writes: readonly ItemWrite[]): Promise<void> {
       if (isReadOnly)
         throw new KvError("KV_NOT_SUPPORTED", "the drivers of this storage are read-only");
-      const items = writes.filter(({ item }) => item !== null && item !== undefined).map(toItem);
+      const items = writes
+        .filter(({ item }) => item !== null && item !== undefined)
+        .map((each) => toItem(nameOf(each.key), each));
       const removed = writes.filter(({ item }) => item === null || item === undefined);
       const [first] = items;
       if (items.length > 1) await storage.setItems(items);
       else if (first !== undefined) await storage.setItem(first.key, first.value, first.options);
       await Promise.all(removed.map(({ key }) => remove(nameOf(key))));
     }
-    const toItem = ({
-      key,
-      item,
-      expires,
-    }: ItemWrite): { key: string; value: string; options: DriverOptions } => ({
-      key: nameOf(key),
-      value: textFor(item),
-      options: ttlOption(expires),
-    });
-
-    return adapterOf(
+    const adapter = adapterOf(
       {
         read: (keys) => read(keys.map(nameOf)),
         write,
@@ -142,5 +125,38 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
       lock,
       ownerOf(storage, before),
     );
+    return { ...adapter, watch: (feed) => driverFeed(storage, before, feed) };
   },
 });
+
+/** Changes that some drivers report. All drivers are looked at in intervals, too. */
+async function driverFeed(
+  storage: UnstorageLike,
+  before: string,
+  feed: Feed,
+): Promise<Subscription> {
+  const stop = await storage.watch?.((_event, name) => {
+    const key = name.startsWith(before) ? keyOfItem(name.slice(before.length)) : null;
+    if (key !== null) feed.changed([key]);
+  });
+  return { close: async () => stop?.() };
+}
+
+const isMountReadOnly = ({ driver }: ReturnType<UnstorageLike["getMounts"]>[number]): boolean =>
+  driver.setItem === undefined ||
+  (driver.options as { readOnly?: boolean } | undefined)?.readOnly === true;
+
+const toItem = (
+  name: string,
+  { item, expires }: ItemWrite,
+): { key: string; value: string; options: DriverOptions } => ({
+  key: name,
+  value: textFor(item),
+  options: ttlOption(expires),
+});
+
+async function readItems(storage: UnstorageLike, names: readonly string[]): Promise<unknown[]> {
+  if (names.length === 1) return [textIn(await storage.getItem(names[0]!))];
+  const found = new Map((await storage.getItems([...names])).map(({ key, value }) => [key, value]));
+  return names.map((name) => textIn(found.get(name)));
+}

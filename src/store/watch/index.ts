@@ -26,8 +26,27 @@ export interface OpenWatch<T> {
 // What one request of an edge worker waits for must not depend on another, which may end.
 const isWorkers = (): boolean => globalThis.navigator?.userAgent === "Cloudflare-Workers";
 
+/** The hubs of an edge worker, one for each watch. */
+class WorkerHubs {
+  readonly #hubs = new Set<Hub>();
+
+  add(connection: Connection): Hub {
+    const hub = new Hub(connection, () => void this.#hubs.delete(hub));
+    this.#hubs.add(hub);
+    return hub;
+  }
+
+  close(): void {
+    for (const hub of this.#hubs) hub.close();
+  }
+}
+
 function hubOf(connection: Connection): Hub {
-  if (isWorkers()) return new Hub(connection, () => {});
+  if (isWorkers()) {
+    const hubs = connection.watches instanceof WorkerHubs ? connection.watches : new WorkerHubs();
+    connection.watches = hubs;
+    return hubs.add(connection);
+  }
   if (connection.watches instanceof Hub) return connection.watches;
   const hub = new Hub(connection, () => (connection.watches = null));
   connection.watches = hub;

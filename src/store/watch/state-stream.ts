@@ -2,7 +2,8 @@ import { type Ending } from "../../concurrency/abort.ts";
 import { durationOf, MOST_INTERVAL } from "../../concurrency/interval.ts";
 import type { StoreContext } from "../context.ts";
 import { closedError } from "../failure.ts";
-import { type OpenWatch, watchRecords } from "./index.ts";
+import { load } from "../../platform/load.ts";
+import type { OpenWatch } from "./index.ts";
 import type { Found } from "./watcher.ts";
 
 /** What was read, and the text by which one state is told from another. */
@@ -53,6 +54,7 @@ export function stateStream<T>(
     if (watch !== null) return (await watch.next()) !== null;
     const { timeout } = context;
     const options = { initial: false, interval: milliseconds, timeout, foreign: true, raw };
+    const { watchRecords } = await load();
     watch = watchRecords(context, { keys, prefix: null }, options);
     await watch.ready;
     return true;

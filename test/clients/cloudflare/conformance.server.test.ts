@@ -59,7 +59,7 @@ describe("CLOUDFLARE inside workerd", async () => {
     });
   }
 
-  it("has a Map and a binding side by side, the Map's store made while the worker loads", async () => {
+  it("has a Map and a binding side by side, the former made while the worker loads", async () => {
     for (const count of [1, 2]) {
       const response = await workerd.dispatchFetch("http://worker/both");
       expect(await response.json()).toEqual(["MEMORY", count, "CLOUDFLARE", count]);

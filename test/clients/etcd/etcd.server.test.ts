@@ -32,7 +32,7 @@ async function calls(): Promise<{ [method: string]: number }> {
   return Object.fromEntries(
     [
       ...text.matchAll(
-        /^grpc_server_started_total\{grpc_method="(\w+)",grpc_service="etcdserverpb\.\w+",\S* (\d+)$/gm,
+        /^grpc_server_started_total\{grpc_method="(\w+)",grpc_service="etcdserverpb\.\S* (\d+)$/gm,
       ),
     ].map(([, method, count]) => [method, Number(count)]),
   );
@@ -82,8 +82,9 @@ function loseAnswer(of: Etcd3, happen: () => Promise<unknown> = async () => {}):
 describe("what is kept", () => {
   it("is one readable text a key", async () => {
     await store.set("key", { a: [1] }, { metadata: "m", expires: new Date("2999-01-01") });
-    expect(await client.get("key").string()).toMatch(
-      /^\{"kv":1,"version":"[0-9a-f]{20}","expires":32472144000000,"metadata":"m","value":\{"a":\[1\]\}\}$/,
+    const text = (await client.get("key").string())!;
+    expect(text.replace(/"[0-9a-f]{20}"/, '"…"')).toBe(
+      '{"kv":1,"version":"…","expires":32472144000000,"metadata":"m","value":{"a":[1]}}',
     );
   });
 
@@ -130,7 +131,7 @@ describe("what is kept", () => {
 });
 
 describe("leases", () => {
-  it("are set for deadlines, last until them and not much longer, and go with touch(key, null)", async () => {
+  it("are set for deadlines, last until then, and go with touch(key, null)", async () => {
     for (const [expires, most] of [
       ["3s", 4],
       ["90s", 92],
@@ -411,7 +412,7 @@ describe("items of others", () => {
   const put = (key: string | Buffer, value: string | Buffer): Promise<unknown> =>
     client.put(key).value(value).exec();
 
-  it("are refused by get, skipped where values are read, and count as the store's otherwise", async () => {
+  it("are refused by get, skipped by reads of values, and listed by their keys", async () => {
     await put("app:theirs", "not ours");
     await put("app:bytes", Buffer.from([0xff, 0x00]));
     await put("app:like", '{"kv":2,"version":"x"}');
@@ -446,7 +447,7 @@ describe("items of others", () => {
     expect(await client.getAll().keys()).toEqual([...canaries].sort());
   });
 
-  it("may have keys that are no text: they are not listed, and nothing ends behind them", async () => {
+  it("may have keys that are no text: a listing skips them and goes on", async () => {
     for (let i = 0; i < 700; i++) await put(Buffer.from([0x62, 0xff, i >> 8, i & 255]), "x");
     await store.setMany([
       ["a", 1],
@@ -605,7 +606,10 @@ describe("a client", () => {
 
   it("lets the program end, closed or, idle, not", () => {
     const script = (close: string): string =>
-      `import { Etcd3 } from "etcd3"; import kv from ${JSON.stringify(join(import.meta.dirname, "../../../src/index.ts"))}; const store = kv(new Etcd3({ hosts: ${JSON.stringify(server.url)} })); await store.set("a", 1, { expires: "1h" }); await store.keys(); ${close}`;
+      `import { Etcd3 } from "etcd3"; import kv from ` +
+      `${JSON.stringify(join(import.meta.dirname, "../../../src/index.ts"))}; const ` +
+      `store = kv(new Etcd3({ hosts: ${JSON.stringify(server.url)} })); await ` +
+      `store.set("a", 1, { expires: "1h" }); await store.keys(); ${close}`;
     for (const close of ["await store.close();", ""]) {
       const { status, stderr } = spawnSync(
         process.execPath,
@@ -618,7 +622,7 @@ describe("a client", () => {
 });
 
 describe("writes of one key", () => {
-  it("are made in the order of the calls, also when the server was silent to the earlier one", async () => {
+  it("are made in call order, also when the server was silent to the earlier one", async () => {
     const brief = kv(client, { timeout: "200ms" });
     const patient = kv(client, { timeout: "30s" });
     let refused = 0;

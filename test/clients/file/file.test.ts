@@ -137,8 +137,8 @@ describe("what is in the file", () => {
     const text = textOf(path);
     expect(Object.keys(JSON.parse(text))).toEqual(["b", "__proto__"]);
     expect(text.split("\n")).toHaveLength(5);
-    expect(text).toMatch(
-      /^ {2}"b": \{"kv":1,"version":"[0-9a-f]{20}","expires":null,"metadata":"m","value":\{"nested":\[1,2\]\}\},$/m,
+    expect(text.replace(/"[0-9a-f]{20}"/, '"…"')).toContain(
+      '\n  "b": {"kv":1,"version":"…","expires":null,"metadata":"m","value":{"nested":[1,2]}},\n',
     );
     expect(await storeAt(path).get("__proto__")).toBe("own");
   });
@@ -160,7 +160,8 @@ describe("what is in the file", () => {
     const path = newPath();
     writeFileSync(
       path,
-      '{"theme":"dark", "id": 12345678901234567890,\n"deep":{"a" : ["\\"}", {"b":"\\\\"}]}, "__proto__": 1.0}',
+      '{"theme":"dark", "id": 12345678901234567890,\n"deep":{"a" : ["\\"}", ' +
+        '{"b":"\\\\"}]}, "__proto__": 1.0}',
     );
     const store = storeAt(path);
     await store.set("a", 1);
@@ -168,7 +169,8 @@ describe("what is in the file", () => {
     await store.set("a", 2);
     await store.clear();
     expect(textOf(path)).toBe(
-      '{\n  "id": 12345678901234567890,\n  "deep": {"a" : ["\\"}", {"b":"\\\\"}]},\n  "__proto__": 1.0\n}\n',
+      '{\n  "id": 12345678901234567890,\n  "deep": {"a" : ["\\"}", {"b":"\\\\"}]},\n  ' +
+        '"__proto__": 1.0\n}\n',
     );
   });
 
@@ -189,7 +191,8 @@ describe("what is in the file", () => {
     const path = newPath();
     writeFileSync(
       path,
-      `{"a":{"kv":1,"version":"${version}","expires":null,"metadata":1},"b":{"kv":1,"version":"${version}","expires":null,"value":2}}`,
+      `{"a":{"kv":1,"version":"${version}","expires":null,"metadata":1},"b":{"kv":1,` +
+        `"version":"${version}","expires":null,"value":2}}`,
     );
     const store = storeAt(path);
     await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CORRUPT", key: "a" });
@@ -448,7 +451,8 @@ describe("writing", () => {
     const past = Date.now() - 1;
     writeFileSync(
       path,
-      `{"gone":{"kv":1,"version":"${version}","expires":${past},"value":"x"},"stays":{"kv":1,"version":"${version}","expires":null,"value":1}}`,
+      `{"gone":{"kv":1,"version":"${version}","expires":${past},"value":"x"},` +
+        `"stays":{"kv":1,"version":"${version}","expires":null,"value":1}}`,
     );
     expect(await store.prune()).toBe(1);
     expect(Object.keys(JSON.parse(textOf(path)))).toEqual(["stays"]);

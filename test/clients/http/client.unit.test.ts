@@ -202,7 +202,7 @@ it.each([
   expect(error.message).not.toContain("secret");
 });
 
-it("sends the token in a header alone, follows no redirect, and keeps everything else in the body", async () => {
+it("sends the token in a header, follows no redirect, and uses the body otherwise", async () => {
   const requests: [string, RequestInit][] = [];
   const fetch: Fetch = async (url, init) => (
     requests.push([url, init]),

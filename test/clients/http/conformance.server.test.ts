@@ -15,6 +15,7 @@ import { certify } from "../../suites/certify.ts";
 import { DISK_CLIENTS, openClient } from "../../support/open-client.ts";
 import { temporaryFolder } from "../../support/folders.ts";
 import { PATIENT } from "../../support/patient.ts";
+import { isFull } from "../../support/runs.ts";
 
 const token = "a-token-for-the-tests";
 const options: HandlerOptions = {
@@ -110,7 +111,9 @@ describe("HTTP with a limit on storage conforms", () => {
       PATIENT,
     );
   };
-  for (const { name, run } of conformance({ open, runs: 3 })) it(name, run);
+  // What is written all or nothing, in a short run.
+  const isTried = ({ name }: { name: string }): boolean => isFull || /^A\d /.test(name);
+  for (const { name, run } of conformance({ open, runs: 3 }).filter(isTried)) it(name, run);
 });
 
 /** Every client that a server can have, by a handler alone. */
@@ -137,7 +140,8 @@ function overHandler(store: Store): Store {
   );
 }
 
-for (const name of ["MEMORY", "CUSTOM", ...DISK_CLIENTS]) {
+// The server asks them all in the same way: one is enough for a short run.
+for (const name of isFull ? ["MEMORY", "CUSTOM", ...DISK_CLIENTS] : ["CUSTOM"]) {
   describe(`${name} conforms through HTTP`, () => {
     let place = temporaryFolder();
     let store: Store;

@@ -34,7 +34,9 @@ interface Report {
   readonly missing?: readonly string[];
 }
 
-/** Takes the reports of `tab.writeOn()`. The page stops after `stop()`, and tells what is missing. */
+/**
+ * Takes the reports of `tab.writeOn()`. The page stops after `stop()`, and tells what is missing.
+ */
 async function reportServer(): Promise<{
   readonly url: string;
   last(): Report;

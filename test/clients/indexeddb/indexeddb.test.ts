@@ -70,7 +70,7 @@ describe("INDEXEDDB over a polyfill", () => {
     expect(await store.get("a")).toBe(1);
   });
 
-  it("says so when another connection blocks the upgrade, instead of waiting for ever", async () => {
+  it("reports a connection that blocks the upgrade, instead of waiting for ever", async () => {
     const { factory, connections } = watched();
     const other = await requested(factory.open("anykv", 3));
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });

@@ -71,6 +71,69 @@ describe("two tabs", () => {
   });
 });
 
+type Kind = "idb" | "forage" | "storage" | "cookie";
+
+/** A store of a kind over the data of this origin. */
+const OPEN = `(kind) => {
+  const clients = {
+    idb: () => "indexeddb://watched",
+    forage: () => localforage.createInstance({ name: "watched" }),
+    storage: () => localStorage,
+    cookie: () => "cookie",
+  };
+  return kv(clients[kind](), { prefix: "w:" });
+}`;
+
+describe("a watch in one tab", () => {
+  it.each<Kind>(["idb", "forage", "storage", "cookie"])(
+    "reports the changes of another (%s)",
+    async (kind) => {
+      const [watching, writing] = [await tabs.open(), await tabs.open()];
+      const mode = await watching.evaluate(
+        `(async () => {
+          const store = (${OPEN})("${kind}");
+          globalThis.seen = [];
+          const watch = store.watch({ prefix: "" });
+          await watch.ready;
+          void (async () => {
+            for await (const { key, entry } of watch) seen.push([key, entry && entry.value]);
+          })();
+          return store.supports.watch;
+        })()`,
+      );
+      expect(mode).toBe("native");
+      const call = (work: string): Promise<unknown> =>
+        writing.evaluate(`(async (store) => ${work})((${OPEN})("${kind}"))`);
+      const seen = (): Promise<unknown> => watching.evaluate("Object.fromEntries(seen)");
+      await call('store.setMany([["a", 1], ["b", 2]])');
+      await expect.poll(seen).toEqual({ a: 1, b: 2 });
+      await call('store.commit([], [{ key: "c", value: [3] }])');
+      await expect.poll(seen).toEqual({ a: 1, b: 2, c: [3] });
+      await call('store.set("b", 3, { expires: "1s" })');
+      await call('store.del("a")');
+      await expect.poll(seen).toEqual({ a: null, b: null, c: [3] });
+    },
+  );
+
+  it.each<Kind>(["idb", "forage"])("costs no message when there is none (%s)", async (kind) => {
+    const [listening, writing] = [await tabs.open(), await tabs.open()];
+    const names =
+      kind === "idb" ? ["indexeddb", "watched", "kv"] : ["forage", "watched", "keyvaluepairs"];
+    await listening.evaluate((names) => {
+      const channel = new BroadcastChannel(`anykv:${JSON.stringify(names)}`);
+      Object.assign(globalThis, { heard: [] as unknown[], channel });
+      channel.onmessage = ({ data }) =>
+        (globalThis as never as { heard: unknown[] }).heard.push(data);
+    }, names);
+    await writing.evaluate(
+      `(async (store) => { await store.set("a", 1); await store.del("a"); })(` +
+        `(${OPEN})("${kind}"))`,
+    );
+    // The one message asks whether a tab watches.
+    await expect.poll(() => listening.evaluate("heard")).toEqual(["who?"]);
+  });
+});
+
 describe("a quota that is used up", () => {
   for (const kind of ["idb", "forage"] as const) {
     it(`leaves what was there (${kind})`, async () => {
@@ -186,7 +249,7 @@ describe("FORAGE in two tabs", () => {
     expect(await a.evaluate(() => tab.store.get("n"))).toBe("b");
   });
 
-  it("finish the commit of a tab that was closed in the middle, and keep what was written since", async () => {
+  it("finish the commit of a closed tab, and keep later writes", async () => {
     const [a, b] = [await tabs.open(), await tabs.open()];
     await open(b);
     await b.evaluate(() => tab.store.clear());
@@ -291,7 +354,7 @@ describe("COOKIE", () => {
     expect(await tabs.context.cookies()).toEqual([]);
   });
 
-  it("puts back what the browser dropped for one more cookie, when it could not see it coming", async () => {
+  it("puts back the cookies that the browser dropped for one more", async () => {
     const page = await tabs.open();
     await page.evaluate(async () => {
       for (let i = 0; i < 100; i++) await kv("cookie").set(`k${i}`, i, { expires: "1h" });

@@ -188,7 +188,7 @@ describe("KEYV", () => {
     expect(kv(new Keyv5()).supports).toMatchObject({ iterate: true, persistent: false });
   });
 
-  it("does not take a failure for nothing, whether it is thrown, told by an event, or answered", async () => {
+  it("reports a failure that is thrown, emitted as an event, or answered", async () => {
     const failure = new Error("secret");
     const map = new Map<string, unknown>();
     let fails = false;
@@ -287,7 +287,7 @@ describe("KEYV", () => {
     expect(await under.getMany(["a", "b", "c"])).toEqual([1, 2, null]);
   });
 
-  it("adds one listener, however many stores there are, and closes when it is asked to", async () => {
+  it("adds one listener for all stores, and closes on request", async () => {
     const six = new Keyv();
     const five = new Keyv5();
     for (let i = 0; i < 5; i++) {

@@ -32,7 +32,8 @@ certify("POSTGRES by a Pool", {
   foreign: {
     put: (_store, key) =>
       admin.query(
-        "INSERT INTO kv (key, value, version) VALUES ($1, 'x', 'theirs') ON CONFLICT (key) DO UPDATE SET version = 'theirs'",
+        "INSERT INTO kv (key, value, version) VALUES ($1, 'x', 'theirs') ON CONFLICT " +
+          "(key) DO UPDATE SET version = 'theirs'",
         [key],
       ),
     has: async (_store, key) =>

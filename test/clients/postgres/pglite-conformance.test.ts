@@ -33,7 +33,8 @@ certify("POSTGRES by PGlite", {
   foreign: {
     put: (_store, key) =>
       db.query(
-        "INSERT INTO records (key, value, version) VALUES ($1, 'x', 'theirs') ON CONFLICT (key) DO UPDATE SET version = 'theirs'",
+        "INSERT INTO records (key, value, version) VALUES ($1, 'x', 'theirs') ON " +
+          "CONFLICT (key) DO UPDATE SET version = 'theirs'",
         [key],
       ),
     has: async (_store, key) =>

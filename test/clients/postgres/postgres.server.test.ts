@@ -110,7 +110,8 @@ describe("the table", () => {
     expect(
       (
         await sql(
-          "SELECT indexdef FROM pg_indexes WHERE tablename = 'kv' AND indexdef LIKE '%expires IS NOT NULL%'",
+          "SELECT indexdef FROM pg_indexes WHERE tablename = 'kv' AND indexdef LIKE " +
+            "'%expires IS NOT NULL%'",
         )
       ).length,
     ).toBe(1);
@@ -148,7 +149,8 @@ describe("the table", () => {
     }
     expect(
       await sql(
-        "SELECT schemaname, count(*)::int FROM pg_tables WHERE schemaname IN ('public', 'other') GROUP BY 1 ORDER BY 1",
+        "SELECT schemaname, count(*)::int FROM pg_tables WHERE schemaname IN ('public', " +
+          "'other') GROUP BY 1 ORDER BY 1",
       ),
     ).toEqual([
       { schemaname: "other", count: 15 },
@@ -178,8 +180,10 @@ describe("the table", () => {
   it("is refused and left alone when it is somebody else's", async () => {
     for (const schema of [
       "CREATE TABLE kv (id text PRIMARY KEY, value text, expires_at bigint)",
-      "CREATE TABLE kv (key text PRIMARY KEY, version text NOT NULL, expires bigint, metadata text, value text NOT NULL)",
-      'CREATE TABLE kv (key text COLLATE "C" NOT NULL, version text NOT NULL, expires bigint, metadata text, value text NOT NULL)',
+      "CREATE TABLE kv (key text PRIMARY KEY, version text NOT NULL, expires bigint, " +
+        "metadata text, value text NOT NULL)",
+      'CREATE TABLE kv (key text COLLATE "C" NOT NULL, version text NOT NULL, expires ' +
+        "bigint, metadata text, value text NOT NULL)",
       "CREATE VIEW kv AS SELECT 1 AS key",
       "CREATE SEQUENCE kv",
       "CREATE TYPE kv AS ENUM ('a')",
@@ -258,7 +262,8 @@ describe("the table", () => {
     const store = storeOf();
     await store.set("mine", 1, { expires: 0.001 });
     await sql(
-      "INSERT INTO kv (key, version, expires, value) VALUES ('theirs', 'v1', 1, 'x'), ('p:theirs', 'v1', 1, 'x')",
+      "INSERT INTO kv (key, version, expires, value) VALUES ('theirs', 'v1', 1, 'x'), " +
+        "('p:theirs', 'v1', 1, 'x')",
     );
     await until("it has expired", async () => (await store.get("mine")) === null);
     await expect(store.get("theirs")).rejects.toMatchObject({ code: "KV_FOREIGN" });
@@ -283,7 +288,8 @@ describe("the table", () => {
       "theirs",
     ]);
     await sql(
-      "UPDATE kv SET version = '0123456789abcdef0123', expires = NULL, value = '{' WHERE key = 'theirs'",
+      "UPDATE kv SET version = '0123456789abcdef0123', expires = NULL, value = '{' " +
+        "WHERE key = 'theirs'",
     );
     await expect(store.get("theirs")).rejects.toMatchObject({ code: "KV_CORRUPT" });
   });
@@ -599,7 +605,7 @@ describe("commit", () => {
     expect(made).toBeGreaterThan(0);
   });
 
-  it("sees what is written between: two who check that keys are absent never both succeed", async () => {
+  it("sees writes in between: two checks of absent keys never both succeed", async () => {
     const stores = [storeOf(), storeOf()];
     for (let round = 0; round < 40; round++) {
       const [a, b] = [`a${round}`, `b${round}`];
@@ -696,7 +702,7 @@ describe("commit", () => {
     }
   });
 
-  it("holds keys that it only checks: who writes them waits for it, and nobody sees how", async () => {
+  it("locks keys that it only checks: other writers wait for it", async () => {
     // Two clients: over one, the write would wait for the commit before it reaches the database.
     const [store, another] = [storeOf(), storeOf()];
     const waiting = async (): Promise<number> =>
@@ -823,7 +829,7 @@ describe("a Client", () => {
     expect(await promised.get("key 0")).toBe(1);
   });
 
-  it("is one connection: 1,000 writes at once wait for one another, without a warning", async () => {
+  it("is one connection: 1,000 writes at once take turns, without a warning", async () => {
     const warnings: unknown[] = [];
     const listen = (warning: unknown): void => void warnings.push(warning);
     process.on("warning", listen);
@@ -954,7 +960,7 @@ describe("a Client", () => {
 });
 
 describe("a Pool", () => {
-  it("gets one listener, however many stores there are, and no crash from an idle connection", async () => {
+  it("gets one listener for all stores, and no crash from an idle connection", async () => {
     const client = pool();
     for (let i = 0; i < 5; i++)
       await storeOf({ table: `t${i}` }, client)
@@ -962,7 +968,8 @@ describe("a Pool", () => {
         .then(() => open.pop());
     expect(client.listenerCount("error")).toBe(1);
     await sql(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'anykv'",
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> " +
+        "pg_backend_pid() AND datname = 'anykv'",
     ).catch(() => {});
     const store = storeOf({}, client);
     await until("it works again", () =>
@@ -998,7 +1005,8 @@ describe("a Pool", () => {
       async () =>
         (
           await sql(
-            "SELECT count(*)::int AS busy FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND datname = 'anykv'",
+            "SELECT count(*)::int AS busy FROM pg_stat_activity WHERE state = 'active' " +
+              "AND pid <> pg_backend_pid() AND datname = 'anykv'",
           )
         )[0]!.busy === 0,
     );
@@ -1032,7 +1040,9 @@ describe("a Pool", () => {
       ["42501", "KV_CONNECTION"],
     ]) {
       await sql(
-        `CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '${state}'; END $$; CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON kv EXECUTE FUNCTION refuse()`,
+        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ " +
+          `BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '${state}'; END $$; CREATE OR ` +
+          "REPLACE TRIGGER refuse BEFORE INSERT ON kv EXECUTE FUNCTION refuse()",
       );
       await expect(store.set("a", 1)).rejects.toMatchObject({
         code,
@@ -1054,7 +1064,7 @@ describe("a Pool", () => {
     }
   });
 
-  it("does not end the program with an idle connection that breaks before the first operation", async () => {
+  it("does not end the program when an idle connection breaks early", async () => {
     const client = pool();
     const connection = await client.connect();
     const [{ pid }] = (await connection.query("SELECT pg_backend_pid() AS pid")).rows as [
@@ -1071,7 +1081,12 @@ describe("a Pool", () => {
 
   it("lets the program end that closed its store", () => {
     for (const kind of ["Pool", "Client"]) {
-      const script = `import pg from "pg"; import kv from ${JSON.stringify(join(import.meta.dirname, "../../../src/index.ts"))}; const store = kv(new pg.${kind}({ connectionString: ${JSON.stringify(server.url)} })); await store.set("a", 1, { expires: "1h" }); await store.keys(); await store.close();`;
+      const script =
+        `import pg from "pg"; import kv from ` +
+        `${JSON.stringify(join(import.meta.dirname, "../../../src/index.ts"))}; const ` +
+        `store = kv(new pg.${kind}({ connectionString: ${JSON.stringify(server.url)} })); ` +
+        `await store.set("a", 1, { expires: "1h" }); await store.keys(); await ` +
+        "store.close();";
       const { status, stderr } = spawnSync(
         process.execPath,
         ["--input-type=module-typescript", "-e", script],
@@ -1101,7 +1116,7 @@ describe("close()", () => {
     }
   });
 
-  it("neither connects nor makes a table where nothing was done, and ends a client whose table is another's", async () => {
+  it("connects for the first operation only, and ends a client with a foreign table", async () => {
     await sql("CREATE TABLE other (id int)");
     const busy = async (): Promise<number> =>
       (
@@ -1271,7 +1286,7 @@ describe("reading ahead", () => {
     expect(reads).toEqual([500, 2000, 4000, 4000, 4000]);
   });
 
-  it("reads afresh for those who took their time, came from elsewhere, or met a failure", async () => {
+  it("reads again after a pause, a foreign cursor or a failure", async () => {
     const { ahead, reads, pass, fail } = source();
     await ahead.page(query(null));
     pass(51);

@@ -270,7 +270,8 @@ describe("REDIS on a cluster", () => {
           ),
         );
         console.log(
-          `the replica took over after ${((after - start) / 1000).toFixed(1)} s, ${name} went on ${((performance.now() - after) / 1000).toFixed(1)} s later`,
+          `the replica took over after ${((after - start) / 1000).toFixed(1)} s, ` +
+            `${name} went on ${((performance.now() - after) / 1000).toFixed(1)} s later`,
         );
       }
       try {

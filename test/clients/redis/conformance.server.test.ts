@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, it } from "vitest";
 import { conformance, type Subject } from "../../../src/conformance/index.ts";
 import kv, { type Store } from "../../../src/index.ts";
 import { certify } from "../../suites/certify.ts";
-import { CLIENTS } from "../../support/redis-clients.ts";
+import { CLIENTS, newest } from "../../support/redis-clients.ts";
 import { ask, redisServer } from "../../support/redis-server.ts";
 import { PATIENT } from "../../support/patient.ts";
 
@@ -43,7 +43,7 @@ describe("REDIS by node-redis conforms while time passes", () => {
     it(test.name, test.run);
 });
 
-describe.each(Object.entries(CLIENTS).filter(([name]) => name !== "node-redis 6"))(
+describe.each(newest(CLIENTS).filter(([name]) => name !== "node-redis 6"))(
   "REDIS by %s conforms",
   (_, make) => {
     const { open } = subject(() => kv(make(server.url), PATIENT));

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import { redisError } from "../../../src/clients/redis/errors.ts";
@@ -49,7 +50,7 @@ describe("the errors of clients", () => {
       error.name,
       error.message.replace(/, with args.*/s, ""),
     ]);
-    expect(told.stack).toContain("redis-errors.test.ts");
+    expect(told.stack).toContain(basename(import.meta.filename));
     // What the client itself tells others stays as it is.
     expect(told).not.toBe(error);
     expect(Object.keys(error)).toEqual(Object.keys(make()));

@@ -156,7 +156,7 @@ describe("an answer is lost", () => {
     },
   );
 
-  it("does not say that nothing was written when the memory is full by the second time (ioredis 5)", async () => {
+  it("does not deny a write when the memory is full on the second try (ioredis 5)", async () => {
     const { url, port } = await server;
     await ask(port, (client) => client.flushall());
     const store = kv(CLIENTS["ioredis 5"]!(proxy.url));

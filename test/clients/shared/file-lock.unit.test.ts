@@ -41,7 +41,7 @@ it("takes over from a dead process at once, with everything it was about to publ
   expect(existsSync(work)).toBe(false);
 });
 
-it("takes over from a holder that stands still too long, who can then neither publish nor free the lock", async () => {
+it("takes over from a frozen holder, who can neither publish nor free the lock then", async () => {
   const folder = place();
   const work = join(folder, "lock");
   const frozen = await fileLock(work)();

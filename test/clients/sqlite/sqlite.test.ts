@@ -125,7 +125,8 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
           expect(JSON.stringify(plan)).toContain(":expires");
           const indexes = db
             .prepare(
-              "SELECT count(*) AS count FROM sqlite_master WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL",
+              "SELECT count(*) AS count FROM sqlite_master WHERE type = 'index' AND " +
+                "tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL",
             )
             .get(name);
           expect(indexes).toMatchObject({ count: 1 });
@@ -149,8 +150,10 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
     it("is refused and left alone when it is somebody else's", async () => {
       for (const schema of [
         "CREATE TABLE kv (id TEXT PRIMARY KEY, value TEXT, expires_at INTEGER)",
-        "CREATE TABLE kv (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, expires INTEGER, metadata TEXT, value TEXT NOT NULL, more TEXT)",
-        "CREATE TABLE kv (key TEXT NOT NULL, version TEXT NOT NULL, expires INTEGER, metadata TEXT, value TEXT NOT NULL)",
+        "CREATE TABLE kv (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, expires " +
+          "INTEGER, metadata TEXT, value TEXT NOT NULL, more TEXT)",
+        "CREATE TABLE kv (key TEXT NOT NULL, version TEXT NOT NULL, expires INTEGER, " +
+          "metadata TEXT, value TEXT NOT NULL)",
         "CREATE TABLE x (key); CREATE VIEW kv AS SELECT * FROM x",
       ]) {
         const db = open();
@@ -498,12 +501,13 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       expect(await store.get("d")).toBe(1);
     });
 
-    it("takes back what a commit or setMany that fails has begun, and nothing else of its owner's", async () => {
+    it("takes back a failed commit or setMany, and nothing else of its owner", async () => {
       const db = open();
       const store = storeOf(db);
       await store.set("a", 1);
       db.exec(
-        "CREATE TRIGGER no BEFORE INSERT ON kv WHEN new.key = 'forbidden' BEGIN SELECT RAISE(ABORT, 'no'); END",
+        "CREATE TRIGGER no BEFORE INSERT ON kv WHEN new.key = 'forbidden' BEGIN SELECT " +
+          "RAISE(ABORT, 'no'); END",
       );
       const writes = [
         { key: "b", value: 1 },
@@ -639,7 +643,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       other.close();
     });
 
-    it("are given up on after 4.5 seconds, all writes at about the same time, and nothing was written", async () => {
+    it("end all waiting writes after 4.5 seconds, and write nothing", async () => {
       const file = path();
       const other = open(file);
       const store = storeOf(open(file));
@@ -691,7 +695,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       ["WAL", driver],
       ["WAL", "better-sqlite3"],
     ] as const) {
-      it(`lose no increment: 500 of ${driver} and 500 of ${second} at once, journal_mode ${mode}`, async () => {
+      it(`lose no increment: 500 of ${driver}, 500 of ${second}, journal ${mode}`, async () => {
         const file = path();
         const db = open(file);
         db.exec(`PRAGMA journal_mode = ${mode}`);
@@ -739,7 +743,8 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       await store.set("a", "before");
       // SQLite's own refusal, without a value of a gigabyte.
       db.exec(
-        "CREATE TRIGGER big BEFORE UPDATE ON kv BEGIN SELECT length(zeroblob(2147483647)); SELECT hex(zeroblob(2000000000)); END",
+        "CREATE TRIGGER big BEFORE UPDATE ON kv BEGIN SELECT " +
+          "length(zeroblob(2147483647)); SELECT hex(zeroblob(2000000000)); END",
       );
       await expect(store.set("a", "after")).rejects.toMatchObject({
         code: "KV_TOO_LARGE",
@@ -748,7 +753,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       expect(await store.get("a")).toBe("before");
     });
 
-    it("KV_CORRUPT for a file that is no database, or a damaged one, which stays as it is", async () => {
+    it("KV_CORRUPT for a file that is no database or damaged, and stays as it is", async () => {
       const file = `${place()}/data.db`;
       writeFileSync(file, "this is a letter, not a database. ".repeat(100));
       const before = readFileSync(file);

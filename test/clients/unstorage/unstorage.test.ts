@@ -90,7 +90,8 @@ describe("UNSTORAGE", () => {
       value: { name: "Ann" },
     });
     const dangerous = JSON.parse(
-      '{"__proto__":{"a":1},"constructor":{"prototype":1},"n":[{"__proto__":2,"2":1,"1":2}],"t":"\\"__proto__\\":1"}',
+      '{"__proto__":{"a":1},"constructor":{"prototype":1},"n":[{"__proto__":2,"2":1,' +
+        '"1":2}],"t":"\\"__proto__\\":1"}',
     ) as object;
     for (const drivers of [storage, Object.assign(createStorage(), {})]) {
       const other = kv(drivers);
@@ -164,7 +165,7 @@ describe("UNSTORAGE", () => {
     expect(await kv(storage).keys()).toEqual([]);
   });
 
-  it("commits among all stores over the storage, and takes back one that fails half-way", async () => {
+  it("commits among all stores over a storage, and takes back a failed commit", async () => {
     let fails = false;
     const failing = defineDriver(() => {
       const memory = memoryDriver();

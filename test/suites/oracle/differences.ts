@@ -111,7 +111,8 @@ export const DIFFERENCES: { readonly [name: string]: Difference } = {
   },
   "what delete() answers": {
     ask: async (store) =>
-      `${await outcome(() => store.delete(["a"]))} ${await outcome(() => store.set(["a"], 1).then(() => store.delete(["a"])))}`,
+      `${await outcome(() => store.delete(["a"]))} ` +
+      `${await outcome(() => store.set(["a"], 1).then(() => store.delete(["a"])))}`,
     deno: "undefined undefined",
     ours: "false true",
   },

@@ -7,7 +7,7 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
   afterEach(() => void vi.useRealTimers());
 
   describe("a state", () => {
-    it("is there at once, the same object for the same key, and is written where nothing is stored", async () => {
+    it("is there at once, the same object for a key, and writes its initial value", async () => {
       const create = await program();
       const kv = create("notes");
       const state = kv("a", { text: "first" });

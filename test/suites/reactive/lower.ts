@@ -77,7 +77,7 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
       expect(await rows("notes")).toEqual(new Map([["a", "set"]]));
     });
 
-    it("says what was refused, also when it is asked late or never, and goes back to falsy values", async () => {
+    it("reports a refused change, also later, and goes back to falsy values", async () => {
       const kv = (await program())("notes");
       const store = kv.store();
       for (const [key, value] of [

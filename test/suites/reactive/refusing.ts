@@ -8,7 +8,7 @@ const refused = (() => {}) as unknown as Storable;
 /** What happens when a change cannot be stored. */
 export function refusing({ program, rows, transactions }: ReactiveSubject): void {
   describe("a change that is refused", () => {
-    it("goes back to what was stored last, whatever its depth, and writes nothing more", async () => {
+    it("goes back to the last stored value, at any depth, and writes nothing", async () => {
       const kv = (await program())("notes");
       const state = kv("a", { deep: { x: 1 } as { x: unknown; y?: unknown }, list: [1] });
       await kv.ready();

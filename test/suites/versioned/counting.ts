@@ -37,7 +37,7 @@ export function counting(test: Case, { another, checks = 100 }: VersionedSubject
     }
   });
 
-  test("what is no counter is refused: the operand at once, what is stored by commit()", async (store) => {
+  test("refuses an operand that is no counter at once, a stored one by commit()", async (store) => {
     for (const name of ["sum", "min", "max"] as const) {
       for (const wrong of [1, "1", null, undefined, -1n, MOST + 1n])
         expect(() => store.atomic()[name](["n"], wrong as bigint)).toThrow(

@@ -85,7 +85,7 @@ export function indexSuite(
       expect(await store.keys()).toStrictEqual([]);
     });
 
-    test("keeps what is not under the prefix out, and lists no index as an entry", async (users, store) => {
+    test("indexes only its prefix, and lists no index as an entry", async (users, store) => {
       await users
         .atomic()
         .set(["users"], { email: "a" })
@@ -101,7 +101,7 @@ export function indexSuite(
       ).toBe(3);
     });
 
-    test("refuses a second owner of what is unique: set() with an error, a transaction with { ok: false }, and nothing is written", async (users, store) => {
+    test("refuses a second owner of a unique value, and writes nothing", async (users, store) => {
       await users.set(["users", "1"], { email: "a", team: "red" });
       await users.set(["users", "2"], { email: "b", team: "red" });
       const before = await store.all();
@@ -126,7 +126,7 @@ export function indexSuite(
       expect(await users.set(["users", "1"], { email: "a" })).toMatchObject({ ok: true });
     });
 
-    test("lets unique values change hands in one transaction: swapped, handed on, given up", async (users, store) => {
+    test("swaps, passes on and frees unique values in one transaction", async (users, store) => {
       const [a, b, c] = [
         ["users", "a"],
         ["users", "b"],
@@ -267,7 +267,7 @@ export function indexSuite(
       }
     });
 
-    test("counts only found entries towards the limit of an index listing", async (users, store) => {
+    test("counts only found entries towards the limit of a listing", async (users, store) => {
       for (const id of ["1", "2", "3", "4"]) await users.set(["users", id], { team: "red" });
       // Deleted without the index: its index entries stay.
       await store.delMany(["users 1", "users 2"]);
@@ -340,7 +340,7 @@ export function indexSuite(
       await expect(users.getBy("email", [])).rejects.toMatchObject({ code: "KV_INVALID_KEY" });
     });
 
-    test("forgets an entry that has expired, and gives its unique value away", async (users, store) => {
+    test("forgets an expired entry, and frees its unique value", async (users, store) => {
       await users.set(["users", "1"], { email: "a", team: "t" }, { expireIn: 50 });
       await users.set(["users", "2"], { email: "b", team: "t" }, { expires: "1h" });
       const deadlines = await Promise.all(
@@ -356,7 +356,7 @@ export function indexSuite(
       expect((await users.getBy("email", "a"))!.key).toStrictEqual(["users", "3"]);
     });
 
-    test("refuses what an index cannot tell, and lets go of what was stored so", async (users, store) => {
+    test("refuses values that an index cannot hold, and drops them", async (users, store) => {
       for (const wrong of [
         null,
         { email: {} },
@@ -395,7 +395,7 @@ export function indexSuite(
       ).toThrow(expect.objectContaining({ code: "KV_INVALID_KEY" }) as Error);
     });
 
-    test("is made anew for old data by reindex(), which says how far it is", async (users, store) => {
+    test("is rebuilt for old data by reindex(), which reports progress", async (users, store) => {
       const plain = versioned(store);
       for (let i = 0; i < 120; i++)
         await plain.set(["users", i], { email: `${i}@x`, team: i % 2 === 0 ? "even" : "odd" });
@@ -422,7 +422,7 @@ export function indexSuite(
       expect(await users.reindex()).toBe(3 * 122);
     });
 
-    test("takes over a unique value whose owner was changed without the index, and not one that is owned", async (users, store) => {
+    test("takes over a unique value only if its owner has changed", async (users, store) => {
       const plain = versioned(store);
       await users.set(["users", "1"], { email: "a" });
       await plain.set(["users", "1"], { email: "z" });

@@ -44,7 +44,7 @@ async function fill(store: VersionedStore): Promise<void> {
 
 /** Selectors, order, pages and cursors. */
 export function listing(test: Case): void {
-  test("keys of all types are listed in the order of their types and values, parts before parts", async (store) => {
+  test("keys are listed in the order of types and values, part by part", async (store) => {
     const sorted: Key[] = [
       ...[[], [0], [0, 0], [0, 255], [1], [255], [255, 0]].map((bytes): Key => [
         Uint8Array.from(bytes),
@@ -130,7 +130,7 @@ export function listing(test: Case): void {
     }
   });
 
-  test("a selector or an option of the wrong form is refused at once, a range that cannot be by the iteration", async (store) => {
+  test("a wrong selector is refused at once, a wrong range by the iteration", async (store) => {
     const atOnce: [unknown, unknown?][] = [
       [{}],
       [null],
@@ -184,7 +184,7 @@ export function listing(test: Case): void {
     expect(await all(list)).toStrictEqual(["l.b.x"]);
   });
 
-  test("pages by cursor give the whole, in both directions and whatever their size", async (store) => {
+  test("pages by cursor give the whole, in both directions, at any size", async (store) => {
     await fill(store);
     const whole = await all(store.list({ prefix: ["l"] }));
     for (const reverse of [false, true]) {
@@ -205,7 +205,7 @@ export function listing(test: Case): void {
     }
   });
 
-  test("a cursor stands behind the last entry, and survives its deletion; that of a finished listing has nothing more", async (store) => {
+  test("a cursor points behind the last entry, and survives its deletion", async (store) => {
     await fill(store);
     const selector = { prefix: ["l"] };
     const list = store.list(selector);

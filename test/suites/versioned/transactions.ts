@@ -52,7 +52,7 @@ export function transactions(test: Case, { checks: mostChecks = 100 }: Versioned
     expect(await valuesOf(store, "a", "b", "n")).toStrictEqual([2, "absent", "absent"]);
   });
 
-  test("a check takes an entry, one that is missing, upper case and no version for null", async (store) => {
+  test("a check takes an entry, a missing entry, upper case and no version", async (store) => {
     const missing = await store.get(["a"]);
     expect((await store.atomic().check(missing).set(["a"], 1).commit()).ok).toBe(true);
     const entry = await store.get(["a"]);
@@ -141,7 +141,7 @@ export function transactions(test: Case, { checks: mostChecks = 100 }: Versioned
     ]);
   });
 
-  test("an empty one succeeds, and one that was committed may be committed again", async (store) => {
+  test("an empty transaction succeeds, and may be committed again", async (store) => {
     expect(await store.atomic().commit()).toStrictEqual({
       ok: true,
       version: expect.stringMatching(/^[0-9a-f]{20}$/) as string,
@@ -188,7 +188,7 @@ export function transactions(test: Case, { checks: mostChecks = 100 }: Versioned
     ).toStrictEqual(ABSENT);
   });
 
-  test(`${mostChecks} checks and 1,000 changes are taken, and one more of either is not`, async (store) => {
+  test(`${mostChecks} checks and 1,000 changes are accepted, one more is not`, async (store) => {
     const [full, checks, changes] = [store.atomic(), store.atomic(), store.atomic()];
     for (let i = 0; i < 1000; i++) {
       full.set(["w", i], i);

@@ -113,7 +113,7 @@ export function watching(test: Case, { another }: VersionedSubject): void {
     if (other !== store) await other.close();
   });
 
-  test("no key is nothing to wait for, and what is no key or interval is refused at once", async (store) => {
+  test("ends without keys, and refuses a wrong key or interval at once", async (store) => {
     expect(await next(store.watch([]).getReader())).toBe("closed");
     expect(() => store.watch([[]])).toThrow(
       expect.objectContaining({ code: "KV_INVALID_KEY" }) as Error,

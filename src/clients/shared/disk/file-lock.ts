@@ -125,113 +125,137 @@ function isDead(token: string): boolean {
   return now.state === "Z" || (start !== "" && now.start !== "" && now.start !== start);
 }
 
-/**
- * A lock made of directories alone, in the directory `work`:
- *
- *     <work>/<token>/<token>/   who wants the lock makes this, and renames the outer one:
- *     <work>/held/<token>/      whose directory is in here, holds the lock
- *
- * A rename never replaces a directory that has something in it, so only one gets in. The holder is
- * told by the unique name inside, and whoever removes a dead holder names exactly that one: nobody
- * can rob the next holder by acting on what it saw before. A holder that only seemed dead (of
- * another machine, or frozen for longer than `patience`) finds its directory gone, and with it
- * everything it was about to publish.
- *
- * @param patience milliseconds of standstill after which a holder that cannot be checked counts as
- * dead.
- */
-export function fileLock(work: string, patience = 30_000): FileLock {
-  const held = join(work, HELD);
-  let contended = false;
-  let missing = 0;
+/** The lock of {@link fileLock}. */
+class DirectoryLock {
+  readonly #work: string;
+  readonly #held: string;
+  readonly #patience: number;
+  /** Whether other processes wait. */
+  #isContended = false;
+  /** How many times in a row the own directory was missing. */
+  #missing = 0;
 
-  /** `false` while somebody else is in. */
-  function enter(token: string): boolean {
-    const own = join(work, token);
-    try {
-      makeFolders(join(own, token));
-      fs.renameSync(own, held);
-    } catch (error) {
-      const code = codeOf(error);
-      // Tidied away by another process at this very moment: that does not happen many times in a
-      // row.
-      missing = code === "ENOENT" ? missing + 1 : 0;
-      if (missing > 100 || !(code === "ENOENT" || isRefusal(code))) throw error;
-      return false;
-    }
-    missing = 0;
-    // Somebody who tidied up may have emptied it just before the rename.
-    return fs.existsSync(join(held, token));
+  constructor(work: string, patience: number) {
+    this.#work = work;
+    this.#held = join(work, HELD);
+    this.#patience = patience;
   }
 
-  function rob(holder: string): void {
-    const grave = join(work, `${holder}.dead`);
-    quietly(() => fs.renameSync(join(held, holder), grave));
-    quietly(() => fs.rmSync(grave, { recursive: true, force: true }));
-  }
-
-  /** Whether others are here; removes what dead ones left. */
-  function others(): boolean {
-    const names = quietly(() => fs.readdirSync(work)) ?? [];
-    return (
-      names.filter((name) => {
-        if (name === HELD) return !isRemoved(held);
-        const ours = TOKEN.test(name.replace(/\.dead$/, ""));
-        const age =
-          Date.now() - (quietly(() => fs.statSync(join(work, name)).mtimeMs) ?? Date.now());
-        if (!ours || !(name.endsWith(".dead") || isDead(name) || age > LEFTOVER_MS)) return ours;
-        quietly(() => fs.rmSync(join(work, name), { recursive: true, force: true }));
-        return false;
-      }).length > 0
-    );
-  }
-
-  function release(folder: string, token: string): void {
-    removeAll(folder);
-    // Others would wait for a holder that is alive. A rename needs no descriptor, and whoever
-    // tidies up later removes the grave.
-    if (fs.existsSync(folder)) quietly(() => fs.renameSync(folder, join(work, `${token}.dead`)));
-    quietly(() => fs.rmdirSync(held));
-    // Most of the time nobody else is here, and nothing is left.
-    contended = !isRemoved(work) && others();
-    if (!contended) isRemoved(work);
-  }
-
-  return async function acquire() {
+  async acquire(): Promise<Held> {
+    const work = this.#work;
     const token = newToken();
-    const folder = join(held, token);
+    const folder = join(this.#held, token);
     try {
-      // Who has just held the lock lets those who wait go first.
-      if (contended) {
+      // After a release, waiting processes go first.
+      if (this.#isContended) {
         quietly(() => fs.mkdirSync(join(work, token, token), { recursive: true }));
         await sleep(YIELD_MS);
       }
-      let seen = "";
-      let since = performance.now();
-      let vain = 0;
-      for (let tries = 0; !enter(token); tries++) {
-        const [holder] = unlessExhausted(() => fs.readdirSync(held)) ?? [];
-        if (holder === undefined) {
-          // Nobody is in, and yet nobody gets in: not a file system that locks can be made of.
-          if (++vain > 200) throw new KvError("KV_CONNECTION", `no lock can be made in ${work}`);
-          quietly(() => fs.rmdirSync(held));
-        } else {
-          // Each file that the holder makes moves the time of its directory.
-          const sight = `${holder} ${quietly(() => fs.statSync(join(held, holder)).mtimeMs)}`;
-          if (sight !== seen) [seen, since] = [sight, performance.now()];
-          if (isDead(holder) || performance.now() - since > patience) {
-            rob(holder);
-            continue;
-          }
-        }
-        await sleep(Math.min(1 + tries / 8, 20) * (0.5 + Math.random()));
-      }
+      await this.#enterInTurn(token);
     } catch (error) {
       removeAll(join(work, token, token));
       removeAll(join(work, token));
       isRemoved(work);
       throw error;
     }
-    return { folder, release: () => release(folder, token) };
-  };
+    return { folder, release: () => this.#release(folder, token) };
+  }
+
+  async #enterInTurn(token: string): Promise<void> {
+    const held = this.#held;
+    let seen = "";
+    let since = performance.now();
+    let vain = 0;
+    for (let tries = 0; !this.#enter(token); tries++) {
+      const [holder] = unlessExhausted(() => fs.readdirSync(held)) ?? [];
+      if (holder === undefined) {
+        // The lock is free, but cannot be taken: this file system cannot make such locks.
+        if (++vain > 200)
+          throw new KvError("KV_CONNECTION", `no lock can be made in ${this.#work}`);
+        quietly(() => fs.rmdirSync(held));
+      } else {
+        // Each file that the holder makes changes the time of its directory.
+        const sight = `${holder} ${quietly(() => fs.statSync(join(held, holder)).mtimeMs)}`;
+        if (sight !== seen) [seen, since] = [sight, performance.now()];
+        if (isDead(holder) || performance.now() - since > this.#patience) {
+          this.#rob(holder);
+          continue;
+        }
+      }
+      await sleep(Math.min(1 + tries / 8, 20) * (0.5 + Math.random()));
+    }
+  }
+
+  /** `false` while another holder has the lock. */
+  #enter(token: string): boolean {
+    const own = join(this.#work, token);
+    try {
+      makeFolders(join(own, token));
+      fs.renameSync(own, this.#held);
+    } catch (error) {
+      const code = codeOf(error);
+      // Another process that cleans up may remove the directory just now: not many times in a row.
+      this.#missing = code === "ENOENT" ? this.#missing + 1 : 0;
+      if (this.#missing > 100 || !(code === "ENOENT" || isRefusal(code))) throw error;
+      return false;
+    }
+    this.#missing = 0;
+    // Another process that cleans up may have emptied the directory just before the rename.
+    return fs.existsSync(join(this.#held, token));
+  }
+
+  #rob(holder: string): void {
+    const grave = join(this.#work, `${holder}.dead`);
+    quietly(() => fs.renameSync(join(this.#held, holder), grave));
+    quietly(() => fs.rmSync(grave, { recursive: true, force: true }));
+  }
+
+  /** Whether other processes use the lock. Removes the directories of dead ones. */
+  #hasOthers(): boolean {
+    const work = this.#work;
+    const names = quietly(() => fs.readdirSync(work)) ?? [];
+    return (
+      names.filter((name) => {
+        if (name === HELD) return !isRemoved(this.#held);
+        const isOwn = TOKEN.test(name.replace(/\.dead$/, ""));
+        const age =
+          Date.now() - (quietly(() => fs.statSync(join(work, name)).mtimeMs) ?? Date.now());
+        if (!isOwn || !(name.endsWith(".dead") || isDead(name) || age > LEFTOVER_MS)) return isOwn;
+        quietly(() => fs.rmSync(join(work, name), { recursive: true, force: true }));
+        return false;
+      }).length > 0
+    );
+  }
+
+  #release(folder: string, token: string): void {
+    const work = this.#work;
+    removeAll(folder);
+    // Other processes would wait for a holder that is alive. A rename needs no descriptor, and a
+    // later clean-up removes the grave.
+    if (fs.existsSync(folder)) quietly(() => fs.renameSync(folder, join(work, `${token}.dead`)));
+    quietly(() => fs.rmdirSync(this.#held));
+    // Most of the time there is no other process, and nothing is left.
+    this.#isContended = !isRemoved(work) && this.#hasOthers();
+    if (!this.#isContended) isRemoved(work);
+  }
+}
+
+/**
+ * A lock made of directories alone, in the directory `work`:
+ *
+ *     <work>/<token>/<token>/   a waiting process makes this, and renames the outer one:
+ *     <work>/held/<token>/      the process of this token has the lock
+ *
+ * A rename never replaces a directory that is not empty, so only one process gets the lock. The
+ * unique name inside identifies the holder, and the removal of a dead holder names exactly that
+ * one: acting on an old observation cannot remove the next holder. A holder that only seemed dead
+ * (on another machine, or frozen for longer than `patience`) finds its directory gone, and with it
+ * everything that it was about to publish.
+ *
+ * @param patience milliseconds of standstill after which a holder that cannot be checked counts as
+ * dead.
+ */
+export function fileLock(work: string, patience = 30_000): FileLock {
+  const lock = new DirectoryLock(work, patience);
+  return () => lock.acquire();
 }

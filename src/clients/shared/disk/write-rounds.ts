@@ -53,16 +53,55 @@ export interface RoundWriter extends Required<
 }
 
 /**
- * Collects writes into rounds: all that are called in one turn of the event loop, or while a round
- * is under way, take the lock once and are published together. Within a round they are applied in
- * the order of the calls.
+ * Collects writes into rounds. All writes that are called in one turn of the event loop, or during
+ * a round, take the lock once and are published together. A round applies them in call order.
  */
-export function writeRounds(target: RoundTarget): RoundWriter {
-  const queue: Job[] = [];
-  let running: Promise<void> | null = null;
+class Rounds {
+  readonly #target: RoundTarget;
+  readonly #queue: Job[] = [];
+  running: Promise<void> | null = null;
 
-  /** Makes the changes of some jobs, and returns what tells their callers. */
-  async function attempt(
+  constructor(target: RoundTarget) {
+    this.#target = target;
+  }
+
+  add<T>(task: Task<T>): Promise<T> {
+    const result = new Promise<T>((resolve, reject) => this.#queue.push({ task, resolve, reject }));
+    this.running ??= this.#run();
+    return result;
+  }
+
+  async #run(): Promise<void> {
+    await turn();
+    while (this.#queue.length > 0) {
+      await this.#round();
+      await turn();
+    }
+    this.running = null;
+  }
+
+  async #round(): Promise<void> {
+    let jobs: Job[] = [];
+    let settling: (() => void)[];
+    try {
+      const held = await this.#target.lock();
+      try {
+        jobs = this.#queue.splice(0, this.#target.limit);
+        settling = await this.#attempt(jobs, await this.#target.begin(held), held);
+      } finally {
+        held.release();
+      }
+    } catch (error) {
+      settling = (jobs.length > 0 ? jobs : this.#queue.splice(0)).map(
+        (job) => () => job.reject(error),
+      );
+    }
+    // After the release of the lock: a caller whose write has ended finds no rest of it.
+    for (const settle of settling) settle();
+  }
+
+  /** Makes the changes of some jobs. Returns the functions that settle them. */
+  async #attempt(
     jobs: readonly Job[],
     read: (key: string) => KvRecord | null,
     held: Held,
@@ -74,84 +113,54 @@ export function writeRounds(target: RoundTarget): RoundWriter {
       together: false,
     };
     const done: { job: Job; result: unknown }[] = [];
-    const told: (() => void)[] = [];
+    const settling: (() => void)[] = [];
     for (const job of jobs) {
       try {
         done.push({ job, result: job.task(draft) });
       } catch (error) {
-        told.push(() => job.reject(error));
+        settling.push(() => job.reject(error));
       }
     }
     try {
-      const publish = await target.prepare(draft, held).catch((error: unknown) => {
-        if (target.apart && done.length > 1) return null;
+      const publish = await this.#target.prepare(draft, held).catch((error: unknown) => {
+        if (this.#target.apart && done.length > 1) return null;
         throw error;
       });
       if (publish === null) {
-        for (const { job } of done) told.push(...(await attempt([job], read, held)));
-        return told;
+        for (const { job } of done) settling.push(...(await this.#attempt([job], read, held)));
+        return settling;
       }
       await publish();
-      for (const { job, result } of done) told.push(() => job.resolve(result as never));
+      for (const { job, result } of done) settling.push(() => job.resolve(result as never));
     } catch (error) {
-      for (const { job } of done) told.push(() => job.reject(error));
+      for (const { job } of done) settling.push(() => job.reject(error));
     }
-    return told;
+    return settling;
   }
+}
 
-  async function round(): Promise<void> {
-    let jobs: Job[] = [];
-    let told: (() => void)[];
+/** Removes the records of a draft that still have these versions. Returns how many. */
+function removeFrom({ read, changes }: Draft, expired: readonly Check[]): number {
+  const gone = expired.filter((check) => {
     try {
-      const held = await target.lock();
-      try {
-        jobs = queue.splice(0, target.limit);
-        told = await attempt(jobs, await target.begin(held), held);
-      } finally {
-        held.release();
-      }
-    } catch (error) {
-      told = (jobs.length > 0 ? jobs : queue.splice(0)).map((job) => () => job.reject(error));
+      // At moment 0 no record has expired yet, so that the version is compared.
+      return holds(check, read(check.key), 0);
+    } catch {
+      return false;
     }
-    // Once the lock is free: whoever was waiting for a write finds nothing of it left over.
-    for (const tell of told) tell();
-  }
+  });
+  for (const { key } of gone) changes.set(key, null);
+  return gone.length;
+}
 
-  async function run(): Promise<void> {
-    await turn();
-    while (queue.length > 0) {
-      await round();
-      await turn();
-    }
-    running = null;
-  }
-
-  function add<T>(task: Task<T>): Promise<T> {
-    const result = new Promise<T>((resolve, reject) => queue.push({ task, resolve, reject }));
-    running ??= run();
-    return result;
-  }
-
-  function evict(expired: readonly Check[]): MaybePromise<number> {
-    // Most sweeps find nothing, and need no lock.
-    if (expired.length === 0) return 0;
-    return add(({ read, changes }) => {
-      const gone = expired.filter((check) => {
-        try {
-          // At moment 0 nothing has expired yet, so that the version is compared.
-          return holds(check, read(check.key), 0);
-        } catch {
-          return false;
-        }
-      });
-      for (const { key } of gone) changes.set(key, null);
-      return gone.length;
-    });
-  }
-
+/** The writes of an adapter in rounds: see {@link Rounds}. */
+export function writeRounds(target: RoundTarget): RoundWriter {
+  const rounds = new Rounds(target);
+  const add = <T>(task: Task<T>): Promise<T> => rounds.add(task);
   return {
     add,
-    evict,
+    // Most sweeps find nothing, and need no lock.
+    evict: (expired) => (expired.length === 0 ? 0 : add((draft) => removeFrom(draft, expired))),
     set: (key, record) => add(({ changes }) => void changes.set(key, record)),
     del: (key) => add(({ changes }) => void changes.set(key, null)),
     setMany: (writes) =>
@@ -165,7 +174,7 @@ export function writeRounds(target: RoundTarget): RoundWriter {
         return committed(writes);
       }),
     close: async () => {
-      await running;
+      await rounds.running;
     },
   };
 }

@@ -1,0 +1,104 @@
+import { LONGEST } from "../concurrency/timeout-option.ts";
+import { KvError } from "../errors.ts";
+import { LoadEnd } from "./load-end.ts";
+import type { Loaded } from "./loaded.ts";
+import { type CacheState, type Flight, type FlightStart, type Load } from "./state.ts";
+
+/** The code of loads, which the first one loads. */
+let code: typeof import("./fly.ts") | undefined;
+
+/** Begins to load a key. */
+export function startFlight(
+  state: CacheState,
+  key: string,
+  load: Load,
+  start: FlightStart,
+): Flight {
+  const end = new LoadEnd();
+  const forget = (): void => {
+    if (state.flights.get(key) === flight) state.flights.delete(key);
+  };
+  const flight: { result: Promise<Loaded | null> } & Flight = {
+    load,
+    result: undefined as never,
+    end,
+    abort(reason) {
+      forget();
+      end.abort(reason);
+    },
+    waiters: 0,
+    isBackground: !start.isPatient,
+    isPatient: start.isPatient,
+    isOutdated: false,
+  };
+  state.flights.set(key, flight);
+  const begin = async (): Promise<Loaded | null> =>
+    (code ??= await import("./fly.ts")).fly(state, key, flight, start);
+  flight.result = begin().finally(() => {
+    forget();
+    // A lookup that has read before the value was stored reads again.
+    const lookup = state.lookups.get(key);
+    if (lookup !== undefined) lookup.isOutdated = true;
+    load.idle?.();
+  });
+  // Callers get the rejection. A load without callers has reported it.
+  flight.result.catch(() => undefined);
+  return flight;
+}
+
+/** Waits for a load. `late` answers after so many milliseconds. */
+export function follow<T>(
+  flight: Flight,
+  ms: number,
+  signal: AbortSignal | undefined,
+  late: () => T,
+): Promise<Loaded | T | null> {
+  if (ms === Infinity && signal === undefined) {
+    flight.waiters = Infinity;
+    return flight.result;
+  }
+  return new Promise((resolve, reject) => {
+    flight.waiters++;
+    let isOver = false;
+    const end = (): void => {
+      isOver = true;
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", leave);
+      flight.waiters--;
+    };
+    const leave = (): void => {
+      end();
+      reject(signal!.reason as Error);
+      // Nobody is left to load it for.
+      if (flight.waiters === 0 && !flight.isBackground) flight.abort(signal!.reason);
+    };
+    const timeOut = (): void => {
+      flight.isBackground = true;
+      end();
+      try {
+        resolve(late());
+      } catch (error) {
+        reject(error as Error);
+      }
+    };
+    const timer = ms <= LONGEST ? setTimeout(timeOut, ms) : undefined;
+    signal?.addEventListener("abort", leave);
+    const settled =
+      <A>(settle: (answer: A) => void) =>
+      (answer: A): void => {
+        if (isOver) return;
+        end();
+        settle(answer);
+      };
+    flight.result.then(settled(resolve), settled(reject));
+  });
+}
+
+/** @throws {KvError} KV_TIMEOUT */
+export function tooLate(key: string, ms: number): never {
+  throw new KvError(
+    "KV_TIMEOUT",
+    `loading ${JSON.stringify(key)} takes longer than ${ms / 1000} s, the hardTimeout: it goes on`,
+    { key },
+  );
+}

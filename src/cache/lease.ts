@@ -1,0 +1,89 @@
+import { type CacheEntry, recordExpiry, type TagVersions } from "./entry.ts";
+import type { CacheSettings } from "./options.ts";
+import { type CacheState, type Flight, type FoundEntry } from "./state.ts";
+import { epochOf, versionsOf } from "./tag-use.ts";
+
+/** What was known of the tags when a load began. */
+export interface TagsBefore {
+  readonly versions: TagVersions;
+  readonly epoch: number | null;
+}
+
+/** The right to load and store a key. */
+export interface Lease {
+  /**
+   * The version of the record while the lease is held. Whoever writes the key changes it, and
+   * nobody can write with an old one.
+   */
+  readonly token: string | null;
+  /** The record as it was before: the value that may still be served, and counted failures. */
+  readonly before: CacheEntry | null;
+  readonly tags: TagsBefore;
+}
+
+/** The shortest and the longest pause after loads that failed, in milliseconds. */
+const [FIRST_PAUSE, LONGEST_PAUSE] = [100, 1000];
+
+/** Reads what is to be known of the tags before a value is loaded. */
+export async function tagsBefore(state: CacheState, settings: CacheSettings): Promise<TagsBefore> {
+  const { store } = state;
+  if (store.supports.atomic === "no") return { versions: [], epoch: null };
+  const [versions, epoch] = await Promise.all([
+    versionsOf(state, settings.tags, settings),
+    epochOf(store),
+  ]);
+  return { versions, epoch };
+}
+
+/** The entry without a value that may not be served. */
+export function servable({ entry, freshness }: FoundEntry): CacheEntry | null {
+  if (freshness !== "absent") return entry;
+  return entry?.failures === undefined ? null : { failures: entry.failures };
+}
+
+/**
+ * Replaces the record of a key, or deletes it for `null`, if nobody has written it since the lease
+ * was taken. Resolves to the version if it did: `undefined` where that is not known.
+ */
+export async function replaceHeld(
+  state: CacheState,
+  key: string,
+  flight: Flight,
+  lease: Lease,
+  entry: CacheEntry | null,
+): Promise<{ readonly version: string | undefined } | null> {
+  const { values } = state;
+  const expires = entry === null ? null : recordExpiry(entry);
+  if (lease.token !== null) {
+    const write = { key, value: entry, expires };
+    const result = await values.commit([{ key, version: lease.token }], [write]);
+    return result.ok ? result : null;
+  }
+  if (flight.isOutdated) return null;
+  await (entry === null ? values.del(key) : values.set(key, entry, { expires }));
+  return { version: undefined };
+}
+
+/** Ends a lease without a value: the record becomes what it was. */
+export async function release(
+  state: CacheState,
+  key: string,
+  flight: Flight,
+  lease: Lease,
+  hasFailed: boolean,
+): Promise<void> {
+  const { before, token } = lease;
+  const hasValue = before?.fresh !== undefined;
+  // There is nothing to give back.
+  if (token === null && !(hasValue && hasFailed)) return;
+  if (!hasFailed) {
+    const { lease: _, ...rest } = before ?? {};
+    await replaceHeld(state, key, flight, lease, hasValue ? rest : null);
+    return;
+  }
+  // Nobody tries again at once: the origin may be down.
+  const failures = (before?.failures ?? 0) + 1;
+  const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1));
+  const failed: CacheEntry = { ...before, lease: Date.now() + pause, failures };
+  await replaceHeld(state, key, flight, lease, failed);
+}

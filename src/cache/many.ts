@@ -1,0 +1,137 @@
+import { KvError } from "../errors.ts";
+import { type CacheEntry, cachedEntry } from "./entry.ts";
+import { foundOf } from "./find.ts";
+import { fromL1, loadOf, resolve, valueOf } from "./get-or-set.ts";
+import type { LoadContext } from "./loader.ts";
+import type { LoadOptions } from "./options.ts";
+import { type CacheState, checkCacheKey, type FoundEntry, withoutStore } from "./state.ts";
+import { tagsOf } from "./tag-use.ts";
+
+/** What a loader of many values gets beside the keys. */
+export type ManyContext = Pick<LoadContext, "signal">;
+
+/** Loads the values of keys that are not cached, in the order of the keys. */
+export type ManyLoader<T> = (
+  keys: readonly string[],
+  context: ManyContext,
+) => readonly T[] | Promise<readonly T[]>;
+
+/** Gathers the keys that have to be loaded, and calls the loader once for all of them. */
+class Batch {
+  readonly #loader: ManyLoader<unknown>;
+  #undecided: Set<string>;
+  #keys: string[] = [];
+  readonly #loaded: Promise<Map<string, unknown>>;
+  #settle!: (loaded: Promise<Map<string, unknown>>) => void;
+  readonly #controller = new AbortController();
+
+  constructor(loader: ManyLoader<unknown>, keys: readonly string[]) {
+    this.#loader = loader;
+    this.#undecided = new Set(keys);
+    this.#loaded = new Promise((resolve) => (this.#settle = resolve));
+  }
+
+  /** The value of a key, once it is known which others have to be loaded with it. */
+  async load(key: string, { signal }: LoadContext): Promise<unknown> {
+    // It had to wait for another process, and the others did not wait for it.
+    if (!this.#undecided.has(key)) return (await this.#call([key], { signal })).get(key);
+    this.#keys.push(key);
+    this.decided(key);
+    const stop = (): void => this.#controller.abort(signal.reason);
+    signal.addEventListener("abort", stop);
+    try {
+      return (await this.#loaded).get(key);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** A key that is loaded with the others, or not at all for now. */
+  decided(key: string): void {
+    if (!this.#undecided.delete(key) || this.#undecided.size > 0 || this.#keys.length === 0) return;
+    this.#settle(this.#call(this.#keys, { signal: this.#controller.signal }));
+  }
+
+  async #call(keys: readonly string[], context: ManyContext): Promise<Map<string, unknown>> {
+    const values = await this.#loader(keys, context);
+    if (!Array.isArray(values) || values.length !== keys.length)
+      throw new KvError(
+        "KV_INVALID_VALUE",
+        "the loader of getOrSetMany() has to return a list with a value for each of its keys",
+      );
+    return new Map(keys.map((key, i) => [key, values[i]]));
+  }
+}
+
+/** Reads values, and loads those that are missing by one call of the loader. */
+export async function getOrSetMany(
+  state: CacheState,
+  keys: Iterable<string>,
+  loader: unknown,
+  options: LoadOptions | undefined,
+): Promise<unknown[]> {
+  const list = [...keys];
+  const unique = [...new Set(list)];
+  const base = loadOf(state, loader, options, "getOrSetMany()");
+  for (const key of unique) checkCacheKey(state, key);
+  const values = new Map<string, unknown>();
+  if (!base.settings.forceFresh) {
+    for (const key of unique) {
+      const item = fromL1(state, key, null);
+      if (item !== undefined) values.set(key, valueOf(item));
+    }
+  }
+  const missing = unique.filter((key) => !values.has(key));
+  const batch = new Batch(loader as ManyLoader<unknown>, missing);
+  let reading: Promise<Map<string, FoundEntry>> | undefined;
+  const read = async (key: string): Promise<FoundEntry> =>
+    (await (reading ??= findMany(state, missing))).get(key)!;
+  await Promise.all(
+    missing.map(async (key) => {
+      const idle = (): void => batch.decided(key);
+      const load = {
+        ...base,
+        loader: (context: LoadContext) => batch.load(key, context),
+        idle,
+      };
+      try {
+        values.set(key, await resolve(state, key, load, () => read(key)));
+      } finally {
+        idle();
+      }
+    }),
+  );
+  return list.map((key) => values.get(key));
+}
+
+/** Reads keys by one read, and their tags by another. */
+async function findMany(
+  state: CacheState,
+  keys: readonly string[],
+): Promise<Map<string, FoundEntry>> {
+  try {
+    return await state.breaker.ask(async () => {
+      const stored = await state.values.getMany(keys);
+      const entries = stored.map((value, i): CacheEntry | null => cachedEntry(value, keys[i]!));
+      const tagged = entries.map((entry) => entry?.tags ?? []);
+      const tags = tagged.every((each) => each.length === 0)
+        ? []
+        : await (await tagsOf(state)).look(tagged);
+      return new Map(
+        keys.map((key, i) => {
+          const entry = entries[i]!;
+          return [key, foundOf(entry, entry === null ? null : undefined, tags[i])];
+        }),
+      );
+    });
+  } catch (error) {
+    withoutStore(state, error, keys[0]!);
+    const found: FoundEntry = {
+      entry: null,
+      version: undefined,
+      freshness: "absent",
+      isRead: false,
+    };
+    return new Map(keys.map((key) => [key, found]));
+  }
+}
