@@ -1,14 +1,8 @@
 import type { Store } from "../api.ts";
-import type { Counted, CountRules } from "../clients/adapter.ts";
+import type { Counted } from "../clients/adapter.ts";
 import { contextOf } from "../store/store.ts";
 import { Turns } from "../store/turns.ts";
-import type { Expires } from "../types.ts";
-
-/** What is added to a number, and the deadline of a number that starts with it. */
-export interface Addition extends CountRules {
-  readonly by: number;
-  readonly expires: Expires | undefined;
-}
+import type { Addition } from "./native-count.ts";
 
 /**
  * Adds to a number in one step where the client can. Elsewhere, and where the client found no
