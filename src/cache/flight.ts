@@ -46,13 +46,13 @@ export function startFlight(
   return flight;
 }
 
-/** Waits for a load. `late` answers after so many milliseconds. */
-export function follow<T>(
+/** Waits for a load. Rejects after so many milliseconds, or resolves to `null` without an error. */
+export function follow(
   flight: Flight,
   ms: number,
   signal: AbortSignal | undefined,
-  late: () => T,
-): Promise<Loaded | T | null> {
+  late: (() => KvError) | null,
+): Promise<Loaded | null> {
   if (ms === Infinity && signal === undefined) {
     flight.waiters = Infinity;
     return flight.result;
@@ -75,13 +75,11 @@ export function follow<T>(
     const timeOut = (): void => {
       flight.isBackground = true;
       end();
-      try {
-        resolve(late());
-      } catch (error) {
-        reject(error as Error);
-      }
+      if (late === null) resolve(null);
+      else reject(late());
     };
     const timer = ms <= LONGEST ? setTimeout(timeOut, ms) : undefined;
+    if (signal?.aborted) return leave();
     signal?.addEventListener("abort", leave);
     const settled =
       <A>(settle: (answer: A) => void) =>
@@ -94,11 +92,25 @@ export function follow<T>(
   });
 }
 
-/** @throws {KvError} KV_TIMEOUT */
-export function tooLate(key: string, ms: number): never {
-  throw new KvError(
+/** The error for a caller whose `hardTimeout` is over. */
+export const lateLoad = (key: string, ms: number): KvError =>
+  new KvError(
     "KV_TIMEOUT",
     `loading ${JSON.stringify(key)} takes longer than ${ms / 1000} s, the hardTimeout: it goes on`,
     { key },
   );
+
+/** Waits for a lookup, for so many milliseconds of the `hardTimeout`. */
+export function withinHardTimeout<T>(
+  lookup: Promise<T>,
+  key: string,
+  left: number,
+  hardTimeout: number,
+): Promise<T> {
+  if (hardTimeout === Infinity) return lookup;
+  return new Promise((resolve, reject) => {
+    const late = (): void => reject(lateLoad(key, hardTimeout));
+    const timer = setTimeout(late, Math.min(left, LONGEST));
+    lookup.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

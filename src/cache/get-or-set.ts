@@ -1,7 +1,7 @@
 import { KvError } from "../errors.ts";
 import { freshnessOf, isEarly } from "./entry.ts";
 import { foundOf } from "./find.ts";
-import { follow, startFlight, tooLate } from "./flight.ts";
+import { follow, withinHardTimeout, lateLoad, startFlight } from "./flight.ts";
 import { isolate } from "./isolate.ts";
 import type { L1Item } from "./l1.ts";
 import { Loaded } from "./loaded.ts";
@@ -107,10 +107,17 @@ export async function resolve(
   const { settings } = load;
   const { signal, forceFresh, hardTimeout } = settings;
   signal?.throwIfAborted();
+  const begun = Date.now();
+  const left = (): number => Math.max(0, begun + hardTimeout - Date.now());
   for (let turn = 0; ; turn++) {
     const decision = forceFresh
       ? force(state, key, load)
-      : await lookUp(state, key, { load, settings, read });
+      : await withinHardTimeout(
+          lookUp(state, key, { load, settings, read }),
+          key,
+          left(),
+          hardTimeout,
+        );
     const { found, flight, served } = decision;
     const isJoined = flight !== null && flight.load !== load;
     if (flight === null || isJoined) load.idle?.();
@@ -124,7 +131,7 @@ export async function resolve(
     // It was a lookup without a load.
     if (flight === null) continue;
     flight.isPatient = true;
-    const loaded = await follow(flight, hardTimeout, signal, () => tooLate(key, hardTimeout));
+    const loaded = await follow(flight, left(), signal, () => lateLoad(key, hardTimeout));
     if (loaded !== null) return loaded.take();
   }
 }
@@ -149,7 +156,7 @@ async function serveStale(
   if (flight === null || timeout === 0) return serve();
   flight.isPatient = true;
   try {
-    const loaded = await follow(flight, timeout, signal, () => null);
+    const loaded = await follow(flight, timeout, signal, null);
     return loaded === null ? serve() : loaded.take();
   } catch (error) {
     if (signal?.aborted || freshnessOf(found.entry, Date.now()) === "absent") throw error;
