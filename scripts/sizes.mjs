@@ -38,7 +38,7 @@ const budget = {
   },
   apis: {
     atomic: 7950,
-    cache: 15_000,
+    cache: 13_600,
     codec: 8950,
     http: 20_650,
     lua: 9050,

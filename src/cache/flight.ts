@@ -1,11 +1,9 @@
 import { LONGEST } from "../concurrency/timeout-option.ts";
 import { KvError } from "../errors.ts";
+import { fly } from "./fly.ts";
 import { LoadEnd } from "./load-end.ts";
 import type { Loaded } from "./loaded.ts";
 import { type CacheState, type Flight, type FlightStart, type Load } from "./state.ts";
-
-/** The code of loads, which the first one loads. */
-let code: typeof import("./fly.ts") | undefined;
 
 /** Begins to load a key. */
 export function startFlight(
@@ -32,9 +30,7 @@ export function startFlight(
     isOutdated: false,
   };
   state.flights.set(key, flight);
-  const begin = async (): Promise<Loaded | null> =>
-    (code ??= await import("./fly.ts")).fly(state, key, flight, start);
-  flight.result = begin().finally(() => {
+  flight.result = fly(state, key, flight, start).finally(() => {
     forget();
     // A lookup that has read before the value was stored reads again.
     const lookup = state.lookups.get(key);
