@@ -14,14 +14,14 @@ import { build } from "esbuild";
 const budget = {
   entry: { first: 9650, all: 80_500 },
   core: { first: 6850, files: 3 },
-  worker: { entry: 195_000, core: 59_500 },
+  worker: { entry: 197_000, core: 60_500 },
   later: 14_000,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
     cookie: 1850,
     custom: 1850,
-    forage: 2300,
-    indexeddb: 3250,
+    forage: 2400,
+    indexeddb: 3350,
     level: 2400,
     sqlite: 3500,
     file: 5850,
