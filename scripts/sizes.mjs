@@ -12,10 +12,10 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9650, all: 80_500 },
-  core: { first: 6850, files: 3 },
-  worker: { entry: 197_000, core: 60_500 },
-  later: 14_000,
+  entry: { first: 9700, all: 82_500 },
+  core: { first: 6900, files: 3 },
+  worker: { entry: 200_000, core: 62_500 },
+  later: 15_300,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
     cookie: 1850,
@@ -31,20 +31,20 @@ const budget = {
     etcd: 5350,
     cloudflare: 1800,
     deno: 2300,
-    lru: 1450,
+    lru: 2500,
     keyv: 2550,
     unstorage: 2900,
     http: 2300,
   },
   apis: {
-    atomic: 7950,
-    cache: 13_600,
+    atomic: 8100,
+    cache: 13_700,
     codec: 8950,
-    http: 20_650,
+    http: 20_900,
     lua: 9050,
     namespace: 16_650,
     reactive: 7650,
-    schema: 18_200,
+    schema: 19_000,
     versioned: 18_150,
     "reactive/react": 7750,
     "reactive/vue": 7700,
