@@ -38,7 +38,7 @@ const budget = {
   },
   apis: {
     atomic: 8900,
-    cache: 15_000,
+    cache: 13_700,
     codec: 8950,
     http: 21_400,
     limit: 9500,
