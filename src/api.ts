@@ -1,4 +1,5 @@
 import type {
+  AsyncUsingDisposable,
   CommitResult,
   Duration,
   Expires,
@@ -198,7 +199,7 @@ export interface WatchEvent<V = Json> {
 }
 
 /** A watch: an async iterable of changes. It does not keep the process alive. */
-export interface StoreWatch<V = Json> extends AsyncIterableIterator<WatchEvent<V>, void> {
+export interface StoreWatch<V = Json> extends AsyncIterable<WatchEvent<V>>, AsyncUsingDisposable {
   /**
    * Resolves when every later change will be reported. Rejects with KV_INVALID_KEY,
    * KV_INVALID_VALUE, KV_CLOSED, KV_NOT_SUPPORTED or KV_CONNECTION, as the iteration does.
@@ -209,7 +210,6 @@ export interface StoreWatch<V = Json> extends AsyncIterableIterator<WatchEvent<V
   /** Ends the watch and releases everything that it holds. A second call does nothing. */
   close(): Promise<void>;
   [Symbol.asyncIterator](): StoreWatch<V>;
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** What a store tells of itself. */

@@ -165,3 +165,20 @@ export interface Supports {
  * and that more than `"no"`; `"native"` is more than `"layered"`) or a number.
  */
 export type Requires = { readonly [Name in keyof Supports]?: Supports[Name] | undefined };
+
+/**
+ * What `using` needs, for programs whose TypeScript knows it (`lib` with "esnext.disposable");
+ * nothing for others, which the names of these symbols would not compile in.
+ */
+export type UsingDisposable = SymbolConstructor extends {
+  readonly dispose: infer Name extends symbol;
+}
+  ? { [K in Name]: () => void }
+  : object;
+
+/** The same for `await using`. */
+export type AsyncUsingDisposable = SymbolConstructor extends {
+  readonly asyncDispose: infer Name extends symbol;
+}
+  ? { [K in Name]: () => Promise<void> }
+  : object;

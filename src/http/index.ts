@@ -1,4 +1,4 @@
-export type { AsyncUsingDisposable } from "../platform/disposable.ts";
+export type { AsyncUsingDisposable } from "../types.ts";
 export { createHandler } from "./handler.ts";
 export { FREE_TIER, type Limits } from "./limits.ts";
 export type { HandlerOptions, LogLine } from "./options.ts";

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Store } from "../api.ts";
 import { builtin } from "../platform/node.ts";
-import type { AsyncUsingDisposable } from "../platform/disposable.ts";
+import type { AsyncUsingDisposable } from "../types.ts";
 import { durationOf } from "../concurrency/interval.ts";
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../platform/options.ts";

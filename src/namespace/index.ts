@@ -1,4 +1,4 @@
-export type { AsyncUsingDisposable } from "../platform/disposable.ts";
+export type { AsyncUsingDisposable } from "../types.ts";
 export { createKV, KV } from "./default.ts";
 export { namespace } from "./namespace.ts";
 export type * from "./types.ts";

@@ -1,5 +1,5 @@
 import type { Store } from "../api.ts";
-import type { AsyncUsingDisposable } from "../platform/disposable.ts";
+import type { AsyncUsingDisposable } from "../types.ts";
 
 /**
  * How a value is read: as the text of its UTF-8 (the default), parsed as JSON, as its bytes, or as

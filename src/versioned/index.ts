@@ -1,4 +1,4 @@
-export type { UsingDisposable } from "../platform/disposable.ts";
+export type { UsingDisposable } from "../types.ts";
 export { connect, type ConnectOptions } from "./connect.ts";
 export type { Key, KeyPart } from "./key.ts";
 export type * from "./types.ts";

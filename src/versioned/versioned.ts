@@ -1,6 +1,6 @@
 import type { Store } from "../api.ts";
 import { Closing } from "../concurrency/abort.ts";
-import type { UsingDisposable } from "../platform/disposable.ts";
+import type { UsingDisposable } from "../types.ts";
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../platform/options.ts";
 import { contextOf } from "../store/store.ts";
