@@ -11,7 +11,7 @@ import { micros } from "./race.ts";
 import { server } from "./redis.ts";
 
 const PROCESSES = 8;
-const TIMES = 250;
+const TIMES = 500;
 const TABLE = "CREATE TABLE plain (key text PRIMARY KEY, n integer)";
 const script = path.join(import.meta.dirname, "counter-process.ts");
 
