@@ -6,8 +6,7 @@ import { checkOptions } from "../platform/options.ts";
 import { contextOf } from "../store/store.ts";
 import { Breaker } from "./breaker.ts";
 import type { Cache } from "./cache.ts";
-import { fromL1, getOrSet, valueOf } from "./get-or-set.ts";
-import { lookUp } from "./lookup.ts";
+import { fromL1, getOrSet, loadReads, valueOf } from "./get-or-set.ts";
 import {
   type CacheOptions,
   LOAD_OPTIONS,
@@ -131,11 +130,9 @@ async function get(
   const item = fromL1(state, key, null, isCounted);
   if (item !== undefined) return { value: valueOf(item) };
   checkCacheKey(state, key);
-  const what = { load: null, settings: state.defaults };
-  const { found, served } = await lookUp(state, key, what);
-  const isHit = found.freshness === "fresh";
-  if (isCounted) state.stats[isHit ? "hits" : "misses"]++;
-  return isHit ? { value: served.take() } : null;
+  const found = await (await loadReads()).readFresh(state, key);
+  if (isCounted) state.stats[found === null ? "misses" : "hits"]++;
+  return found;
 }
 
 /**

@@ -12,7 +12,7 @@ import {
   type Load,
   type KeyLookup,
 } from "./state.ts";
-import { openTier } from "./tiers.ts";
+import { openTier } from "./open-tier.ts";
 
 const MOST_READS = 5;
 

@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createCache, type CacheOptions } from "../../src/cache/index.ts";
 import { rich } from "../../src/codec.ts";
@@ -305,6 +306,21 @@ describe("getOrSet()", () => {
     const copy = (await cache.get("a")) as typeof value;
     copy.set.clear();
     expect(await cache.get("a")).toEqual(value);
+  });
+});
+
+describe("a promise of a client", () => {
+  it("has what the client has, from the first call", async () => {
+    const make = async (): Promise<DatabaseSync> => new DatabaseSync(":memory:");
+    for (const input of [make(), { l1: {}, l2: make() }]) {
+      const cache = createCache(input, { ttl: "1m" });
+      const load = counting(() => "loaded");
+      const calls = [1, 2].map(() => cache.getOrSet("a", load, { tags: ["t"] }));
+      expect(await Promise.all(calls)).toEqual(["loaded", "loaded"]);
+      await cache.delTags(["t"]);
+      expect([await cache.get("a"), load.calls]).toEqual([null, 1]);
+      await cache.close();
+    }
   });
 });
 
