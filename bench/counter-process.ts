@@ -18,8 +18,8 @@ const over = (store: Store): { [way: string]: Count } => ({
   increment: () => increment(store, "counter"),
 });
 
-const UPSERT =
-  "INSERT INTO plain (key, n) VALUES ('counter', 1) ON CONFLICT (key) DO UPDATE SET n = plain.n + 1";
+const UPSERT = `INSERT INTO plain (key, n) VALUES ('counter', 1)
+  ON CONFLICT (key) DO UPDATE SET n = plain.n + 1`;
 
 /** The ways to count on a client, by name. */
 async function ways(): Promise<{ [way: string]: Count }> {
