@@ -3,6 +3,7 @@
 import { cpus } from "node:os";
 import process from "node:process";
 import { cache } from "./cache.ts";
+import { counters } from "./counters.ts";
 import { file, flat, level, sqlite } from "./embedded.ts";
 import { etcd } from "./etcd.ts";
 import { main as http } from "./http.ts";
@@ -29,6 +30,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   redis,
   etcd,
   postgres,
+  counters,
   http,
   namespaces,
   schema,

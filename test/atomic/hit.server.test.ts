@@ -107,6 +107,21 @@ describe("counting on Redis", () => {
     await proxy.remove();
   });
 
+  it("is reported to the watches of this process and of others", async () => {
+    const other = kv(createClient({ url: redis.url }), { ...PATIENT, prefix: "watch:" });
+    const store = stores.redis.prefix("watch:");
+    const watches = [store.watch("a"), other.watch("a")];
+    await Promise.all(watches.map(({ ready }) => ready));
+    const { resetAt } = await hit(store, "a", "1m", 3);
+    for (const watch of watches)
+      expect((await watch.next()).value).toMatchObject({
+        key: "a",
+        entry: { value: 3, expires: resetAt },
+      });
+    await Promise.all(watches.map((watch) => watch.close()));
+    await other.close();
+  });
+
   it("keeps the call order", async () => {
     const store = stores.redis.prefix("order:");
     const results = await Promise.all([

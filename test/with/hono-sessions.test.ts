@@ -97,6 +97,19 @@ describe("hono-sessions", () => {
     expect((await ann.get("/")).text).toBe('["ann",null,null]');
   });
 
+  it("fails a request whose one read fails, and makes no new session", async () => {
+    const client = failingClient();
+    client.isDown = false;
+    const ann = await app(kv(client as never));
+    await ann.get("/set/user/ann");
+    const { cookies } = ann.copy();
+    let failures = 1;
+    Object.defineProperty(client, "isDown", { get: () => failures-- > 0 });
+    expect(await ann.get("/")).toMatchObject({ status: 500 });
+    expect(ann.cookies).toEqual(cookies);
+    expect((await ann.get("/")).text).toBe('["ann",null,null]');
+  });
+
   it("rejects wrong options at once", () => {
     expect(() => honoSessionsStore(kv(), { ttl: 5 } as never)).toThrow(
       expect.objectContaining({ code: "KV_INVALID_VALUE" }) as Error,
