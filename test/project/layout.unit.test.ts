@@ -14,7 +14,8 @@ const FLOORS: readonly RegExp[] = [
   /^clients\/(?!detect\.ts|unknown\.ts)/,
   /^clients\/|^store\//,
   /^(index|core)\.ts$/,
-  /^codec\.ts$|^(atomic|conformance|http|lua|namespace|reactive|schema|versioned)\//,
+  /^codec\.ts$|^(atomic|conformance|http|limit|lua|namespace|reactive|schema|session|versioned)\//,
+  /^with\//,
 ];
 const [CLIENT, API] = [5, 8];
 
@@ -28,6 +29,7 @@ const LAZY_IMPORT = "platform/load.ts";
 
 // APIs know no other API, but for these.
 const APIS_USED: { readonly [api: string]: readonly string[] } = {
+  limit: ["atomic"],
   versioned: ["atomic"],
   schema: ["atomic"],
   http: ["atomic", "versioned"],
