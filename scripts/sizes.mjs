@@ -27,7 +27,7 @@ const budget = {
     file: 5850,
     folder: 6200,
     postgres: 7400,
-    redis: 8200,
+    redis: 8350,
     etcd: 5350,
     cloudflare: 1800,
     deno: 2300,
@@ -37,20 +37,24 @@ const budget = {
     http: 2300,
   },
   apis: {
-    atomic: 7950,
+    atomic: 9600,
     cache: 15_000,
     codec: 8950,
     http: 20_650,
+    limit: 10_000,
     lua: 9050,
     namespace: 16_650,
     reactive: 7650,
     schema: 18_200,
+    session: 8000,
     versioned: 18_150,
     "reactive/react": 7750,
     "reactive/vue": 7700,
     "reactive/svelte": 7700,
     "reactive/solid": 7700,
   },
+  // What an integration adds to a program that has the store, `anykv/session` and `anykv/limit`.
+  integration: 1500,
 };
 
 // The same program with each library.
@@ -203,6 +207,19 @@ for (const [name, limit] of Object.entries(budget.apis)) {
   apis.push(`| \`anykv/${name}\` | ${kilobytes(first.bytes)} |`);
 }
 
+const integrations = [];
+const core = `import kv from "anykv"; import { createLimiter } from "anykv/limit";
+  import { createSessions } from "anykv/session";
+  globalThis.core = [kv, createLimiter, createSessions];`;
+const without = (await measure(core)).first.bytes;
+for (const entry of Object.keys(pkg.exports).filter((name) => name.startsWith("./with/"))) {
+  const name = entry.slice("./".length);
+  const code = `${core} import * as api from "anykv/${name}"; globalThis.api = api;`;
+  const bytes = (await measure(code)).first.bytes - without;
+  report(`anykv/${name}, added`, bytes, budget.integration);
+  integrations.push(`| \`anykv/${name}\` | ${kilobytes(bytes)} |`);
+}
+
 const workers = [];
 function upload(what, bytes, limit) {
   report(what, bytes, limit);
@@ -219,6 +236,7 @@ const tables = {
   comparison: table("| program | first load | everything |", comparison),
   parts: table("| part | brotli |", parts),
   apis: table("| entry | brotli |", apis),
+  integrations: table("| integration | brotli, added |", integrations),
   workers: table("| worker | minified |", workers),
 };
 

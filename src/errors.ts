@@ -17,6 +17,7 @@
  * | `KV_CONNECTION` | the client failed or could not be reached; `cause` is its own error |
  * | `KV_CLOSED` | the store was closed |
  * | `KV_CROSS_SLOT` | a transaction spans several shards of a cluster |
+ * | `KV_CONFLICT` | another request has saved the session that was read |
  * | `KV_VALIDATION` | a value does not fit its schema, or a unique index has the same already |
  * | `KV_UNAUTHORIZED` | a server refused the access token |
  * | `KV_RATE_LIMITED` | a server refused for now |
@@ -37,6 +38,7 @@ export type KvErrorCode =
   | "KV_CONNECTION"
   | "KV_CLOSED"
   | "KV_CROSS_SLOT"
+  | "KV_CONFLICT"
   | "KV_VALIDATION"
   | "KV_UNAUTHORIZED"
   | "KV_RATE_LIMITED"

@@ -1,10 +1,4 @@
+export { hit, type Hit, type HitOptions } from "./hit.ts";
+export { increment, type IncrementOptions } from "./increment.ts";
 export { atomic, type Transaction } from "./transaction.ts";
-export {
-  increment,
-  type IncrementOptions,
-  remove,
-  replace,
-  setIfAbsent,
-  take,
-  update,
-} from "./update.ts";
+export { remove, replace, setIfAbsent, take, update } from "./update.ts";

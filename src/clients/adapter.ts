@@ -51,6 +51,27 @@ export interface StructurePlace {
   readonly initial: number | null;
 }
 
+/** How a number is added to in one step. */
+export interface CountRules {
+  /** Records with a deadline at or before this moment (epoch milliseconds) count as absent. */
+  readonly now: number;
+  /** A sum outside of these two is refused, and nothing is written. */
+  readonly min: number;
+  readonly max: number;
+  /**
+   * Counts in a window: the sum is never below 0, what is not above 0 starts no window, and a
+   * number without a deadline gets one. The count that passes `max` moves the deadline to
+   * `blockedUntil`, unless that is `null`.
+   */
+  readonly window?: { readonly max: number; readonly blockedUntil: number | null } | undefined;
+}
+
+/** A number after something was added to it, and its deadline. */
+export interface Counted {
+  readonly count: number;
+  readonly expires: number | null;
+}
+
 /** Where a client reports changes to. */
 export interface Feed {
   /** These full keys may have changed: by anyone, or because their deadline has passed. */
@@ -150,6 +171,17 @@ interface AdapterMembers {
     writes: readonly Write[],
     now: number,
   ): MaybePromise<CommitResult>;
+  /**
+   * Adds the value of `record`, a number, to the number under a key, in one step. Without a fresh
+   * one the record is written itself. A number that is there keeps its deadline and its metadata.
+   * Answers `null` when the sum is refused, `undefined` when no number is stored or the sum would
+   * not be exact: nothing is written then.
+   */
+  count?(
+    key: string,
+    record: KvRecord,
+    rules: CountRules,
+  ): MaybePromise<Counted | null | undefined>;
   close?(): MaybePromise<void>;
   /**
    * Reports changes that are made outside of this store's process, or all of them. Settles once

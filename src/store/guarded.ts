@@ -61,6 +61,7 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
     getMany: limit(adapter.getMany, "getMany"),
     setMany: limit(adapter.setMany, "setMany"),
     commit: limit(adapter.commit, "commit"),
+    count: limit(adapter.count, (key) => ["count", key]),
     touch: limit(adapter.touch, "touch"),
     add: limit(adapter.add, "add"),
     page: limit(adapter.page, "listing"),

@@ -68,6 +68,8 @@ const byKey = (to: Translation): Optional => ({
     const result = await to.call((opened) => opened.commit!(checked, writes.map(to.write), now));
     return result.ok ? result : { ok: false, failed: result.failed.map(to.strip) };
   },
+  count: (key, record, rules) =>
+    to.call((opened) => opened.count!(to.full(key), to.dated(record) ?? record, rules)),
   touch: (key, expires) => to.call((opened) => opened.touch!(to.full(key), expires)),
   structure: (name, place, ...args) =>
     to.call((opened) => opened.structure!(name, { ...place, key: to.full(place.key) }, ...args)),

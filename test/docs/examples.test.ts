@@ -49,7 +49,8 @@ const examples: Example[] = [
 const project = mkdtempSync(path.join(tmpdir(), "anykv-docs-"));
 mkdirSync(path.join(project, "node_modules"));
 symlinkSync(root, path.join(project, "node_modules/anykv"), "dir");
-for (const scope of ["@electric-sql", "@vue"]) mkdirSync(path.join(project, "node_modules", scope));
+for (const scope of ["@electric-sql", "@fastify", "@hono", "@vue"])
+  mkdirSync(path.join(project, "node_modules", scope));
 const libraries = [
   "level",
   "memory-level",
@@ -69,6 +70,18 @@ const libraries = [
   "zod",
   "valibot",
   "@vue/reactivity",
+  "@fastify/rate-limit",
+  "@hono/session",
+  "express",
+  "express-rate-limit",
+  "express-session",
+  "fastify",
+  "grammy",
+  "hono",
+  "hono-sessions",
+  "rate-limiter-flexible",
+  "react-router",
+  "telegraf",
 ];
 for (const name of libraries)
   symlinkSync(

@@ -4,10 +4,12 @@ import kv from "anykv";
 import { atomic, increment } from "anykv/atomic";
 import { http } from "anykv/clients/http";
 import { rich } from "anykv/codec";
+import { createLimiter } from "anykv/limit";
 import { createHandler } from "anykv/http";
 import { KV, namespace } from "anykv/namespace";
 import { createKVStore } from "anykv/reactive";
 import { DynamicStore, StaticStore } from "anykv/schema";
+import { createSessions } from "anykv/session";
 import { connect, versioned } from "anykv/versioned";
 
 const token = "9b9634a1-1655-4baf-bdf5-c04feffc68bd";
@@ -40,6 +42,17 @@ export const apis = ({ storage }) => ({
     const store = kv(new Map());
     equal((await atomic(store).check({ key: "a", version: null }).set("a", 1).commit()).ok, true);
     equal(await increment(store, "a", 2), 3);
+  },
+  async limit() {
+    const limiter = createLimiter(kv(new Map()));
+    const hit = () => limiter.hit("a", "1m", 1, { max: 1 });
+    equal([(await hit()).allowed, (await hit()).allowed], [true, false]);
+  },
+  async session() {
+    const sessions = createSessions(kv(new Map()), { onConflict: "merge" });
+    await sessions.create("a", { user: "ann" });
+    await sessions.destroy("a");
+    equal(await sessions.write("a", { user: "ann" }), false);
   },
   async versioned() {
     await entries.set(["users", 1n], { email: "ann@example.com" });

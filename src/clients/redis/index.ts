@@ -91,6 +91,8 @@ export const redis: ClientFactory<RedisClient, Record<never, never>> = defineCli
         }),
       touch: (key, expires) => touchInRedis(wire, key, expires),
       commit: (checks, writes, now) => commitToRedis(wire, checks, writes, now),
+      count: async (key, record, rules) =>
+        (await import("./count.ts")).countInRedis(wire, key, record, rules),
       // The first use loads it.
       structure: async (name, place, ...args) =>
         (await import("./structures.ts")).structure(wire, name as StructureName, place, args),

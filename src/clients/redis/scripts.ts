@@ -2,7 +2,11 @@ import { digestOf } from "../../record/bytes.ts";
 import { COMMA_AT, EXPIRES_AT, HEAD_END } from "./record.ts";
 import type { RedisWire } from "./wire.ts";
 
-const READ_HEAD = `
+/**
+ * The function `head(key)`: version and deadline of a record, `nil` for nothing, `false` for a
+ * foreign item.
+ */
+export const READ_HEAD: string = `
 local function head(key)
   local text = redis.pcall("GETRANGE", key, 0, ${HEAD_END})
   if type(text) == "table" then return false end

@@ -1,4 +1,5 @@
 import type { StructureName } from "../adapter.ts";
+import { NUMBER_TEXT } from "./number-text.ts";
 
 // KEYS[1]: the structure. ARGV[1] and [2]: "keep", "never" or a moment; the same for a structure
 // that begins. ARGV[3] to [5]: what the call is about, lists as JSON.
@@ -103,19 +104,6 @@ return item
 const RANGE = `
 local first, last = ARGV[3], ARGV[4] == "" and -1 or tonumber(ARGV[4]) - 1
 local isEmpty = ARGV[4] == "0"
-`;
-
-/** A number as a text that is the same number when it is read, as short as may be. */
-const NUMBER_TEXT = `
-local function textOf(number)
-  for digits = 15, 17 do
-    local text = string.format("%." .. digits .. "g", number)
-    if tonumber(text) == number then return text end
-  end
-end
-local function isFinite(number)
-  return number ~= nil and number == number and number < math.huge and number > -math.huge
-end
 `;
 
 /** What is no number of ours is refused as Redis refuses another type. */

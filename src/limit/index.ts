@@ -1,0 +1,1 @@
+export { createLimiter, type Limiter, type Window } from "./limiter.ts";
