@@ -46,6 +46,7 @@ const LAZY_IMPORT = "platform/load.ts";
 
 // APIs know no other API, but for these.
 const APIS_USED: { readonly [api: string]: readonly string[] } = {
+  "cache-like": ["atomic"],
   limit: ["atomic"],
   versioned: ["atomic"],
   schema: ["atomic"],
