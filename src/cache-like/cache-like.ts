@@ -76,7 +76,8 @@ async function wasDeleted(store: Store, key: string): Promise<boolean> {
  *
  * const cache = createCacheLike(kv(new Map()).prefix("cache:"), { unit: "s", missing: undefined });
  * await cache.set("a", { n: 1 }, 60);
- * console.log(await cache.get("a"), await cache.get("b")); // { n: 1 } undefined
+ * console.log(await cache.get("a")); // { n: 1 }
+ * console.log((await cache.get("b")) === undefined); // true
  * console.log(await cache.delete("a"), await cache.delete("a")); // true false
  */
 export function createCacheLike<M extends null | undefined>(

@@ -36,7 +36,8 @@ export interface WebStorageLike {
  *
  * const storage = createWebStorageLike(kv(new Map()).prefix("state:"), { onError: console.error });
  * await storage.setItem("theme", { dark: true });
- * console.log(await storage.getItem("theme"), await storage.keys()); // { dark: true } ["theme"]
+ * console.log(await storage.getItem("theme")); // { dark: true }
+ * console.log(await storage.keys()); // ["theme"]
  * await storage.removeItem("theme");
  */
 export function createWebStorageLike(
