@@ -96,6 +96,7 @@ const libraries = [
   "@tanstack/query-persist-client-core",
   "axios",
   "axios-cache-interceptor",
+  "bentocache",
   "better-auth",
   "jotai",
   "redux",
