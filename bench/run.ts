@@ -15,6 +15,7 @@ import { reactive } from "./reactive.ts";
 import { redis } from "./redis.ts";
 import { schema } from "./schema.ts";
 import { speed } from "./speed.ts";
+import { watch } from "./watch.ts";
 
 const parts: Record<string, () => Promise<unknown>> = {
   import: firstCall,
@@ -32,6 +33,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   namespaces,
   schema,
   reactive,
+  watch,
   proxies,
 };
 const wanted = process.argv.slice(2);

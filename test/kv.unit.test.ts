@@ -42,7 +42,7 @@ it("knows type and capabilities at once, and of a promise once it is settled", a
   expect(kv().type).toBe("MEMORY");
   expect(kv(new Map()).supports).toEqual({
     expires: "layered",
-    order: false,
+    order: true,
     atomic: "process",
     keyBytes: Infinity,
     valueBytes: Infinity,

@@ -4,7 +4,8 @@ import { KvError } from "../errors.ts";
 import { milliseconds } from "../expires.ts";
 import { checkOptions } from "../platform/options.ts";
 import { checkAddend, sumOf } from "./increment.ts";
-import { type Addition, countWith } from "./native-count.ts";
+import { countWith } from "./count.ts";
+import type { Addition } from "./native-count.ts";
 import { kept, swap } from "./swap.ts";
 
 /** Options of {@link hit}. */

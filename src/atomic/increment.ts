@@ -3,7 +3,7 @@ import type { Counted } from "../clients/adapter.ts";
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../platform/options.ts";
 import type { Expires } from "../types.ts";
-import { countWith } from "./native-count.ts";
+import { countWith } from "./count.ts";
 import { kept, swap } from "./swap.ts";
 
 /** Options of {@link increment}. */

@@ -6,13 +6,13 @@ import { checkOptions } from "../platform/options.ts";
 import { contextOf } from "../store/store.ts";
 import { Breaker } from "./breaker.ts";
 import type { Cache } from "./cache.ts";
-import { fromL1, getOrSet, valueOf } from "./get-or-set.ts";
-import { lookUp } from "./lookup.ts";
+import { fromL1, getOrSet, loadReads, valueOf } from "./get-or-set.ts";
 import {
   type CacheOptions,
   LOAD_OPTIONS,
+  MOST_WAIT,
   type LoadOptions,
-  type Settings,
+  type CacheSettings,
   cacheSettings,
   type Time,
   timeOf,
@@ -30,7 +30,7 @@ const DEFAULTS = LOAD_OPTIONS.filter(
   (name) => !["forceFresh", "metadata", "signal", "tags"].includes(name),
 );
 
-const BASE: Settings = {
+const BASE: CacheSettings = {
   ttl: null,
   grace: 0,
   jitter: 0.05,
@@ -68,10 +68,10 @@ function stateOf(input: unknown, options: CacheOptions): CacheState {
     tags: null,
     l1: null,
     tiers,
-    breaker: new Breaker(timeOf("breaker", breaker)),
+    breaker: new Breaker(timeOf("breaker", breaker, MOST_WAIT)),
     stats: newStats(),
     defaults: cacheSettings(rest as LoadOptions, base, DEFAULTS, "createCache()"),
-    lease: timeOf("lease", lease),
+    lease: timeOf("lease", lease, MOST_WAIT),
     onStoreError,
     onError,
     lookups: new Map(),
@@ -130,11 +130,9 @@ async function get(
   const item = fromL1(state, key, null, isCounted);
   if (item !== undefined) return { value: valueOf(item) };
   checkCacheKey(state, key);
-  const what = { load: null, settings: state.defaults };
-  const { found, served } = await lookUp(state, key, what);
-  const isHit = found.freshness === "fresh";
-  if (isCounted) state.stats[isHit ? "hits" : "misses"]++;
-  return isHit ? { value: served.take() } : null;
+  const found = await (await loadReads()).readFresh(state, key);
+  if (isCounted) state.stats[found === null ? "misses" : "hits"]++;
+  return found;
 }
 
 /**

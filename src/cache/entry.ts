@@ -1,5 +1,5 @@
 import { KvError } from "../errors.ts";
-import type { Settings } from "./options.ts";
+import type { CacheSettings } from "./options.ts";
 
 /** The versions of the tags of an entry: the counters of `delTags()` and of `expireTags()`. */
 export type TagVersions = readonly (readonly [tag: string, hard: number, soft: number])[];
@@ -48,7 +48,7 @@ export function cachedEntry(stored: unknown, key: string): CacheEntry | null {
 /** The entry for a value that was just loaded or set. */
 export function newEntry(
   value: unknown,
-  settings: Settings,
+  settings: CacheSettings,
   now: number,
   tags: TagVersions,
   load?: number,
@@ -67,7 +67,7 @@ export function newEntry(
 }
 
 /** How long a value is fresh. */
-export const ttlOf = (value: unknown, { ttl, nullTtl }: Settings): number | null =>
+export const ttlOf = (value: unknown, { ttl, nullTtl }: CacheSettings): number | null =>
   value === null || value === undefined ? nullTtl : ttl;
 
 /** Until when a value may be served; `null` for ever. */

@@ -1,11 +1,9 @@
 import { LONGEST } from "../concurrency/timeout-option.ts";
 import { KvError } from "../errors.ts";
+import { fly } from "./fly.ts";
 import { LoadEnd } from "./load-end.ts";
 import type { Loaded } from "./loaded.ts";
 import { type CacheState, type Flight, type FlightStart, type Load } from "./state.ts";
-
-/** The code of loads, which the first one loads. */
-let code: typeof import("./fly.ts") | undefined;
 
 /** Begins to load a key. */
 export function startFlight(
@@ -32,9 +30,7 @@ export function startFlight(
     isOutdated: false,
   };
   state.flights.set(key, flight);
-  const begin = async (): Promise<Loaded | null> =>
-    (code ??= await import("./fly.ts")).fly(state, key, flight, start);
-  flight.result = begin().finally(() => {
+  flight.result = fly(state, key, flight, start).finally(() => {
     forget();
     // A lookup that has read before the value was stored reads again.
     const lookup = state.lookups.get(key);
@@ -46,13 +42,13 @@ export function startFlight(
   return flight;
 }
 
-/** Waits for a load. `late` answers after so many milliseconds. */
-export function follow<T>(
+/** Waits for a load. Rejects after so many milliseconds, or resolves to `null` without an error. */
+export function follow(
   flight: Flight,
   ms: number,
   signal: AbortSignal | undefined,
-  late: () => T,
-): Promise<Loaded | T | null> {
+  late: (() => KvError) | null,
+): Promise<Loaded | null> {
   if (ms === Infinity && signal === undefined) {
     flight.waiters = Infinity;
     return flight.result;
@@ -75,13 +71,11 @@ export function follow<T>(
     const timeOut = (): void => {
       flight.isBackground = true;
       end();
-      try {
-        resolve(late());
-      } catch (error) {
-        reject(error as Error);
-      }
+      if (late === null) resolve(null);
+      else reject(late());
     };
     const timer = ms <= LONGEST ? setTimeout(timeOut, ms) : undefined;
+    if (signal?.aborted) return leave();
     signal?.addEventListener("abort", leave);
     const settled =
       <A>(settle: (answer: A) => void) =>
@@ -94,11 +88,25 @@ export function follow<T>(
   });
 }
 
-/** @throws {KvError} KV_TIMEOUT */
-export function tooLate(key: string, ms: number): never {
-  throw new KvError(
+/** The error for a caller whose `hardTimeout` is over. */
+export const lateLoad = (key: string, ms: number): KvError =>
+  new KvError(
     "KV_TIMEOUT",
     `loading ${JSON.stringify(key)} takes longer than ${ms / 1000} s, the hardTimeout: it goes on`,
     { key },
   );
+
+/** Waits for a lookup, for so many milliseconds of the `hardTimeout`. */
+export function withinHardTimeout<T>(
+  lookup: Promise<T>,
+  key: string,
+  left: number,
+  hardTimeout: number,
+): Promise<T> {
+  if (hardTimeout === Infinity) return lookup;
+  return new Promise((resolve, reject) => {
+    const late = (): void => reject(lateLoad(key, hardTimeout));
+    const timer = setTimeout(late, Math.min(left, LONGEST));
+    lookup.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

@@ -1,21 +1,16 @@
 import { KvError } from "../errors.ts";
-import { freshnessOf, isEarly } from "./entry.ts";
-import { foundOf } from "./find.ts";
-import { follow, startFlight, tooLate } from "./flight.ts";
+import { isEarly } from "./entry.ts";
 import { isolate } from "./isolate.ts";
 import type { L1Item } from "./l1.ts";
-import { Loaded } from "./loaded.ts";
 import type { Loader } from "./loader.ts";
-import { lookUp } from "./lookup.ts";
 import { LOAD_OPTIONS, type LoadOptions, cacheSettings } from "./options.ts";
-import {
-  type CacheState,
-  checkCacheKey,
-  type Decision,
-  type FoundEntry,
-  type Load,
-} from "./state.ts";
+import type { CacheState, Load } from "./state.ts";
 import { checkTags } from "./tag-use.ts";
+
+/** The code of everything but hits in the first tier, which the first call loads. */
+let code: typeof import("./resolve.ts") | undefined;
+export const loadReads = async (): Promise<typeof import("./resolve.ts")> =>
+  (code ??= await import("./resolve.ts"));
 
 /** A fresh value of the first tier. Begins to load it again early, if that is asked for. */
 export function fromL1(
@@ -37,10 +32,8 @@ export function fromL1(
     state.stats.l1Hits++;
   }
   const eagerness = load === null ? 0 : load.settings.refreshAhead;
-  if (eagerness > 0 && !state.flights.has(key) && isEarly(entry, eagerness, now)) {
-    const found = foundOf(entry, undefined);
-    startFlight(state, key, load!, { found, isForced: true, isPatient: false });
-  }
+  if (eagerness > 0 && isEarly(entry, eagerness, now))
+    void loadReads().then((code) => code.refresh(state, key, load!, entry));
   return item;
 }
 
@@ -85,7 +78,10 @@ export function getOrSet(
   try {
     const load = loadOf(state, loader, options, "getOrSet()");
     const item = load.settings.forceFresh ? undefined : fromL1(state, key, load);
-    return item === undefined ? resolve(state, key, load) : Promise.resolve(valueOf(item));
+    if (item !== undefined) return Promise.resolve(valueOf(item));
+    return code === undefined
+      ? loadReads().then(({ resolve }) => resolve(state, key, load))
+      : code.resolve(state, key, load);
   } catch (error) {
     return Promise.reject(error as Error);
   }
@@ -93,66 +89,3 @@ export function getOrSet(
 
 /** A copy of the value of an item. */
 export const valueOf = ({ entry, kind }: L1Item): unknown => isolate(entry.value, kind);
-
-const NOT_READ: FoundEntry = { entry: null, version: undefined, freshness: "absent", isRead: true };
-
-/** Reads a value from the store, or loads it. `read` replaces the first read. */
-export async function resolve(
-  state: CacheState,
-  key: string,
-  load: Load,
-  read?: () => Promise<FoundEntry>,
-): Promise<unknown> {
-  checkCacheKey(state, key);
-  const { settings } = load;
-  const { signal, forceFresh, hardTimeout } = settings;
-  signal?.throwIfAborted();
-  for (let turn = 0; ; turn++) {
-    const decision = forceFresh
-      ? force(state, key, load)
-      : await lookUp(state, key, { load, settings, read });
-    const { found, flight, served } = decision;
-    const isJoined = flight !== null && flight.load !== load;
-    if (flight === null || isJoined) load.idle?.();
-    if (found.freshness === "fresh") {
-      state.stats.hits++;
-      return served.take();
-    }
-    if (isJoined && turn === 0) state.stats.coalesced++;
-    if (found.freshness === "stale") return serveStale(state, decision, load);
-    if (turn === 0) state.stats.misses++;
-    // It was a lookup without a load.
-    if (flight === null) continue;
-    flight.isPatient = true;
-    const loaded = await follow(flight, hardTimeout, signal, () => tooLate(key, hardTimeout));
-    if (loaded !== null) return loaded.take();
-  }
-}
-
-/** A load whatever is cached, or the one that is under way. */
-function force(state: CacheState, key: string, load: Load): Decision {
-  const start = { found: NOT_READ, isForced: true, isPatient: true };
-  const flight = state.flights.get(key) ?? startFlight(state, key, load, start);
-  return { found: NOT_READ, flight, served: new Loaded(undefined) };
-}
-
-/** A stale value, unless the loader is faster than the caller's timeout. */
-async function serveStale(
-  { stats }: CacheState,
-  { found, flight, served }: Decision,
-  { settings: { timeout, signal } }: Load,
-): Promise<unknown> {
-  const serve = (): unknown => {
-    stats.staleHits++;
-    return served.take();
-  };
-  if (flight === null || timeout === 0) return serve();
-  flight.isPatient = true;
-  try {
-    const loaded = await follow(flight, timeout, signal, () => null);
-    return loaded === null ? serve() : loaded.take();
-  } catch (error) {
-    if (signal?.aborted || freshnessOf(found.entry, Date.now()) === "absent") throw error;
-    return serve();
-  }
-}

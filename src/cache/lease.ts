@@ -1,5 +1,5 @@
 import { type CacheEntry, recordExpiry, type TagVersions } from "./entry.ts";
-import type { Settings } from "./options.ts";
+import type { CacheSettings } from "./options.ts";
 import { type CacheState, type Flight, type FoundEntry } from "./state.ts";
 import { epochOf, versionsOf } from "./tag-use.ts";
 
@@ -25,7 +25,7 @@ export interface Lease {
 const [FIRST_PAUSE, LONGEST_PAUSE] = [100, 1000];
 
 /** Reads what is to be known of the tags before a value is loaded. */
-export async function tagsBefore(state: CacheState, settings: Settings): Promise<TagsBefore> {
+export async function tagsBefore(state: CacheState, settings: CacheSettings): Promise<TagsBefore> {
   const { store } = state;
   if (store.supports.atomic === "no") return { versions: [], epoch: null };
   const [versions, epoch] = await Promise.all([

@@ -1,6 +1,6 @@
 import { type CacheEntry, freshnessOf } from "./entry.ts";
 import type { LoadEnd } from "./load-end.ts";
-import { KEEP_OPTIONS, type KeepOptions, type Settings, cacheSettings } from "./options.ts";
+import { KEEP_OPTIONS, type KeepOptions, type CacheSettings, cacheSettings } from "./options.ts";
 
 /** What a loader gets. */
 export interface LoadContext {
@@ -26,12 +26,12 @@ export type Loader<T> = (context: LoadContext) => T | Promise<T>;
 
 /** A loader that runs, and what it has said about its value. */
 export class LoadRun {
-  settings: Settings;
+  settings: CacheSettings;
   isSkipped = false;
   readonly context: LoadContext;
   readonly #end: LoadEnd;
 
-  constructor(settings: Settings, before: CacheEntry | null, end: LoadEnd) {
+  constructor(settings: CacheSettings, before: CacheEntry | null, end: LoadEnd) {
     this.settings = settings;
     this.#end = end;
     const hasStale = freshnessOf(before, Date.now()) !== "absent";

@@ -2,7 +2,7 @@ import { isEarly } from "./entry.ts";
 import { find } from "./find.ts";
 import { startFlight } from "./flight.ts";
 import { Loaded } from "./loaded.ts";
-import type { Settings } from "./options.ts";
+import type { CacheSettings } from "./options.ts";
 import {
   type CacheState,
   type Decision,
@@ -12,14 +12,14 @@ import {
   type Load,
   type KeyLookup,
 } from "./state.ts";
-import { openTier } from "./tiers.ts";
+import { openTier } from "./open-tier.ts";
 
 const MOST_READS = 5;
 
 /** What a lookup is for: a load, if the value has to be loaded. */
 export interface LookupFor {
   readonly load: Load | null;
-  readonly settings: Settings;
+  readonly settings: CacheSettings;
   /** In place of the first read. */
   readonly read?: (() => Promise<FoundEntry>) | undefined;
 }

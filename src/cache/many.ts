@@ -1,9 +1,10 @@
 import { KvError } from "../errors.ts";
 import { type CacheEntry, cachedEntry } from "./entry.ts";
 import { foundOf } from "./find.ts";
-import { fromL1, loadOf, resolve, valueOf } from "./get-or-set.ts";
+import { fromL1, loadOf, valueOf } from "./get-or-set.ts";
 import type { LoadContext } from "./loader.ts";
 import type { LoadOptions } from "./options.ts";
+import { resolve } from "./resolve.ts";
 import { type CacheState, checkCacheKey, type FoundEntry, withoutStore } from "./state.ts";
 import { tagsOf } from "./tag-use.ts";
 

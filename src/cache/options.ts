@@ -80,7 +80,7 @@ export interface CacheOptions extends Omit<
 }
 
 /** The options of a call in milliseconds, with all defaults filled in. */
-export interface Settings {
+export interface CacheSettings {
   readonly ttl: number | null;
   readonly grace: number;
   readonly jitter: number;
@@ -97,8 +97,18 @@ export interface Settings {
 const invalid = (name: string, what: string): KvError =>
   new KvError("KV_INVALID_VALUE", `${name} has to be ${what}`);
 
-/** @throws {KvError} KV_INVALID_EXPIRES for anything that is no duration. */
-export function timeOf(name: string, value: unknown): number {
+/**
+ * The milliseconds of a duration.
+ *
+ * @param most the largest bare number, in seconds: a larger one probably means milliseconds.
+ * @throws {KvError} KV_INVALID_EXPIRES for anything that is no duration.
+ */
+export function timeOf(name: string, value: unknown, most: number = Infinity): number {
+  if (typeof value === "number" && value > most)
+    throw new KvError(
+      "KV_INVALID_EXPIRES",
+      `${name} is in seconds, and ${value} is too many: write "${value}ms" or "${value}s"`,
+    );
   const ms = milliseconds(value);
   if (ms >= 0) return ms;
   throw new KvError(
@@ -107,12 +117,16 @@ export function timeOf(name: string, value: unknown): number {
   );
 }
 
+/** The largest bare number of an option that is waited for. */
+export const MOST_WAIT = 600;
+
 const READERS: { readonly [name: string]: (value: never, name: string) => unknown } = {
   ttl: (value: unknown, name) => (value === null ? null : timeOf(name, value)),
   grace: (value, name) => timeOf(name, value),
   nullTtl: (value: unknown, name) => (value === null ? null : timeOf(name, value)),
-  timeout: (value, name) => timeOf(name, value),
-  hardTimeout: (value: unknown, name) => (value === null ? Infinity : timeOf(name, value)),
+  timeout: (value, name) => timeOf(name, value, MOST_WAIT),
+  hardTimeout: (value: unknown, name) =>
+    value === null ? Infinity : timeOf(name, value, MOST_WAIT),
   jitter(value: number, name) {
     if (value >= 0 && value <= 1) return value;
     throw invalid(name, "a share of the ttl: a number from 0 to 1");
@@ -157,13 +171,13 @@ export const LOAD_OPTIONS: readonly string[] = Object.keys(READERS);
  */
 export function cacheSettings(
   options: LoadOptions | undefined,
-  base: Settings,
+  base: CacheSettings,
   names: readonly string[],
   where: string,
-): Settings {
+): CacheSettings {
   if (options === undefined) return base;
   checkOptions(options, names, where);
-  const settings: { [name: string]: unknown } & Settings = { ...base };
+  const settings: { [name: string]: unknown } & CacheSettings = { ...base };
   for (const name in options) {
     const value = options[name as keyof LoadOptions];
     const read = READERS[name];

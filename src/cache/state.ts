@@ -7,7 +7,7 @@ import type { L1, TierOptions } from "./l1.ts";
 import type { LoadEnd } from "./load-end.ts";
 import type { Loaded } from "./loaded.ts";
 import type { Loader } from "./loader.ts";
-import type { ErrorPlace, LoadOptions, Settings } from "./options.ts";
+import type { ErrorPlace, LoadOptions, CacheSettings } from "./options.ts";
 import type { CacheStats } from "./stats.ts";
 import type { Tags } from "./tags.ts";
 
@@ -27,7 +27,7 @@ export interface FoundEntry {
 /** What a caller wants to have loaded. */
 export interface Load {
   readonly loader: Loader<unknown>;
-  readonly settings: Settings;
+  readonly settings: CacheSettings;
   /** Called when the loader is not about to be called: another process loads, or nobody has to. */
   readonly idle?: (() => void) | undefined;
 }
@@ -86,7 +86,7 @@ export interface CacheState {
   readonly tiers: TierOptions | null;
   readonly breaker: Breaker;
   readonly stats: CacheStats;
-  readonly defaults: Settings;
+  readonly defaults: CacheSettings;
   /** Milliseconds. */
   readonly lease: number;
   readonly onStoreError: "load" | "throw";
@@ -95,7 +95,7 @@ export interface CacheState {
   readonly lookups: Map<string, KeyLookup>;
   readonly flights: Map<string, Flight>;
   /** The options of the last call: most calls have the same again. */
-  recent: { readonly options: LoadOptions; readonly settings: Settings } | undefined;
+  recent: { readonly options: LoadOptions; readonly settings: CacheSettings } | undefined;
   /** The last error of the store that was reported. */
   lastError: unknown;
   isClosed: boolean;

@@ -2,7 +2,7 @@ import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
 import { fullKey } from "../prefix.ts";
 import { EPOCH, type TagCounter, TAG_PREFIX, type TagVersions } from "./entry.ts";
-import type { Settings } from "./options.ts";
+import type { CacheSettings } from "./options.ts";
 import type { CacheState } from "./state.ts";
 import type { Tags } from "./tags.ts";
 
@@ -26,7 +26,7 @@ export const epochOf = async (store: Store): Promise<number | null> =>
 export async function versionsOf(
   state: CacheState,
   tags: readonly string[],
-  { ttl, grace }: Settings,
+  { ttl, grace }: CacheSettings,
 ): Promise<TagVersions> {
   if (tags.length === 0) return [];
   // When the value expires at the latest.

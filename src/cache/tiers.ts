@@ -4,7 +4,6 @@ import { KvError } from "../errors.ts";
 import { checkOptions } from "../platform/options.ts";
 import type { TierOptions } from "./l1.ts";
 import { type Time, timeOf } from "./options.ts";
-import type { CacheState } from "./state.ts";
 
 /** The first of two tiers: values in the memory of this process. */
 export interface L1Options {
@@ -42,12 +41,4 @@ export function tierOptions({ l1 }: Tiers): TierOptions {
     bytes: countOf("bytes", bytes),
     ttl: timeOf("ttl", ttl),
   };
-}
-
-/** Makes the first tier, if there is one and it was not made. Its code is loaded then. */
-export async function openTier(state: CacheState): Promise<void> {
-  const [{ L1 }, { followChanges }] = await Promise.all([import("./l1.ts"), import("./wait.ts")]);
-  if (state.isClosed || state.l1 !== null) return;
-  state.l1 = new L1(state.tiers!);
-  void followChanges(state);
 }

@@ -1,4 +1,5 @@
 import { LONGEST } from "../concurrency/timeout-option.ts";
+import { isKvError } from "../errors.ts";
 import { cachedEntry } from "./entry.ts";
 import { type CacheState, report } from "./state.ts";
 
@@ -54,7 +55,7 @@ export async function followChanges(state: CacheState): Promise<void> {
   // What a promise of a client can do is known when it is settled.
   await values.has("ready").catch(() => false);
   if (values.supports.watch !== "native") return;
-  while (!state.isClosed) {
+  for (;;) {
     try {
       for await (const { key, entry } of values.watch({ prefix: "" }, { signal: ending.signal })) {
         const lookup = state.lookups.get(key);
@@ -62,12 +63,18 @@ export async function followChanges(state: CacheState): Promise<void> {
         const cached = entry && cachedEntry(entry.value, key);
         state.l1?.follow(key, cached, entry && entry.version, Date.now());
       }
+      // The cache or the store was closed.
+      return;
     } catch (error) {
-      if (state.isClosed) return;
+      if (state.isClosed || isKvError(error, "KV_CLOSED")) return;
       report(state, error, { key: undefined, during: "store" });
     }
     // Changes may have been missed.
     state.l1?.clear();
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    await new Promise((resolve) => {
+      const timer: unknown = setTimeout(resolve, PAUSE);
+      // It keeps no process of Node alive.
+      (timer as { unref?(): void }).unref?.();
+    });
   }
 }

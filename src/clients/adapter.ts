@@ -129,6 +129,11 @@ interface AdapterMembers {
    */
   page?(query: PageQuery): MaybePromise<Page>;
   /**
+   * Clients without an order that make one when it is asked for: one page. Listings that need no
+   * order use `iterate`.
+   */
+  seek?(query: PageQuery): MaybePromise<Page>;
+  /**
    * Clients without an order: every record once, also those that have expired. Foreign items are
    * left out. A `null` in between says that the client answers, where it may have to look through
    * much without finding anything; what came before it is handed on, so that large values do not

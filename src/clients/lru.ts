@@ -3,6 +3,7 @@ import { LRU } from "./manifests.ts";
 import { isolated, StoredRecord } from "../record/record.ts";
 import { failedChecks, isFresh } from "../record/freshness.ts";
 import { committed } from "./shared/all-or-nothing.ts";
+import { keyIndexOf, type IndexOnDemand, KeyIndex } from "./shared/key-index.ts";
 import { DatedKeys } from "./shared/dated-keys.ts";
 import { type ClientFactory, defineClient } from "./define.ts";
 import type { KvRecord, Write } from "../record/types.ts";
@@ -21,6 +22,7 @@ export interface LruLike {
   ): unknown;
   delete(key: string): unknown;
   keys(): Iterable<unknown>;
+  readonly size: number;
   readonly maxSize: number;
   readonly maxEntrySize: number;
   readonly sizeCalculation?: unknown;
@@ -31,6 +33,9 @@ export interface LruLike {
 const SLACK = 1000;
 // A timer of the cache (`ttlAutopurge`) holds no longer time.
 const LONGEST = 2 ** 31 - 2;
+
+/** How many evicted keys the index of a small cache keeps. */
+const SPARE = 1000;
 
 // Stores over one cache share the keys that have a deadline.
 const datedIn = new WeakMap<LruLike, DatedKeys>();
@@ -62,6 +67,9 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
     const peek = (key: string): StoredRecord | null => recordIn(cache.peek(key), key);
     const dated = datedIn.get(cache) ?? new DatedKeys();
     datedIn.set(cache, dated);
+    const index = indexOfCache(cache);
+    const recordAt = (key: string, values: boolean): KvRecord | null =>
+      listedRecord(cache.peek(key), values);
 
     function writeAll(writes: readonly Write[]): void {
       // All of them first, so that all are written or none.
@@ -69,6 +77,7 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
       for (const [i, { key, record }] of writes.entries()) {
         const size = sizes[i];
         dated.note(key, record && record.expires);
+        index.note(key);
         if (record === null) cache.delete(key);
         else
           cache.set(key, record, {
@@ -90,12 +99,12 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
       setMany: writeAll,
       *iterate(prefix, values) {
         // The keys first: every write and every use changes their order.
-        for (const key of [...cache.keys()]) {
-          if (typeof key !== "string" || !key.startsWith(prefix)) continue;
-          const item = cache.peek(key);
-          if (item instanceof StoredRecord) yield [key, values ? isolated(item) : item];
+        for (const key of index.keys(prefix, () => [...cache.keys()])) {
+          const record = recordAt(key, values);
+          if (record !== null) yield [key, record];
         }
       },
+      seek: (query) => index.get().page(query, (key) => recordAt(key, query.values)),
       prune({ prefix, now, limit }) {
         let removed = 0;
         dated.look(limit, (key, deadline) => {
@@ -118,6 +127,25 @@ export const lru: ClientFactory<LruLike, Record<never, never>> = defineClient({
     };
   },
 });
+
+/** The record of a listing; `null` for an item that this library did not write. */
+function listedRecord(item: unknown, values: boolean): KvRecord | null {
+  if (!(item instanceof StoredRecord)) return null;
+  return values ? isolated(item) : item;
+}
+
+/** The index of the keys of a cache. */
+const indexOfCache = (cache: LruLike): IndexOnDemand =>
+  keyIndexOf(
+    cache,
+    () =>
+      new KeyIndex({
+        all: () => cache.keys(),
+        has: (key) => cache.peek(key, { allowStale: true }) !== undefined,
+        // Evicted keys stay in the index until they are the half of it.
+        isDamaged: (size) => size > 2 * cache.size + SPARE,
+      }),
+  );
 
 /**
  * The native deadline, so that the cache frees what nobody reads; 0 is none, whatever the default

@@ -60,6 +60,7 @@ export const MEMORY: Manifest = kind(
   "MEMORY",
   (input) => input === undefined || Object.prototype.toString.call(input) === "[object Map]",
   {
+    order: true,
     atomic: "process",
     persistent: false,
     bytes: true,
@@ -199,6 +200,7 @@ export const LRU: Manifest = {
     const valueBytes =
       sizeCalculation === undefined && maxEntrySize! > 0 ? maxEntrySize! : Infinity;
     return supports({
+      order: true,
       atomic: "process",
       persistent: false,
       valueBytes,

@@ -1,17 +1,18 @@
-/**
- * How long the loser of a race waits at most before it tries again, in milliseconds; it doubles
- * from 1.
- */
+/** The longest pause before another attempt, in milliseconds. The first one takes up to 1. */
 const LONGEST_PAUSE = 64;
 
 /**
- * Does something until it answers with anything but `null`, with pauses by chance, so that those
- * who lost together do not meet again.
+ * Waits for a random time of up to this many milliseconds. Processes that failed together do not
+ * try again together.
  */
+export const randomPause = (most: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, Math.random() * most));
+
+/** Works until the result is not `null`, with growing random pauses. */
 export async function untilDone<T>(work: () => Promise<T | null>): Promise<T> {
   for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     const result = await work();
     if (result !== null) return result;
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * pause));
+    await randomPause(pause);
   }
 }

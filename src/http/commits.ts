@@ -1,3 +1,4 @@
+import { randomPause } from "../concurrency/retry.ts";
 import type { CommitCheck, CommitWrite } from "../api.ts";
 import { KvError } from "../errors.ts";
 import type { CommitResult, Json } from "../types.ts";
@@ -221,8 +222,8 @@ export class Commits {
       };
       const result = await this.#attempt(request, mark, own, expires);
       if (result !== null) return result;
-      // Another process was faster: by chance, so that those who lost together do not meet again.
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * pause));
+      // Another process was faster.
+      await randomPause(pause);
       pause = Math.min(pause * 2, LONGEST_PAUSE);
     }
   }

@@ -94,6 +94,8 @@ class ChangedKeys {
     this.#space = space;
     this.#watches = prefixes.map((prefix) => space.changes(prefix, interval));
     this.ready = this.#start();
+    // The stream reports the error, if it is read.
+    this.ready.catch(() => {});
   }
 
   async #start(): Promise<void> {

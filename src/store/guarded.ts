@@ -65,6 +65,7 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
     touch: limit(adapter.touch, "touch"),
     add: limit(adapter.add, "add"),
     page: limit(adapter.page, "listing"),
+    seek: limit(adapter.seek, "listing"),
     keys: limit(adapter.keys, "keys"),
     values: limit(adapter.values, "values"),
     entries: limit(adapter.entries, "entries"),

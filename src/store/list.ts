@@ -48,7 +48,7 @@ export async function listPage(
   return listInTurn(context, range.prefix, async (adapter, drop) => {
     // Without an order in the client all records are passed. For a small page, their values are not
     // read.
-    const values = adapter.page !== undefined || limit > SMALL;
+    const values = (adapter.page ?? adapter.seek) !== undefined || limit > SMALL;
     // One more than the limit tells whether there is another page.
     const found = await ordered(adapter, { ...range, after }, limit + 1, prefix, values, drop);
     const page = found.slice(0, limit);

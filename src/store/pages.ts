@@ -105,13 +105,14 @@ export async function ordered(
 ): Promise<Pair[]> {
   let found: Pair[] = [];
   const sign = range.reverse ? -1 : 1;
-  const isOrdered = adapter.page !== undefined;
+  const page = adapter.page ?? adapter.seek;
+  const isOrdered = page !== undefined;
   const compare = (a: string, b: string): number => sign * compareKeys(a, b);
   const cut = (): Pair[] => found.sort(([a], [b]) => compare(a, b)).slice(0, limit);
   // Once there are enough, what comes behind the last of them is not needed.
   let last: string | null = null;
   for await (const batch of batches(
-    adapter,
+    isOrdered ? { ...adapter, page } : adapter,
     range,
     values,
     isOrdered ? Math.min(limit, PAGE) : PAGE,

@@ -84,6 +84,11 @@ const byPrefix = (to: Translation, prefix: string): Optional => ({
     const { entries, next } = await to.call((opened) => opened.page!({ ...query, ...range }));
     return { entries: entries.map(to.stripPair), next: next === null ? null : to.strip(next) };
   },
+  async seek({ prefix: inner, after, ...query }) {
+    const range = { prefix: prefix + inner, after: after === null ? null : prefix + after };
+    const { entries, next } = await to.call((opened) => opened.seek!({ ...query, ...range }));
+    return { entries: entries.map(to.stripPair), next: next === null ? null : to.strip(next) };
+  },
   iterate: (inner, values) => to.items((opened) => opened.iterate!(prefix + inner, values)),
   names: (inner) => to.items((opened) => opened.names!(prefix + inner)),
   keys: async (inner) => (await to.call((opened) => opened.keys!(prefix + inner))).map(to.strip),

@@ -5,10 +5,7 @@ import { contextOf } from "./store.ts";
 /** @throws {KvError} KV_INVALID_CLIENT for anything but a store. */
 export function requireStore(store: unknown, where: string): asserts store is Store {
   if (contextOf(store) === undefined)
-    throw new KvError(
-      "KV_INVALID_CLIENT",
-      `${where} needs a store: ${where.split("(")[0]}(kv(client))`,
-    );
+    throw new KvError("KV_INVALID_CLIENT", `${where} needs a store: pass what kv(client) returns`);
 }
 
 /** @throws {KvError} KV_NOT_SUPPORTED where a client is known to have no compare-and-set. */

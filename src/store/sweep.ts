@@ -94,7 +94,9 @@ export async function dropExpired(
 ): Promise<void> {
   const { adapter } = swept;
   try {
-    if (adapter.prune === undefined) await evictExpired(swept, batch, now);
+    // A client in memory would look at all of its records.
+    if (adapter.prune === undefined || adapter.seek !== undefined)
+      await evictExpired(swept, batch, now);
     else await adapter.prune({ prefix, now, limit: Infinity });
   } catch {
     // The reader gets what is there: that much is true whether or not the rest can be deleted.

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hit, increment } from "../../src/atomic/index.ts";
 import { rich } from "../../src/codec.ts";
 import kv, { type Store } from "../../src/index.ts";
+import { cuttingProxy } from "../support/cutting-proxy.ts";
 import { place } from "../support/disk.ts";
 import { type EtcdServer, etcdServer } from "../support/etcd-server.ts";
 import { openClient } from "../support/open-client.ts";
@@ -87,6 +88,23 @@ describe("counting on Redis", () => {
     expect((await hit(store, "rich", "1m", 4)).count).toBe(5);
     expect(await store.get("rich")).toBe(5);
     await store.close();
+  });
+
+  it("counts once what ioredis sends again because the answer was lost", async () => {
+    const proxy = await cuttingProxy(redis.port);
+    const store = kv(new Redis(proxy.url, { lazyConnect: true }), { ...PATIENT, prefix: "lost:" });
+    const first = await hit(store, "a", "1m");
+    let cut = proxy.cut("EVALSHA");
+    expect(await hit(store, "a", "1m")).toEqual({ ...first, count: 2 });
+    await cut;
+    // Another hit in between hides whether the first sending was counted.
+    cut = proxy.cut("EVALSHA", {
+      meanwhile: async () => void (await hit(stores.redis.prefix("lost:"), "a", "1m")),
+    });
+    await expect(hit(store, "a", "1m")).rejects.toMatchObject({ code: "KV_CONNECTION" });
+    await cut;
+    await store.close();
+    await proxy.remove();
   });
 
   it("keeps the call order", async () => {

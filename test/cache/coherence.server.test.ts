@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CacheStats } from "../../src/cache/index.ts";
 import type { Hammered } from "../programs/cache-process.ts";
@@ -29,7 +30,7 @@ describe.each(Object.keys(places))("two tiers over %s in 4 processes", (client) 
   });
   afterAll(async () => void (await Promise.all(processes.map((each) => each.end("SIGKILL")))));
 
-  it("read nothing older than the ttl of the first tier, and nothing older after newer", async () => {
+  it("read nothing older than the ttl of the first tier, nor older after newer", async () => {
     const command = {
       task: "hammer",
       ms: isFull ? 30_000 : 3000,
@@ -64,5 +65,14 @@ describe.each(Object.keys(places))("two tiers over %s in 4 processes", (client) 
     const hits = stats.reduce((sum, { l1Hits }) => sum + l1Hits, 0);
     console.log(`${client}: ${reads} reads, ${hits} of them in the first tier`);
     expect(hits).toBeGreaterThan(0);
+  });
+
+  it("let a process end that has closed its cache and its store", async () => {
+    for (const each of processes) {
+      await each.send({ task: "close" }).value;
+      const ended = once(each.child, "exit");
+      each.child.stdin!.end();
+      expect((await ended)[0]).toBe(0);
+    }
   });
 });

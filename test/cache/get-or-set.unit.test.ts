@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createCache, type CacheOptions } from "../../src/cache/index.ts";
 import { rich } from "../../src/codec.ts";
@@ -121,7 +122,7 @@ describe("getOrSet()", () => {
     expect(await cache.getOrSet("a", () => "newest")).toBe("newest");
   });
 
-  it("rejects with KV_TIMEOUT after the hardTimeout, and keeps the value that comes later", async () => {
+  it("rejects with KV_TIMEOUT after the hardTimeout, and keeps the later value", async () => {
     const { cache } = cacheWith({ hardTimeout: "500ms" });
     const slow = deferred<string>();
     const call = cache.getOrSet("a", () => slow.promise).catch((error: unknown) => error);
@@ -308,6 +309,21 @@ describe("getOrSet()", () => {
   });
 });
 
+describe("a promise of a client", () => {
+  it("has what the client has, from the first call", async () => {
+    const make = async (): Promise<DatabaseSync> => new DatabaseSync(":memory:");
+    for (const input of [make(), { l1: {}, l2: make() }]) {
+      const cache = createCache(input, { ttl: "1m" });
+      const load = counting(() => "loaded");
+      const calls = [1, 2].map(() => cache.getOrSet("a", load, { tags: ["t"] }));
+      expect(await Promise.all(calls)).toEqual(["loaded", "loaded"]);
+      await cache.delTags(["t"]);
+      expect([await cache.get("a"), load.calls]).toEqual([null, 1]);
+      await cache.close();
+    }
+  });
+});
+
 describe("the other methods", () => {
   it("get, set, has and del", async () => {
     const { cache } = cacheWith({ ttl: "10s" });
@@ -427,6 +443,8 @@ describe("bad input", () => {
     ["KV_INVALID_EXPIRES", { ttl: -1 }],
     ["KV_INVALID_EXPIRES", { grace: "later", ttl: 1 }],
     ["KV_INVALID_EXPIRES", { timeout: null }],
+    ["KV_INVALID_EXPIRES", { timeout: 5000 }],
+    ["KV_INVALID_EXPIRES", { hardTimeout: 5000 }],
     ["KV_INVALID_EXPIRES", { hardTimeout: "1M" }],
     ["KV_INVALID_EXPIRES", { nullTtl: Number.NaN }],
     ["KV_INVALID_VALUE", { grace: "1h" }],

@@ -11,7 +11,8 @@ afterEach(() => void vi.useRealTimers());
 
 const TTL = 10;
 const GRACE = 20;
-const TIMEOUT = 3;
+// No load ends at the same moment.
+const TIMEOUT = 3.131;
 const KEYS = ["a", "b"];
 const TAGS = ["t", "u"];
 
@@ -30,7 +31,7 @@ type Step =
     };
 
 const key = fc.constantFrom(...KEYS);
-const tags = fc.subarray(TAGS);
+const tags = fc.constantFrom([], ["t"], ["u"], TAGS);
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
@@ -44,7 +45,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("get", "del", "expire"), key }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("set" as const), key, tags }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("expireTags", "delTags"), tags }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("expireTags", "delTags"), tags }) },
   { weight: 1, arbitrary: fc.constant({ kind: "clear" as const }) },
 );
 
@@ -125,7 +126,10 @@ describe("a cache does what a model of it does", () => {
   it("with random loaders, tags and invalidations, by a clock of the test", async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.tuple(fc.constantFrom(0, 0.5, 1, 4, 9, 12, 25), step), { maxLength: 30 }),
+        fc.array(fc.tuple(fc.constantFrom(0, 0.5, 1, 4, 9, 12, 25), step), {
+          maxLength: 30,
+          size: "max",
+        }),
         async (steps) => {
           const cache = createCache(kv(new Map()), {
             ttl: TTL,
@@ -256,9 +260,12 @@ describe("a cache does what a model of it does", () => {
                 if (state === "fresh") expected = before;
                 else if (state === "absent") [expected, after] = [loaded, left];
                 else if (!staleWaits || isPaused) expected = before;
-                else if (left < TIMEOUT)
-                  [expected, after] = [load!.outcome === "fails" ? before : loaded, left];
-                else [expected, after] = [before, TIMEOUT];
+                else if (left < TIMEOUT) {
+                  // A value whose grace ends meanwhile is not served after a failure.
+                  const isServed = oracle.cached.get(what.key)!.until > load!.ends;
+                  const hasFailed = load!.outcome === "fails";
+                  [expected, after] = [hasFailed && isServed ? before : loaded, left];
+                } else [expected, after] = [before, TIMEOUT];
                 await pass(after);
                 // The last steps of the answer.
                 await vi.advanceTimersByTimeAsync(0);

@@ -106,6 +106,21 @@ describe("a store that cannot be reached", () => {
     expect(await timed(() => cache.getOrSet("a", () => "again"))).toEqual(["loaded", 0]);
   });
 
+  it("does not hold a caller for longer than its hardTimeout, or after it aborts", async () => {
+    const { cache, state } = cacheOver({});
+    state.isCut = true;
+    const load = (): number => 1;
+    const late = await timed(() => cache.getOrSet("a", load, { hardTimeout: "100ms" }));
+    expect(late).toEqual(["KV_TIMEOUT", 100]);
+    const ending = new AbortController();
+    const { signal } = ending;
+    const aborted = cache.getOrSet("b", () => new Promise(() => undefined), { signal });
+    ending.abort("aborted");
+    const rejected = expect(aborted).rejects.toBe("aborted");
+    await vi.advanceTimersByTimeAsync(3_000);
+    await rejected;
+  });
+
   it("rejects writes, which nobody would hear of otherwise", async () => {
     const { cache, state } = cacheOver({});
     await cache.set("a", 1);

@@ -63,13 +63,18 @@ describe("what is listed", () => {
           yield pair;
         }
       },
+      async seek(query) {
+        const page = await adapter.seek!(query);
+        read.push(...page.entries.map(([key]) => key));
+        return page;
+      },
     }));
     const own = namespace(kv(watched), "a");
     for (let i = 0; i < 20; i++) await own.put(`k${i}`, "v", { metadata: i });
     read.length = 0;
     expect((await own.list({ prefix: "k1" })).keys.length).toBe(11);
     expect(await namesOf(own, { limit: 3 })).toHaveLength(20);
-    expect(read.length).toBeGreaterThan(100);
+    expect(read.length).toBeGreaterThan(30);
     expect(read.filter((key) => !key.startsWith("a/k/"))).toEqual([]);
     await own.get("k1");
     expect(read.at(-1)).toBe("a/v/k1");

@@ -3,6 +3,7 @@
 import kv from "anykv";
 import { atomic, increment } from "anykv/atomic";
 import { createCacheLike } from "anykv/cache-like";
+import { createCache } from "anykv/cache";
 import { http } from "anykv/clients/http";
 import { rich } from "anykv/codec";
 import { createLimiter } from "anykv/limit";
@@ -27,6 +28,7 @@ const app = StaticStore(
   { store: kv(new Map()) },
 );
 const settings = createKVStore("settings", { store: kv(new Map()) });
+const cache = createCache({ l1: {}, l2: kv(new Map()) }, { ttl: "1m", grace: "1h" });
 const posts = namespace(kv(new Map()), "posts");
 const users = KV.namespace("users");
 
@@ -65,6 +67,18 @@ export const apis = ({ storage }) => ({
     const items = createWebStorageLike(kv(new Map()));
     await items.setItem("a", { n: 1 });
     equal(await items.entries(), [["a", { n: 1 }]]);
+  },
+  async cache() {
+    const load = ({ setOptions }) => {
+      setOptions({ tags: ["users"] });
+      return { name: "Ann" };
+    };
+    equal(await Promise.all([1, 2].map(() => cache.getOrSet("a", load))), [
+      { name: "Ann" },
+      { name: "Ann" },
+    ]);
+    await cache.delTags(["users"]);
+    equal([await cache.get("a"), cache.stats().loads], [null, 1]);
   },
   async versioned() {
     await entries.set(["users", 1n], { email: "ann@example.com" });

@@ -3,19 +3,11 @@ import { rateLimit } from "express-rate-limit";
 import { describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
 import { expressRateLimitStore } from "../../src/with/express-rate-limit/index.ts";
-import { place } from "../support/disk.ts";
-import { openClient } from "../support/open-client.ts";
-import { PATIENT } from "../support/patient.ts";
 import { failingClient, plainClient } from "../support/plain-client.ts";
+import { CLIENTS } from "../support/integration-clients.ts";
 import { serve, Visitor } from "../support/web-app.ts";
 
 type Limit = Parameters<typeof rateLimit>[0];
-
-const folder = place();
-const clients: [name: string, open: () => Promise<Store>][] = [
-  ["MEMORY", async () => kv(new Map())],
-  ["SQLITE", async () => kv((await openClient("SQLITE", folder)) as never, PATIENT)],
-];
 
 /** An app with a limit. `/fails` answers with 500. */
 async function app(store: Store, prefix: string, options: Limit): Promise<Visitor> {
@@ -32,7 +24,7 @@ async function app(store: Store, prefix: string, options: Limit): Promise<Visito
   return new Visitor(await serve(web as never));
 }
 
-describe.each(clients)("express-rate-limit on %s", (_, open) => {
+describe.each(CLIENTS)("express-rate-limit on %s", (_, open) => {
   it("lets exactly `limit` of many requests at once pass, and tells when it ends", async () => {
     const store = await open();
     const visitor = await app(store, "limit:", { windowMs: 60_000, limit: 10 });

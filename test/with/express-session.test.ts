@@ -8,10 +8,8 @@ import { describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
 import type { SessionsOptions } from "../../src/session/index.ts";
 import { expressSessionStore } from "../../src/with/express-session/index.ts";
-import { place } from "../support/disk.ts";
-import { openClient } from "../support/open-client.ts";
-import { PATIENT } from "../support/patient.ts";
 import { failingClient } from "../support/plain-client.ts";
+import { CLIENTS } from "../support/integration-clients.ts";
 import { serve, Visitor } from "../support/web-app.ts";
 
 type Data = session.SessionData & { [name: string]: unknown };
@@ -58,13 +56,7 @@ async function app(
   return { url: await serve(web as never), events, sessions };
 }
 
-const folder = place();
-const clients: [name: string, open: () => Promise<Store>][] = [
-  ["MEMORY", async () => kv(new Map())],
-  ["SQLITE", async () => kv((await openClient("SQLITE", folder)) as never, PATIENT)],
-];
-
-describe.each(clients)("express-session on %s", (_, open) => {
+describe.each(CLIENTS)("express-session on %s", (_, open) => {
   it("keeps a session, touches it, and forgets a logged-out person", async () => {
     const store = (await open()).prefix("basics:");
     const { url } = await app(store, {}, { maxAge: 60_000 });

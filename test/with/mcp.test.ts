@@ -1,5 +1,8 @@
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
-import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
+import {
+  type EventStore,
+  WebStandardStreamableHTTPServerTransport,
+} from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
 import { describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
 import { mcpEventStore } from "../../src/with/mcp/index.ts";
@@ -42,9 +45,10 @@ async function session(store: Store, id: string) {
       await sendNotification({ method: "notifications/message", params: { level: "info", data } });
     return { content: [{ type: "text", text: "done" }] };
   });
+  const eventStore: EventStore = mcpEventStore(store, { session: id });
   const transport = new WebStandardStreamableHTTPServerTransport({
     sessionIdGenerator: () => id,
-    eventStore: mcpEventStore(store, { session: id }),
+    eventStore,
   });
   await server.connect(transport);
   const send = (body: object | null, extra: { [name: string]: string } = {}) =>

@@ -4,7 +4,7 @@ import { type FileUrl, onePerPath, pathOf } from "../shared/disk/file-url.ts";
 import { JsonFile } from "./json-file.ts";
 import { FILE } from "../manifests.ts";
 import type { StoredRecord } from "../../record/record.ts";
-import { pageOf } from "./sorted-keys.ts";
+import { pageOf } from "../shared/sorted-keys.ts";
 import { decodeRecord, encodeRecord, recordIn } from "../../record/text-format.ts";
 import { watchFolder } from "../shared/disk/watch-folder.ts";
 import { type Draft, writeRounds } from "../shared/disk/write-rounds.ts";

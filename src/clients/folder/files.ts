@@ -6,14 +6,17 @@ import { reformatted } from "../shared/disk/reformatted.ts";
 import { builtin } from "../../platform/node.ts";
 import { PAGE_LENGTH } from "../adapter.ts";
 import type { KvRecord } from "../../record/types.ts";
+import { compareKeys } from "../../record/utf8.ts";
 import { decodeRecord, encodeRecord, foreign } from "../../record/text-format.ts";
 
 const fs = builtin("node:fs");
-const { readdir } = builtin("node:fs/promises");
+const promises = builtin("node:fs/promises");
 const { join } = builtin("node:path");
 const { setImmediate: turn } = builtin("node:timers/promises");
 
 const HEAD_BYTES = 1024;
+// The clock of a file system may be as coarse as this many milliseconds.
+const TICK = 2000;
 // Files read between two turns of the event loop.
 const BATCH = 64;
 // What a file of ours starts with; one whose name does not tell its key starts with the key.
@@ -80,6 +83,7 @@ const timeOf = (path: string): number | undefined =>
 export class FolderFiles {
   readonly #root: string;
   readonly #journal: Journal;
+  #kept: { readonly keys: readonly string[]; readonly time: number } | null = null;
 
   constructor(root: string, journal: Journal) {
     this.#root = root;
@@ -121,13 +125,31 @@ export class FolderFiles {
     ) {
       time = timeOf(this.#root);
       try {
-        for (const name of await readdir(this.#root))
+        for (const name of await promises.readdir(this.#root))
           if (mayStartWith(name, prefix)) names.add(name);
       } catch (error) {
         if (codeOf(error) !== "ENOENT") throw error;
       }
     }
     return [...names];
+  }
+
+  /** All keys in order. They are kept while the folder is unchanged. */
+  async keys(): Promise<readonly string[]> {
+    const time = timeOf(this.#root);
+    const kept = this.#kept;
+    if (kept !== null && kept.time === time && this.#journal.names().length === 0) return kept.keys;
+    this.#kept = null;
+    const now = Date.now();
+    const names = await this.names("");
+    const keys = names.map(keyOf).filter((key) => key !== null);
+    for await (const found of this.read(names.filter(isHashed), "", false))
+      if (found !== null) keys.push(found[0]);
+    keys.sort(compareKeys);
+    // Two changes in one tick of the file system's clock have the same time.
+    if (time !== undefined && time < now - TICK && this.#journal.names().length === 0)
+      this.#kept = { keys, time };
+    return keys;
   }
 
   /**

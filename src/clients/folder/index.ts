@@ -4,14 +4,15 @@ import { type FileUrl, onePerPath, pathOf } from "../shared/disk/file-url.ts";
 import { FolderFiles } from "./files.ts";
 import { prepareFiles } from "./writes.ts";
 import { Journal, REMOVED } from "./journal.ts";
-import { isHashed, keyOf } from "./names.ts";
+import { fileName, isHashed, keyOf } from "./names.ts";
+import { pageOf } from "../shared/sorted-keys.ts";
 import { FOLDER } from "../manifests.ts";
 import { watchFolder } from "../shared/disk/watch-folder.ts";
 import { writeRounds } from "../shared/disk/write-rounds.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import { builtin } from "../../platform/node.ts";
-import type { Check } from "../../record/types.ts";
-import type { Adapter, Feed, Subscription } from "../adapter.ts";
+import type { Check, KvRecord } from "../../record/types.ts";
+import type { Adapter, Feed, Page, Subscription } from "../adapter.ts";
 import { isFresh } from "../../record/freshness.ts";
 import { versionOf } from "../../record/version.ts";
 
@@ -52,6 +53,16 @@ function adapterOf(root: string): Adapter {
     get: (key) => files.get(key),
     async *iterate(prefix, values) {
       yield* files.read(await files.names(prefix), prefix, values);
+    },
+    async seek(query): Promise<Page> {
+      const { keys, next } = pageOf(await files.keys(), query);
+      const entries: (readonly [string, KvRecord])[] = [];
+      for await (const found of files.read(keys.map(fileName), query.prefix, query.values)) {
+        // Large values end a page early.
+        if (found === null) return { entries, next: entries.at(-1)![0] };
+        entries.push(found);
+      }
+      return { entries, next };
     },
     watch: (feed) => folderFeed(root, journal, feed),
     async prune({ prefix, now, limit }) {

@@ -5,6 +5,8 @@
  */
 export interface Deadlines {
   known: boolean;
+  /** Learns of added and removed keys, once a listing has made an index. */
+  index?: { note(key: string): void } | undefined;
 }
 
 const found = new WeakMap<object, Deadlines>();
@@ -12,6 +14,6 @@ const found = new WeakMap<object, Deadlines>();
 /** The deadlines of a client. Stores over one client share them. */
 export function deadlinesOf(client: object): Deadlines {
   let deadlines = found.get(client);
-  if (deadlines === undefined) found.set(client, (deadlines = { known: true }));
+  if (deadlines === undefined) found.set(client, (deadlines = { known: true, index: undefined }));
   return deadlines;
 }

@@ -1,4 +1,5 @@
 import { type Deadlines, deadlinesOf } from "./deadlines.ts";
+import { keyIndexOf, KeyIndex } from "./key-index.ts";
 import { mapItems, type MapLike } from "./map-items.ts";
 import { isolated, StoredRecord } from "../../record/record.ts";
 import { failedChecks } from "../../record/freshness.ts";
@@ -44,6 +45,7 @@ class MapSweep {
       if (!(record instanceof StoredRecord) || record.expires === null) continue;
       this.#deadlines.known = true;
       if (record.expires > now || !(key as string).startsWith(prefix)) continue;
+      this.#deadlines.index?.note(key as string);
       this.#map.delete(key);
       removed++;
     }
@@ -56,6 +58,19 @@ function adapterOver(map: MapLike): Adapter {
   const { read, set: write } = items;
   const deadlines = deadlinesOf(map);
   const sweep = new MapSweep(map, deadlines);
+  const index = keyIndexOf(map, () => {
+    const made = new KeyIndex({
+      all: () => map.keys(),
+      has: (key) => map.has(key),
+      isDamaged: (size) => size !== map.size,
+    });
+    deadlines.index = made;
+    return made;
+  });
+  const recordAt = (key: string): StoredRecord | null => {
+    const item = map.get(key);
+    return item instanceof StoredRecord ? item : null;
+  };
 
   return {
     get: items.get,
@@ -71,19 +86,21 @@ function adapterOver(map: MapLike): Adapter {
     *iterate(prefix, values) {
       // The keys are fixed first: one that is deleted and set again in between would come twice
       // from the Map.
-      for (const key of [...map.keys()]) {
-        if (typeof key !== "string" || !key.startsWith(prefix)) continue;
-        const record = map.get(key);
-        if (record instanceof StoredRecord) yield [key, values ? isolated(record) : record];
+      for (const key of index.keys(prefix, () => [...map.keys()])) {
+        const record = recordAt(key);
+        if (record !== null) yield [key, values ? isolated(record) : record];
       }
+    },
+    seek(query) {
+      return index.get().page(query, (key) => {
+        const record = recordAt(key);
+        return record && query.values ? isolated(record) : record;
+      });
     },
     prune: (query) => sweep.prune(query),
     clear(prefix) {
-      for (const [key, record] of map) {
-        const isOwn =
-          typeof key === "string" && key.length > prefix.length && key.startsWith(prefix);
-        if (isOwn && record instanceof StoredRecord) map.delete(key);
-      }
+      for (const key of index.keys(prefix, () => [...map.keys()]))
+        if (key !== prefix && recordAt(key) !== null) items.del(key);
     },
     commit(checks, writes, now) {
       const failed = failedChecks(checks, read, now);

@@ -25,6 +25,10 @@ export function mapItems(map: MapLike): MapItems {
     if (item === undefined) return null;
     throw foreign(key);
   };
+  const remove = (key: string): void => {
+    deadlines.index?.note(key);
+    map.delete(key);
+  };
   return {
     read,
     get(key) {
@@ -32,10 +36,11 @@ export function mapItems(map: MapLike): MapItems {
       return record && isolated(record);
     },
     set(key, record) {
-      if (record === null) return void map.delete(key);
+      if (record === null) return remove(key);
       if (record.expires !== null) deadlines.known = true;
+      if (deadlines.index !== undefined && !map.has(key)) deadlines.index.note(key);
       map.set(key, record);
     },
-    del: (key) => void map.delete(key),
+    del: remove,
   };
 }

@@ -87,13 +87,7 @@ export const unstorage: ClientFactory<UnstorageLike, UnstorageOptions> = defineC
     // These drivers do not report a failed deletion.
     const isQuiet = mounts.some(({ driver: { name } }) => name === "fs" || name === "fs-lite");
 
-    async function read(names: readonly string[]): Promise<unknown[]> {
-      if (names.length === 1) return [textIn(await storage.getItem(names[0]!))];
-      const found = new Map(
-        (await storage.getItems([...names])).map(({ key, value }) => [key, value]),
-      );
-      return names.map((name) => textIn(found.get(name)));
-    }
+    const read = (names: readonly string[]): Promise<unknown[]> => readItems(storage, names);
     async function remove(name: string): Promise<void> {
       await storage.removeItem(name);
       if (isQuiet && (await storage.getItem(name)) !== null)
@@ -160,3 +154,9 @@ const toItem = (
   value: textFor(item),
   options: ttlOption(expires),
 });
+
+async function readItems(storage: UnstorageLike, names: readonly string[]): Promise<unknown[]> {
+  if (names.length === 1) return [textIn(await storage.getItem(names[0]!))];
+  const found = new Map((await storage.getItems([...names])).map(({ key, value }) => [key, value]));
+  return names.map((name) => textIn(found.get(name)));
+}

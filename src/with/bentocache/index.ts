@@ -78,7 +78,8 @@ function driverOf(store: Store): BentocacheDriver {
  * import { bentocacheDriver } from "anykv/with/bentocache";
  *
  * const layer = bentocacheDriver(kv(new Map()));
- * const cache = new BentoCache({ default: "main", stores: { main: bentostore().useL2Layer(layer) } });
+ * const main = bentostore().useL2Layer(layer);
+ * const cache = new BentoCache({ default: "main", stores: { main } });
  * console.log(await cache.getOrSet({ key: "a", ttl: "1m", factory: () => 5 })); // 5
  * await cache.disconnect();
  */

@@ -4,6 +4,7 @@ import { KvError } from "../../errors.ts";
 import { builtin } from "../../platform/node.ts";
 import { checkOptions } from "../../platform/options.ts";
 import { requireStore } from "../../store/require-store.ts";
+import { callWith } from "../shared/callback.ts";
 import { idOf, namesOf, type Variants, variantOf } from "./key.ts";
 
 /** Options of {@link undiciCacheStore}. */
@@ -102,6 +103,14 @@ async function find(store: Store, key: UndiciCacheKey): Promise<UndiciCacheResul
   return { cacheControlDirectives: {}, ...value, body: Buffer.from(body, "base64") };
 }
 
+async function runAfter(
+  before: Promise<void> | undefined,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  await before;
+  await work();
+}
+
 /**
  * A `store` for the cache interceptor of undici: the HTTP cache of `fetch` and `request` in Node.
  *
@@ -128,16 +137,16 @@ export function undiciCacheStore(store: Store, options: UndiciCacheOptions = {})
   const base = store.prefix(prefix);
   // Reads wait for the writes and deletions of their URL that have begun.
   const pending = new Map<string, Promise<void>>();
-  const inTurn = (key: UndiciCacheKey, work: () => Promise<unknown>): Promise<void> => {
+  const inTurn = async (key: UndiciCacheKey, work: () => Promise<unknown>): Promise<void> => {
     const url = idOf(key, "");
-    const done = (pending.get(url) ?? Promise.resolve()).then(work).then(() => undefined);
-    const settled = done
-      .catch(() => undefined)
-      .then(() => {
-        if (pending.get(url) === settled) pending.delete(url);
-      });
+    const done = runAfter(pending.get(url), work);
+    const settled = done.catch(() => undefined);
     pending.set(url, settled);
-    return done;
+    try {
+      await done;
+    } finally {
+      if (pending.get(url) === settled) pending.delete(url);
+    }
   };
   return {
     async get(key) {
@@ -159,10 +168,8 @@ export function undiciCacheStore(store: Store, options: UndiciCacheOptions = {})
         },
         final(callback) {
           const body = Buffer.concat(chunks).toString("base64");
-          inTurn(key, () => keep(base, key, value, body)).then(
-            () => callback(),
-            (error: unknown) => callback(error as Error),
-          );
+          const kept = inTurn(key, () => keep(base, key, value, body));
+          callWith(kept, (error) => callback(error as Error | null));
         },
       });
     },

@@ -359,7 +359,7 @@ describe("listing", () => {
     expect(spy.mock.calls.filter(([name]) => String(name).startsWith(path))).toEqual([]);
   });
 
-  it("reads no more values than a page shows, nor many large ones ahead", async () => {
+  it("reads one value more than a page shows, and no large ones ahead", async () => {
     const path = newPath();
     const store = storeAt(path);
     await store.setMany(Array.from({ length: 60 }, (_, i) => [`${i + 10}`, "x".repeat(200_000)]));
@@ -374,13 +374,39 @@ describe("listing", () => {
       ["11", 200_000],
       ["12", 200_000],
     ]);
-    expect(read()).toBe(3);
+    // The fourth says that there is another page.
+    expect(read()).toBe(4);
     spy.mockClear();
     for await (const _ of store) break;
     expect(read()).toBe(5);
     spy.mockClear();
     expect(await store.values()).toHaveLength(60);
     expect(read()).toBe(60);
+  });
+
+  it("keeps the names of an unchanged folder, and sees every change of them", async () => {
+    const path = newPath();
+    const [store, other] = [storeAt(path), storeAt(path)];
+    await store.setMany(Array.from({ length: 30 }, (_, i) => [`k${i + 10}`, i]));
+    const hashed = `k99${"é".repeat(200)}`;
+    await store.set(hashed, "hashed");
+    const old = new Date(Date.now() - 60_000);
+    fs.utimesSync(path, old, old);
+    const spy = vi.spyOn(fs.promises, "readdir");
+    syncBuiltinESMExports();
+    const keys = async (limit: number): Promise<string[]> =>
+      (await store.list({ prefix: "k", limit })).entries.map(({ key }) => key);
+    expect(await keys(2)).toEqual(["k10", "k11"]);
+    const before = spy.mock.calls.length;
+    expect(before).toBeGreaterThan(0);
+    expect(await keys(2)).toEqual(["k10", "k11"]);
+    expect((await keys(100)).at(-1)).toBe(hashed);
+    expect(spy.mock.calls.length).toBe(before);
+    await other.set("k1", 1);
+    await other.del("k11");
+    expect(await keys(3)).toEqual(["k1", "k10", "k12"]);
+    spy.mockRestore();
+    syncBuiltinESMExports();
   });
 
   it("skips files that go while it runs, and keeps no file open", async () => {

@@ -1,0 +1,116 @@
+import type { Store } from "../../api.ts";
+import { increment } from "../../atomic/increment.ts";
+import { remove } from "../../atomic/update.ts";
+import { createLimiter, type Window } from "../../limit/limiter.ts";
+import { requireStore } from "../../store/require-store.ts";
+
+/** The classes of rate-limiter-flexible that are used. */
+export interface FlexibleClasses {
+  /** The default export of `rate-limiter-flexible/lib/RateLimiterStoreAbstract.js`. */
+  // Each member belongs to the package.
+  readonly RateLimiterStoreAbstract: new (options: never) => object;
+  readonly RateLimiterRes: new (
+    remainingPoints?: number,
+    msBeforeNext?: number,
+    consumedPoints?: number,
+    isFirstInDuration?: boolean,
+  ) => object;
+}
+
+/** Options of a limiter of rate-limiter-flexible: those that the package documents. */
+export interface FlexibleOptions {
+  readonly points?: number | undefined;
+  readonly duration?: number | undefined;
+  readonly [name: string]: unknown;
+}
+
+/** A count; `resetAt` is `null` for one that never ends. */
+interface Count {
+  readonly count: number;
+  readonly resetAt: number | null;
+}
+
+/** The members that a limiter has to have, over a store. */
+class Points {
+  readonly #store: Store;
+  readonly #peek: (key: string) => Promise<Window | null>;
+  readonly #hit: (key: string, ms: number, by: number) => Promise<Window>;
+
+  constructor(store: Store) {
+    const limiter = createLimiter(store);
+    this.#store = store;
+    this.#peek = limiter.peek;
+    this.#hit = (key, ms, by) => limiter.hit(key, `${ms}ms`, by);
+  }
+
+  async upsert(key: string, points: number, ms: number, isSet: boolean): Promise<Count> {
+    // A duration of 0 never ends.
+    const resetAt = ms > 0 ? Date.now() + ms : null;
+    if (isSet) {
+      const expires = resetAt === null ? null : new Date(resetAt);
+      await this.#store.set(key, points, { expires });
+      return { count: points, resetAt };
+    }
+    if (resetAt !== null) return this.#hit(key, ms, points);
+    return { count: (await increment(this.#store, key, points, { expires: null })) ?? 0, resetAt };
+  }
+
+  async get(key: string): Promise<Count | null> {
+    const window = await this.#peek(key);
+    if (window !== null) return window;
+    const count = await this.#store.get<number>(key as never);
+    return count === null ? null : { count: Number(count), resetAt: null };
+  }
+
+  delete(key: string): Promise<boolean> {
+    return remove(this.#store, key);
+  }
+}
+
+/**
+ * A limiter of rate-limiter-flexible over a store: `consume`, `penalty`, `reward`, `block`, `get`,
+ * `set` and `delete` of that package.
+ *
+ * @param classes `RateLimiterRes` of the package, and its base class, which it does not export by
+ * name: `import RateLimiterStoreAbstract from
+ * "rate-limiter-flexible/lib/RateLimiterStoreAbstract.js"`.
+ * @param options what the package documents: `points`, `duration`, `blockDuration`, `keyPrefix`…
+ * @throws {KvError} KV_NOT_SUPPORTED where `supports.atomic` is `"no"`; KV_INVALID_CLIENT for
+ * anything but a store.
+ * @example
+ * import kv from "anykv";
+ * import { flexibleRateLimiter } from "anykv/with/rate-limiter-flexible";
+ * import { RateLimiterRes } from "rate-limiter-flexible";
+ * import RateLimiterStoreAbstract from "rate-limiter-flexible/lib/RateLimiterStoreAbstract.js";
+ *
+ * const classes = { RateLimiterStoreAbstract, RateLimiterRes };
+ * const limiter = flexibleRateLimiter(classes, kv(new Map()), { points: 5, duration: 60 });
+ * console.log((await limiter.consume("ann")).remainingPoints); // 4
+ */
+export function flexibleRateLimiter<Classes extends FlexibleClasses>(
+  { RateLimiterStoreAbstract, RateLimiterRes }: Classes,
+  store: Store,
+  options: FlexibleOptions,
+): InstanceType<Classes["RateLimiterStoreAbstract"]> {
+  requireStore(store, "flexibleRateLimiter()");
+  const points = new Points(store);
+  class StoredLimiter extends (RateLimiterStoreAbstract as new (options: object) => {
+    readonly points?: number;
+  }) {
+    _upsert(key: string, by: number, ms: number, isSet = false): Promise<Count> {
+      return points.upsert(key, by, ms, isSet);
+    }
+    _get(key: string): Promise<Count | null> {
+      return points.get(key);
+    }
+    _delete(key: string): Promise<boolean> {
+      return points.delete(key);
+    }
+    _getRateLimiterRes(_key: string, changed: number, { count, resetAt }: Count): object {
+      const left = Math.max(0, (this.points ?? 0) - count);
+      const ms = resetAt === null ? -1 : Math.max(0, resetAt - Date.now());
+      return new RateLimiterRes(left, ms, count, count === changed);
+    }
+  }
+  return new StoredLimiter(options) as InstanceType<Classes["RateLimiterStoreAbstract"]>;
+}

@@ -1,0 +1,38 @@
+import { createClient } from "redis";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createCache } from "../../src/cache/index.ts";
+import kv from "../../src/index.ts";
+import { eventually } from "../support/eventually.ts";
+import { redisServer } from "../support/redis-server.ts";
+
+const redis = await redisServer();
+beforeAll(async () => void (await redis.start()));
+afterAll(() => redis.remove());
+
+describe("a cache on a Redis that does not answer", () => {
+  it("waits for one timeout, loads meanwhile, and uses Redis again once it answers", async () => {
+    const client = createClient({ url: redis.url }).on("error", () => undefined);
+    const store = kv(client, { timeout: "1s" });
+    const errors: unknown[] = [];
+    const cache = createCache(store, {
+      ttl: "1h",
+      breaker: "2s",
+      onError: (error) => errors.push((error as { code: string }).code),
+    });
+    expect(await cache.getOrSet("a", () => "cached")).toBe("cached");
+    redis.pause();
+    const begun = performance.now();
+    try {
+      for (let i = 0; i < 20; i++)
+        expect(await cache.getOrSet("a", () => `loaded ${i}`)).toBe(`loaded ${i}`);
+    } finally {
+      redis.resume();
+    }
+    // Not one timeout for each of them.
+    expect(performance.now() - begun).toBeLessThan(20_000);
+    expect(new Set(errors)).toEqual(new Set(["KV_CONNECTION"]));
+    await eventually(() => cache.getOrSet("a", () => "loaded")).toBe("cached");
+    await cache.close();
+    await store.close();
+  });
+});
