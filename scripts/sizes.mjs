@@ -39,6 +39,7 @@ const budget = {
   apis: {
     atomic: 8900,
     cache: 13_700,
+    "cache-like": 7900,
     codec: 8950,
     http: 21_400,
     limit: 9500,
@@ -48,12 +49,13 @@ const budget = {
     schema: 19_000,
     session: 5500,
     versioned: 18_150,
+    "web-storage-like": 4300,
     "reactive/react": 7750,
     "reactive/vue": 7700,
     "reactive/svelte": 7700,
     "reactive/solid": 7700,
   },
-  // What an integration adds to a program that has the store, `anykv/session` and `anykv/limit`.
+  // What an integration adds to a program that has the store and the cores.
   integration: 1500,
 };
 
@@ -210,7 +212,9 @@ for (const [name, limit] of Object.entries(budget.apis)) {
 const integrations = [];
 const core = `import kv from "anykv"; import { createLimiter } from "anykv/limit";
   import { createSessions } from "anykv/session";
-  globalThis.core = [kv, createLimiter, createSessions];`;
+  import { createCacheLike } from "anykv/cache-like";
+  import { createWebStorageLike } from "anykv/web-storage-like";
+  globalThis.core = [kv, createLimiter, createSessions, createCacheLike, createWebStorageLike];`;
 const without = (await measure(core)).first.bytes;
 for (const entry of Object.keys(pkg.exports).filter((name) => name.startsWith("./with/"))) {
   const name = entry.slice("./".length);

@@ -1,4 +1,5 @@
 interface Builtins {
+  "node:buffer": typeof import("node:buffer");
   "node:crypto": typeof import("node:crypto");
   "node:http": typeof import("node:http");
   "node:fs": typeof import("node:fs");
@@ -6,6 +7,7 @@ interface Builtins {
   "node:module": typeof import("node:module");
   "node:os": typeof import("node:os");
   "node:path": typeof import("node:path");
+  "node:stream": typeof import("node:stream");
   "node:timers/promises": typeof import("node:timers/promises");
   "node:url": typeof import("node:url");
 }

@@ -49,7 +49,15 @@ const examples: Example[] = [
 const project = mkdtempSync(path.join(tmpdir(), "anykv-docs-"));
 mkdirSync(path.join(project, "node_modules"));
 symlinkSync(root, path.join(project, "node_modules/anykv"), "dir");
-for (const scope of ["@electric-sql", "@fastify", "@hono", "@vue"])
+for (const scope of [
+  "@apollo",
+  "@electric-sql",
+  "@fastify",
+  "@hono",
+  "@modelcontextprotocol",
+  "@tanstack",
+  "@vue",
+])
   mkdirSync(path.join(project, "node_modules", scope));
 const libraries = [
   "level",
@@ -82,6 +90,19 @@ const libraries = [
   "rate-limiter-flexible",
   "react-router",
   "telegraf",
+  "@apollo/utils.keyvaluecache",
+  "@modelcontextprotocol/sdk",
+  "@tanstack/query-core",
+  "@tanstack/query-persist-client-core",
+  "axios",
+  "axios-cache-interceptor",
+  "bentocache",
+  "better-auth",
+  "jotai",
+  "redux",
+  "redux-persist",
+  "undici",
+  "zustand",
 ];
 for (const name of libraries)
   symlinkSync(

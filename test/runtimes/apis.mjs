@@ -2,6 +2,7 @@
 // loads: edge workers have neither timers nor random numbers then.
 import kv from "anykv";
 import { atomic, increment } from "anykv/atomic";
+import { createCacheLike } from "anykv/cache-like";
 import { createCache } from "anykv/cache";
 import { http } from "anykv/clients/http";
 import { rich } from "anykv/codec";
@@ -12,6 +13,7 @@ import { createKVStore } from "anykv/reactive";
 import { DynamicStore, StaticStore } from "anykv/schema";
 import { createSessions } from "anykv/session";
 import { connect, versioned } from "anykv/versioned";
+import { createWebStorageLike } from "anykv/web-storage-like";
 
 const token = "9b9634a1-1655-4baf-bdf5-c04feffc68bd";
 const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "my-app" }] });
@@ -55,6 +57,16 @@ export const apis = ({ storage }) => ({
     await sessions.create("a", { user: "ann" });
     await sessions.destroy("a");
     equal(await sessions.write("a", { user: "ann" }), false);
+  },
+  async "cache-like"() {
+    const cache = createCacheLike(kv(new Map()), { unit: "ms", missing: undefined });
+    await cache.set("a", 1, 60_000);
+    equal([await cache.get("a"), await cache.delete("a"), await cache.has("a")], [1, true, false]);
+  },
+  async "web-storage-like"() {
+    const items = createWebStorageLike(kv(new Map()));
+    await items.setItem("a", { n: 1 });
+    equal(await items.entries(), [["a", { n: 1 }]]);
   },
   async cache() {
     const load = ({ setOptions }) => {

@@ -1,0 +1,7 @@
+export {
+  type CacheLike,
+  type CacheLikeOptions,
+  type CacheLikeEntry,
+  createCacheLike,
+  type LifetimeUnit,
+} from "./cache-like.ts";

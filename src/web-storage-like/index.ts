@@ -1,0 +1,5 @@
+export {
+  createWebStorageLike,
+  type WebStorageLike,
+  type WebStorageLikeOptions,
+} from "./web-storage-like.ts";
