@@ -417,7 +417,7 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
   /**
    * One page of entries, ordered by the UTF-8 bytes of their keys. Costs one page where
    * `supports.order`; elsewhere one pass over the prefix, in which the values of a page of up to
-   * 500 are read alone: it is shorter when somebody deletes some of it meanwhile.
+   * 500 are read alone: it is shorter when entries are deleted meanwhile.
    *
    * @throws {KvError} KV_INVALID_CURSOR for a cursor of another listing, KV_INVALID_VALUE for a
    * limit below 1, KV_NOT_SUPPORTED where the client cannot list.

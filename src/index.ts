@@ -108,7 +108,7 @@ function overPromise(client: PromiseLike<unknown>, options: KvOptions, base?: St
     checkRequires(options.requires, source.supports, source.type);
     return source;
   }, rejected);
-  // Whoever uses the store is told; until then it must not count as unhandled.
+  // The first operation reports the error. Until then it must not count as unhandled.
   settled.catch(() => {});
   const pending = {
     type: "PENDING",

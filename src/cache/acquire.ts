@@ -18,7 +18,7 @@ const notLoaded = (key: string): KvError =>
 
 /**
  * Takes the lease of a key. Resolves to the entry if another process has loaded it meanwhile, and
- * to `null` if one is loading it and nobody waits here.
+ * to `null` if one is loading it and no caller waits here.
  */
 export async function acquire(
   state: CacheState,

@@ -23,7 +23,7 @@ export interface CacheEntry {
   readonly load?: number;
   readonly tags?: TagVersions;
   readonly metadata?: unknown;
-  /** Until then nobody else loads the value: a process does, or the last load failed. */
+  /** Until then no other process loads the value: a process does, or the last load failed. */
   readonly lease?: number;
   /** How many loads in a row have failed. */
   readonly failures?: number;
@@ -103,7 +103,7 @@ export function freshnessOf(
 
 /**
  * Whether to load a fresh value again already. The chance grows towards its end, the faster the
- * longer its load takes, so that few callers load it and nobody waits for it.
+ * longer its load takes, so that few callers load it and none waits for it.
  *
  * Source: A. Vattani, F. Chierichetti, K. Lowenstein: Optimal Probabilistic Cache Stampede
  * Prevention (XFetch), 2015.

@@ -65,7 +65,7 @@ export function follow(
     const leave = (): void => {
       end();
       reject(signal!.reason as Error);
-      // Nobody is left to load it for.
+      // No caller waits for the value any more.
       if (flight.waiters === 0 && !flight.isBackground) flight.abort(signal!.reason);
     };
     const timeOut = (): void => {

@@ -22,7 +22,7 @@ export interface L1Item {
 }
 
 /**
- * Bounded memory. Of two values the one that nobody has read for a round is dropped (CLOCK), so
+ * Bounded memory. Of two values the one that was not read for a round is dropped (CLOCK), so
  * that a read costs one look-up.
  */
 export class L1 {

@@ -12,8 +12,8 @@ export interface TagsBefore {
 /** The right to load and store a key. */
 export interface Lease {
   /**
-   * The version of the record while the lease is held. Whoever writes the key changes it, and
-   * nobody can write with an old one.
+   * The version of the record while the lease is held. Every write of the key changes it, and
+   * a write with an old version is rejected.
    */
   readonly token: string | null;
   /** The record as it was before: the value that may still be served, and counted failures. */
@@ -42,7 +42,7 @@ export function servable({ entry, freshness }: FoundEntry): CacheEntry | null {
 }
 
 /**
- * Replaces the record of a key, or deletes it for `null`, if nobody has written it since the lease
+ * Replaces the record of a key, or deletes it for `null`, if it was not written since the lease
  * was taken. Resolves to the version if it did: `undefined` where that is not known.
  */
 export async function replaceHeld(
@@ -81,7 +81,7 @@ export async function release(
     await replaceHeld(state, key, flight, lease, hasValue ? rest : null);
     return;
   }
-  // Nobody tries again at once: the origin may be down.
+  // No process tries again at once: the origin may be down.
   const failures = (before?.failures ?? 0) + 1;
   const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1));
   const failed: CacheEntry = { ...before, lease: Date.now() + pause, failures };

@@ -28,14 +28,16 @@ export interface FoundEntry {
 export interface Load {
   readonly loader: Loader<unknown>;
   readonly settings: CacheSettings;
-  /** Called when the loader is not about to be called: another process loads, or nobody has to. */
+  /**
+   * Called when the loader is not about to be called: another process loads, or no load is needed.
+   */
   readonly idle?: (() => void) | undefined;
 }
 
 /** A load under way that all callers of a key share. */
 export interface Flight {
   readonly load: Load;
-  /** `null` where another process loads, and nobody waits here. */
+  /** `null` where another process loads, and no caller waits here. */
   readonly result: Promise<Loaded | null>;
   readonly end: LoadEnd;
   /** Ends the load. Later callers begin another one. */

@@ -28,8 +28,8 @@ export interface LruLike {
   readonly sizeCalculation?: unknown;
 }
 
-// The cache counts by a clock of its own that nobody sets: a second more never makes it the earlier
-// one.
+// The cache counts by a clock of its own that is never set: a second more never makes it the
+// earlier one.
 const SLACK = 1000;
 // A timer of the cache (`ttlAutopurge`) holds no longer time.
 const LONGEST = 2 ** 31 - 2;
@@ -148,8 +148,8 @@ const indexOfCache = (cache: LruLike): IndexOnDemand =>
   );
 
 /**
- * The native deadline, so that the cache frees what nobody reads; 0 is none, whatever the default
- * of the cache.
+ * The native deadline, so that the cache frees records that are not read; 0 is none, whatever the
+ * default of the cache.
  */
 function ttlOf({ expires }: KvRecord): number {
   const ttl = expires === null ? 0 : Math.max(1, expires - Date.now()) + SLACK;

@@ -8,7 +8,7 @@ export interface Manifest {
   /** What it can do; a function where that depends on the client. */
   readonly supports: Supports | ((client: unknown) => Supports);
   /**
-   * Whether it tells of errors by events, which end the process where nobody listens. Default
+   * Whether it tells of errors by events, which end the process where there is no listener. Default
    * `false`.
    */
   readonly events?: boolean;
@@ -173,7 +173,7 @@ export const ETCD: Manifest = kind("ETCD", "getAll put delete namespace", {
   valueBytes: 1.5 * 1024 * 1024,
 });
 
-// It lists in order, but goes on only from where it stopped by itself: a page of somebody else's
+// It lists in order, but goes on only from where it stopped by itself: a page behind any other key
 // costs a walk over the keys before it.
 export const CLOUDFLARE: Manifest = kind("CLOUDFLARE", "get put delete list getWithMetadata", {
   expires: "native",

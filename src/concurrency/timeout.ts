@@ -48,7 +48,7 @@ let asking: ((ms: number) => void)[] = [];
 
 /**
  * Lets work that has just begun know how long its caller waits for it: told by the `within` that
- * the caller calls on what it was given, in the same turn, and by nobody if there is none.
+ * the caller calls on what it was given, in the same turn. Without such a call it is not told.
  */
 export function askPatience(tell: (ms: number) => void): void {
   if (asking.length === 0) queueMicrotask(() => (asking = []));

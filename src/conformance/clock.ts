@@ -10,8 +10,8 @@ const realNow = Date.now;
 
 /**
  * Runs the work with a clock. A fake one stands still and is moved by hand, so that moments are
- * exact and nobody waits; clients whose server drops expired records by its own clock need the real
- * one.
+ * exact and no test waits; clients whose server drops expired records by its own clock need the
+ * real one.
  */
 export async function withClock(
   kind: "fake" | "real",

@@ -54,7 +54,7 @@ export const expiry: readonly Statement[] = [
             !(await seen(store, "key")).some(Boolean),
             `at the deadline: ${await seen(store, "key")}`,
           );
-          // The first look may have removed it: one that nobody has looked at must be absent as
+          // The first look may have removed it: one that was never read must be absent as
           // well.
           for (let way = 0; way < 10; way++) {
             await store.set(`key${way}`, 1, { expires: 0.001 });

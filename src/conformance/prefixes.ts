@@ -214,7 +214,7 @@ export const prefixes: readonly Statement[] = [
       await store.clear();
       expectEqual(await store.keys(), [], "keys after clear");
       ok(await has(store, theirs), "it survives clear");
-      ok(!(await has(store, "mine")), "the record of ours is gone");
+      ok(!(await has(store, "mine")), "the store's own record is gone");
       await store.del(theirs);
       ok(!(await has(store, theirs)), "del removes it");
     },

@@ -13,7 +13,7 @@ export interface Subject {
    */
   reopen?(store: Store): Store | Promise<Store>;
   /**
-   * Items that somebody else put into the client: proves that they survive. `key` is as the client
+   * Foreign items in the client: proves that they survive. `key` is as the client
    * sees it.
    */
   foreign?: {

@@ -121,7 +121,7 @@ export function setRequest(fields: Fields, valueBytes: number): readonly CommitW
   return objects(fields.writes, "writes", MOST_KEYS).map((write) => writeIn(write, valueBytes));
 }
 
-/** What to write if nobody else has. */
+/** The writes of a commit. */
 export interface CommitRequest {
   readonly checks: readonly CommitCheck[];
   readonly writes: readonly CommitWrite[];

@@ -38,7 +38,7 @@ export interface Operation {
   prepare(fields: Fields, room: Room, grant: Grant): Prepared;
 }
 
-/** Writes that nobody's limit counts: those with the same options together. */
+/** Makes writes that no limit counts. Those with the same options are made together. */
 async function setAll({ data }: Space, writes: readonly CommitWrite[]): Promise<void> {
   // Of two writes of a key the later counts.
   const groups = new Map<string, { options: SetOptions; entries: [string, unknown][] }>();

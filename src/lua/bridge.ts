@@ -25,7 +25,7 @@ export class Bridge {
   readonly #pointers: number[] = [];
   /** Who is to be told that the state was closed. */
   readonly #waiting = new Set<(error: KvError) => void>();
-  /** Whether the state was closed: its memory belongs to somebody else by then. */
+  /** Whether the state was closed: other code uses its memory by then. */
   isClosed = false;
 
   constructor(lua: LuaGlobal, values: Values, kv: Namespaces) {

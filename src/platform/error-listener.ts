@@ -9,7 +9,7 @@ const listeners = new WeakMap<object, Listener>();
 /**
  * Listens to the errors of a client that tells of them by events: without a listener such an event
  * ends the process. However often it is called, and by however many stores, a client gets one
- * listener; it does nothing unless somebody says what.
+ * listener; it does nothing by default.
  */
 export function listenTo(client: unknown): Listener {
   // Proxies such as `client.withTypeMapping()` of node-redis are the same client.

@@ -19,7 +19,7 @@ export interface Backend {
     isLast: (index: number) => boolean,
     settle: (index: number, error?: Error) => void,
   ): Promise<void>;
-  /** Looks for what others have made of a row, if nobody tells of it. Never rejects. */
+  /** Reads a row again whose changes are not published. Never rejects. */
   look(key: string): Promise<void> | undefined;
   close(): Promise<void>;
 }
@@ -30,7 +30,7 @@ export interface Memory {
   used(): string[];
   /** What is known to be stored. */
   known(key: string): unknown;
-  /** A row is stored, or removed, by somebody else. */
+  /** Another tab or process has stored or removed a row. */
   heard(key: string, value: unknown): void;
   /** Writes what waits, if the rows are loaded. */
   send(): void;

@@ -122,7 +122,7 @@ export interface KVFn {
   <T>(key: string, init: T): KVState<T>;
   <T>(key: string): KVState<T | undefined>;
   /**
-   * The same without counting, for those who only look: a state that nobody uses any more goes with
+   * The same without counting, for code that only looks: a state that is no longer used goes with
    * the last `leave()`.
    */
   peek<T>(key: string, init: T): KVState<T>;

@@ -70,7 +70,7 @@ function normalizeObject(
   const copy = { ...object };
   for (const key in copy) {
     const item = copy[key];
-    // What somebody has put on Object.prototype is enumerated too.
+    // Members of Object.prototype that a program has added are enumerated too.
     if (isSimple(item) || !Object.hasOwn(copy, key)) continue;
     if (item === undefined) {
       delete copy[key];

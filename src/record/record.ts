@@ -4,7 +4,7 @@ import { copyOf } from "./json.ts";
 
 /**
  * A record as this library makes it. It is never changed after it was made; the class is how the
- * memory client tells records from what somebody else put into its Map.
+ * memory client tells records from foreign items in its Map.
  */
 export class StoredRecord implements KvRecord {
   readonly value: Json;

@@ -47,10 +47,10 @@ export function encodeRecord(record: KvRecord, width = 0): string {
 }
 
 /**
- * The record in a text; `null` when the text is not one of ours.
+ * The record in a text; `null` when anykv did not write the text.
  * With `values` false only the head is read: value and metadata are `null`.
  *
- * @throws {KvError} KV_CORRUPT when the text starts like one of ours and cannot be read.
+ * @throws {KvError} KV_CORRUPT when the text starts like a record and cannot be read.
  */
 export function decodeRecord(text: string, key: string, values = true): StoredRecord | null {
   const head = HEAD.exec(text);

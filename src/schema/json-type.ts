@@ -27,7 +27,7 @@ export interface JsonType<Input = unknown, Output = unknown> {
 /**
  * The type of a field of JSON values, with a version. A schema alone is the same with version 1.
  *
- * Data of an older version is migrated when it is read, and kept so if nobody has written
+ * Data of an older version is migrated when it is read, and kept so if no other process has written
  * meanwhile. When it cannot be, or is of a later version, reading is KV_VALIDATION, and what is
  * kept stays.
  *

@@ -20,7 +20,7 @@ async function* below(
     yield batch
       .filter(([key, record]) => key !== within && isFresh(record, now))
       .map(([key]) => key.slice(prefix.length));
-    // Whoever closes the store ends what still runs.
+    // Closing the store ends the pending operations.
     await guardOf(connection, timeout);
   }
 }

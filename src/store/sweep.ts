@@ -24,8 +24,8 @@ export const sweptBy = (context: StoreContext, adapter: Guarded): Swept => ({
 });
 
 /**
- * Deletes an expired record, unless somebody wrote the key in between, or is about to. Resolves to
- * whether it did. Clients that drop expired records themselves need none of this.
+ * Deletes an expired record, unless another write of the key came in between, or is pending.
+ * Resolves to whether it did. Clients that drop expired records themselves need none of this.
  */
 async function evict(
   { adapter, order, timeout }: Swept,
@@ -110,8 +110,8 @@ const rounds = new WeakMap<Guarded, AsyncGenerator<readonly Pair[], void, undefi
 const LOOKS = 2 * SWEEP;
 
 /**
- * Removes some expired records. It rides on every so many writes, so that records that nobody reads
- * are removed without a timer. Sets how many writes may pass until the next sweep.
+ * Removes some expired records. It rides on every so many writes, so that records that are never
+ * read are removed without a timer. Sets how many writes may pass until the next sweep.
  */
 export async function sweep(connection: Connection, timeout: number): Promise<void> {
   try {

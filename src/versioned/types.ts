@@ -151,8 +151,9 @@ export interface WatchOptions {
   /** Yields also after writes here that have not changed anything. Default `false`. */
   raw?: boolean | undefined;
   /**
-   * How often to look for changes by others while somebody reads the stream: seconds up to 60, or a
-   * string such as `"500ms"`. Default 1. Changes through the same connection arrive immediately.
+   * How often to look at a client that reports no changes, while the stream is read: seconds up to
+   * 60, or a string such as `"500ms"`. Default 1. Changes through the same connection arrive
+   * immediately.
    */
   interval?: number | string | undefined;
 }

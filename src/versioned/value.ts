@@ -27,7 +27,7 @@ export function encodeVersioned(value: unknown): unknown {
   return hasMark(value) ? { [MARK]: "object", value } : value;
 }
 
-/** The value that is kept so. What somebody else has marked is taken as it is. */
+/** The value that is kept so. A marked value of another program is taken as it is. */
 export function decodeVersioned(stored: unknown): unknown {
   if (!hasMark(stored)) return stored;
   const { [MARK]: mark, value } = stored;
@@ -47,7 +47,7 @@ function encoded(codec: Codec, value: unknown): Json {
 }
 
 /**
- * A value as it is at this moment: checked, and a copy that nobody else has.
+ * A value as it is at this moment: checked, and copied.
  *
  * @throws {KvError} KV_INVALID_VALUE for what cannot be stored, KV_TOO_LARGE for a value whose JSON
  * has more bytes of UTF-8 than the limit.

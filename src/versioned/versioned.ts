@@ -186,7 +186,7 @@ export interface VersionedStore extends UsingDisposable {
   reindex(options?: ReindexOptions): Promise<number>;
   /** Ends watches, and the connection of the store underneath. A second call does nothing. */
   close(): Promise<void>;
-  /** The same at the end of a block, for `using`; nobody waits for it. */
+  /** The same at the end of a block, for `using`, which does not wait for it. */
 }
 
 /**

@@ -30,7 +30,7 @@ export interface WorkersKv {
 }
 
 const LIST_KEYS = 1000;
-// Whoever wants that many at once wants all of them: a page is then what a single call answers.
+// A caller that asks for so many wants all of them. A page is then the answer of one call.
 const MANY = 500;
 const LONGEST = 512;
 // How many places in listings are remembered. A listing under way needs one.

@@ -25,7 +25,7 @@ export async function inParts<T, R>(
   return results;
 }
 
-/** The record of a listed key without its value; `null` for a key of somebody else's. */
+/** The record of a listed key without its value; `null` for a foreign key. */
 export function headOf({ metadata }: WorkersKey): KvRecord | null {
   const { v, e = null } = Object(metadata) as { v?: unknown; e?: unknown };
   if (typeof v !== "string" || !/^[0-9a-f]{20}$/.test(v) || (e !== null && typeof e !== "number"))

@@ -24,7 +24,7 @@ import type { Adapter } from "../adapter.ts";
  * the millisecond. Browsers drop any cookie 400 days after it was written.
  *
  * Cookies that scripts cannot see count towards the browser's limit as well. When it drops one of
- * those to make room, nobody can tell.
+ * those to make room, a page does not learn of it.
  *
  * @throws {KvError} KV_TOO_LARGE above 4096 bytes of name and value, KV_QUOTA when the site has 180
  * cookies or the browser dropped others: what was stored is still there. KV_INVALID_CLIENT without

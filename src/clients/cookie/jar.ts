@@ -20,13 +20,13 @@ export const encodeCookieText = (text: string): string =>
     (char) => TO[FROM.indexOf(char)] ?? encodeURIComponent(char),
   );
 
-/** The text in the value of a cookie: nonsense for a value of somebody else. */
+/** The text in the value of a cookie: nonsense for a foreign value. */
 export function decodeCookieText(value: string): string {
   const text = value.replace(/[`+|^]/g, (char) => FROM[TO.indexOf(char)]!);
   try {
     return decodeURIComponent(text);
   } catch {
-    // Someone else's, or a damaged one of ours: without its end it cannot be taken for a whole one.
+    // A foreign or a damaged cookie: without its end it cannot be taken for a whole one.
     return text.slice(0, -1);
   }
 }
@@ -41,7 +41,7 @@ export const encodeCookieName = (key: string): string =>
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
   );
 
-/** The key in the name of a cookie; empty when the name is none of ours. */
+/** The key in the name of a cookie; empty for a foreign name. */
 export function decodeCookieName(name: string): string {
   try {
     const key = decodeURIComponent(name);
@@ -132,7 +132,7 @@ export function putCookie(key: string, record: KvRecord | null): string {
     );
   }
   const kept = after.get(name) ?? "";
-  // A deletion may bring to light what somebody else keeps under this name at another path.
+  // A deletion may uncover a foreign cookie of this name at another path.
   const done =
     value === ""
       ? kept === "" || kept !== old

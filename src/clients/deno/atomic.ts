@@ -152,7 +152,7 @@ export function entryRecord(
   return record && new StoredRecord(record.value, record.expires, versionstamp, record.metadata);
 }
 
-/** @throws {KvError} KV_FOREIGN for an entry of somebody else's. */
+/** @throws {KvError} KV_FOREIGN for a foreign entry. */
 export function ownRecordOf(entry: DenoEntry, key: string, values = true): KvRecord | null {
   const record = entryRecord(entry, key, values);
   if (record === null && entry.versionstamp !== null) throw foreign(key);

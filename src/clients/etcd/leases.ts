@@ -69,8 +69,8 @@ export class EtcdLeases {
   }
 
   /**
-   * Forgets leases that the server does not know: revoked by somebody, or granted before it was
-   * emptied.
+   * Forgets leases that the server does not know: revoked by another program, or granted before it
+   * was emptied.
    */
   forget(ids: readonly (string | undefined)[]): void {
     for (const [end, { granted }] of this.#leases)

@@ -128,9 +128,9 @@ const adapterAt = onePerPath(adapterOf);
  * A store in one readable JSON file, named by a `file:` URL (or the text of one) that does not end
  * in a slash.
  *
- * Each member of the file is a record of ours or somebody else's, which is left alone. A missing
+ * Each member of the file is a record, or a foreign item, which is left alone. A missing
  * file is an empty store, and is made with its folder by the first write. Reads are answered from
- * memory after a check that nobody else changed the file; writes that come together replace the
+ * memory after a check that the file is unchanged; writes that come together replace the
  * file once, and are on disk when they resolve. Processes may share a file: a lock keeps their
  * writes and commits apart.
  *

@@ -93,7 +93,7 @@ export class JsonFile {
   }
 
   /**
-   * The members by key, from memory unless somebody else changed the file. Do not change the Map.
+   * The members by key, from memory unless another program changed the file. Do not change the Map.
    *
    * @throws {KvError} KV_CORRUPT when the file is no JSON object.
    */
@@ -181,7 +181,7 @@ export class JsonFile {
     return async () => {
       await moveTo(aside, this.path);
       const stats = fs.statSync(this.path, { bigint: true });
-      // Otherwise somebody without the lock was faster, and the file is read again.
+      // Otherwise a program without the lock was faster, and the file is read again.
       if (stats.ino === ino) {
         const sameKeys =
           this.#members === base &&

@@ -19,7 +19,7 @@ const HEAD_BYTES = 1024;
 const TICK = 2000;
 // Files read between two turns of the event loop.
 const BATCH = 64;
-// What a file of ours starts with; one whose name does not tell its key starts with the key.
+// How a file of a record starts. A file with a hashed name starts with its key.
 const OURS = /^\{"(?:kv":1,|key":")/;
 const KEY = /^\{"key":("(?:[^"\\]|\\.)*"),/;
 
@@ -102,7 +102,7 @@ export class FolderFiles {
     if (text === null) return null;
     const found = decodeFile(name, text, true);
     if (found !== null) return found[1];
-    // What is whole and not ours is somebody else's, whatever it starts with.
+    // A complete file without a record is foreign, whatever it starts with.
     if (!OURS.test(text) || json(text) !== undefined) throw foreign(key);
     throw new KvError(
       "KV_CORRUPT",
@@ -185,7 +185,7 @@ export class FolderFiles {
       const text = this.#journal.read(name);
       return text === null ? [null, 0] : [decodeFile(name, text, values), values ? text.length : 0];
     } catch (error) {
-      // Somebody's folder, whose name looks like one of ours.
+      // A foreign folder, whose name looks like that of a record.
       if (codeOf(error) === "EISDIR") return [null, 0];
       throw error;
     }

@@ -110,7 +110,7 @@ const adapterAt = onePerPath(adapterOf);
  * pruned. Listings come in no order and keep the names of the files in memory, not their content.
  *
  * @throws {KvError} KV_INVALID_CLIENT for a URL that names no path, or a file; KV_CORRUPT for a key
- * whose file is damaged; KV_FOREIGN for one whose file is somebody else's; KV_QUOTA when the disk
+ * whose file is damaged; KV_FOREIGN for one whose file is foreign; KV_QUOTA when the disk
  * is full.
  *
  * @example

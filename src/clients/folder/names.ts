@@ -45,7 +45,7 @@ export function isHashed(name: string): boolean {
   return HASHED.test(name);
 }
 
-/** The key of a file name; `null` when it is no name of ours, or a hashed one. */
+/** The key of a file name; `null` for a foreign or a hashed name. */
 export function keyOf(name: string): string | null {
   if (!name.endsWith(SUFFIX)) return null;
   try {

@@ -18,7 +18,7 @@ const JOURNAL = "\ud800anykv";
 type Step = readonly [key: string, before: string | null, after: string | null];
 
 /**
- * An item, `null` for none. What somebody else wrote and the localStorage driver cannot parse is an
+ * An item, `null` for none. A foreign item that the localStorage driver cannot parse is an
  * item too.
  */
 export async function itemOf(items: ForageItems, key: string): Promise<unknown> {
@@ -58,7 +58,7 @@ export async function recover(items: ForageItems): Promise<void> {
 
 /**
  * Makes all changes or none. An outage before the journal is written leaves none, a later one
- * leaves all as soon as `recover()` has run. The caller sees to it that nobody else writes
+ * leaves all as soon as `recover()` has run. The caller keeps other writers away
  * meanwhile.
  */
 export async function writeTogether(items: ForageItems, writes: readonly Write[]): Promise<void> {

@@ -45,7 +45,7 @@ class Unavailable extends Error {
 const isObject = (value: unknown): value is { readonly [name: string]: unknown } =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Whether nobody was there to receive it. */
+/** Whether the request was certainly not received. */
 function isUnsent(error: unknown): boolean {
   const { code, cause } = Object(error) as { code?: unknown; cause?: unknown };
   return (
@@ -78,7 +78,7 @@ export class HttpCalls {
   /**
    * What the server answers to an operation.
    *
-   * @throws {KvError} what the server refuses; KV_CONNECTION when it is no server of ours,
+   * @throws {KvError} what the server refuses; KV_CONNECTION when it is no server of anykv,
    * KV_CLOSED after `close()`. What `fetch` throws.
    */
   async call(
@@ -154,7 +154,7 @@ export class HttpCalls {
     const request = new AbortController();
     this.#running.add(request);
     try {
-      // A token is for one server: nobody may send it on.
+      // A token is for one server, so redirects are not followed.
       const init = {
         method: "POST",
         headers: this.#headers,

@@ -58,7 +58,7 @@ const newId = (): string =>
  * `null`. The server drops expired records, and makes the versions.
  *
  * Reads are sent up to two times more when the network or the server fails; so are commits, which
- * the server makes once however often they come. Other writes are sent again only if nobody was
+ * the server makes once however often they come. Other writes are sent again only if no server was
  * there to receive them. Redirects are not followed. `close()` ends what is under way. After two
  * requests in a row without an answer all requests are aborted, so that the next ones get new
  * connections.

@@ -27,7 +27,7 @@ const rotated = (key: string, by: number): string =>
 const encodeKey = (key: string): string => rotated(key, 0x2000);
 const decodeKey = (key: string): string => rotated(key, 0x800);
 
-/** The record in an item; `null` when the item is none of ours. @throws {KvError} KV_CORRUPT. */
+/** The record in an item; `null` for a foreign item. @throws {KvError} KV_CORRUPT. */
 function recordOf(item: Partial<Item> | null, key: string, values = true): StoredRecord | null {
   if (item?.kv !== 1) return null;
   const record = decodeRecord(item.text!, key, values);

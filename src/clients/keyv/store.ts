@@ -31,8 +31,8 @@ interface KeyvStore {
   on?(event: "error", listener: (error: unknown) => void): unknown;
 }
 
-// Namespace and key are joined by two colons. No key of ours has two colons in a row or one in
-// front, so that none reads like one of another namespace.
+// Namespace and key are joined by two colons. No key that anykv writes has two colons in a row or
+// one in front, so that none reads like one of another namespace.
 const escapeKey = (key: string): string => key.replace(/(^|:)(~*)(?=:)/g, "$1~$2");
 const unescapeKey = (key: string): string => key.replace(/(^|:)~(~*)(?=:)/g, "$1$2");
 

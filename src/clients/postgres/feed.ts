@@ -85,9 +85,10 @@ const isRefused = (error: unknown): boolean =>
   ["42501", "0A000", "25006"].includes(String((error as { code?: unknown } | null)?.code));
 
 /**
- * Changes by LISTEN and NOTIFY. A trigger of the table notifies while somebody watches: a row that
- * is written costs the writer one message then. While nothing watches, the trigger is not there; a
- * watcher that was killed leaves it, and then a written row costs one attempt at a lock in memory.
+ * Changes by LISTEN and NOTIFY. A trigger of the table notifies while the table is watched: a row
+ * that is written costs the writer one message then. While nothing watches, the trigger is not
+ * there; a watcher that was killed leaves it, and then a written row costs one attempt at a lock in
+ * memory.
  *
  * A Pool listens on a connection beside its own; a Client on its only one.
  */

@@ -43,7 +43,7 @@ export interface PostgresOptions {
  * After two requests in a row without an answer a Pool gets new connections. `close()` ends the
  * Pool, Client or database.
  *
- * @throws {KvError} KV_INVALID_CLIENT for a table of somebody else, an impossible name or a
+ * @throws {KvError} KV_INVALID_CLIENT for a foreign table, an impossible name or a
  * database that is not in UTF-8, KV_QUOTA when the disk is full, KV_TOO_LARGE beyond what Postgres
  * holds (1 GB).
  * @example
@@ -104,8 +104,8 @@ function adapterOf(link: PostgresLink, table: string): Adapter {
   const columns = `${link.key}, version, expires::text, metadata, value`;
   const upsert = `INSERT INTO ${table} (key, version, expires, metadata, value)`;
   const replace = `ON CONFLICT (key) DO UPDATE SET ${REPLACE}`;
-  // Rows that are there are locked first, in the order of their keys: nobody who does the same
-  // waits in a circle.
+  // Rows that are there are locked first, in the order of their keys: no two writers that do the
+  // same waits in a circle.
   const inLine = (keys: string): string =>
     `WITH locked AS (SELECT 1 FROM ${table} WHERE key = ANY(${keys}) ORDER BY key FOR UPDATE)`;
   const then = "(SELECT count(*) FROM locked) >= 0";
@@ -139,7 +139,7 @@ function adapterOf(link: PostgresLink, table: string): Adapter {
   async function prune({ prefix, now, limit }: PruneQuery): Promise<number> {
     const [range, parameters] = rangeCondition(prefix, null, false);
     const expired = `expires <= ${now}`;
-    // Rows that somebody writes at this moment are no longer those that have expired.
+    // Rows that are being written at this moment are no longer the expired ones.
     const keys =
       `SELECT key FROM ${table} WHERE ${expired} AND ${range} AND ${OURS} ` +
       `${limit === Infinity ? "" : `LIMIT ${limit}`} FOR UPDATE SKIP LOCKED`;

@@ -143,7 +143,7 @@ async function end(client: PostgresClient): Promise<void> {
   // Those that the pool lets go are no longer among its clients.
   const clients = [...(pool._clients ?? [state])];
   const ended = client.end();
-  // Nobody else tells those who wait for a connection that there will be none.
+  // The pool does not reject those that still wait for a connection.
   for (const { callback } of pool._pendingQueue?.splice(0) ?? [])
     callback(new Error("the pool was closed"));
   if (await briefly(ended)) return;

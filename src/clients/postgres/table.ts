@@ -155,7 +155,7 @@ export async function makeTable(link: PostgresLink, table: string): Promise<void
       `the database keeps its texts in ${found[0]}: only UTF8 holds every key and sorts keys right`,
     );
   if (found[1] === null) {
-    // Somebody else may be making it at this moment: then theirs is waited for.
+    // Another process may be making it at this moment: then that one is waited for.
     const create = block(`BEGIN
       CREATE TABLE ${table} (key text COLLATE "C" PRIMARY KEY, version text NOT NULL,
         expires bigint, metadata text, value text NOT NULL);

@@ -16,7 +16,7 @@ const LOOK = 10;
 
 /**
  * How it stands with a client: it can be used, it is connecting by itself, or nothing will happen
- * unless somebody calls `connect()`.
+ * unless its owner calls `connect()`.
  */
 export type LinkState = "ready" | "down" | "closed";
 
@@ -90,7 +90,7 @@ export class Link {
    * more.
    */
   wait(): Promise<void> | null {
-    // Nobody overtakes those who wait.
+    // No later operation overtakes those that wait.
     if (this.#waiters.size === 0 && this.#isPassable()) return null;
     return new Promise((resolve, reject) => {
       const begun = performance.now();

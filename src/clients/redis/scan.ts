@@ -97,7 +97,7 @@ interface Pages {
   count: number;
 }
 
-/** Nobody may be there any more to hear that it failed. */
+/** The listing may have ended before it failed. */
 function unheard<T>(pending: Promise<T>): Promise<T> {
   pending.catch(() => undefined);
   return pending;
@@ -138,7 +138,7 @@ async function* scanNode(
       else pages.count = Math.min(MOST, 2 * pages.count);
       if (isOther || String(cursor) !== "0") scanning = scanFrom(isOther ? "0" : cursor);
     }
-    // Whoever waits is told of every answer.
+    // Every answer is a sign of life for the listing.
     if (texts !== null) yield decoded(texts, known, pages, decode);
     else if (keys.length === 0) yield [];
   }

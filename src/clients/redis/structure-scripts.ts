@@ -106,7 +106,7 @@ local first, last = ARGV[3], ARGV[4] == "" and -1 or tonumber(ARGV[4]) - 1
 local isEmpty = ARGV[4] == "0"
 `;
 
-/** What is no number of ours is refused as Redis refuses another type. */
+/** A text that is no number is refused as Redis refuses another type. */
 const NUMBER = `${NUMBER_TEXT}
 local stored = redis.call("GET", KEYS[1])
 local pattern = "^%-?%d+%.?%d*[eE]?[%+%-]?%d*$"

@@ -37,12 +37,12 @@ export interface Items {
 
 /**
  * For how much longer than the record the backend is told to keep it: what is found expired is
- * removed by the store, which makes sure that nobody has replaced it.
+ * removed by the store, which checks that it was not replaced.
  */
 export const KEPT_MS: number = 60_000;
 
 /**
- * Stands for an item of somebody else's that cannot even be read, so that nobody takes it for none.
+ * Stands for a foreign item that cannot be read. It is not absent.
  */
 export const UNREADABLE = false;
 

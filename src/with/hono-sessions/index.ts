@@ -39,7 +39,7 @@ function throwing(error: unknown): object {
 /**
  * A store for hono-sessions. A session ends at its deadline (`expireAfterSeconds`), or after
  * `expires`. A deleted session stays deleted, whatever is saved late. While the store cannot be
- * reached, requests fail, and nobody is logged out.
+ * reached, requests fail, and no user is logged out.
  *
  * @throws {KvError} KV_INVALID_CLIENT for anything but a store; KV_INVALID_VALUE for unknown
  * options.

@@ -64,7 +64,7 @@ export async function moveTo(from: string, to: string): Promise<void> {
     try {
       return fs.renameSync(from, to);
     } catch (error) {
-      // Windows refuses for as long as somebody reads the file that is to be replaced.
+      // Windows refuses while another program reads the file that is to be replaced.
       if (
         process.platform !== "win32" ||
         tries === 100 ||

@@ -63,7 +63,7 @@ export function pathOf(client: FileUrl | string, type: string): string {
   }
 }
 
-/** Makes one thing for each path while somebody has it. */
+/** Makes one value for each path, and keeps it while it is in use. */
 export function onePerPath<T extends object>(make: (path: string) => T): (path: string) => T {
   const made = new Map<string, WeakRef<T>>();
   return (path) => {

@@ -3,7 +3,7 @@ import type { Json } from "../../../types.ts";
 import { decodeRecord, encodeRecord } from "../../../record/text-format.ts";
 
 /**
- * The text of a record of ours that an editor or a formatter has laid out anew; `null` for anything
+ * The text of a record that an editor or a formatter has laid out anew; `null` for anything
  * else.
  */
 export function reformatted(parsed: unknown): string | null {
