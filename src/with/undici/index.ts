@@ -1,4 +1,3 @@
-import type { Writable } from "node:stream";
 import type { Store } from "../../api.ts";
 import { KvError } from "../../errors.ts";
 import { builtin } from "../../platform/node.ts";
@@ -40,16 +39,26 @@ export interface UndiciCacheValue {
   deleteAt: number;
 }
 
+/** A stream of Node that can be written, for programs whose TypeScript knows Node. */
+type NodeWritable = typeof globalThis extends { process: { stderr: infer Stream } }
+  ? Stream
+  : object;
+
+/** A Buffer of Node, likewise. */
+type NodeBuffer = typeof globalThis extends { Buffer: { from(text: string): infer Bytes } }
+  ? Bytes
+  : Uint8Array;
+
 /** A stored response. */
 export interface UndiciCacheResult extends UndiciCacheValue {
   cacheControlDirectives: object;
-  body: Buffer;
+  body: NodeBuffer;
 }
 
 /** The `store` of undici's cache interceptor. */
 export interface UndiciCacheStore {
   get(key: UndiciCacheKey): Promise<UndiciCacheResult | undefined>;
-  createWriteStream(key: UndiciCacheKey, value: UndiciCacheValue): Writable;
+  createWriteStream(key: UndiciCacheKey, value: UndiciCacheValue): NodeWritable;
   delete(key: UndiciCacheKey): Promise<void>;
 }
 
@@ -171,7 +180,7 @@ export function undiciCacheStore(store: Store, options: UndiciCacheOptions = {})
           const kept = inTurn(key, () => keep(base, key, value, body));
           callWith(kept, (error) => callback(error as Error | null));
         },
-      });
+      }) as unknown as NodeWritable;
     },
     delete: (key) =>
       inTurn(key, () => base.delMany(METHODS.map((method) => idOf(key, method)))).catch(onError),
