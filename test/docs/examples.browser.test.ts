@@ -9,6 +9,9 @@ import * as inReact from "../../src/reactive/react.ts";
 import * as inSolid from "../../src/reactive/solid.ts";
 import * as inSvelte from "../../src/reactive/svelte.ts";
 import * as inVue from "../../src/reactive/vue.ts";
+import * as withJotai from "../../src/with/jotai/index.ts";
+import * as withReduxPersist from "../../src/with/redux-persist/index.ts";
+import * as withZustand from "../../src/with/zustand/index.ts";
 import { agrees, expectations, ofMarkdown, ofSource } from "../support/examples.ts";
 
 const sources: Record<string, string> = import.meta.glob("../../src/**/*.ts", {
@@ -33,6 +36,9 @@ const modules: Record<string, object> = {
   "anykv/reactive/solid": inSolid,
   "anykv/reactive/svelte": inSvelte,
   "anykv/reactive/vue": inVue,
+  "anykv/with/jotai": withJotai,
+  "anykv/with/redux-persist": withReduxPersist,
+  "anykv/with/zustand": withZustand,
   react,
   "solid-js": solid,
   vue,
