@@ -6,7 +6,7 @@
 //   --stall=600      a run of tests ends when no test file has finished for this many seconds
 //   --root=folder    runs the tests of another folder, and installs nothing
 // Only built-in modules, and nothing newer than Node 20: it starts before anything is installed.
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -123,40 +123,24 @@ function hindrance(name) {
   return !isBuilt && needsBuild.has(name) ? "the build failed" : undefined;
 }
 
-async function step(name, out = "inherit", path = undefined) {
+async function step(name) {
   const reason = hindrance(name);
   if (reason !== undefined) {
     total.notRun.push(`${name}: ${reason}`);
     return;
   }
   const begin = performance.now();
-  if (path === undefined) console.log(`\n▸ ${name}`);
-  const found = await steps[name](out);
+  console.log(`\n▸ ${name}`);
+  const found = await steps[name]("inherit");
   if (name === "build") isBuilt = found.failed === 0;
   const outcome =
     found.failed > 0 ? "failed" : found.notRun.length > 0 ? "did not run to its end" : "ok";
-  if (path !== undefined) console.log(`\n▸ ${name}\n${readFileSync(path, "utf8").trimEnd()}`);
   console.log(`  ${name} ${outcome} (${seconds(begin)})`);
   add(total, found);
 }
 
-/** Runs steps one after the other beside another one. Prints the output of each at its end. */
-async function beside(names) {
-  const folder = mkdtempSync(join(tmpdir(), "anykv-output-"));
-  for (const name of names) {
-    const path = join(folder, name);
-    const file = openSync(path, "w");
-    await step(name, file, path);
-    closeSync(file);
-  }
-  rmSync(folder, { recursive: true, force: true });
-}
-
-// The tests wait for servers half of the time: the other steps run beside them.
-if (names.includes("build")) await step("build");
-const others = names.filter((name) => name !== "build" && name !== "vitest");
-if (names.includes("vitest")) await Promise.all([step("vitest"), beside(others)]);
-else for (const name of others) await step(name);
+// One after the other: tests of timeouts and outages need a machine that answers.
+for (const name of names) await step(name);
 
 console.log(`\nAll of it took ${seconds(start)}.\n`);
 console.log(summary(total));

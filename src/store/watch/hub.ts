@@ -213,6 +213,7 @@ export class Hub implements Feed {
     let interval = Infinity;
     for (const { options } of this.#watchers) interval = Math.min(interval, options.interval);
     clearInterval(this.#timer);
+    if (interval === Infinity) return;
     this.#timer = setInterval(() => this.unknown(), interval);
     (this.#timer as { unref?: () => void }).unref?.();
   }
