@@ -4,6 +4,7 @@ import { defineClient } from "../../src/clients/define.ts";
 import { supports } from "../../src/clients/manifests.ts";
 import { mapAdapter } from "../../src/clients/shared/map-adapter.ts";
 import { KvError } from "../../src/errors.ts";
+import { contextOf } from "../../src/store/store.ts";
 import kv, { type Store, type StoreWatch, type WatchEvent } from "../../src/index.ts";
 
 /** A client that reports changes of a Map, and whose subscription can be lost. */
@@ -162,4 +163,32 @@ it("does not end a watch for an item that this library did not write", async () 
   const watch = await opened(store.watch(["a", "b"]));
   await store.set("b", 1);
   expect((await watch.next()).value).toMatchObject({ key: "b" });
+});
+
+it("listens to no writes after a watch that was closed before the client was open", async () => {
+  let open = (): void => {};
+  const opening = new Promise<Map<string, unknown>>((resolve) => {
+    open = () => resolve(new Map());
+  });
+  const store = kv(opening);
+  const watch = store.watch("a");
+  const closed = watch.close();
+  open();
+  await closed;
+  await store.set("a", 1);
+  await new Promise((resolve) => setTimeout(resolve));
+  const { connection } = contextOf(store)!;
+  expect(connection.order.isHeard).toBe(false);
+  expect(connection.order.pending).toBe(0);
+});
+
+it("reports keys that come and go under a prefix, again and again", async () => {
+  const store = kv();
+  const watch = await opened(store.watch({ prefix: "" }));
+  for (let i = 0; i < 5; i++) {
+    await store.set("a", i);
+    expect(value(await watch.next())).toBe(i);
+    await store.del("a");
+    expect((await watch.next()).value).toEqual({ key: "a", entry: null });
+  }
 });

@@ -8,6 +8,7 @@ import { closedError } from "../failure.ts";
 import type { Connection } from "../connection.ts";
 import { type Guarded, guardOf } from "../guarded.ts";
 import { batches, whole } from "../pages.ts";
+import { Interest, isUnder } from "./interest.ts";
 import { readRecords } from "./read-records.ts";
 import { WatchStates } from "./states.ts";
 import type { StoreWatcher } from "./watcher.ts";
@@ -18,9 +19,6 @@ const BATCH = 100;
 /** The pauses between attempts to reach a client again, in milliseconds. */
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 1000;
-
-/** How many prefixes a subscription is asked to cover; beyond that it covers everything. */
-const MOST_PREFIXES = 100;
 
 /** How the `ready` of a watch settles. */
 interface Ready {
@@ -35,8 +33,7 @@ interface Ready {
 export class Hub implements Feed {
   readonly #connection: Connection;
   readonly #watchers = new Set<StoreWatcher>();
-  readonly #byKey = new Map<string, Set<StoreWatcher>>();
-  readonly #byPrefix = new Map<string, Set<StoreWatcher>>();
+  readonly #interest = new Interest();
   readonly #states: WatchStates = new WatchStates((keys) => this.changed(keys));
   /** Keys that may have changed since they were read. */
   readonly #suspects = new Set<string>();
@@ -65,9 +62,7 @@ export class Hub implements Feed {
   /** Adds a watch. Resolves once all later changes will be reported to it. */
   add(watcher: StoreWatcher): Promise<void> {
     this.#watchers.add(watcher);
-    const { keys, prefix } = watcher.target;
-    for (const key of keys) addTo(this.#byKey, key, watcher);
-    if (prefix !== null) addTo(this.#byPrefix, prefix, watcher);
+    this.#interest.add(watcher);
     watcher.onWait = () => this.#run();
     const ready = new Promise<void>((resolve, reject) => {
       this.#starting.set(watcher, { resolve, reject });
@@ -84,9 +79,7 @@ export class Hub implements Feed {
     if (error === undefined) ready?.resolve();
     else ready?.reject(error);
     this.#starting.delete(watcher);
-    const { keys, prefix } = watcher.target;
-    for (const key of keys) deleteFrom(this.#byKey, key, watcher);
-    if (prefix !== null) deleteFrom(this.#byPrefix, prefix, watcher);
+    this.#interest.delete(watcher);
     if (this.#watchers.size === 0) this.#end();
     else this.#forget(watcher);
   }
@@ -99,7 +92,7 @@ export class Hub implements Feed {
   // The feed.
 
   changed(keys: readonly string[]): void {
-    for (const key of keys) if (this.#isWatched(key)) this.#suspects.add(key);
+    for (const key of keys) if (this.#interest.isWatched(key)) this.#suspects.add(key);
     this.#run();
   }
 
@@ -117,23 +110,13 @@ export class Hub implements Feed {
   #written({ write = [], writeUnder }: Written): void {
     if (writeUnder !== undefined) {
       for (const key of this.#states.present(writeUnder)) this.#suspects.add(key);
-      for (const key of this.#byKey.keys()) if (key.startsWith(writeUnder)) this.#suspects.add(key);
+      for (const key of this.#interest.names())
+        if (key.startsWith(writeUnder)) this.#suspects.add(key);
     }
     for (const key of write)
-      for (const watcher of this.#watchersOf(key))
+      for (const watcher of this.#interest.watchersOf(key))
         if (watcher.options.raw === true) watcher.dirty.add(key);
     this.changed(write);
-  }
-
-  #isWatched(key: string): boolean {
-    if (this.#byKey.has(key)) return true;
-    for (const prefix of this.#byPrefix.keys()) if (isUnder(key, prefix)) return true;
-    return false;
-  }
-
-  *#watchersOf(key: string): Generator<StoreWatcher, void, undefined> {
-    yield* this.#byKey.get(key) ?? [];
-    for (const [prefix, watchers] of this.#byPrefix) if (isUnder(key, prefix)) yield* watchers;
   }
 
   #run(): void {
@@ -160,6 +143,8 @@ export class Hub implements Feed {
   /** One step of the work; `false` when there is nothing to do. */
   async #step(): Promise<boolean> {
     const adapter = await guardOf(this.#connection, this.#timeout());
+    // The last watch may have ended while the client was opened.
+    if (this.#watchers.size === 0) return false;
     if (this.#isLost) {
       await this.#subscribe(adapter);
       return true;
@@ -193,7 +178,7 @@ export class Hub implements Feed {
     this.#stopListening ??= this.#connection.order.listen((written) => this.#written(written));
     this.#poll();
     if (adapter.watch !== undefined) {
-      const subscription = await adapter.watch(this, this.#coverage());
+      const subscription = await adapter.watch(this, this.#interest.coverage());
       if (this.#watchers.size === 0) {
         await subscription.close();
         return;
@@ -222,7 +207,7 @@ export class Hub implements Feed {
   async #start(adapter: Guarded): Promise<void> {
     const starting = [...this.#starting.keys()];
     this.#poll();
-    await this.#subscription?.cover?.(this.#coverage());
+    await this.#subscription?.cover?.(this.#interest.coverage());
     for (const watcher of starting) {
       const { keys, prefix } = watcher.target;
       for (let i = 0; i < keys.length; i += BATCH)
@@ -233,6 +218,7 @@ export class Hub implements Feed {
           for (const [key, record] of batch)
             if (isUnder(key, prefix) && this.#states.differs(key, record, Date.now()))
               await this.#startKey(adapter, key, record);
+      if (!this.#watchers.has(watcher)) continue;
       // Changes that were found for others on the way were made before this watch was ready.
       watcher.dirty.clear();
       if (watcher.options.initial) this.#markAll(watcher);
@@ -260,8 +246,8 @@ export class Hub implements Feed {
   async #compare(adapter: Guarded): Promise<void> {
     this.#isStale = false;
     try {
-      for (const key of this.#byKey.keys()) this.#suspects.add(key);
-      for (const prefix of outermost([...this.#byPrefix.keys()])) {
+      for (const key of this.#interest.names()) this.#suspects.add(key);
+      for (const prefix of this.#interest.prefixes()) {
         const missing = new Set(this.#states.present(prefix));
         for await (const batch of batches(adapter, whole(prefix), false))
           for (const [key, record] of batch) {
@@ -289,7 +275,7 @@ export class Hub implements Feed {
     }
     for (const key of this.#suspects) {
       if (due.size >= BATCH) break;
-      for (const { isWaiting } of this.#watchersOf(key)) {
+      for (const { isWaiting } of this.#interest.watchersOf(key)) {
         if (!isWaiting) continue;
         due.add(key);
         break;
@@ -316,12 +302,14 @@ export class Hub implements Feed {
 
   #learn(key: string, record: KvRecord | null): void {
     if (!this.#states.learn(key, record, Date.now())) return;
-    for (const watcher of this.#watchersOf(key)) watcher.dirty.add(key);
+    for (const watcher of this.#interest.watchersOf(key)) watcher.dirty.add(key);
+    // Keys that come and go under a prefix must not pile up.
+    if (!isFresh(record, Date.now()) && !this.#interest.isNamed(key)) this.#states.forget(key);
   }
 
   #markForeign(key: string): void {
     this.#learn(key, null);
-    for (const watcher of this.#watchersOf(key))
+    for (const watcher of this.#interest.watchersOf(key))
       if (watcher.options.foreign === true) watcher.dirty.add(key);
   }
 
@@ -329,16 +317,11 @@ export class Hub implements Feed {
   #report(waiting: ReadonlySet<StoreWatcher>, key: string, record: KvRecord | null): void {
     const present = isFresh(record, Date.now()) ? record : null;
     let isFirst = true;
-    for (const watcher of this.#watchersOf(key)) {
+    for (const watcher of this.#interest.watchersOf(key)) {
       if (!watcher.dirty.has(key) || !waiting.has(watcher)) continue;
       watcher.report({ key, record: present && !isFirst ? isolated(present) : present });
       isFirst = false;
     }
-  }
-
-  #coverage(): readonly string[] {
-    const all = outermost([...this.#byPrefix.keys(), ...this.#byKey.keys()]);
-    return all.length > MOST_PREFIXES ? [""] : all;
   }
 
   /** Waits before the next attempt, and ends the watches that have waited long enough. */
@@ -360,10 +343,10 @@ export class Hub implements Feed {
   }
 
   #forget({ target: { keys, prefix } }: StoreWatcher): void {
-    for (const key of keys) if (!this.#isWatched(key)) this.#drop(key);
-    if (prefix === null || this.#byPrefix.has(prefix)) return;
+    for (const key of keys) if (!this.#interest.isWatched(key)) this.#drop(key);
+    if (prefix === null || this.#interest.hasPrefix(prefix)) return;
     for (const key of [...this.#states.keys()])
-      if (isUnder(key, prefix) && !this.#isWatched(key)) this.#drop(key);
+      if (isUnder(key, prefix) && !this.#interest.isWatched(key)) this.#drop(key);
   }
 
   #drop(key: string): void {
@@ -389,32 +372,4 @@ export class Hub implements Feed {
     this.#wasSubscribed = false;
     this.#ended();
   }
-}
-
-const isUnder = (key: string, prefix: string): boolean =>
-  key.length > prefix.length && key.startsWith(prefix);
-
-/** The prefixes that no other one contains. */
-function outermost(prefixes: readonly string[]): string[] {
-  const found: string[] = [];
-  for (const prefix of [...new Set(prefixes)].sort()) {
-    const last = found.at(-1);
-    if (last === undefined || !prefix.startsWith(last)) found.push(prefix);
-  }
-  return found;
-}
-
-function addTo(map: Map<string, Set<StoreWatcher>>, name: string, watcher: StoreWatcher): void {
-  const watchers = map.get(name) ?? new Set();
-  map.set(name, watchers.add(watcher));
-}
-
-function deleteFrom(
-  map: Map<string, Set<StoreWatcher>>,
-  name: string,
-  watcher: StoreWatcher,
-): void {
-  const watchers = map.get(name);
-  watchers?.delete(watcher);
-  if (watchers?.size === 0) map.delete(name);
 }

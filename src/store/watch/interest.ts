@@ -1,0 +1,86 @@
+import type { StoreWatcher } from "./watcher.ts";
+
+/** How many prefixes a subscription is asked to cover; beyond that it covers everything. */
+const MOST_PREFIXES = 100;
+
+/** Whether a key is longer than a prefix and starts with it. */
+export const isUnder = (key: string, prefix: string): boolean =>
+  key.length > prefix.length && key.startsWith(prefix);
+
+/** Which watchers ask for which keys. */
+export class Interest {
+  readonly #byKey = new Map<string, Set<StoreWatcher>>();
+  readonly #byPrefix = new Map<string, Set<StoreWatcher>>();
+
+  add(watcher: StoreWatcher): void {
+    const { keys, prefix } = watcher.target;
+    for (const key of keys) addTo(this.#byKey, key, watcher);
+    if (prefix !== null) addTo(this.#byPrefix, prefix, watcher);
+  }
+
+  delete(watcher: StoreWatcher): void {
+    const { keys, prefix } = watcher.target;
+    for (const key of keys) deleteFrom(this.#byKey, key, watcher);
+    if (prefix !== null) deleteFrom(this.#byPrefix, prefix, watcher);
+  }
+
+  /** The keys that are watched by their names. */
+  names(): Iterable<string> {
+    return this.#byKey.keys();
+  }
+
+  isNamed(key: string): boolean {
+    return this.#byKey.has(key);
+  }
+
+  hasPrefix(prefix: string): boolean {
+    return this.#byPrefix.has(prefix);
+  }
+
+  /** The watched prefixes that no other one contains. */
+  prefixes(): string[] {
+    return outermost([...this.#byPrefix.keys()]);
+  }
+
+  isWatched(key: string): boolean {
+    if (this.#byKey.has(key)) return true;
+    for (const prefix of this.#byPrefix.keys()) if (isUnder(key, prefix)) return true;
+    return false;
+  }
+
+  *watchersOf(key: string): Generator<StoreWatcher, void, undefined> {
+    yield* this.#byKey.get(key) ?? [];
+    for (const [prefix, watchers] of this.#byPrefix) if (isUnder(key, prefix)) yield* watchers;
+  }
+
+  /** What a subscription has to cover. */
+  coverage(): readonly string[] {
+    const all = outermost([...this.#byPrefix.keys(), ...this.#byKey.keys()]);
+    return all.length > MOST_PREFIXES ? [""] : all;
+  }
+}
+
+/** The prefixes that no other one contains. */
+function outermost(prefixes: readonly string[]): string[] {
+  const found: string[] = [];
+  for (const prefix of [...new Set(prefixes)].sort()) {
+    const last = found.at(-1);
+    if (last === undefined || !prefix.startsWith(last)) found.push(prefix);
+  }
+  return found;
+}
+
+function addTo(map: Map<string, Set<StoreWatcher>>, name: string, watcher: StoreWatcher): void {
+  const watchers = map.get(name) ?? new Set();
+  map.set(name, watchers.add(watcher));
+}
+
+function deleteFrom(
+  map: Map<string, Set<StoreWatcher>>,
+  name: string,
+  watcher: StoreWatcher,
+): void {
+  const watchers = map.get(name);
+  watchers?.delete(watcher);
+  if (watchers?.size === 0) map.delete(name);
+}
