@@ -32,8 +32,8 @@ interface Ready {
  */
 export class Hub implements Feed {
   readonly #connection: Connection;
-  readonly #watchers = new Set<StoreWatcher>();
   readonly #interest = new Interest();
+  readonly #watchers = this.#interest.watchers;
   readonly #states: WatchStates = new WatchStates((keys) => this.changed(keys));
   /** Keys that may have changed since they were read. */
   readonly #suspects = new Set<string>();
@@ -61,7 +61,6 @@ export class Hub implements Feed {
 
   /** Adds a watch. Resolves once all later changes will be reported to it. */
   add(watcher: StoreWatcher): Promise<void> {
-    this.#watchers.add(watcher);
     this.#interest.add(watcher);
     watcher.onWait = () => this.#run();
     const ready = new Promise<void>((resolve, reject) => {
@@ -73,13 +72,12 @@ export class Hub implements Feed {
 
   /** Ends a watch, with an error or without one. */
   remove(watcher: StoreWatcher, error?: unknown): void {
-    if (!this.#watchers.delete(watcher)) return;
+    if (!this.#interest.delete(watcher)) return;
     watcher.end(error);
     const ready = this.#starting.get(watcher);
     if (error === undefined) ready?.resolve();
     else ready?.reject(error);
     this.#starting.delete(watcher);
-    this.#interest.delete(watcher);
     if (this.#watchers.size === 0) this.#end();
     else this.#forget(watcher);
   }
@@ -142,7 +140,7 @@ export class Hub implements Feed {
 
   /** One step of the work; `false` when there is nothing to do. */
   async #step(): Promise<boolean> {
-    const adapter = await guardOf(this.#connection, this.#timeout());
+    const adapter = await guardOf(this.#connection, this.#interest.timeout());
     // The last watch may have ended while the client was opened.
     if (this.#watchers.size === 0) return false;
     if (this.#isLost) {
@@ -153,7 +151,7 @@ export class Hub implements Feed {
       await this.#start(adapter);
       return true;
     }
-    if (this.#isStale && this.#isAwaited()) {
+    if (this.#isStale && this.#interest.isAwaited()) {
       await this.#compare(adapter);
       return true;
     }
@@ -161,17 +159,6 @@ export class Hub implements Feed {
     if (keys.length === 0) return false;
     await this.#read(adapter, keys);
     return true;
-  }
-
-  #isAwaited(): boolean {
-    for (const { isWaiting } of this.#watchers) if (isWaiting) return true;
-    return false;
-  }
-
-  #timeout(): number {
-    let longest = 0;
-    for (const { options } of this.#watchers) longest = Math.max(longest, options.timeout);
-    return longest;
   }
 
   async #subscribe(adapter: Guarded): Promise<void> {
@@ -195,8 +182,7 @@ export class Hub implements Feed {
   /** Looks at a client that reports nothing in intervals. */
   #poll(): void {
     if (this.#connection.source.supports.watch === "native") return;
-    let interval = Infinity;
-    for (const { options } of this.#watchers) interval = Math.min(interval, options.interval);
+    const interval = this.#interest.interval();
     clearInterval(this.#timer);
     if (interval === Infinity) return;
     this.#timer = setInterval(() => this.unknown(), interval);

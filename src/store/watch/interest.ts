@@ -9,19 +9,45 @@ export const isUnder = (key: string, prefix: string): boolean =>
 
 /** Which watchers ask for which keys. */
 export class Interest {
+  /** All watchers that were added and not deleted. */
+  readonly watchers: Set<StoreWatcher> = new Set();
   readonly #byKey = new Map<string, Set<StoreWatcher>>();
   readonly #byPrefix = new Map<string, Set<StoreWatcher>>();
 
   add(watcher: StoreWatcher): void {
+    this.watchers.add(watcher);
     const { keys, prefix } = watcher.target;
     for (const key of keys) addTo(this.#byKey, key, watcher);
     if (prefix !== null) addTo(this.#byPrefix, prefix, watcher);
   }
 
-  delete(watcher: StoreWatcher): void {
+  /** Forgets a watcher. Returns whether it was there. */
+  delete(watcher: StoreWatcher): boolean {
+    if (!this.watchers.delete(watcher)) return false;
     const { keys, prefix } = watcher.target;
     for (const key of keys) deleteFrom(this.#byKey, key, watcher);
     if (prefix !== null) deleteFrom(this.#byPrefix, prefix, watcher);
+    return true;
+  }
+
+  /** Whether a consumer waits for a change. */
+  isAwaited(): boolean {
+    for (const { isWaiting } of this.watchers) if (isWaiting) return true;
+    return false;
+  }
+
+  /** The longest timeout of a watcher, in milliseconds. */
+  timeout(): number {
+    let longest = 0;
+    for (const { options } of this.watchers) longest = Math.max(longest, options.timeout);
+    return longest;
+  }
+
+  /** The shortest interval of a watcher, in milliseconds. */
+  interval(): number {
+    let shortest = Infinity;
+    for (const { options } of this.watchers) shortest = Math.min(shortest, options.interval);
+    return shortest;
   }
 
   /** The keys that are watched by their names. */
