@@ -45,6 +45,8 @@ export function watchCell<T>(
   return stateStream(cell.base.context, [cell.full], reading, {
     interval,
     raw: false,
+    // Redis keeps collections in its own types.
+    foreign: true,
     closed: signal,
   });
 }

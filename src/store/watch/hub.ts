@@ -275,7 +275,7 @@ export class Hub implements Feed {
     const waiting = new Set([...this.#watchers].filter(({ isWaiting }) => isWaiting));
     try {
       for (const { key, record } of await readRecords(adapter, keys)) {
-        if (record === "foreign") this.#markForeign(key);
+        if (record === "foreign" || record === null) this.#markForeign(key);
         else this.#learn(key, record);
         this.#report(waiting, key, record === "foreign" ? null : record);
       }
@@ -293,6 +293,7 @@ export class Hub implements Feed {
     if (!isFresh(record, Date.now()) && !this.#interest.isNamed(key)) this.#states.forget(key);
   }
 
+  /** A key without a record may have an item of another kind, such as a set of Redis. */
   #markForeign(key: string): void {
     this.#learn(key, null);
     for (const watcher of this.#interest.watchersOf(key))

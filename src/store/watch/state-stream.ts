@@ -21,6 +21,8 @@ export interface StateStreamOptions {
   readonly interval: number | string;
   /** Whether a reported write counts that left the state as it was. */
   readonly raw: boolean;
+  /** Whether `read` finds something where there is no record. Default `false`. */
+  readonly foreign?: boolean;
   /** Ends the stream. */
   readonly closed?: Ending | undefined;
 }
@@ -37,7 +39,7 @@ export function stateStream<T>(
   context: StoreContext,
   keys: readonly string[],
   read: () => Promise<Reading<T>>,
-  { interval, raw, closed }: StateStreamOptions,
+  { interval, raw, closed, foreign = false }: StateStreamOptions,
 ): ReadableStream<T> {
   const milliseconds = durationOf("interval", interval, MOST_INTERVAL);
   let watch: OpenWatch<Found> | null = null;
@@ -53,7 +55,7 @@ export function stateStream<T>(
   const changed = async (): Promise<boolean> => {
     if (watch !== null) return (await watch.next()) !== null;
     const { timeout } = context;
-    const options = { initial: false, interval: milliseconds, timeout, foreign: true, raw };
+    const options = { initial: false, interval: milliseconds, timeout, foreign, raw };
     const { watchRecords } = await load();
     watch = watchRecords(context, { keys, prefix: null }, options);
     await watch.ready;

@@ -22,7 +22,7 @@ export interface WatcherOptions {
   readonly interval: number;
   /** Milliseconds for which a lost connection is waited for. */
   readonly timeout: number;
-  /** Whether items that this library did not write are reported too, each time they may differ. */
+  /** Whether a key without a record is reported each time that it may have changed. */
   readonly foreign?: boolean;
   /** Whether writes of this process are reported that leave a key as it was. */
   readonly raw?: boolean;
