@@ -122,7 +122,13 @@ export class Space {
     const { watchRecords } = await load();
     const { timeout } = this.#context;
     const options = { initial: false, interval: interval * 1000, timeout };
-    return watchRecords(this.#context, { keys: [], prefix: this.prefix + prefix }, options);
+    const full = this.prefix + prefix;
+    // A watched prefix leaves out the key that equals it, and this one may be a key.
+    return watchRecords(
+      this.#context,
+      { keys: prefix === "" ? [] : [full], prefix: full },
+      options,
+    );
   }
 
   #entry(key: string, record: KvRecord, values: boolean): Entry<unknown> {

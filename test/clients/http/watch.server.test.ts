@@ -42,6 +42,16 @@ describe("watching over HTTP", () => {
     await Promise.all([store.close(), writer.close()]);
   });
 
+  it("reports a single key that another client writes", async () => {
+    const [store, writer] = [open(), open()];
+    const watch = store.watch("single");
+    await watch.ready;
+    const change = watch.next();
+    await writer.set("single", 1);
+    expect((await change).value).toMatchObject({ key: "single", entry: { value: 1 } });
+    await Promise.all([store.close(), writer.close()]);
+  });
+
   it("goes on after the server was started again, and misses nothing", async () => {
     const [store, writer] = [open(), open()];
     await writer.set("r", 0);
