@@ -104,7 +104,15 @@ export function halfOpen({ name, ports, open }: HalfOpenSubject): void {
       ),
     );
     // A pool has several connections then.
-    await Promise.all(Array.from({ length: 8 }, (_, i) => store.set(`warm ${i}`, i)));
+    const isSet = (i: number): Promise<boolean> =>
+      store.set(`warm ${i}`, i).then(
+        () => true,
+        // A busy machine may need longer than the timeout.
+        () => false,
+      );
+    await Promise.all(
+      Array.from({ length: 8 }, (_, i) => until(`write ${i} is made`, () => isSet(i))),
+    );
     return { store, proxies };
   }
 
