@@ -44,7 +44,8 @@ const bytesIn = (state: string | null): Uint8Array => base64urlToBytes(state ?? 
 
 const turned = (state: readonly Scored[] | null, reverse: boolean): readonly Scored[] =>
   reverse ? (state ?? []).toReversed() : (state ?? []);
-const ordered = (scores: ReadonlyMap<string, number>): readonly Scored[] =>
+/** Scores in their order. */
+export const inScoreOrder = (scores: ReadonlyMap<string, number>): readonly Scored[] =>
   [...scores].sort(([a, x], [b, y]) => x - y || compareKeys(a, b));
 const scoreIn = (state: readonly Scored[] | null, member: string): number | null =>
   state?.find(([each]) => each === member)?.[1] ?? null;
@@ -143,16 +144,16 @@ export const WRITES: Writes = {
     return [entries.length === 0 ? undefined : [...all], all.size - (state?.length ?? 0)];
   },
   "hash.remove": (state, names) => without(state, names, first),
-  "sorted.write": (_state, entries) => [some(ordered(new Map(entries))), undefined],
+  "sorted.write": (_state, entries) => [some(inScoreOrder(new Map(entries))), undefined],
   "sorted.add"(state, entries) {
     const all = new Map([...(state ?? []), ...entries]);
-    return [entries.length === 0 ? undefined : ordered(all), all.size - (state?.length ?? 0)];
+    return [entries.length === 0 ? undefined : inScoreOrder(all), all.size - (state?.length ?? 0)];
   },
   "sorted.remove": (state, members) => without(state, members, first),
   "sorted.increment"(state, member, by) {
     const sum = (scoreIn(state, member) ?? 0) + by;
     return Number.isFinite(sum)
-      ? [ordered(new Map([...(state ?? []), [member, sum]])), sum]
+      ? [inScoreOrder(new Map([...(state ?? []), [member, sum]])), sum]
       : [undefined, null];
   },
 };
