@@ -28,8 +28,9 @@ function ofString(text: string): [given: string, advice: string | undefined] {
 function ofFunction(input: { readonly name: string }): [given: string, advice: string] {
   // An uncalled function, or a class.
   const isClass = /^class\b/.test(Function.prototype.toString.call(input));
+  const name = input.name === "" ? "without a name" : input.name;
   return [
-    `the ${isClass ? "class" : "function"} ${input.name}`,
+    `the ${isClass ? "class" : "function"} ${name}`,
     isClass ? "an instance of it" : "what it returns: call it",
   ];
 }
@@ -40,7 +41,7 @@ function ofObject(input: object): [given: string, advice: string | undefined] {
   if (tag === "WeakMap") return ["a WeakMap, which has no string keys", "a Map"];
   const keys = Object.keys(input);
   if (keys.some((key) => /^(prefix|expires|codec|timeout|requires|ttl|namespace)$/.test(key)))
-    return ["options", "them behind the client: kv(client, options)"];
+    return ["options", "them after the client: kv(client, options)"];
   const methods = keys.filter((key) => hasMethods(input, key)).slice(0, 8);
   const name = (input as { constructor?: { name?: unknown } }).constructor?.name;
   return [
