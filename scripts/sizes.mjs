@@ -46,7 +46,7 @@ const budget = {
     lua: 9050,
     namespace: 16_650,
     reactive: 7650,
-    schema: 19_000,
+    schema: 21_900,
     session: 5500,
     versioned: 18_150,
     "web-storage-like": 4300,

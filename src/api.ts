@@ -9,7 +9,7 @@ import type {
   Supports,
 } from "./types.ts";
 
-/** What the type-checker says of a value that JSON cannot keep. */
+/** The compile-time error for a value that JSON cannot keep. */
 export interface NotJson {
   "only JSON values can be stored: convert it, or use a codec": never;
 }
@@ -41,7 +41,7 @@ export interface Own {
   readonly "the type of the store": never;
 }
 
-/** What the type-checker says of a value that is read as another type than the store has. */
+/** The compile-time error for a read as another type than that of the store. */
 export interface OtherType {
   readonly "the values of this store have another type": never;
 }
@@ -60,7 +60,7 @@ export type Key<V, T> = [T] extends [Own]
         ? string
         : string & OtherType;
 
-/** What is read as a `T`: the type of the store's own values, where `T` is not named. */
+/** The type of a read value: `T`, or the type of the store's values where no `T` is given. */
 export type Value<V, T> = [T] extends [Own] ? V : T;
 
 /**
@@ -80,9 +80,9 @@ export interface Codec<V = unknown> {
    * Default: none, and such values are read as the JSON that they were turned into.
    */
   readonly name?: string | undefined;
-  /** The JSON for a value. What it throws becomes KV_INVALID_VALUE. */
+  /** The JSON for a value. An error that it throws becomes KV_INVALID_VALUE. */
   encode(value: V): Json;
-  /** The value for the JSON. What it throws becomes KV_CORRUPT. */
+  /** The value for the JSON. An error that it throws becomes KV_CORRUPT. */
   decode(json: Json): V;
 }
 
@@ -124,7 +124,7 @@ export interface SetOptions<S extends string = string> {
   prefix?: string | undefined;
 }
 
-/** A value and what is known about it. */
+/** A value with its version, expiry time and metadata. */
 export interface Entry<V = Json> {
   /** The key without the store's prefix. */
   key: string;
@@ -172,7 +172,7 @@ export interface CommitWrite extends SetOptions {
   value: unknown;
 }
 
-/** What to watch: a key, up to 1,000 keys, or all keys that start with a literal text. */
+/** The watched keys: one key, up to 1,000 keys, or all keys that start with a literal text. */
 export type WatchTarget = string | readonly string[] | { readonly prefix: string };
 
 /** Options of `watch()`. */
@@ -212,7 +212,7 @@ export interface StoreWatch<V = Json> extends AsyncIterable<WatchEvent<V>>, Asyn
   [Symbol.asyncIterator](): StoreWatch<V>;
 }
 
-/** What a store tells of itself. */
+/** Properties of a store. */
 export interface StoreOptions {
   /** The text before all of its keys, with the prefixes of the stores that it was made from. */
   readonly prefix: string;
@@ -239,9 +239,9 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
    * The kind of client, e.g. `"SQLITE"`; `"PENDING"` while a promise of a client is not settled.
    */
   readonly type: StoreType | (string & {});
-  /** What the client can do; the defaults while a promise of a client is not settled. */
+  /** The capabilities of the client; the defaults while a promise of a client is pending. */
   readonly supports: Supports;
-  /** What the store was made with: its whole prefix and its default expiry. */
+  /** The options of the store: its whole prefix and its default expiry. */
   readonly options: StoreOptions;
 
   /**

@@ -13,7 +13,7 @@ type Global<Name extends string> = typeof globalThis extends {
   ? Instance
   : never;
 
-/** What {@link rich} keeps. */
+/** The values that {@link rich} keeps. */
 export type Rich =
   | string
   | number
@@ -185,7 +185,7 @@ const STRINGIFY = {
     }) as const,
   get: (value: object, key: string | number): unknown =>
     value[(typeof key === "string" ? unescaped(key) : key) as never],
-  // Only what a view shows, never the rest of its buffer, which may be anybody's.
+  // Only the bytes of the view: the rest of its buffer may belong to other code.
   viewInfo: (view: ArrayBufferView) => {
     const { byteOffset, byteLength } = view;
     const buffer = new Uint8Array(view.buffer).slice(byteOffset, byteOffset + byteLength).buffer;
@@ -202,7 +202,7 @@ const STRINGIFY = {
 const PARSE = {
   set: (target: object, key: string | number, value: unknown): void => {
     const name = typeof key === "string" ? unescaped(key) : key;
-    // An assignment to `__proto__` would change what the object is.
+    // An assignment to `__proto__` would change the prototype.
     if (name === "__proto__")
       Object.defineProperty(target, name, {
         value,

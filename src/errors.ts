@@ -44,7 +44,7 @@ export type KvErrorCode =
   | "KV_RATE_LIMITED"
   | "KV_TIMEOUT";
 
-/** What a {@link KvError} carries beside its code and message. */
+/** The further members of a {@link KvError}. */
 export interface KvErrorDetails {
   /** The type of the client that refused, e.g. `"SQLITE"`. */
   client?: string | undefined;

@@ -88,7 +88,7 @@ export function kv(client?: unknown, options: KvOptions = {}): Store {
 function overPromise(client: PromiseLike<unknown>, options: KvOptions, base?: StoreContext): Store {
   const undated = new WeakSet<KvRecord>();
   const settled = Promise.resolve(client).then(async (found) => {
-    // What opens a connection often resolves to nothing: that must not end in memory.
+    // Functions such as `connect()` often resolve to nothing: that must not become a memory store.
     if (found === undefined)
       throw new KvError(
         "KV_UNKNOWN_CLIENT",

@@ -61,7 +61,7 @@ function additionOf(window: unknown, by: unknown, options: HitOptions): Addition
   };
 }
 
-/** What a hit needs beside what it adds. */
+/** The other parameters of a hit. */
 interface Window {
   readonly resetAt: number;
   readonly window: { readonly max: number; readonly blockedUntil: number | null };

@@ -71,7 +71,7 @@ function checkKept(options: unknown): void {
   checkOptions(options, ["expires", "metadata"], "a write", "KV_INVALID_EXPIRES");
 }
 
-/** What a rewrite keeps unless it is told otherwise. */
+/** The options that a rewrite keeps by default. */
 export function kept(entry: Entry<unknown> | null, options: SetOptions | undefined): SetOptions {
   checkKept(options);
   const before: SetOptions =

@@ -117,6 +117,6 @@ export interface Cache {
    * client; a store that was passed stays open.
    */
   close(): Promise<void>;
-  /** What the cache has done. The numbers only grow, but for those of the first tier. */
+  /** Counters of the cache. They only grow, except those of the first tier. */
   stats(): CacheStats;
 }

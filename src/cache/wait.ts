@@ -52,7 +52,7 @@ export async function followChanges(state: CacheState): Promise<void> {
   const { values } = state;
   const ending = new AbortController();
   state.stop = () => ending.abort();
-  // What a promise of a client can do is known when it is settled.
+  // The capabilities behind a promise of a client are known when it is settled.
   await values.has("ready").catch(() => false);
   if (values.supports.watch !== "native") return;
   for (;;) {

@@ -42,7 +42,7 @@ export interface PruneQuery {
   readonly limit: number;
 }
 
-/** Where a structure is, and what becomes of its deadline. */
+/** The key of a structure, and the change of its deadline. */
 export interface StructurePlace {
   readonly key: string;
   /** The deadline from now on, `null` for never; `undefined` leaves it as it is. */
@@ -275,7 +275,7 @@ export interface StructureReads {
  */
 export type Scored = readonly [member: string, score: number];
 
-/** The same for what changes something. `write` replaces everything. */
+/** The same for changes. `write` replaces everything. */
 export interface StructureWrites {
   "number.write"(value: number): void;
   /** `null`, and nothing is changed, when the sum is beyond what a number holds exactly. */
@@ -292,7 +292,7 @@ export interface StructureWrites {
   "list.unshift"(items: readonly string[]): number;
   "list.pop"(): string | null;
   "list.shift"(): string | null;
-  /** Keeps what `list.range` answers. */
+  /** Keeps the items that `list.range` answers, and removes the others. */
   "list.trim"(start: number, end: number | null): void;
   "hash.write"(entries: readonly (readonly [name: string, value: string])[]): void;
   "hash.set"(entries: readonly (readonly [name: string, value: string])[]): number;

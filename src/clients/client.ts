@@ -1,6 +1,6 @@
 import type { MaybePromise, Supports } from "../types.ts";
 
-/** What `set` and `add` of a custom client are told: the remaining seconds, or `null` for never. */
+/** The options of `set` and `add` of a custom client: the remaining seconds, `null` for never. */
 export interface CustomSetOptions {
   expires: number | null;
 }
@@ -119,7 +119,7 @@ interface Address {
   readonly searchParams: object;
 }
 
-/** What the factory of a client makes: a `Source`. */
+/** The result of a client factory: a `Source`. */
 interface Made {
   readonly type: string;
   readonly supports: Supports;

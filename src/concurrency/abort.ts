@@ -1,4 +1,4 @@
-/** What tells that something has ended: an `AbortSignal`, or {@link Closing}. */
+/** A signal of an end: an `AbortSignal`, or {@link Closing}. */
 export interface Ending {
   readonly aborted: boolean;
   addEventListener(name: "abort", listener: () => void): void;

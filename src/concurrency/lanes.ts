@@ -15,7 +15,7 @@ export interface Scope {
   readonly writeUnder?: string;
 }
 
-/** What a client applies in call order by itself. */
+/** The calls that a client applies in call order by itself. */
 export type InOrder = "all" | "writes" | null;
 
 /** How long a line of operations may take of which each waits for the one before it. */
@@ -157,7 +157,7 @@ export class Lanes {
           (each) => Object(each).name === "TimeoutError",
         );
         const pending = this.#unsent.get(Object(error) as object);
-        // Later work has to wait for what this operation waited for.
+        // Later work has to wait for the same operations as this one.
         return pending === undefined ? this.#end(turn) : pending.then(() => this.#end(turn));
       },
     );
@@ -235,7 +235,7 @@ export class Lanes {
     );
     const limit = Math.min(Math.ceil(Math.min(end, patience) - start) + SLACK, LONGEST);
     let late: unknown;
-    // Edge workers may never settle what another request began: the limit then ends the wait.
+    // Edge workers may never settle a promise of another request: the limit then ends the wait.
     await within(Promise.all(blockers.map(({ over }) => over)), limit).catch(
       (error) => (late = error),
     );

@@ -82,7 +82,7 @@ export async function send(
   }
   const reader = body.getReader();
   const gone = new Promise<void>((resolve) => response.once("close", resolve));
-  // Who waits for what does not come any more is told so.
+  // Callers that wait for the rest of the body get an error.
   void gone.then(() => reader.cancel()).catch(() => {});
   response.writeHead(status, headers);
   response.flushHeaders();

@@ -9,7 +9,7 @@ import { type SizeChange, StorageSum } from "./storage-sum.ts";
  */
 export class Recount {
   readonly sum: StorageSum = new StorageSum();
-  /** The version of the stored sum that belongs to what was counted. */
+  /** The version of the stored sum that belongs to the count. */
   version: string | null;
   /** Whether something was written that this count was not told of. */
   isSpoiled = false;

@@ -24,10 +24,10 @@ const ANSWER_BYTES = 1_000_000;
 /** How many records the store is asked for at once: each may be as large as a value. */
 const AT_ONCE = 100;
 
-/** The prefix of the entries in what the server keeps for a space. */
+/** The prefix of the entries in the server's own records of a space. */
 export const DATA = "d/";
 
-/** What an entry takes; its key is the one under the root of the space. */
+/** The bytes of an entry; its key is the one under the root of the space. */
 export interface SizedEntry extends Sized {
   readonly key: string;
 }
@@ -38,7 +38,7 @@ export interface EntryPageAfter {
   readonly next: string | null;
 }
 
-/** Entries under some keys, `null` for what is absent. */
+/** Entries under some keys, `null` for an absent one. */
 type MaybeEntries = readonly (Entry<unknown> | null)[];
 
 /** How event streams of a server go. */
@@ -88,11 +88,11 @@ export function sizeOf({
  */
 export class Space {
   readonly name: string;
-  /** What the server keeps for itself beside the data. */
+  /** The server's own records beside the data. */
   readonly root: Store<unknown>;
-  /** What the holders of its tokens see. */
+  /** The data that the holders of its tokens see. */
   readonly data: Store<unknown>;
-  /** What stands before their keys in the store underneath. */
+  /** The prefix of their keys in the store underneath. */
   readonly prefix: string;
   readonly #context: StoreContext;
 
@@ -235,7 +235,7 @@ export class Space {
       const pairs = await ordered(adapter, range, limit + 1, this.prefix, false);
       let seen = 0;
       if (values && pairs.some(([, { value }]) => value === null)) {
-        // All were passed for this page: the values are read of what it shows.
+        // All keys were passed for this page: only the values that it shows are read.
         const found = await this.get(
           pairs.slice(0, limit).map(([key]) => key.slice(this.prefix.length)),
           true,

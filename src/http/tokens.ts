@@ -24,7 +24,7 @@ export interface TokenOptions {
 /** The space of everyone, where no token is asked for. */
 const OPEN = "open";
 
-/** What a token that is known may do. */
+/** The rights of a known token. */
 export class Grant {
   readonly space: string;
   readonly isReadOnly: boolean;

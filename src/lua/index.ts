@@ -10,7 +10,7 @@ import { hasMethods } from "../platform/shape.ts";
 export type { Namespaces } from "./bridge.ts";
 export type { LuaState } from "./state.ts";
 
-/** What {@link installKV} gives back. */
+/** The result of {@link installKV}. */
 export interface InstalledKV {
   /**
    * Calls a Lua function by its global name (with dots: `"actions.default"`) and waits for it: a

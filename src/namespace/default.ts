@@ -115,12 +115,12 @@ export function createKV(given: KVOptions = {}): KVNamespaces {
   const { store, dataDir, ...options } = given;
   if (dataDir !== undefined && typeof dataDir !== "string")
     throw new KvError("KV_INVALID_CLIENT", "dataDir is the path of a folder");
-  // What is no store is said here, not by the first use.
+  // An argument that is no store is rejected here, not by the first use.
   if (store !== undefined) namespace(store, "", options);
   rulesOf(options.compat);
   let made = store;
   const own = (): Store => (made ??= storeIn(dataDir));
-  // What was never used is closed all the same: operations after it are refused.
+  // A store that was never used is closed too: later operations reject.
   const close = (): Promise<void> => own().close();
   return {
     namespace: (name: string) => namespace(own(), name, options),

@@ -5,7 +5,7 @@ import type { Json } from "../types.ts";
 /** A value as a namespace has it: a text as it was given, anything else as bytes. */
 export type Payload = string | Uint8Array<ArrayBuffer>;
 
-/** What is known of a key beside its value, and all that listings read. */
+/** The properties of a key beside its value: all that listings read. */
 export interface Head {
   readonly metadata: Json;
   /** Seconds since 1970, `null` for never. */

@@ -5,7 +5,7 @@ import { utf8Length } from "../record/utf8.ts";
 
 /** The longest key of a namespace, in bytes of UTF-8. */
 const KEY_BYTES = 512;
-/** What the digest of a key takes: 64 characters and a mark before them. */
+/** The length of a digest of a key: 64 characters and a mark before them. */
 const DIGEST_BYTES = 65;
 
 /** The keys of the two records of a name. */
@@ -18,9 +18,9 @@ export interface Keys {
   readonly value: string;
 }
 
-/** Under which keys of a store a namespace keeps what it keeps. Documented in docs/format.md. */
+/** The keys of a namespace in its store. Documented in docs/format.md. */
 export interface Layout {
-  /** What all keys of the index begin with. */
+  /** The prefix of all keys of the index. */
   readonly index: string;
   /** Those of a shortened name take time. */
   keysOf(name: string): MaybePromise<Keys>;

@@ -9,10 +9,10 @@ import { compareKeys } from "../record/utf8.ts";
 
 const PAGE = 1000;
 
-/** A name and what the index tells of it. */
+/** A name and its properties in the index. */
 export type ListedName = Head & { readonly name: string };
 
-/** What the index of one namespace is read by. */
+/** The reads of the index of a namespace. */
 export interface NameIndex {
   readonly store: Store<unknown>;
   /** The prefix of the store. */

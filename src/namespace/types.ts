@@ -7,7 +7,7 @@ import type { AsyncUsingDisposable } from "../types.ts";
  */
 export type ValueType = "text" | "json" | "arrayBuffer" | "stream";
 
-/** What can be put. Objects are kept as their JSON; numbers and booleans as their text. */
+/** A value for `put()`. Objects are kept as their JSON; numbers and booleans as their text. */
 export type PutValue =
   | string
   | ArrayBuffer
@@ -47,7 +47,7 @@ export interface PutOptions {
   metadata?: unknown;
 }
 
-/** A value and what is known about it: all `null` when the key is absent or expired. */
+/** A value and its properties: all `null` when the key is absent or expired. */
 export interface ValueWithMetadata<Value = string, Metadata = unknown> {
   value: Value | null;
   metadata: Metadata | null;

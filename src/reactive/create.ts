@@ -5,7 +5,7 @@ import type { Connect } from "./backend.ts";
 import { statesOf } from "./states.ts";
 import type { KVFn, KVSeed, KVStoreOptions, Storable } from "./types.ts";
 
-/** The functions over each store, and over IndexedDB, by what they are called. */
+/** The functions over each store, and over IndexedDB, by their names. */
 const functions = new WeakMap<object, Map<string, KVFn>>();
 const inIndexedDb = {};
 
@@ -96,7 +96,7 @@ export function createKVStore<T>(
       ? (version as KVStoreOptions<unknown>)
       : ({ version, dbName, seeds } as KVStoreOptions<unknown>),
   );
-  // Not before the current turn has ended: what else it declares for the database is made at once.
+  // After the current turn: everything that it declares for the database is made in one step.
   queueMicrotask(() => void made.store().promise());
   return made;
 }

@@ -5,7 +5,7 @@ import { kv, type KVFn, type KVState } from "./index.ts";
 
 requireVersion("anykv/reactive/react", "react", "18", React.version);
 
-/** What one component has of a key. */
+/** The share of one component in a key. */
 function handleOf<T>(store: KVFn, key: string, init: T) {
   const first: Readonly<KVState<T>> = { data: init, status: "init" };
   let state: KVState<T> | undefined;

@@ -32,7 +32,7 @@ export function useKV<T>(
     return [first, first];
   }
   const state = store(key, init);
-  // Solid changes what it is given.
+  // Solid changes its argument.
   const copy = (): KVState<T> => {
     const { data, ...rest } = store.snapshot(state);
     return { data: structuredClone(data), ...rest };

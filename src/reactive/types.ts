@@ -142,7 +142,7 @@ export interface KVFn {
    * reason when it could not be opened, or a write was refused.
    */
   ready(): Promise<true>;
-  /** Writes what waits now. Resolves when it is stored or refused, which `status` then says. */
+  /** Writes pending changes. Resolves when they are stored or rejected, which `status` shows. */
   flush(): Promise<unknown>;
   /** The rows under the states. */
   store(): KVStore;
@@ -170,7 +170,7 @@ export interface KVStoreOptions<T = Storable> {
   readonly version?: number;
   /** The name of the IndexedDB database. Default: the name and `.kv`. */
   readonly dbName?: string;
-  /** What a store has that was never filled. */
+  /** The initial values of a store that was never filled. */
   readonly seeds?: readonly KVSeed<T>[];
   /**
    * How long a change waits for others, to be written together with them: seconds up to 10, or a

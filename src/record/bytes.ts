@@ -15,7 +15,7 @@ export function binaryOf(bytes: Uint8Array): string {
   return binary;
 }
 
-/** The reverse, for what `atob` answers. */
+/** The reverse, for the result of `atob`. */
 export function bytesOf(binary: string): Bytes {
   const bytes = new Uint8Array(binary.length);
   // A loop is many times as fast as a function for each.

@@ -5,7 +5,7 @@ import { fail } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { BitsetField } from "./bitset-values.ts";
 
-/** The type of a bitset: what {@link bitset} answers. */
+/** The type of a bitset: the result of {@link bitset}. */
 export interface BitsetType<Bits extends number = number> {
   /** The width of a number. */
   readonly bits: Bits;

@@ -3,7 +3,7 @@ import type { Field, FieldWatchOptions, FieldWriteOptions } from "./fields.ts";
 /** The widths whose numbers are bigints: a number would not hold them exactly. */
 export type WideBits = 54 | 55 | 56 | 57 | 58 | 59 | 60 | 61 | 62 | 63 | 64;
 
-/** What a bitset of this width holds. */
+/** The numbers of a bitset of this width. */
 export type BitsetValue<Bits extends number> = number extends Bits
   ? number | bigint
   : Bits extends WideBits

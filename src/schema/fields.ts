@@ -40,7 +40,7 @@ export interface Field {
   touch(expires: Expires): Promise<boolean>;
 }
 
-/** A field that is read and written as a whole. `In` is what it takes, `Out` what it gives. */
+/** A field that is read and written as a whole. It takes `In` and gives `Out`. */
 export interface WholeField<In, Out> extends Field {
   /** The value; `undefined` when there is none, or it has expired. */
   read(): Promise<Out | undefined>;
@@ -62,7 +62,7 @@ export interface StringField extends WholeField<string, string> {}
 /** `true` or `false`. */
 export interface BooleanField extends WholeField<boolean, boolean> {}
 
-/** Bytes. What is read is the caller's own. */
+/** Bytes. A read gives a copy. */
 export interface BytesField extends WholeField<Uint8Array, Uint8Array> {}
 
 /**
@@ -171,7 +171,7 @@ export type SortedInput =
   | { readonly [member: string]: number }
   | Iterable<readonly [member: string, score: number]>;
 
-/** Options of what reads a sorted set in its order. */
+/** Options of reads in the order of a sorted set. */
 export interface SortedOptions {
   /** From the highest score to the lowest. Default `false`. */
   readonly reverse?: boolean | undefined;

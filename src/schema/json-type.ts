@@ -16,7 +16,7 @@ export interface JsonOptions {
   readonly migrate?: ((value: unknown, fromVersion: number) => unknown) | undefined;
 }
 
-/** The type of a JSON value with a version: what {@link json} answers. */
+/** The type of a JSON value with a version: the result of {@link json}. */
 export interface JsonType<Input = unknown, Output = unknown> {
   readonly kind: "json";
   readonly schema: StandardSchema<Input, Output>;

@@ -1,7 +1,7 @@
 import type { Expires } from "../types.ts";
 import type { Field, FieldWatchOptions, FieldWriteOptions } from "./fields.ts";
 
-/** What `update()` takes for a value: some members of an object, the whole of anything else. */
+/** The argument of `update()`: some members of an object, the whole of any other value. */
 export type Patch<Input> = Input extends readonly unknown[]
   ? Input
   : Input extends object

@@ -1,12 +1,12 @@
 import { KvValidationError, type ValidationIssue } from "./validation-error.ts";
 
-/** What is wrong with a value, as schemas say it. */
+/** The issues of a value, as schemas report them. */
 export interface StandardIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** What a schema answers: the value as it makes it, or what is wrong. */
+/** The result of a schema: its output, or the issues of the value. */
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly StandardIssue[] };

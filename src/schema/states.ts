@@ -3,7 +3,7 @@ import { bitsAt, withBits } from "./bits.ts";
 import type { Scored, StructureReads, StructureWrites } from "../clients/adapter.ts";
 import { compareKeys } from "../record/utf8.ts";
 
-/** What the record of a field keeps, by the kind of the field. An empty collection is no record. */
+/** The state in a record, by the kind of its field. An empty collection has no record. */
 export interface States {
   number: number;
   /** Bytes as base64url. */
@@ -50,7 +50,7 @@ export const inScoreOrder = (scores: ReadonlyMap<string, number>): readonly Scor
 const scoreIn = (state: readonly Scored[] | null, member: string): number | null =>
   state?.find(([each]) => each === member)?.[1] ?? null;
 
-/** What fields read from a state; `null` is the state of an absent one. */
+/** The reads of fields from a state; `null` is the state of an absent one. */
 export const READS: Reads = {
   "number.read": (state) => state,
   "bitset.get": (state, bits, index) =>
@@ -82,7 +82,7 @@ export const READS: Reads = {
   "sorted.size": (state) => state?.length ?? 0,
 };
 
-/** What is left without some, and how many were there. */
+/** The items without some of them, and how many of these were there. */
 function without<T>(
   items: readonly T[] | null,
   gone: readonly string[],
@@ -97,7 +97,7 @@ function without<T>(
 const itself = (item: string): string => item;
 const first = ([name]: readonly [string, unknown]): string => name;
 
-/** What fields change of a state. */
+/** The changes of fields to a state. */
 export const WRITES: Writes = {
   "number.write": (_state, value) => [value, undefined],
   "number.increment"(state, by) {
@@ -161,7 +161,7 @@ export const WRITES: Writes = {
 const isArray = (state: unknown): boolean => Array.isArray(state);
 const isString = (state: unknown): boolean => typeof state === "string";
 
-/** Whether what stands in a record is a state of this kind. */
+/** Whether the value in a record is a state of this kind. */
 export const IS_STATE: { readonly [Kind in keyof States]: (state: unknown) => boolean } = {
   number: (state) => typeof state === "number",
   bitset: isString,

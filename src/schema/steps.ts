@@ -18,7 +18,7 @@ import type {
   StructureWrites,
 } from "../clients/adapter.ts";
 
-/** What the record of a field holds: its state under the name of its kind. */
+/** The value of a field's record: its state under the name of its kind. */
 export type Content = { readonly [member: string]: unknown };
 
 /** Asks the client for something that it does itself. */
@@ -48,13 +48,13 @@ export class Steps {
     this.#adapter = adapter;
   }
 
-  /** What the client does itself; `undefined` where the field is a record. */
+  /** The client's own operations; `undefined` where the field is a record. */
   native(): Native | undefined {
     const own = this.place;
     const { structure } = this.#adapter;
     if (structure === undefined || !canBeNative(own.kind)) return undefined;
     const initial = own.deadline(own.base.context.expires) ?? null;
-    // Each answer is what the name says: both sides are made from one table.
+    // Each answer has the type of its name: both sides are made from one table.
     const ask: Native = async (name, place, ...args) =>
       (await structure(
         name,

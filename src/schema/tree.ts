@@ -26,7 +26,7 @@ async function* below(
   }
 }
 
-/** The names of what is directly below a path, each once, for an operation that has its turn. */
+/** The names directly below a path, each once, for an operation that has its turn. */
 export async function* childrenOf(
   base: SchemaBase,
   adapter: Guarded,

@@ -2,7 +2,7 @@ import { KvError } from "../errors.ts";
 
 /** One thing that is wrong with a value. */
 export interface ValidationIssue {
-  /** What is wrong, in the words of the schema. */
+  /** The issues, in the words of the schema. */
   readonly message: string;
   /** Where in the value: empty for the value itself. */
   readonly path: readonly PropertyKey[];

@@ -58,7 +58,7 @@ const isTombstone = (value: unknown): boolean =>
   value !== null &&
   (value as { [name: string]: unknown })["anykv.session"] === "destroyed";
 
-/** What was read or saved: the version and the data as JSON text. */
+/** The last read or saved state: the version and the data as JSON text. */
 interface Known {
   readonly version: string | null;
   readonly text: string;
@@ -148,7 +148,7 @@ class StoredSessions implements Sessions {
     const known = Object(data) === data ? this.#known.get(data as object) : undefined;
     const save: Save = { text, known, expires };
     // The version that was read is most often still the newest. Without compare-and-set, a look at
-    // what is stored is all that keeps a destroyed session destroyed.
+    // the stored record is all that keeps a destroyed session destroyed.
     let checked: string | null | undefined =
       this.#store.supports.atomic === "no"
         ? undefined
@@ -166,7 +166,7 @@ class StoredSessions implements Sessions {
     });
   }
 
-  /** Saves after a look at what is stored: `false` for an ended session, `null` to try again. */
+  /** Saves after a read: `false` for an ended session, `null` to try again. */
   async #saveOver(
     id: string,
     { text, known, expires }: Save,

@@ -24,7 +24,7 @@ export function decodeCursor(cursor: unknown, range: Omit<Range, "after">, inner
     const text = fromBase64url(String(cursor));
     const before = start(range, inner);
     const key = text.slice(before.length);
-    // Making it again catches what a lenient decoder lets pass.
+    // Making it again catches cursors that only a lenient decoder accepts.
     if (text.startsWith(before + range.prefix) && encodeCursor(key, range, inner) === cursor)
       return key;
   } catch {

@@ -99,7 +99,7 @@ export async function dropExpired(
       await evictExpired(swept, batch, now);
     else await adapter.prune({ prefix, now, limit: Infinity });
   } catch {
-    // The reader gets what is there: that much is true whether or not the rest can be deleted.
+    // The reader gets the fresh records, whether or not the expired ones can be deleted.
   }
 }
 

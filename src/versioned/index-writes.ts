@@ -58,7 +58,7 @@ export async function indexWritesOf(
     const owner = found.get(to) ?? null;
     if (claimed.has(to)) indexWrites.taken = index;
     else if (index.isUnique && owner !== null && owner.value !== text && !freed.has(to)) {
-      // What was written behind the index's back may have left its entry there.
+      // A write that bypassed the index may have left its entry there.
       const other = await standing(store, index, owner.value);
       if (other?.place === to) indexWrites.taken = index;
       else if (other !== null) indexWrites.checks.push({ key: other.text, version: other.version });

@@ -17,7 +17,7 @@ const AREA = "! ";
  */
 const END = "  ";
 
-/** An index with what is known beforehand. */
+/** An index with its precomputed parts. */
 export interface Index {
   readonly name: string;
   readonly isUnique: boolean;
@@ -51,7 +51,7 @@ export function indexesOf(
 /** Everything that an index keeps begins so. */
 export const areaOf = ({ name }: Pick<Index, "name">): string => `${AREA}${encodePrefix([name])}`;
 
-/** What one of several parts, or a single one, finds. @throws {KvError} KV_INVALID_KEY. */
+/** The range that parts, or a single one, select. @throws {KvError} KV_INVALID_KEY. */
 export const partsOf = (by: unknown): Key => (Array.isArray(by) ? by : [by as KeyPart]);
 
 /**

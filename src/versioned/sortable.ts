@@ -29,7 +29,7 @@ export function fromSortable(text: string): Uint8Array | null {
     count -= 8;
     bytes[at++] = (bits >> count) & 255;
   }
-  // Only what sortableBytes() would write: nothing left over but the zeros that fill up.
+  // Only the output of sortableBytes(): nothing may be left over but the padding zeros.
   return sortableBytes(bytes) === text ? bytes : null;
 }
 

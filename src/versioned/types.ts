@@ -16,7 +16,7 @@ export interface MissingEntry {
   version: null;
 }
 
-/** What `get()` answers. */
+/** The result of `get()`. */
 export type MaybeEntry<T = unknown> = VersionedEntry<T> | MissingEntry;
 
 /** Options of a write. */
@@ -69,7 +69,7 @@ export interface VersionedList<T> extends AsyncIterableIterator<VersionedEntry<T
   readonly cursor: string;
 }
 
-/** What `commit()` answers. A check that fails is no exception. */
+/** The result of `commit()`. A check that fails is no exception. */
 export type VersionedCommit = { ok: true; version: string } | { ok: false };
 
 /** A condition: the key still has this version; `null` means that it is absent. */
@@ -91,7 +91,7 @@ export interface VersionedTransaction {
   check(...checks: readonly VersionedCheck[]): VersionedTransaction;
   /** Sets, with the options and the errors of `set()`, at once. The value is copied. */
   set(key: Key, value: unknown, options?: VersionedSetOptions): VersionedTransaction;
-  /** Deletes; what is not there is no error. */
+  /** Deletes; an absent key is no error. */
   delete(key: Key): VersionedTransaction;
   /**
    * Adds to a bigint from 0 to 2⁶⁴ − 1; an absent one begins at 0. Sums go on from 0 behind the

@@ -4,10 +4,10 @@ import type { Json } from "../types.ts";
 import { checkedCopy } from "../record/json-fault.ts";
 import { utf8Length } from "../record/utf8.ts";
 
-/** The member that marks what stands for something else. */
+/** The member that marks an encoded value. */
 const MARK = "~";
 
-/** What a counter holds at most, and one more: sums go on from 0 there. */
+/** The modulus of a counter: sums beyond it go on from 0. */
 export const COUNTER_END: bigint = 2n ** 64n;
 
 /** Whether something is a counter: a bigint of 64 bits without a sign. */

@@ -2,7 +2,7 @@ import { KvError } from "../../errors.ts";
 import type { PageQuery } from "../adapter.ts";
 import { compareKeys, utf8Length } from "../../record/utf8.ts";
 
-/** What a listing tells of a key. */
+/** A key in a listing. */
 export interface WorkersKey {
   readonly name: string;
   readonly metadata?: unknown;
@@ -91,7 +91,7 @@ export class WorkersKeys {
       (after === null || (reverse ? compareKeys(name, after) < 0 : compareKeys(name, after) > 0));
     const found: WorkersKey[] = [];
     const place = after === null || reverse ? undefined : this.#places.get(placeOf(prefix, after));
-    // What comes before the page has to be passed.
+    // The keys before the page have to be passed.
     const size = !reverse && (after === null || place?.isExact) ? limit : LIST_KEYS;
     let cursor = place?.cursor;
     for (;;) {

@@ -8,7 +8,7 @@ import { decodeRecord, encodeRecord, foreign } from "../../record/text-format.ts
 export type DenoKeyPart = Uint8Array | string | number | bigint | boolean;
 export type DenoKey = readonly DenoKeyPart[];
 
-/** What is kept under a key; no versionstamp for nothing. */
+/** The entry under a key; an absent one has no versionstamp. */
 export interface DenoEntry {
   /** Symbols are among the parts of keys by their type alone. */
   readonly key: readonly (DenoKeyPart | symbol)[];

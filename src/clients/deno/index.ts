@@ -41,7 +41,7 @@ export interface DenoOptions {
   prefix?: readonly DenoKeyPart[];
 }
 
-// What Deno takes in one call.
+// The limits of one call to Deno.
 const MOST_KEYS = 10;
 // Of the 2,048 bytes of an encoded key: what is left of them holds any key of 512 bytes.
 const LONGEST_PREFIX = 1000;

@@ -9,7 +9,7 @@ export interface EtcdKeyValue {
   readonly lease: string;
 }
 
-/** What a range read asks for. */
+/** The options of a range read. */
 export interface EtcdRange {
   key?: Uint8Array;
   range_end?: Uint8Array;
@@ -20,7 +20,7 @@ export interface EtcdRange {
   keys_only?: boolean;
 }
 
-/** What a range read answers. */
+/** The answer to a range read. */
 export interface EtcdRangeResponse {
   readonly kvs: EtcdKeyValue[];
   readonly more: boolean;
@@ -58,13 +58,13 @@ export interface EtcdTransaction {
   failure?: EtcdOperation[];
 }
 
-/** What one part of a transaction answers. */
+/** The answer of one part of a transaction. */
 export interface EtcdAnswer {
   readonly response_range?: EtcdRangeResponse | null;
   readonly response_txn?: { readonly responses: EtcdAnswer[] } | null;
 }
 
-/** What a transaction answers. */
+/** The answer of a transaction. */
 export interface EtcdTransactionResponse {
   readonly header: { readonly revision: string };
   readonly succeeded: boolean;
@@ -86,7 +86,7 @@ interface EtcdMethods {
 
 /** The part of an etcd3 client, or of one of its namespaces, that is used. */
 export interface EtcdClient {
-  /** What a namespace puts before its keys. */
+  /** The prefix that a namespace adds to its keys. */
   readonly prefix: Uint8Array;
   // It asks for Buffers, and takes any bytes.
   readonly kv: {
@@ -189,7 +189,7 @@ type Run = <T>(
   }) => Promise<T>,
 ) => Promise<T>;
 
-/** What makes the connections of a client. Its types do not show it. */
+/** The connection pool of a client. Its types do not show it. */
 interface EtcdPool {
   withConnection?: Run;
   readonly hosts?: readonly { resetAllServices?(): void }[];
@@ -262,7 +262,7 @@ export class EtcdCalls {
     const interceptor: Interceptor = (how, next) => {
       const call = next(how);
       const cancel = (): void => call.cancelWithStatus(CANCELLED, "the call was given up");
-      // The client tries again what was given up.
+      // The client tries aborted calls again.
       if (replacements !== this.#replacements) cancel();
       calls.add(cancel);
       this.#cancels.add(cancel);
@@ -316,7 +316,7 @@ export class EtcdCalls {
     }
   }
 
-  /** @throws what went wrong, with its gRPC code. */
+  /** @throws the error of the call, with its gRPC code. */
   async #once<T>(name: string, request: unknown, options: EtcdCallOptions): Promise<T> {
     // Not public in its types, since all that it has is made of it.
     const { pool } = this.#client as unknown as { pool?: EtcdPool };

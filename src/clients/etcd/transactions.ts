@@ -85,7 +85,7 @@ const flat = (answers: readonly EtcdAnswer[]): EtcdAnswer[] =>
     answer.response_txn ? flat(answer.response_txn.responses) : [answer],
   );
 
-/** What was read, one for each read. */
+/** The answers, one for each read. */
 export const found = (answers: readonly EtcdAnswer[]): (EtcdKeyValue | null)[] =>
   flat(answers).map(({ response_range }) => response_range?.kvs[0] ?? null);
 

@@ -60,7 +60,7 @@ export class HttpCalls {
   readonly #base: string;
   readonly #headers: { readonly [name: string]: string };
   readonly #fetch: Fetch;
-  /** One for each request: what is listened to for a long time would keep them all. */
+  /** One for each request: a signal that lives long would keep the listeners of all requests. */
   readonly #running = new Set<AbortController>();
   #isClosed = false;
   /** How often everything under way was given up. */
@@ -108,13 +108,13 @@ export class HttpCalls {
     }
   }
 
-  /** Ends what is under way. */
+  /** Ends pending requests. */
   close(): void {
     this.#isClosed = true;
     for (const request of this.#running) request.abort();
   }
 
-  /** Gives up what is under way, and its connections: `fetch` then makes others. */
+  /** Aborts pending requests, and their connections: `fetch` then makes others. */
   replace(): void {
     this.#replacements++;
     for (const request of this.#running)
@@ -183,7 +183,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The error that the server tells of, or that says what else has answered. */
+/** The error that the server reports; an error that names the sender of any other answer. */
 function refusal(status: number, answer: unknown): KvError {
   const { code, message, key } = Object(isObject(answer) ? answer.error : null) as {
     code?: unknown;

@@ -14,7 +14,7 @@ export interface HttpOptions {
   token?: string;
   /** Further headers of each request. */
   headers?: { readonly [name: string]: string };
-  /** What sends requests, in place of the global `fetch`. */
+  /** The function that sends requests, in place of the global `fetch`. */
   fetch?: Fetch;
 }
 
@@ -121,7 +121,7 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
       },
       watch: async (feed, prefixes) => (await import("./feed.ts")).httpFeed(calls, feed, prefixes),
       async commit(checks, writes): Promise<CommitResult> {
-        // What writes nothing may be done as often as it comes.
+        // A read may be repeated.
         const id = writes.length === 0 ? {} : { id: newId() };
         const { ok, version, failed } = await calls.call(
           "commit",

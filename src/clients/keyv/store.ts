@@ -18,7 +18,7 @@ export interface KeyvLike {
   readonly opts?: { emitErrors?: boolean | undefined };
 }
 
-/** What Keyv keeps its items in: an adapter (what it answers differs), or a Map. */
+/** The storage of a Keyv: an adapter (their answers differ), or a Map. */
 interface KeyvStore {
   get(key: string): unknown;
   set(key: string, item: unknown, deadline?: number): unknown;
@@ -65,7 +65,7 @@ export class KeyvItems implements Items {
     return this.#keyv.encode !== undefined;
   }
 
-  /** What Keyv 5 puts before the keys of a namespace; the stores of Keyv 6 do that themselves. */
+  /** The prefix of a namespace in Keyv 5; the stores of Keyv 6 add it themselves. */
   get #before(): string {
     const { namespace, useKeyPrefix } = this.#keyv;
     return this.#isV6 || useKeyPrefix === false || !namespace ? "" : `${namespace}::`;

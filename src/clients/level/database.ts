@@ -11,7 +11,7 @@ export interface LevelEncodings {
   readonly valueEncoding: "utf8";
 }
 
-/** What an iterator is asked for. */
+/** The options of an iterator. */
 export interface LevelRange extends LevelEncodings {
   readonly gt?: string;
   readonly gte?: string;

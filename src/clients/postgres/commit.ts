@@ -32,7 +32,7 @@ const MANY = 500;
  */
 const PLACEHOLDER = "absent";
 
-/** What replaces the columns of a row that is there already. */
+/** The assignments to the columns of an existing row. */
 export const REPLACE: string =
   "version = excluded.version, expires = excluded.expires, " +
   "metadata = excluded.metadata, value = excluded.value";

@@ -74,7 +74,7 @@ interface ListeningClient extends Omit<PgClient, "query" | "on"> {
   readonly connection?: { readonly stream?: { unref?(): void; destroy?(): void } };
 }
 
-/** What a Pool has to make a connection of its own. */
+/** The part of a Pool that makes a connection of its own. */
 interface PgPoolParts {
   readonly Client?: new (options: unknown) => ListeningClient;
   readonly options?: unknown;

@@ -91,7 +91,7 @@ export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineCl
           }),
       close: () => endClient(client),
       ...(link.replace && { replace: link.replace }),
-      // While the table is made, what waits for it may be overtaken.
+      // While the table is made, operations that wait for it may be overtaken.
       get inOrder() {
         return isMade && link.isInOrder ? "all" : undefined;
       },

@@ -70,7 +70,7 @@ export const escapeKey = (key: string): string =>
     ? key.replaceAll("\u0001", "\u0001\u0002").replaceAll("\0", "\u0001\u0001")
     : key;
 
-/** The key in what the table has; `null` for what no key of this library's looks like. */
+/** The key of a column; `null` for a text that is no key of this library. */
 export function unescapeKey(text: string): string | null {
   if (!text.includes("\u0001")) return text;
   const key = text.replaceAll("\u0001\u0001", "\0").replaceAll("\u0001\u0002", "\u0001");

@@ -21,7 +21,7 @@ export function unsure(cause?: unknown): KvError {
   return new KvError("KV_CONNECTION", message, cause === undefined ? {} : { cause });
 }
 
-// What a server says of a command that it does not know quotes its arguments.
+// The error for an unknown command quotes its arguments.
 const withoutArguments = (text: string): string =>
   text.replace(/, with args beginning with: [^]*?(?=\n {4}at |$)/g, "");
 
@@ -56,7 +56,7 @@ function bare(error: unknown): unknown {
   return copy;
 }
 
-/** What of a member of an error can be shown: texts and numbers, and errors. */
+/** The part of a member of an error that can be shown: texts, numbers and errors. */
 function bareMember(value: unknown): unknown {
   if (typeof value === "string") return withoutArguments(value);
   if (!isObject(value)) return value;

@@ -25,7 +25,7 @@ interface Listener {
   end(): unknown;
 }
 
-/** What both libraries offer for a connection. */
+/** The methods of a connection in both libraries. */
 interface Connectable extends RedisClient {
   on(name: string, listener: (...args: never[]) => void): unknown;
   duplicate(options: object): Connectable;

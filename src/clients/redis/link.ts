@@ -20,7 +20,7 @@ const LOOK = 10;
  */
 export type LinkState = "ready" | "down" | "closed";
 
-/** What has to be known of a client to wait for it. */
+/** The state of a client, for waiting for it. */
 export interface LinkedClient {
   state(): LinkState;
   connect(): Promise<unknown>;
@@ -29,7 +29,7 @@ export interface LinkedClient {
    * try their other nodes.
    */
   readonly failsAtOnce: boolean;
-  /** Ends the connection, and rejects what is under way: `connect()` then makes another. */
+  /** Ends the connection, and rejects pending commands: `connect()` then makes another. */
   stop?(): unknown;
   /** The same for a client that connects by itself afterwards. */
   restart?(): void;
@@ -41,7 +41,7 @@ interface Waiter {
   until: number;
 }
 
-/** What a server says that trying again does not mend: a wrong password, no permission. */
+/** Errors that trying again does not mend: a wrong password, no permission. */
 const isRefusal = (error: unknown): boolean =>
   /^(WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|ERR)\b/.test(
     String((error as Partial<Error> | null)?.message),
@@ -65,7 +65,7 @@ export class Link {
   #isLooking = false;
   #lastError: unknown;
   #closing: Promise<void> | null = null;
-  // What callers have said last: for steps that begin later than their operations.
+  // The last timeout of a caller: for steps that begin later than their operations.
   #patience = PATIENCE;
 
   constructor(client: LinkedClient, listener: Listener) {

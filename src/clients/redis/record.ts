@@ -43,7 +43,7 @@ function isHex(text: string, from: number, to: number): boolean {
   return true;
 }
 
-/** What `decodeRecord` says of a text, sooner: of one without metadata only the value is parsed. */
+/** As `decodeRecord`, but faster: of a text without metadata only the value is parsed. */
 function decoded(text: string, key: string): StoredRecord | null {
   if (
     text.startsWith(START) &&

@@ -2,7 +2,7 @@ import type { CommitResult } from "../../types.ts";
 import type { Write } from "../../record/types.ts";
 import { versionOf } from "../../record/version.ts";
 
-/** What `commit()` answers when all writes were made. */
+/** The answer of `commit()` when all writes were made. */
 export function committed(writes: readonly Write[]): CommitResult {
   const last = writes.findLast(({ record }) => record !== null)?.record;
   return { ok: true, version: (last && versionOf(last)) ?? "" };

@@ -5,10 +5,10 @@ import type { Adapter, Feed, Subscription } from "../adapter.ts";
 const ANNOUNCED = 15_000;
 const COUNTS = 90_000;
 
-/** How often a watching tab compares what it knows: a tab that ends may not publish its write. */
+/** How often a watching tab compares its state: a tab that ends may not publish its write. */
 const COMPARED = 30_000;
 
-/** What tabs send each other: changed keys, that one watches, or the question whether one does. */
+/** Messages of tabs: changed keys, that one watches, or the question whether one does. */
 type Message = readonly string[] | "watching" | "who?";
 
 /**

@@ -7,7 +7,7 @@ import { itemName, keyOfItem } from "./key.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { Adapter, Feed, Subscription } from "../adapter.ts";
 
-/** The part of what `createStorage()` returns that is used. */
+/** The used part of a storage that `createStorage()` returns. */
 export interface UnstorageLike {
   getItem(key: string): Promise<unknown>;
   setItem(key: string, value: string, options?: DriverOptions): Promise<void>;
@@ -37,7 +37,7 @@ const BATCH = 100;
 // One lock a storage, whatever the base: names are whole.
 const locks = new WeakMap<object, KeyedLock>();
 
-// One object a storage and base: stores over the same one share what is known of deadlines.
+// One object a storage and base: stores over the same one share their known deadlines.
 const owners = new WeakMap<object, Map<string, object>>();
 
 function ownerOf(storage: object, before: string): object {

@@ -1,7 +1,7 @@
 import { KvError } from "../../errors.ts";
 import { KEPT_MS } from "../shared/items.ts";
 
-/** What a driver gets beside a value; many take `ttl`, in seconds. */
+/** The options that a driver gets beside a value; many take `ttl`, in seconds. */
 export interface DriverOptions {
   ttl?: number;
 }

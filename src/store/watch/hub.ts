@@ -174,7 +174,7 @@ export class Hub implements Feed {
       this.#failedAt = null;
     }
     this.#isLost = false;
-    // What changed since the last subscription is not known.
+    // Changes since the last subscription are not known.
     this.#isStale = this.#wasSubscribed;
     this.#wasSubscribed = true;
   }
@@ -228,7 +228,7 @@ export class Hub implements Feed {
     if (prefix !== null) for (const key of this.#states.present(prefix)) watcher.dirty.add(key);
   }
 
-  /** Finds the keys that differ from what was seen of them. */
+  /** Finds the keys that differ from their last seen records. */
   async #compare(adapter: Guarded): Promise<void> {
     this.#isStale = false;
     try {

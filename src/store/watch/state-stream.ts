@@ -6,7 +6,7 @@ import { load } from "../../platform/load.ts";
 import type { OpenWatch } from "./index.ts";
 import type { Found } from "./watcher.ts";
 
-/** What was read, and the text by which one state is told from another. */
+/** The value that was read, and a text that differs for each state. */
 export interface Reading<T> {
   readonly value: T;
   readonly state: string;

@@ -14,7 +14,7 @@ export interface ExpressBaseStore {
   createSession(request: never, session: never): unknown;
 }
 
-/** What express-session and @fastify/session save. */
+/** A session of express-session and @fastify/session. */
 export interface ExpressSessionData {
   readonly cookie?:
     | {
