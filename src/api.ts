@@ -19,8 +19,7 @@ type MethodsOf<T> = { [K in keyof T]-?: T[K] extends Method ? K : never }[keyof 
 
 /**
  * `T` itself, with {@link NotJson} in place of whatever JSON cannot keep: functions, symbols,
- * bigints, and objects with methods. What is `unknown` to the type-checker is checked when it is
- * stored.
+ * bigints, and objects with methods. A value of the type `unknown` is checked when it is stored.
  */
 export type Storable<T> = unknown extends T
   ? T
@@ -93,17 +92,17 @@ export interface PlainOptions<S extends string = string> {
   /** The expiry of every write that names none. Default `null`: never. */
   expires?: number | Duration<S> | Date | null | undefined;
   /**
-   * What `store.supports` has to show at least, such as `{ persistent: true, atomic: "yes" }`.
+   * The least that `store.supports` has to show, such as `{ persistent: true, atomic: "yes" }`.
    * Another client is rejected with KV_NOT_SUPPORTED at once; a promise of one rejects every
    * operation. Default: nothing.
    */
   requires?: Requires | undefined;
   /**
    * How long each request to the client may take: seconds (up to 600), or a string such as
-   * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with KV_CONNECTION, and
-   * what was asked for may still be done. An operation of many requests, such as a listing, has it
-   * for each; `getMany`, `setMany` and `commit` have it for each thousand keys, `clear` and `prune`
-   * ten times. Default `"5s"`.
+   * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with KV_CONNECTION, and a
+   * write may still be done. An operation of many requests, such as a listing, has it for each;
+   * `getMany`, `setMany` and `commit` have it for each thousand keys, `clear` and `prune` ten
+   * times. Default `"5s"`.
    */
   timeout?: number | string | null | undefined;
 }
@@ -265,8 +264,8 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
    * value, and an `expires` of zero or below, delete.
    *
    * @returns the key.
-   * @throws {KvError} KV_INVALID_VALUE, KV_INVALID_EXPIRES, KV_TOO_LARGE or KV_QUOTA; what was
-   * stored before is still there.
+   * @throws {KvError} KV_INVALID_VALUE, KV_INVALID_EXPIRES, KV_TOO_LARGE or KV_QUOTA; the old value
+   * is kept.
    * @example
    * import kv from "anykv";
    *
@@ -449,9 +448,8 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
   iterate<T = V>(): AsyncGenerator<[key: string, value: T], void, undefined>;
 
   /**
-   * Reports changes of keys, whoever makes them. Changes that follow each other fast may be
-   * reported as one; the last one is always reported. The deadline of a key is reported as its
-   * absence.
+   * Reports changes of keys by any writer. Changes that follow each other fast may be reported as
+   * one; the last one is always reported. The deadline of a key is reported as its absence.
    *
    * Where `supports.watch` is `"native"` the client reports its changes; elsewhere it is looked at
    * every `interval`. Changes that stores of this process make are reported at once. A watch of a

@@ -167,8 +167,8 @@ export interface Supports {
 export type Requires = { readonly [Name in keyof Supports]?: Supports[Name] | undefined };
 
 /**
- * What `using` needs, for programs whose TypeScript knows it (`lib` with "esnext.disposable");
- * nothing for others, which the names of these symbols would not compile in.
+ * The members for `using`, for programs whose TypeScript knows it (`lib` with "esnext.disposable").
+ * Others get none: the names of these symbols would not compile there.
  */
 export type UsingDisposable = SymbolConstructor extends {
   readonly dispose: infer Name extends symbol;

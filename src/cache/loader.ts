@@ -9,7 +9,7 @@ export interface LoadContext {
   /** The value that is being replaced; `null` when there is none. */
   readonly stale: { readonly value: unknown; readonly metadata: unknown } | null;
   /**
-   * Changes how the value is kept, by what was loaded.
+   * Sets options of the value after it was loaded.
    *
    * @throws {KvError} as the options of the call.
    */

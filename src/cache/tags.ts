@@ -118,7 +118,7 @@ export class Tags {
       await this.#move(this.#root, EPOCH, "delete");
       await Promise.all(tags.map((tag) => this.#move(this.#store, tag, way)));
     } finally {
-      // What was read meanwhile may be older.
+      // Concurrent reads may be older.
       for (const tag of tags) this.#known.delete(tag);
     }
   }

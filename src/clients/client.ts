@@ -34,7 +34,8 @@ export interface CustomClient {
   close?(): unknown;
 }
 
-// What tells the kinds of clients apart: shapes alone, so that no client's own types are needed.
+// The shapes of clients, by which their kinds are told apart. No types of client libraries are
+// needed.
 
 /**
  * Any method. It has no call signature, so that the parameters of a custom client's methods get
@@ -150,7 +151,7 @@ type Settled =
   | Made;
 
 /**
- * What `kv()` puts a store over: a client, a class of one's own, a URL, another store, or a promise
- * of one of these.
+ * The argument of `kv()`: a client, a custom class, a URL, another store, or a promise of one of
+ * these.
  */
 export type Client = Settled | PromiseLike<Settled>;

@@ -9,8 +9,8 @@ import type { Adapter, QuickItems } from "./adapter.ts";
 const SOURCE = Symbol.for("anykv.source");
 
 /**
- * A client that knows its adapter: what a client's factory returns, and what `kv()` turns every
- * client into.
+ * A client that knows its adapter. Client factories return it, and `kv()` turns every client into
+ * it.
  */
 export interface Source {
   readonly type: string;

@@ -226,7 +226,7 @@ export const KEYV: Manifest = {
   ),
   supports: (client) => {
     const { store } = client as { store: { store?: unknown } };
-    // Keyv 6 wraps what it was given.
+    // Keyv 6 wraps its argument.
     const inner = hasMethods(store.store, "get", "set") ? store.store : store;
     return supports({
       atomic: "process",

@@ -6,7 +6,8 @@ const ACCEPTED =
   "database client, an object with get(), set() and iterate(), another store, or a promise of " +
   'one of these: see "Clients" in the readme';
 
-// What makes a client of an address. The address itself may hold a password, and is never shown.
+// The function that makes a client of an address. The address itself may hold a password, and is
+// never shown.
 const CLIENTS: readonly [address: RegExp, client: string][] = [
   [/^(rediss?|valkey):/i, "createClient({ url }), with createClient of redis"],
   [/^postgres(ql)?:/i, "new Pool({ connectionString }), with Pool of pg"],
@@ -52,7 +53,8 @@ function ofObject(input: object): [given: string, advice: string | undefined] {
 }
 
 /**
- * The error for something that is not a client: what it is, without its content, and what to pass.
+ * The error for an argument that is no client. It describes the argument, without its content, and
+ * names the client to pass.
  */
 export function unknownClient(input: unknown): KvError {
   const [given, advice = ACCEPTED] =

@@ -6,8 +6,8 @@ export interface Ending {
 }
 
 /**
- * An `AbortController` and its signal in one, for what several requests share: edge workers make
- * none while they load, and bind each to the request that it was made in.
+ * An `AbortController` and its signal in one, for state that several requests share: edge workers
+ * make no controller while they load, and bind each to the request that made it.
  */
 export class Closing implements Ending {
   aborted = false;

@@ -75,8 +75,8 @@ export class Lanes {
    * both. Resolves or rejects with the work; earlier failures do not matter.
    *
    * @param ms how long one request of the work takes at most, in milliseconds. Default `Infinity`.
-   * @param inOrder what the client itself applies in call order: with `"all"` later work on the
-   * same keys, with `"writes"` later writes. Default `null`: nothing.
+   * @param inOrder the calls that the client itself applies in call order: with `"all"` later work
+   * on the same keys, with `"writes"` later writes. Default `null`: nothing.
    * @param requests how many requests the work may take; it rejects after as many times `ms`.
    * Default 1.
    * @throws {KvError} KV_CONNECTION when it waited longer than twice that for work that timed out,

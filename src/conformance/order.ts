@@ -128,7 +128,8 @@ function allCalls(store: Store): Call[] {
 }
 
 /**
- * Makes all calls without awaiting any, and compares each result and what is stored with the model.
+ * Makes all calls without awaiting any, and compares each result and the stored data with the
+ * model.
  */
 async function check(store: Store, calls: readonly Call[]): Promise<void> {
   const records = new Map<string, Json>();

@@ -21,8 +21,8 @@ export interface Subject {
     has(store: Store, key: string): boolean | Promise<boolean>;
   };
   /**
-   * The store has a codec, which may keep more than JSON: what only holds for JSON is left out.
-   * Default `false`.
+   * The store has a codec, which may keep more than JSON: statements that only hold for JSON are
+   * left out. Default `false`.
    */
   codec?: boolean;
   /** `"real"` waits for time to pass, for servers that go by their own clock. Default `"fake"`. */

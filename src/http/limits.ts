@@ -47,7 +47,7 @@ const DEFAULTS: Required<Limits> = {
 };
 
 /**
- * The limits with what is missing taken from others, or the defaults.
+ * The limits, with missing ones taken from others, or from the defaults.
  *
  * @throws {KvError} KV_INVALID_VALUE for a limit of another name, or that is no number above 0.
  */

@@ -5,8 +5,7 @@ import type { Reply } from "./reply.ts";
 import type { UnreadOutput } from "./unread-output.ts";
 
 /**
- * What the server needs of a request, as Node has it. Its body is read no faster than it is asked
- * for.
+ * The used part of a request of Node. Its body is read no faster than it is asked for.
  */
 export function incoming(request: IncomingMessage): Incoming {
   return {

@@ -68,8 +68,8 @@ export class OperationCounter {
   }
 
   /**
-   * Adds what was not counted ahead, and counts some more ahead while that is a small part of what
-   * is left.
+   * Adds the operations that were not counted ahead, and counts some more ahead while that is a
+   * small part of the rest.
    */
   async #addAhead(count: number, max: number): Promise<boolean> {
     const until = endOf(new Date());

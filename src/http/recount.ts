@@ -51,8 +51,8 @@ export class Recount {
   }
 
   /**
-   * To be called before a write is sent, with the version of the stored sum. What the write
-   * replaces is counted now, so that it does not matter when the count comes to it.
+   * To be called before a write is sent, with the version of the stored sum. The replaced entry is
+   * counted now, so that it does not matter when the count reaches it.
    */
   begin(changes: readonly SizeChange[], version: string | null): void {
     if (version !== this.version) this.isSpoiled = true;

@@ -56,9 +56,8 @@ export function jsonReply(body: unknown, status = 200, headers: Headers = {}): R
 }
 
 /**
- * What a client is told of an error: its code and message, without the prefix that its keys have in
- * the store. Of what is no error of ours, and of the causes of the others, nothing is told: they
- * are the server's own affair.
+ * The part of an error for a client: its code and message, without the prefix that its keys have in
+ * the store. Other errors, and all causes, are not shown: they concern the server only.
  */
 export function errorBody(
   error: unknown,

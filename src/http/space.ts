@@ -98,8 +98,7 @@ export class Space {
 
   constructor(store: unknown, name: string) {
     this.name = name;
-    // Values go over the wire as they are stored: what a codec makes of them is the clients'
-    // affair, as is the default expiry.
+    // Values are sent as they are stored: codecs and default expiry are up to the clients.
     const context = { ...contextOfStore(store), codec: AS_STORED, expires: null };
     this.root = createStore<unknown>(context, { prefix: `space/{${encodeURIComponent(name)}}/` });
     this.data = this.root.prefix(DATA);
@@ -143,7 +142,7 @@ export class Space {
   }
 
   /**
-   * The entries under some keys, `null` for what is absent. Ends early, but not before the first,
+   * The entries under some keys, `null` for an absent one. Ends early, but not before the first,
    * when they are large.
    */
   async get(keys: readonly string[], values: boolean): Promise<(Entry<unknown> | null)[]> {
@@ -188,8 +187,8 @@ export class Space {
   }
 
   /**
-   * What the entries and the marks of commits under a prefix of the root take, in small batches, in
-   * key order where the client has one.
+   * The bytes of the entries and the marks of commits under a prefix of the root, in small batches,
+   * in key order where the client has one.
    */
   async *sizes(
     prefix: string,
@@ -270,8 +269,8 @@ export class Space {
  * The store of one space of a server: the same data as the holders of its tokens see, without their
  * limits.
  *
- * What is written through it beside a server that has a limit on storage counts as soon as the
- * server has counted the space again, which it does in the background.
+ * Writes through it, beside a server with a limit on storage, count as soon as the server has
+ * counted the space again, which it does in the background.
  *
  * @param name the `space` of a token.
  * @throws {KvError} KV_INVALID_CLIENT for anything but a store, KV_INVALID_VALUE for a name that is

@@ -122,8 +122,7 @@ export class Bridge {
 
   #ended(ticket: number, push: Push): Promise<void> | undefined {
     this.#tickets.set(ticket, push);
-    // Never, after the state was closed: whoever runs the program would go on in memory that
-    // belongs to others.
+    // Never after the state was closed: the program would go on in memory that belongs to others.
     return this.isClosed ? new Promise(() => {}) : undefined;
   }
 

@@ -151,7 +151,7 @@ export class Values {
   /**
    * Pushes JSON: `null` is `nil`, and in an array a hole.
    *
-   * @throws for what is too deep.
+   * @throws for a value that is too deep.
    */
   push(thread: number, value: Json, depth = 0): void {
     const api = this.#api;

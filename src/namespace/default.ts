@@ -19,7 +19,7 @@ type Open = (path: string) => SqliteClient;
 function sqliteHere(): Open | null {
   const { createRequire, isBuiltin } = builtin("node:module");
   if (createRequire === undefined) return null;
-  // A bundle of CommonJS has no URL, and what Deno imports from a server has none that a file has.
+  // A bundle of CommonJS has no URL, and a module that Deno imports from a server has no file URL.
   const { url } = import.meta as { readonly url?: string };
   const require = createRequire(
     url?.startsWith("file:") ? url : builtin("node:path").resolve("anykv.js"),

@@ -13,8 +13,8 @@ export interface Head {
 }
 
 /**
- * What is kept for a key, in one record: no reader sees the value of one write with the metadata of
- * another.
+ * The value and metadata of a key, in one record: no reader sees the value of one write with the
+ * metadata of another.
  */
 export interface Kept extends Head {
   readonly payload: Payload;

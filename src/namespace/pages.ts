@@ -51,8 +51,7 @@ export async function namesBehind(
   const start = after === null ? null : layout.stem(after);
   // A name that is before all that begin with the prefix is none to start at.
   let cursor = start === null || !start.startsWith(within) ? null : standing(start, within, index);
-  // Names of one stem may be many more than are wanted: what the first page has not shown comes in
-  // large ones.
+  // Names of one stem may be many more than are wanted: the rest comes in large pages.
   for (let size = limit; ; size = PAGE) {
     const page = await store.list<unknown>({ prefix: layout.index + within, limit: size, cursor });
     for (const { key, value } of page.entries) {

@@ -75,8 +75,7 @@ async function drained(
 const isStream = (value: unknown): boolean => hasMethods(value, "getReader", "cancel");
 
 /**
- * By the rules of Workers KV what is neither text nor bytes is refused before anything else but the
- * key.
+ * Workers KV checks the type of the value before everything else but the key.
  */
 export function checkKind(value: unknown, { isWorkers, refuse }: Rules): void {
   if (

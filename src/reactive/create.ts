@@ -46,15 +46,15 @@ function functionOf(
  * Makes a function that gives states: objects whose `data` is kept in an IndexedDB database, or in
  * any store, and is live across tabs.
  *
- * The same name, version and database give the same function, as do the same name and store. What
- * is stored is loaded in the background, from the current turn on. A database of a newer version,
- * or none at all, is no exception: states then work in memory, and say so by `status` and `error`.
+ * The same name, version and database give the same function, as do the same name and store. Stored
+ * values are loaded in the background, from the current turn on. A database of a newer version, or
+ * none at all, is no exception: states then work in memory, and say so by `status` and `error`.
  *
  * @param name the object store. Several of them may share a database, also when they are declared
  * later.
  * @param version the version of the database, 1 by default; or all options in one object.
  * @param dbName the database, by default the name and `.kv`.
- * @param seeds what a store has that was never filled: sown once.
+ * @param seeds the initial values of a store that was never filled: written once.
  * @example
  * ```js
  * import kv from "anykv";

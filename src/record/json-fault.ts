@@ -65,8 +65,8 @@ function faultIn(
  * A copy of a value of the JSON data model, checked: `-0` becomes `0`, `undefined` becomes `null`
  * at the top and in arrays, and is dropped from objects.
  *
- * @param name what messages call the value.
- * @param rule what they say that can be stored.
+ * @param name the name of the value in messages.
+ * @param rule the rule for values in messages.
  * @throws {KvError} KV_INVALID_VALUE for anything else, naming its path.
  */
 export function checkedCopy(

@@ -40,8 +40,7 @@ export function bitsAt(bytes: Uint8Array, bits: number, index: number): bigint {
 }
 
 /**
- * The bytes with a number put in: those given, or a longer copy. What does not fit into the bits is
- * cut off.
+ * The bytes with a number put in: those given, or a longer copy. Excess bits are cut off.
  */
 export function withBits(
   bytes: Uint8Array,

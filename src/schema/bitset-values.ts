@@ -11,8 +11,8 @@ export type BitsetValue<Bits extends number> = number extends Bits
     : number;
 
 /**
- * Signed numbers of so many bits, by index. What does not fit wraps around, as two's complement
- * does: 127 + 1 is −128 in 8 bits.
+ * Signed numbers of so many bits, by index. A sum that does not fit wraps around in two's
+ * complement: 127 + 1 is −128 in 8 bits.
  *
  * @example
  * import { bitset, StaticStore } from "anykv/schema";

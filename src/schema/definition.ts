@@ -39,9 +39,9 @@ const isNamed = (type: unknown): type is NamedKind =>
   (NAMED_KINDS as readonly unknown[]).includes(type);
 
 /**
- * What a type in a schema stands for.
+ * The definition of a type in a schema.
  *
- * @throws {KvError} KV_INVALID_VALUE for what is no type.
+ * @throws {KvError} KV_INVALID_VALUE for an unknown type.
  */
 export function partFor(type: unknown, where: string): FieldDefinition {
   if (isNamed(type)) return { kind: type };

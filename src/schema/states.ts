@@ -20,7 +20,7 @@ type StateOf<Name extends string> = Name extends `${infer Kind extends keyof Sta
   : never;
 
 /**
- * What is kept from then on (`null` for nothing, `undefined` for what is there), and the answer.
+ * The new state (`null` for none, `undefined` for no change), and the answer.
  */
 export type Step<State, Answer> = readonly [next: State | null | undefined, answer: Answer];
 

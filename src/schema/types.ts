@@ -41,7 +41,7 @@ interface NamedValues {
 }
 
 /**
- * What a key of a typed store can be: a word, `bitset(bits)`, a schema of any library that follows
+ * The type of a key of a typed store: a word, `bitset(bits)`, a schema of any library that follows
  * standardschema.dev, `json(schema, …)`, or another typed store.
  */
 export type FieldType = keyof NamedFields | BitsetType | StandardSchema | JsonType | TypedStore;
@@ -63,8 +63,8 @@ export type Taken<Type> = Type extends keyof NamedFields
         : never;
 
 /**
- * What `entries()` gives for a type: what `read()` of its field does. What has no value as a whole,
- * a bitset or a nested store, is given itself.
+ * The value of a type in `entries()`: the result of `read()` of its field. A bitset or a nested
+ * store, which has no value as a whole, is given itself.
  */
 export type Contained<Type> = Type extends keyof NamedValues
   ? NamedValues[Type]

@@ -209,8 +209,8 @@ class StoredSessions implements Sessions {
 }
 
 /**
- * Sessions over a store, for authors of integrations: what a framework reads, saves, touches and
- * destroys by an id.
+ * Sessions over a store, for authors of integrations: a framework reads, saves, touches and
+ * destroys them by an id.
  *
  * - `touch` only moves the deadline. It never writes data back that another request has replaced.
  * - A destroyed session stays destroyed: it leaves a tombstone, and a late save is dropped.

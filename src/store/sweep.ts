@@ -84,7 +84,8 @@ async function evictExpired(swept: Swept, batch: readonly Pair[], now: number): 
 }
 
 /**
- * Removes what a listing found expired. A client that refuses is asked again by the next reader.
+ * Removes records that a listing found expired. A client that refuses is asked again by the next
+ * reader.
  */
 export async function dropExpired(
   swept: Swept,

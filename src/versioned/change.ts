@@ -22,8 +22,8 @@ export interface Change {
 /**
  * The deadline that options name, as the store takes it; `undefined` for the store's own.
  *
- * @throws {KvError} KV_INVALID_EXPIRES for what is no deadline, for an `expireIn` that is no whole
- * number from 0 or stands beside `expires`, and for options that are none.
+ * @throws {KvError} KV_INVALID_EXPIRES for an invalid deadline, for an `expireIn` that is no whole
+ * number from 0 or is given beside `expires`, and for invalid options.
  */
 export function expiryOf(options: VersionedSetOptions = {}): Expires | undefined {
   checkOptions(options, ["expires", "expireIn"], "set()", "KV_INVALID_EXPIRES");

@@ -12,8 +12,8 @@ export interface Move {
 }
 
 /**
- * What keeps indexes right: the writes, what they rest on, and the index in which a place is
- * another's.
+ * The maintenance of indexes: the writes, their checks, and the unique index in which a place is
+ * taken.
  */
 export interface IndexWrites {
   readonly writes: CommitWrite[];

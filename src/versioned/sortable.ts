@@ -56,8 +56,8 @@ export function numberOf(bytes: Uint8Array): number {
 }
 
 /**
- * A bigint of up to 255 bytes as bytes that sort like it: how long it is, then what it is; both
- * turned round below zero. `null` for a longer one.
+ * A bigint of up to 255 bytes as bytes that sort like it: its length, then its digits; both
+ * inverted below zero. `null` for a longer one.
  */
 export function bytesOfBigint(value: bigint): Uint8Array | null {
   const isNegative = value < 0n;

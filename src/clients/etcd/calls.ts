@@ -128,7 +128,7 @@ export class AnswerTooLarge extends KvError {
 }
 
 /**
- * What the server refuses for good, in the words of this library; `undefined` for everything else.
+ * The error for a request that the server always rejects; `undefined` for everything else.
  */
 function refusal(cause: unknown): KvError | undefined {
   const { message } = cause as Error;
@@ -229,8 +229,8 @@ export class EtcdCalls {
   }
 
   /**
-   * Closes the client, unless it is a namespace. What is under way is given up: it would keep the
-   * process alive until its deadline.
+   * Closes the client, unless it is a namespace. Pending calls are aborted: they would keep the
+   * process alive until their deadlines.
    */
   close(): void {
     this.#isClosed = true;
@@ -239,7 +239,7 @@ export class EtcdCalls {
   }
 
   /**
-   * Gives up what is under way, and the connections: the next call makes others. They stay in use
+   * Aborts pending calls, and drops the connections: the next call makes others. They stay in use
    * as long as another client of this process shares them.
    */
   replace(): void {
@@ -276,9 +276,9 @@ export class EtcdCalls {
   }
 
   /**
-   * Calls a method of the server. What fails for want of a connection is tried again as the client
-   * is told to (etcd3 does so up to three times); `onRepeat` hears of it first: the earlier try may
-   * have been carried out.
+   * Calls a method of the server. A call that fails without a connection is tried again as the
+   * client is configured (etcd3 does so up to three times); `onRepeat` hears of it first: the
+   * earlier try may have been carried out.
    *
    * The first try goes around the client's rules: three requests that are too large, or a full
    * database, would make it refuse everything for 5 s.
@@ -298,7 +298,7 @@ export class EtcdCalls {
     } catch (error) {
       if (
         this.#isClosed ||
-        // Sent again, it could overtake what its caller does after the failure.
+        // Sent again, it could overtake later calls of its caller.
         replacements !== this.#replacements ||
         error instanceof KvError ||
         FINAL.includes((error as { code?: unknown }).code)

@@ -71,9 +71,9 @@ class EtcdChecks {
   }
 
   /**
-   * The conditions. Of a key that was looked at: that nobody wrote it since. Before that: that it
-   * has the version, and no deadline, which the server could not judge; or that it is not there.
-   * `null` when those are too many.
+   * The conditions. A key that was read has not changed since. Before that: that it has the
+   * version, and no deadline, which the server could not judge; or that it is not there. `null`
+   * when those are too many.
    */
   conditions(now: number): EtcdCompare[] | null {
     const seen = this.#seen;
@@ -132,8 +132,8 @@ async function revisionOfLost(
 }
 
 /**
- * All writes or none, if all checks hold. What the server cannot judge is looked at, and must be
- * unchanged since.
+ * All writes or none, if all checks hold. A check that the server cannot evaluate is evaluated
+ * here, and the key must not change until the commit.
  */
 export async function commitToEtcd(
   calls: EtcdCalls,

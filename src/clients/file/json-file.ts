@@ -147,7 +147,7 @@ export class JsonFile {
   }
 
   /**
-   * Writes the file with these changes (`null` removes) into a folder; what it returns puts it into
+   * Writes the file with these changes (`null` removes) into a folder; the result moves it into
    * place. Call it only under the file's lock, after `members()`.
    */
   async prepare(

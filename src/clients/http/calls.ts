@@ -16,7 +16,8 @@ const TURN = 5;
 const RECENT = 1000;
 
 /**
- * Several turns rather than one timer: on a busy machine that fires before what was due earlier.
+ * Several turns rather than one timer: on a busy machine one timer fires before work that was due
+ * earlier.
  */
 async function someTurns(): Promise<void> {
   for (let left = TURNS; left > 0; left--)
@@ -24,8 +25,8 @@ async function someTurns(): Promise<void> {
 }
 
 /**
- * What may be sent again: everything that has not done anything, or does it once; or only what was
- * certainly not received.
+ * Which requests may be sent again: all that had no effect, or have it only once; or only those
+ * that were certainly not received.
  */
 export type Retry = "safe" | "unsent";
 
@@ -76,10 +77,10 @@ export class HttpCalls {
   }
 
   /**
-   * What the server answers to an operation.
+   * The server's answer to an operation.
    *
-   * @throws {KvError} what the server refuses; KV_CONNECTION when it is no server of anykv,
-   * KV_CLOSED after `close()`. What `fetch` throws.
+   * @throws {KvError} the error of the server; KV_CONNECTION when it is no server of anykv,
+   * KV_CLOSED after `close()`. An error of `fetch`.
    */
   async call(
     operation: string,
@@ -96,7 +97,7 @@ export class HttpCalls {
             "KV_CLOSED",
             "this store was closed before the server had answered: what was asked for may be done",
           );
-        // Sent again, it could overtake what its caller does after the failure.
+        // Sent again, it could overtake later calls of its caller.
         if (replacements !== this.#replacements) throw error;
         const isAgain = isUnsent(error) || (retry === "safe" && !(error instanceof KvError));
         if (left === 0 || !isAgain) throw error instanceof Unavailable ? error.known : error;
@@ -148,7 +149,7 @@ export class HttpCalls {
   }
 
   async #once(operation: string, body: string): Promise<{ readonly [name: string]: unknown }> {
-    // Each request waits by itself: an edge worker never settles what another request began.
+    // Each request waits by itself: an edge worker never settles a promise of another request.
     if (Date.now() - this.#replacedAt < RECENT) await someTurns();
     if (this.#isClosed) throw new Error("closed");
     const request = new AbortController();

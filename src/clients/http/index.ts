@@ -59,7 +59,7 @@ const newId = (): string =>
  *
  * Reads are sent up to two times more when the network or the server fails; so are commits, which
  * the server makes once however often they come. Other writes are sent again only if no server was
- * there to receive them. Redirects are not followed. `close()` ends what is under way. After two
+ * there to receive them. Redirects are not followed. `close()` ends pending requests. After two
  * requests in a row without an answer all requests are aborted, so that the next ones get new
  * connections.
  *

@@ -8,7 +8,7 @@ import type { Page, PageQuery, PruneQuery } from "../adapter.ts";
 import { decodeRecord, encodeRecord, foreign } from "../../record/text-format.ts";
 
 /**
- * What is kept under a key: the same text as elsewhere, and the deadline once more for the index.
+ * The value under a key: the same text as elsewhere, and the deadline once more for the index.
  */
 export interface Item {
   kv: 1;

@@ -51,8 +51,8 @@ export class KeyvItems implements Items {
       this.#failures++;
       this.#failure = error;
     };
-    // Some stores tell of a failure by this event alone; Keyv throws it at whoever emits it when
-    // nobody listens.
+    // Some stores tell of a failure by this event alone; Keyv throws it at the emitter when there
+    // is no listener.
     if (keyv.opts?.emitErrors === false) this.#store.on?.("error", listener);
     else keyv.on("error", listener);
   }
@@ -72,8 +72,7 @@ export class KeyvItems implements Items {
   }
 
   /**
-   * Runs some work, and throws what the store tells of in the meantime where the result may come
-   * from that.
+   * Runs some work. Throws an error that the store emits meanwhile, if the result may come from it.
    */
   async #watched<T>(
     work: () => T,
@@ -169,8 +168,8 @@ export class KeyvItems implements Items {
   }
 
   /**
-   * What was put into an item. Unlike Keyv it does not report what it cannot decode: that is an
-   * item of somebody else.
+   * The text of an item. Unlike Keyv it does not report an item that it cannot decode: that is a
+   * foreign item.
    */
   async #decode(item: unknown): Promise<unknown> {
     if (item === undefined || item === null) return undefined;

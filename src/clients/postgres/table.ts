@@ -62,8 +62,8 @@ export function block(body: string): string {
 }
 
 /**
- * A key as the table has it: texts of Postgres cannot hold U+0000. The order stays, and so does
- * what begins with what.
+ * A key as the table has it: texts of Postgres cannot hold U+0000. The order of keys stays, and so
+ * do their prefixes.
  */
 export const escapeKey = (key: string): string =>
   key.includes("\0") || key.includes("\u0001")

@@ -69,8 +69,8 @@ function bareMember(value: unknown): unknown {
 }
 
 /**
- * The error as this library says it, where it has a code for it, without what is secret. Scripts of
- * old servers wrap the errors of their commands.
+ * The KvError for an error of Redis, where there is a code for it, without secrets. Scripts of old
+ * servers wrap the errors of their commands.
  */
 export function redisError(error: unknown, key?: string): unknown {
   const cause = bare(error);

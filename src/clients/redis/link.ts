@@ -2,8 +2,8 @@ import type { Listener } from "../../platform/error-listener.ts";
 import { askPatience } from "../../concurrency/timeout.ts";
 
 /**
- * How long an operation waits for a client that has lost its server while nobody has said how long
- * its caller waits, in milliseconds.
+ * How long an operation waits for a client that has lost its server, in milliseconds, unless its
+ * caller has a timeout.
  */
 const PATIENCE = 5000;
 /**
@@ -86,8 +86,8 @@ export class Link {
 
   /**
    * `null` when an operation can go on at once, otherwise when it can. Rejects when the client
-   * cannot be connected, and a moment before the caller gives up: what was refused is not sent any
-   * more.
+   * cannot be connected, and a moment before the caller gives up: a rejected command is not sent
+   * any more.
    */
   wait(): Promise<void> | null {
     // No later operation overtakes those that wait.
@@ -106,8 +106,8 @@ export class Link {
   }
 
   /**
-   * Replaces a connection on which several requests in a row got no answer. What is under way
-   * rejects, and is not sent again.
+   * Replaces a connection on which several requests in a row got no answer. Pending requests
+   * reject, and are not sent again.
    */
   async replace(): Promise<void> {
     const client = this.#client;
@@ -161,8 +161,8 @@ export class Link {
     if (this.#isConnecting || this.#client.state() !== "closed") return;
     this.#isConnecting = true;
     const connecting = this.#client.connect().finally(() => (this.#isConnecting = false));
-    // ioredis rejects with no more than "Connection is closed", clusters without what each node
-    // said.
+    // ioredis rejects with no more than "Connection is closed", clusters without the errors of
+    // their nodes.
     connecting.then(
       () => this.#check(),
       (error) => this.#end(this.#lastError ?? error),

@@ -124,9 +124,9 @@ export function clientWire(client: NodeRedisClient): RedisWire {
 }
 
 /**
- * Connections that were cut off come back to their pool when they notice. It then means to let go
- * of them a second time, which in version 5 throws where nobody can catch it: a pool that is closed
- * has nothing to let go of.
+ * Connections that were cut off come back to their pool when they notice. The pool then releases
+ * them a second time, which in version 5 throws an error that cannot be caught: a closed pool has
+ * nothing to release.
  */
 function forgetCleanup(client: NodeRedisPool): void {
   let timer = client._self.cleanupTimeout;

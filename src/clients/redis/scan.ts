@@ -3,8 +3,8 @@ import type { RedisNode, RedisWire } from "./wire.ts";
 import type { KvRecord } from "../../record/types.ts";
 
 /**
- * How many places the first page looks at, while nothing is known of the size of what is there.
- * Each looks at twice as many as the one before it…
+ * How many places the first page looks at, while the number of keys is unknown. Each looks at twice
+ * as many as the one before it…
  */
 const FIRST = 100;
 /** … up to so many: a server is busy with them for about a millisecond. */
@@ -36,8 +36,8 @@ type Pair = readonly [key: string, record: KvRecord];
 
 /**
  * Every record under a prefix, each key once: page after page from every server, the next keys on
- * their way while a page is read. What is there already is answered at once: a promise for each
- * record would take longer than reading it. A page without any is `null`.
+ * their way while a page is read. A record that has arrived is returned without a promise: a
+ * promise for each would take longer than reading it. A page without any is `null`.
  */
 export function scan(
   wire: RedisWire,
@@ -130,7 +130,8 @@ async function* scanNode(
     // The server goes on while its answer is decoded.
     if (scanned !== null) {
       const [cursor, names] = scanned;
-      // A cursor means nothing to another server: from the start again, without what was seen.
+      // A cursor means nothing to another server: the scan starts again, without the keys seen so
+      // far.
       const isOther = node.epoch() !== epoch;
       epoch = node.epoch();
       keys = unseen(names, pages);

@@ -135,7 +135,7 @@ async function intersect(
  * Reads or changes a structure of Redis.
  *
  * @throws {KvError} KV_FOREIGN when another type is there; KV_CONNECTION when the client may have
- * done twice what counts.
+ * done a change twice.
  */
 export async function structure<Name extends StructureName>(
   wire: RedisWire,

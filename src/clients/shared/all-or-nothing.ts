@@ -10,7 +10,7 @@ export function committed(writes: readonly Write[]): CommitResult {
 
 /**
  * Makes all changes one after the other; when one fails, those before it are taken back and its
- * error is thrown. `write` answers with what was there before, which `restore` puts back.
+ * error is thrown. `write` answers with the old item, which `restore` puts back.
  */
 export function writeAll<Before>(
   writes: readonly Write[],

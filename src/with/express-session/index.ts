@@ -89,7 +89,7 @@ function methodsOver(
  * A session store for express-session, and for @fastify/session, which has the same contract.
  *
  * - `touch` only moves the deadline. A logged-out session stays logged out, whatever is saved late.
- * - `{ onConflict: "merge" }` keeps what concurrent requests save: two changes of two members.
+ * - `{ onConflict: "merge" }` keeps the changes of concurrent requests to different members.
  * - The session ends with its cookie. A cookie of the browser session ends after `expires`.
  * - While the store cannot be reached, requests fail. They do not go on without a session.
  *

@@ -11,8 +11,7 @@ const { setImmediate: turn } = builtin("node:timers/promises");
 /** The changes of a round of writes. */
 export interface Draft {
   /**
-   * What is under a key once the writes before this one are done. @throws {KvError} KV_FOREIGN,
-   * KV_CORRUPT
+   * The record of a key after the writes before this one. @throws {KvError} KV_FOREIGN, KV_CORRUPT
    */
   read(key: string): KvRecord | null;
   readonly changes: Map<string, KvRecord | null>;
