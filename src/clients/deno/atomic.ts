@@ -3,6 +3,7 @@ import { StoredRecord } from "../../record/record.ts";
 import type { KvRecord, Write } from "../../record/types.ts";
 import { utf8Length } from "../../record/utf8.ts";
 import { decodeRecord, encodeRecord, foreign } from "../../record/text-format.ts";
+import { randomPause } from "../../concurrency/retry.ts";
 
 /** A part of a key. */
 export type DenoKeyPart = Uint8Array | string | number | bigint | boolean;
@@ -191,6 +192,6 @@ export async function retryBusy<T>(work: () => Promise<T>, key?: string): Promis
     } catch (error) {
       if (!isBusy(error) || performance.now() > end) throw translated(error, key);
     }
-    await new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * 20));
+    await randomPause(20);
   }
 }

@@ -1,4 +1,5 @@
 import { KvError, type KvErrorCode } from "../../errors.ts";
+import { randomPause } from "../../concurrency/retry.ts";
 
 /**
  * How often something is sent again at most, and how long the first pause is at most; the second is
@@ -102,10 +103,7 @@ export class HttpCalls {
         const isAgain = isUnsent(error) || (retry === "safe" && !(error instanceof KvError));
         if (left === 0 || !isAgain) throw error instanceof Unavailable ? error.known : error;
       }
-      // By chance, so that those whose server went away do not all come back at once.
-      await new Promise((resolve) =>
-        setTimeout(resolve, Math.random() * PAUSE * (RETRIES - left + 1)),
-      );
+      await randomPause(PAUSE * (RETRIES - left + 1));
     }
   }
 

@@ -2,6 +2,7 @@ import { KvError } from "../../errors.ts";
 import { listenTo } from "../../platform/error-listener.ts";
 import type { PgClient, PgQuery, PostgresResult } from "./client.ts";
 import { type PgPool, PoolClients } from "./pool-clients.ts";
+import { unref } from "../../platform/unref.ts";
 
 /** How PGlite is asked for rows. */
 export interface PgliteOptions {
@@ -157,7 +158,7 @@ async function end(client: PostgresClient): Promise<void> {
 function briefly(work: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(false), GOODBYE);
-    (timer as { unref?(): void }).unref?.();
+    unref(timer);
     work.then(() => (clearTimeout(timer), resolve(true)), reject);
   });
 }

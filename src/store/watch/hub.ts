@@ -12,6 +12,7 @@ import { Interest, isUnder } from "./interest.ts";
 import { readRecords } from "./read-records.ts";
 import { WatchStates } from "./states.ts";
 import type { StoreWatcher } from "./watcher.ts";
+import { unref } from "../../platform/unref.ts";
 
 /** How many keys are read at once. */
 const BATCH = 100;
@@ -186,7 +187,7 @@ export class Hub implements Feed {
     clearInterval(this.#timer);
     if (interval === Infinity) return;
     this.#timer = setInterval(() => this.unknown(), interval);
-    (this.#timer as { unref?: () => void }).unref?.();
+    unref(this.#timer);
   }
 
   /** Learns the first states of new watches. */
@@ -325,7 +326,7 @@ export class Hub implements Feed {
     const ms = Math.min(LONGEST_PAUSE, Math.max(FIRST_PAUSE, passed / 4));
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
-      (timer as { unref?: () => void }).unref?.();
+      unref(timer);
     });
   }
 
