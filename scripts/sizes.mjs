@@ -12,7 +12,7 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9700, all: 83_200 },
+  entry: { first: 9700, all: 83_900 },
   core: { first: 6900, files: 3 },
   worker: { entry: 206_000, core: 62_500 },
   later: 15_300,
@@ -20,11 +20,11 @@ const budget = {
   clients: {
     cookie: 1850,
     custom: 1850,
-    forage: 2400,
-    indexeddb: 3350,
+    forage: 2450,
+    indexeddb: 3400,
     level: 2400,
-    sqlite: 3500,
-    file: 5850,
+    sqlite: 3600,
+    file: 5950,
     folder: 6700,
     postgres: 7400,
     redis: 8350,
@@ -34,7 +34,7 @@ const budget = {
     lru: 2500,
     keyv: 2550,
     unstorage: 2900,
-    http: 2300,
+    http: 2400,
   },
   apis: {
     atomic: 8900,
