@@ -4,16 +4,16 @@ import {
   bytesIn,
   concatBytes,
   isSealed,
-  type Mark,
+  type Seal,
   sealed,
   unsealed,
   utf8,
 } from "../store/envelope.ts";
-import type { Content, Decoded, Transform } from "../store/transformed-adapter.ts";
+import type { RecordContent, Decoded, Transform } from "../store/transformed-adapter.ts";
 import type { Json } from "../types.ts";
 import { gunzip, gzip, TooLong } from "./gzip.ts";
 
-const MARK: Mark = { magic: "akz1", name: "$compressed" };
+const SEAL: Seal = { magic: "akz1", name: "$compressed" };
 
 // The first byte of what is kept.
 const IS_BYTES = 1;
@@ -43,7 +43,7 @@ export class Compression implements Transform {
     this.#limits = limits;
   }
 
-  encode(content: Content, key: string): Content | Promise<Content> {
+  encode(content: RecordContent, key: string): RecordContent | Promise<RecordContent> {
     const { over, maxBytes } = this.#limits;
     const { value } = content;
     if (isShort(value, over)) return content;
@@ -61,7 +61,7 @@ export class Compression implements Transform {
       : this.#plain(content, bytes, kind);
   }
 
-  async #zip(content: Content, bytes: Bytes, kind: number): Promise<Content> {
+  async #zip(content: RecordContent, bytes: Bytes, kind: number): Promise<RecordContent> {
     const zipped = await gzip(bytes);
     const value = this.#sealed(zipped, kind | IS_ZIPPED);
     const before = this.#plain(content, bytes, kind);
@@ -71,33 +71,33 @@ export class Compression implements Transform {
   }
 
   /** The value itself, unless the client keeps no bytes, or it looks like one that was sealed. */
-  #plain(content: Content, bytes: Bytes, kind: number): Content {
+  #plain(content: RecordContent, bytes: Bytes, kind: number): RecordContent {
     const isKept = kind === IS_BYTES ? this.#limits.keepsBytes : true;
-    if (isKept && !isSealed(MARK, content.value))
+    if (isKept && !isSealed(SEAL, content.value))
       return kind === IS_BYTES ? { ...content, value: bytes as unknown as Json } : content;
     return { value: this.#sealed(bytes, kind), metadata: content.metadata };
   }
 
   #sealed(bytes: Bytes, kind: number): Json {
-    return sealed(MARK, concatBytes(Uint8Array.of(kind), bytes), this.#limits.keepsBytes);
+    return sealed(SEAL, concatBytes(Uint8Array.of(kind), bytes), this.#limits.keepsBytes);
   }
 
   /** About how many bytes a client keeps for a value. `json` is the length of other JSON. */
   #size(value: Json, json = 0): number {
-    if (!isSealed(MARK, value)) return json;
+    if (!isSealed(SEAL, value)) return json;
     return bytesIn(value)?.length ?? (value as { $compressed: string }).$compressed.length + 17;
   }
 
-  decode(content: Content, key: string): Decoded | Promise<Decoded> {
-    return isSealed(MARK, content.value)
+  decode(content: RecordContent, key: string): Decoded | Promise<Decoded> {
+    return isSealed(SEAL, content.value)
       ? this.#unsealed(content, key)
       : { value: content.value, metadata: content.metadata, added: 0 };
   }
 
-  async #unsealed({ value, metadata }: Content, key: string): Promise<Decoded> {
+  async #unsealed({ value, metadata }: RecordContent, key: string): Promise<Decoded> {
     const { maxBytes } = this.#limits;
     try {
-      const all = unsealed(MARK, value);
+      const all = unsealed(SEAL, value);
       const kind = all?.[0] ?? -1;
       if (all === undefined || kind < 0 || kind > (IS_BYTES | IS_ZIPPED)) throw new SyntaxError();
       const body = all.slice(1);

@@ -1,11 +1,11 @@
 import { KvError } from "../errors.ts";
 import type { Bytes } from "../record/bytes.ts";
-import { bytesIn, concatBytes, type Mark, sealed, unsealed, utf8 } from "../store/envelope.ts";
-import type { Content, Decoded, Transform } from "../store/transformed-adapter.ts";
+import { bytesIn, concatBytes, type Seal, sealed, unsealed, utf8 } from "../store/envelope.ts";
+import type { RecordContent, Decoded, Transform } from "../store/transformed-adapter.ts";
 import type { Json } from "../types.ts";
 import type { Imported } from "./keys.ts";
 
-const MARK: Mark = { magic: "ake1", name: "$encrypted" };
+const SEAL: Seal = { magic: "ake1", name: "$encrypted" };
 const NONCE = 12;
 
 /** What AES-GCM adds to a content, the id of the key included: at most so many bytes. */
@@ -16,7 +16,7 @@ const JSON_TEXT = 0;
 const BYTES = 1;
 
 /** What is encrypted: the kind of value, the length of the metadata, the metadata, the value. */
-function plaintext({ value, metadata }: Content): Bytes {
+function plaintext({ value, metadata }: RecordContent): Bytes {
   const bytes = bytesIn(value);
   const note = metadata === null ? new Uint8Array() : utf8(JSON.stringify(metadata));
   const head = new Uint8Array(HEAD);
@@ -25,7 +25,7 @@ function plaintext({ value, metadata }: Content): Bytes {
   return concatBytes(head, note, bytes ?? utf8(JSON.stringify(value)));
 }
 
-function contentOf(plain: Uint8Array): Content {
+function contentOf(plain: Uint8Array): RecordContent {
   const view = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
   const end = HEAD + view.getUint32(1);
   const text = (from: number, to?: number): Json =>
@@ -50,7 +50,7 @@ export class Encryption implements Transform {
     this.#keepsBytes = keepsBytes;
   }
 
-  async encode(content: Content, key: string): Promise<Content> {
+  async encode(content: RecordContent, key: string): Promise<RecordContent> {
     const plain = plaintext(content);
     const [{ id, key: load }] = this.#keys;
     const iv = crypto.getRandomValues(new Uint8Array(NONCE));
@@ -61,11 +61,11 @@ export class Encryption implements Transform {
       plain,
     );
     const all = concatBytes(head, iv, new Uint8Array(cipher));
-    return { value: sealed(MARK, all, this.#keepsBytes), metadata: null };
+    return { value: sealed(SEAL, all, this.#keepsBytes), metadata: null };
   }
 
-  async decode({ value }: Content, key: string): Promise<Decoded> {
-    const all = unsealed(MARK, value);
+  async decode({ value }: RecordContent, key: string): Promise<Decoded> {
+    const all = unsealed(SEAL, value);
     if (all === undefined)
       throw corrupt(key, "is not encrypted: set() replaces it, del() removes it");
     const end = 1 + (all[0] ?? 0);

@@ -2,7 +2,7 @@ import { base64urlToBytes, type Bytes, bytesToBase64url } from "../record/bytes.
 import type { Json } from "../types.ts";
 
 /** How the values of a transform are told from others: bytes begin with `magic`. */
-export interface Mark {
+export interface Seal {
   /** Four characters. */
   readonly magic: string;
   /** The only member of the object that stands for bytes in a client of JSON. */
@@ -28,15 +28,15 @@ export function concatBytes(...parts: readonly Uint8Array[]): Bytes {
 export const bytesIn = (value: unknown): Uint8Array | undefined =>
   value instanceof Uint8Array ? value : undefined;
 
-/** The value that a client keeps for bytes behind a mark. */
-export function sealed(mark: Mark, content: Uint8Array, keepsBytes: boolean): Json {
-  const bytes = concatBytes(utf8(mark.magic), content);
+/** The value that a client keeps for bytes behind a seal. */
+export function sealed(seal: Seal, content: Uint8Array, keepsBytes: boolean): Json {
+  const bytes = concatBytes(utf8(seal.magic), content);
   // Adapters take bytes where `supports.bytes`.
-  return keepsBytes ? (bytes as unknown as Json) : { [mark.name]: bytesToBase64url(bytes) };
+  return keepsBytes ? (bytes as unknown as Json) : { [seal.name]: bytesToBase64url(bytes) };
 }
 
 /** Whether a value is, or only looks like, one that {@link sealed} made. */
-export function isSealed({ magic, name }: Mark, value: unknown): boolean {
+export function isSealed({ magic, name }: Seal, value: unknown): boolean {
   const bytes = bytesIn(value);
   if (bytes !== undefined)
     return bytes.length >= 4 && utf8(magic).every((byte, i) => bytes[i] === byte);
@@ -45,14 +45,14 @@ export function isSealed({ magic, name }: Mark, value: unknown): boolean {
   return typeof text === "string" && Object.keys(value).length === 1;
 }
 
-/** The content behind the mark; `undefined` for anything that {@link sealed} did not make. */
-export function unsealed(mark: Mark, value: Json): Bytes | undefined {
-  if (!isSealed(mark, value)) return undefined;
+/** The content behind the seal; `undefined` for anything that {@link sealed} did not make. */
+export function unsealed(seal: Seal, value: Json): Bytes | undefined {
+  if (!isSealed(seal, value)) return undefined;
   const bytes = bytesIn(value);
-  if (bytes !== undefined) return bytes.slice(mark.magic.length);
+  if (bytes !== undefined) return bytes.slice(seal.magic.length);
   try {
-    const decoded = base64urlToBytes((value as { [name: string]: string })[mark.name]!);
-    return isSealed(mark, decoded) ? decoded.slice(mark.magic.length) : undefined;
+    const decoded = base64urlToBytes((value as { [name: string]: string })[seal.name]!);
+    return isSealed(seal, decoded) ? decoded.slice(seal.magic.length) : undefined;
   } catch {
     // No base64: the text was changed.
     return undefined;

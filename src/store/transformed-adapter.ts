@@ -4,22 +4,22 @@ import type { KvRecord, Write } from "../record/types.ts";
 import type { Json, MaybePromise } from "../types.ts";
 
 /** The parts of a record that a transform may change. */
-export interface Content {
+export interface RecordContent {
   readonly value: Json;
   readonly metadata: Json;
 }
 
 /** A content that was read, and about how many characters the client did not count. */
-export interface Decoded extends Content {
+export interface Decoded extends RecordContent {
   readonly added: number;
 }
 
 /** What a client keeps in place of values and metadata. Deadlines and versions stay as they are. */
 export interface Transform {
   /** Reads the content before it returns: the caller may change bytes later. */
-  encode(content: Content, key: string): MaybePromise<Content>;
+  encode(content: RecordContent, key: string): MaybePromise<RecordContent>;
   /** @throws {KvError} KV_CORRUPT for what this transform did not make. */
-  decode(content: Content, key: string): MaybePromise<Decoded>;
+  decode(content: RecordContent, key: string): MaybePromise<Decoded>;
   /**
    * Whether the client may add to numbers: they are kept as numbers. What it cannot add to is left
    * to compare-and-set.
