@@ -41,6 +41,8 @@ const budget = {
     cache: 13_700,
     "cache-like": 7900,
     codec: 8950,
+    compressed: 11_800,
+    encrypted: 12_700,
     http: 21_400,
     limit: 9500,
     lua: 9050,

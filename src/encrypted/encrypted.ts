@@ -7,7 +7,7 @@ import { contextOf } from "../store/store.ts";
 import { type Layer, transformedStore } from "../store/transformed.ts";
 import type { Supports } from "../types.ts";
 import { Encryption, OVERHEAD } from "./encryption.ts";
-import { hashedAdapter, KeyHash, orderOfHashed } from "./hashed-keys.ts";
+import { orderOfHashed } from "./hashed-order.ts";
 import { type EncryptionKey, encryptionKeys, hashingKey, type KeyMaterial } from "./keys.ts";
 
 /** Options of {@link encrypted}. */
@@ -67,7 +67,6 @@ export function encrypted(client: unknown, options: EncryptedOptions): Store {
     transform: ({ bytes }) => new Encryption(keys, bytes),
   };
   if (hashKey === undefined) return transformedStore(context, layer);
-  const hash = new KeyHash(hashKey, context);
   return transformedStore(context, {
     ...layer,
     supports: (inner) => ({
@@ -77,7 +76,10 @@ export function encrypted(client: unknown, options: EncryptedOptions): Store {
       order: false,
       watch: "polled",
     }),
-    adapter: (inner) => hashedAdapter(inner, context, hash),
+    async adapter(inner) {
+      const { hashedAdapter, KeyHash } = await import("./hashed-keys.ts");
+      return hashedAdapter(inner, context, new KeyHash(hashKey, context));
+    },
     order: orderOfHashed,
   });
 }

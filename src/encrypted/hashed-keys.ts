@@ -1,5 +1,4 @@
 import type { Adapter } from "../clients/adapter.ts";
-import { Order } from "../concurrency/order.ts";
 import { KvError } from "../errors.ts";
 import { fullKey } from "../prefix.ts";
 import { bytesToBase64url } from "../record/bytes.ts";
@@ -26,15 +25,6 @@ export class KeyHash {
     const hash = new Uint8Array(await crypto.subtle.sign("HMAC", await this.#key(), utf8(key)));
     return fullKey(prefix, bytesToBase64url(hash), connection.source.supports.keyBytes);
   };
-}
-
-// All stores with hashed keys over one client share a call order by their own keys.
-const orders = new WeakMap<Order, Order>();
-
-export function orderOfHashed(client: Order): Order {
-  const order = orders.get(client) ?? new Order();
-  orders.set(client, order);
-  return order;
 }
 
 const cannotList = (): never => {

@@ -2,12 +2,12 @@ import type { Store } from "../api.ts";
 import type { Adapter } from "../clients/adapter.ts";
 import type { Source } from "../clients/define.ts";
 import type { Order } from "../concurrency/order.ts";
+import { lazy } from "../platform/load.ts";
 import type { Supports } from "../types.ts";
 import { Connection } from "./connection.ts";
 import type { StoreContext } from "./context.ts";
-import { closedError } from "./failure.ts";
 import { createStore } from "./store.ts";
-import { type Transform, transformedAdapter } from "./transformed-adapter.ts";
+import type { Transform } from "./transformed-adapter.ts";
 
 /** How a store is put over another one that keeps something else. */
 export interface Layer {
@@ -16,7 +16,7 @@ export interface Layer {
   /** What becomes of the values; `client` says what the client can do. */
   transform(client: Supports): Transform;
   /** Changes the adapter itself, before the values are transformed. */
-  adapter?(inner: () => Adapter): Adapter;
+  adapter?(inner: () => Adapter): Promise<Adapter>;
   /** The call order of the new store. Default: that of the client. */
   order?(inner: Order): Order;
 }
@@ -31,7 +31,7 @@ export function transformedStore<V>(context: StoreContext, layer: Layer): Store<
 
   /** The adapter of the client, for each call. */
   const adapter = (): Adapter => {
-    if (inner.closing !== null) throw closedError(inner);
+    if (inner.closing !== null) throw lazy.code!.closedError(inner);
     return inner.adapter!;
   };
 
@@ -46,8 +46,11 @@ export function transformedStore<V>(context: StoreContext, layer: Layer): Store<
       return inner.source.address;
     },
     async open() {
-      await inner.open();
-      const changed = layer.adapter?.(adapter);
+      const [{ transformedAdapter }] = await Promise.all([
+        import("./transformed-adapter.ts"),
+        inner.open(),
+      ]);
+      const changed = await layer.adapter?.(adapter);
       const made = transformedAdapter(
         changed === undefined ? adapter : () => (adapter(), changed),
         layer.transform(inner.source.supports),
