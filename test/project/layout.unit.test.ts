@@ -19,6 +19,7 @@ const APIS: readonly string[] = [
   "reactive",
   "schema",
   "session",
+  "tracing",
   "versioned",
   "web-storage-like",
 ];
