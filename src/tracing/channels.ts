@@ -17,7 +17,7 @@ export interface TraceMessage extends Span {
 }
 
 type Diagnostics = typeof import("node:diagnostics_channel");
-type Channel = TracingChannel<unknown, TraceMessage>;
+export type Channel = TracingChannel<unknown, TraceMessage>;
 
 /** The module of the runtime; `undefined` in browsers. */
 export const diagnostics = (): Diagnostics | undefined =>
@@ -25,7 +25,7 @@ export const diagnostics = (): Diagnostics | undefined =>
     "node:diagnostics_channel",
   );
 
-const hasSubscribers = (channel: Channel): boolean =>
+export const hasSubscribers = (channel: Channel): boolean =>
   channel.hasSubscribers ??
   // Older runtimes know it of each of the five channels alone.
   [channel.start, channel.end, channel.asyncStart, channel.asyncEnd, channel.error].some(
@@ -53,16 +53,13 @@ export class Channels {
     this.#withKeys = withKeys;
   }
 
-  /** The channel of an operation while anything listens to it. */
-  heard(operation: string): Channel | undefined {
-    let channel = this.#channels.get(operation);
-    if (channel === undefined) {
-      channel = this.#diagnostics.tracingChannel<unknown, TraceMessage>(
-        `anykv:${operation}`,
-      ) as Channel;
-      this.#channels.set(operation, channel);
-    }
-    return hasSubscribers(channel) ? channel : undefined;
+  /** The channel of an operation. */
+  of(operation: string): Channel {
+    const channel =
+      this.#channels.get(operation) ??
+      this.#diagnostics.tracingChannel<unknown, TraceMessage>(`anykv:${operation}`);
+    this.#channels.set(operation, channel);
+    return channel;
   }
 
   /** Reports a call: `start` and `end` around its beginning, the others when it is over. */

@@ -1,8 +1,8 @@
-import type { Store } from "../api.ts";
 import type { Operations } from "../store/context.ts";
 import type { Span } from "../store/tracer.ts";
 
-type Name = Exclude<keyof Operations, "iterate"> | "close";
+/** A method that is traced. */
+export type TracedName = Exclude<keyof Operations, "iterate"> | "close";
 
 /** What a traced method says of its arguments and its result. */
 interface Traced {
@@ -20,7 +20,7 @@ const hit = (isHit: boolean): Span => ({ outcome: isHit ? "hit" : "miss" });
 const counted = (list: readonly unknown[]): Span => ({ outcome: "ok", count: list.length });
 
 /** The methods of a store that are traced, but for iteration. */
-export const TRACED: { readonly [N in Name]: Traced } = {
+export const TRACED: { readonly [N in TracedName]: Traced } = {
   get: { keys: first, outcome: (value: unknown) => hit(value !== null) },
   entry: { keys: first, outcome: (entry: unknown) => hit(entry !== null) },
   has: { keys: first, outcome: (isThere: boolean) => hit(isThere) },
@@ -58,4 +58,4 @@ export const TRACED: { readonly [N in Name]: Traced } = {
 };
 
 /** The names of the methods above. */
-export const TRACED_NAMES: readonly (Name & keyof Store)[] = Object.keys(TRACED) as never;
+export const TRACED_NAMES: readonly TracedName[] = Object.keys(TRACED) as never;

@@ -4,8 +4,8 @@ import type { Pairs } from "../store/lazy-calls.ts";
 import { requireStore } from "../store/require-store.ts";
 import { contextOf, createStore } from "../store/store.ts";
 import { type TracedContext, type Tracer, tracing } from "../store/tracer.ts";
-import { Channels, diagnostics } from "./channels.ts";
-import { TRACED, TRACED_NAMES } from "./methods.ts";
+import { type Channel, Channels, diagnostics, hasSubscribers } from "./channels.ts";
+import { TRACED, TRACED_NAMES, type TracedName } from "./methods.ts";
 
 /** Options of {@link trace} and {@link traceAll}. */
 export interface TraceOptions {
@@ -14,6 +14,22 @@ export interface TraceOptions {
 }
 
 type Method = (...args: unknown[]) => Promise<unknown>;
+
+/** A method that is reported. */
+function reported(tracer: Tracer, context: TracedContext, name: TracedName, plain: Method): Method {
+  const { keys, outcome } = TRACED[name];
+  return (...args) =>
+    tracer.run(
+      name,
+      context,
+      () => fullKeys(context, keys?.(...args) ?? []),
+      async (span) => {
+        const result = await plain(...args);
+        Object.assign(span, outcome?.(result as never) ?? { outcome: "ok" });
+        return result;
+      },
+    );
+}
 
 /** Replaces the methods of a store, which has just been made. */
 function traceMethods(
@@ -25,29 +41,32 @@ function traceMethods(
   const store = given as { [name: string]: unknown };
   for (const name of TRACED_NAMES) {
     const plain = store[name] as Method;
-    const { keys, outcome } = TRACED[name];
-    store[name] = (...args: unknown[]): Promise<unknown> =>
-      channels.heard(name) === undefined
-        ? plain(...args)
-        : tracer.run(
-            name,
-            context,
-            () => fullKeys(context, keys?.(...args) ?? []),
-            async (span) => {
-              const result = await plain(...args);
-              Object.assign(span, outcome?.(result as never) ?? { outcome: "ok" });
-              return result;
-            },
-          );
+    const channel = channels.of(name);
+    const traced = reported(tracer, context, name, plain);
+    const use = choices[name as keyof typeof choices] ?? choice;
+    store[name] = use(plain, traced, channel);
   }
   const plain = store["iterate"] as (...args: unknown[]) => Pairs;
+  const channel = channels.of("iterate");
   const iterate = (...args: unknown[]): Pairs =>
-    channels.heard("iterate") === undefined
-      ? plain(...args)
-      : iteration(tracer, context, plain(...args));
+    hasSubscribers(channel) ? iteration(tracer, context, plain(...args)) : plain(...args);
   store["iterate"] = iterate;
   Object.assign(store, { [Symbol.asyncIterator]: iterate });
 }
+
+type Choice = (plain: Method, traced: Method, channel: Channel) => Method;
+
+const choice: Choice =
+  (plain, traced, channel) =>
+  (...args) =>
+    hasSubscribers(channel) ? traced(...args) : plain(...args);
+
+// In memory, a shared function that spreads its arguments would cost a good part of the call.
+const choices: { readonly get: Choice; readonly set: Choice } = {
+  get: (plain, traced, channel) => (key) => (hasSubscribers(channel) ? traced(key) : plain(key)),
+  set: (plain, traced, channel) => (key, value, options) =>
+    hasSubscribers(channel) ? traced(key, value, options) : plain(key, value, options),
+};
 
 const fullKeys = ({ prefix }: TracedContext, keys: readonly unknown[]): string[] =>
   keys.filter((key) => typeof key === "string").map((key) => prefix + key);
@@ -93,10 +112,10 @@ function tracerOf(options: TraceOptions | undefined, where: string): Tracer | un
   const tracer: Tracer = {
     store: (store, context) => traceMethods(tracer, channels, store, context),
     run(operation, context, keys, work) {
-      const channel = channels.heard(operation);
-      return channel === undefined
-        ? work({})
-        : channels.report(channel, operation, context, keys, work);
+      const channel = channels.of(operation);
+      return hasSubscribers(channel)
+        ? channels.report(channel, operation, context, keys, work)
+        : work({});
     },
   };
   return tracer;
