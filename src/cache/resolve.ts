@@ -24,8 +24,9 @@ export async function resolve(
   const { settings } = load;
   const { signal, forceFresh, hardTimeout } = settings;
   signal?.throwIfAborted();
-  const begun = Date.now();
-  const left = (): number => Math.max(0, begun + hardTimeout - Date.now());
+  const begun = hardTimeout === Infinity ? 0 : Date.now();
+  const left = (): number =>
+    hardTimeout === Infinity ? Infinity : Math.max(0, begun + hardTimeout - Date.now());
   for (let turn = 0; ; turn++) {
     const decision = forceFresh
       ? force(state, key, load)

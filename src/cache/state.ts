@@ -112,8 +112,8 @@ export interface CacheState {
 }
 
 /** @throws {KvError} KV_INVALID_KEY, KV_TOO_LARGE, or KV_CLOSED. */
-export function checkCacheKey({ store, isClosed }: CacheState, key: string): void {
-  fullKey(store.options.prefix + VALUE_PREFIX, key, store.supports.keyBytes);
+export function checkCacheKey({ store, context, isClosed }: CacheState, key: string): void {
+  fullKey(context.prefix + VALUE_PREFIX, key, store.supports.keyBytes);
   if (isClosed) throw closedCache();
 }
 
