@@ -8,7 +8,7 @@ const start = ({ prefix, reverse }: Omit<Range, "after">, inner: string): string
   `kv1${reverse ? "<" : ">"}${prefix.length - inner.length}.${inner.length}:`;
 
 /**
- * The cursor behind a key. `range` is what was listed, `inner` the part of its prefix that came as
+ * The cursor behind a key. `range` is the listed range, `inner` the part of its prefix that came as
  * an option.
  */
 export function encodeCursor(key: string, range: Omit<Range, "after">, inner: string): string {
@@ -24,7 +24,7 @@ export function decodeCursor(cursor: unknown, range: Omit<Range, "after">, inner
     const text = fromBase64url(String(cursor));
     const before = start(range, inner);
     const key = text.slice(before.length);
-    // Making it again catches what a lenient decoder lets pass.
+    // Making it again catches cursors that only a lenient decoder accepts.
     if (text.startsWith(before + range.prefix) && encodeCursor(key, range, inner) === cursor)
       return key;
   } catch {

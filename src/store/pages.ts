@@ -69,7 +69,7 @@ export async function* batches(
       yield batch;
     }
   } finally {
-    // What gave no answer gives none to this either, until it goes on.
+    // A client that gave no answer gives none to this either, until it goes on.
     if (state === "reading") Promise.resolve(items?.return?.()).catch(() => {});
     if (state === "between") await adapter.wait(Promise.resolve(items?.return?.()), () => 0);
   }
@@ -109,7 +109,7 @@ export async function ordered(
   const isOrdered = page !== undefined;
   const compare = (a: string, b: string): number => sign * compareKeys(a, b);
   const cut = (): Pair[] => found.sort(([a], [b]) => compare(a, b)).slice(0, limit);
-  // Once there are enough, what comes behind the last of them is not needed.
+  // Once there are enough, later keys are not needed.
   let last: string | null = null;
   for await (const batch of batches(
     isOrdered ? { ...adapter, page } : adapter,
