@@ -163,14 +163,19 @@ describe("encrypted()", () => {
   it("expires, touches, prunes and watches as before", async () => {
     const map = new Map();
     const store = kv(encrypted(map, { keys }));
-    await store.set("a", 1, { expires: 0.02 });
     await store.set("b", 2);
     expect(await store.touch("b", "1h")).toBe(true);
     expect((await store.entry("b"))!.expires).toBeGreaterThan(Date.now());
     const watch = store.watch(["a", "b"]);
     await watch.ready;
     const changes = watch[Symbol.asyncIterator]();
-    expect((await changes.next()).value).toEqual({ key: "a", entry: null });
+    await store.set("a", 1, { expires: 0.02 });
+    // The value, unless it has expired before it could be reported.
+    for (let entry: unknown = 1; entry !== null;) {
+      const { value } = await changes.next();
+      expect(value).toMatchObject({ key: "a" });
+      entry = value!.entry;
+    }
     await kv(encrypted(map, { keys })).set("b", 3);
     expect((await changes.next()).value).toMatchObject({ key: "b", entry: { value: 3 } });
     watch.close();
