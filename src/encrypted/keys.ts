@@ -53,7 +53,9 @@ const invalid = (message: string): KvError => new KvError("KV_INVALID_VALUE", me
 function bytesOfKey(material: unknown, { lengths }: Kind): Bytes | undefined {
   let bytes: Bytes | undefined;
   try {
-    if (material instanceof Uint8Array) bytes = new Uint8Array(material);
+    // Of any realm.
+    if (Object.prototype.toString.call(material) === "[object Uint8Array]")
+      bytes = new Uint8Array(material as Uint8Array);
     if (typeof material === "string")
       bytes = base64urlToBytes(
         material.replace(/=+$/, "").replaceAll("+", "-").replaceAll("/", "_"),
@@ -64,8 +66,13 @@ function bytesOfKey(material: unknown, { lengths }: Kind): Bytes | undefined {
   return bytes && lengths.includes(bytes.length) ? bytes : undefined;
 }
 
-function imported(material: unknown, kind: Kind, where: string): () => Promise<CryptoKey> {
-  const { name, usages } = kind;
+function imported(
+  material: unknown,
+  kind: Kind,
+  where: string,
+  usages: readonly KeyUsage[] = kind.usages,
+): () => Promise<CryptoKey> {
+  const { name } = kind;
   const given = Object(material) as Partial<CryptoKeyLike>;
   if (Array.isArray(given.usages)) {
     const lacking = usages.filter((usage) => !given.usages!.includes(usage));
@@ -96,7 +103,7 @@ export function encryptionKeys(keys: unknown): readonly [Imported, ...Imported[]
       throw invalid(`keys[${i}].id has to be 1 to 64 letters, digits, ".", "_" and "-"`);
     if (ids.has(id)) throw invalid(`two keys have the id ${JSON.stringify(id)}`);
     ids.add(id);
-    return { id, key: imported(key, AES, `keys[${i}].key`) };
+    return { id, key: imported(key, AES, `keys[${i}].key`, i === 0 ? AES.usages : ["decrypt"]) };
   });
   return list as [Imported, ...Imported[]];
 }

@@ -1,4 +1,5 @@
 import { type Adapter, type Page, PAGE_LENGTH, type PageQuery } from "../clients/adapter.ts";
+import { isFresh } from "../record/freshness.ts";
 import { StoredRecord } from "../record/record.ts";
 import type { KvRecord, Write } from "../record/types.ts";
 import type { Json, MaybePromise } from "../types.ts";
@@ -33,6 +34,9 @@ export const andThen = <T, R>(
   use: (value: T) => MaybePromise<R>,
 ): MaybePromise<R> => (value instanceof Promise ? value.then(use) : use(value));
 
+const emptied = ({ expires, version }: KvRecord): KvRecord =>
+  new StoredRecord(null, expires, version, null);
+
 /** How many records of a page are decoded at once. */
 const AT_ONCE = 32;
 
@@ -59,6 +63,8 @@ class Transformation {
   });
 
   decode(key: string, record: KvRecord): MaybePromise<{ record: KvRecord; added: number }> {
+    // It counts as absent, also where it cannot be decoded.
+    if (!isFresh(record, Date.now())) return { record: emptied(record), added: 0 };
     return andThen(this.#transform.decode(record, key), ({ value, metadata, added }) => ({
       record: new StoredRecord(value, record.expires, record.version, metadata),
       added,

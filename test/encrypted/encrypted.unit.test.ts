@@ -1,5 +1,7 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { hit, increment } from "../../src/atomic/index.ts";
+import { createCache } from "../../src/cache/index.ts";
 import { rich } from "../../src/codec.ts";
 import { compressed } from "../../src/compressed/index.ts";
 import { encrypted, type EncryptionKey } from "../../src/encrypted/index.ts";
@@ -257,6 +259,49 @@ describe("encrypted()", () => {
     await put;
     expect(new TextDecoder().decode((await space.get("k", "arrayBuffer"))!)).toBe("binary secret");
     expect(dump(map)).not.toContain("binary secret");
+  });
+
+  it("takes an expired record for absent, whatever it was encrypted with", async () => {
+    const map = new Map();
+    await kv(encrypted(map, { keys: [B] })).set("k", 1, { expires: 0.001 });
+    await kv(map).set("plain", 1, { expires: 0.001 });
+    await expect.poll(() => kv(map).has("k")).toBe(false);
+    const store = kv(encrypted(map, { keys: [A] }));
+    expect(await store.getMany(["k", "plain"])).toEqual([null, null]);
+    expect(await store.entries()).toEqual([]);
+    expect(await store.get("k")).toBe(null);
+    expect(await store.list()).toMatchObject({ entries: [] });
+  });
+
+  it("reads with keys that may only decrypt, and with keys of another realm", async () => {
+    const map = new Map();
+    await encrypted(map, { keys: [A] }).set("k", 1);
+    const old = await crypto.subtle.importKey("raw", bytes(1), "AES-GCM", false, ["decrypt"]);
+    const store = encrypted(map, { keys: [B, { id: "a", key: old }] });
+    expect(await store.get("k")).toBe(1);
+    expect(() => encrypted(map, { keys: [{ id: "a", key: old }] })).toThrow(/encrypt and decrypt/);
+    const key = runInNewContext("new Uint8Array(32).fill(1)") as Uint8Array;
+    expect(await encrypted(map, { keys: [{ id: "a", key }] }).get("k")).toBe(1);
+  });
+
+  it("carries a cache, sessions of many writers, and both layers with hashed keys", async () => {
+    const map = new Map();
+    const layers = [
+      encrypted(map, { keys }),
+      compressed(encrypted(new Map(), { keys, hashKeys: bytes(4) }), { over: 0 }),
+    ];
+    for (const store of layers) {
+      const cache = createCache(store, { ttl: "1h" });
+      const load = async (): Promise<string> => "x".repeat(2000);
+      const tags = ["t"];
+      expect(await cache.getOrSet("a", load, { tags })).toBe("x".repeat(2000));
+      await cache.expireTags(tags);
+      expect(await cache.getOrSet("a", async () => "new", { tags })).toBe("new");
+      const value = (await store.entry("v:a"))!;
+      expect(value.value).toMatchObject({ value: "new" });
+    }
+    expect(dump(map)).not.toMatch(/xxxx|fresh/);
+    expect(await errorOf(layers[1]!.keys())).toMatchObject({ code: "KV_NOT_SUPPORTED" });
   });
 
   it("does not see later changes of the key that was given", async () => {

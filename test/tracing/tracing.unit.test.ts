@@ -245,6 +245,12 @@ describe("trace()", () => {
     ]);
   });
 
+  it("reports a call once, however often a store is traced", async () => {
+    const seen = listen("get");
+    await trace(trace(trace(kv(new Map())).prefix("a:")), { keys: true }).get("b");
+    expect(at(seen, "start").map(({ keys }) => keys)).toEqual([["a:b"]]);
+  });
+
   it("runs a call in the context that a subscriber binds to its channel", async () => {
     const spans = new AsyncLocalStorage<string>();
     const channel = diagnostics.tracingChannel<unknown, TraceMessage>("anykv:get");
