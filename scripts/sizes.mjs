@@ -12,9 +12,9 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9700, all: 83_200 },
+  entry: { first: 9700, all: 88_500 },
   core: { first: 6900, files: 3 },
-  worker: { entry: 206_000, core: 62_500 },
+  worker: { entry: 213_500, core: 63_500 },
   later: 15_300,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
@@ -27,7 +27,7 @@ const budget = {
     file: 5850,
     folder: 6700,
     postgres: 7400,
-    redis: 8350,
+    redis: 9050,
     etcd: 5350,
     cloudflare: 1800,
     deno: 2300,

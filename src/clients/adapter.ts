@@ -129,10 +129,10 @@ interface AdapterMembers {
    */
   page?(query: PageQuery): MaybePromise<Page>;
   /**
-   * Clients without an order that make one when it is asked for: one page. Listings that need no
-   * order use `iterate`.
+   * Clients without an order that make one when it is asked for: one page, `null` while there is no
+   * order yet. Listings that need no order use `iterate`.
    */
-  seek?(query: PageQuery): MaybePromise<Page>;
+  seek?(query: PageQuery): MaybePromise<Page | null>;
   /**
    * Clients without an order: every record once, also those that have expired. Foreign items are
    * left out. A `null` in between says that the client answers, where it may have to look through

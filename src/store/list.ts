@@ -5,16 +5,13 @@ import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { KvError } from "../errors.ts";
 import { mapLimit } from "./lists.ts";
 import { listInTurn } from "./listings.ts";
-import { ordered, type Pair } from "./pages.ts";
+import { ordered, type Pair, SMALL } from "./pages.ts";
 import { checkOptions } from "../platform/options.ts";
 import { checkPrefix } from "../prefix.ts";
 import { readNow, readRecord } from "./read.ts";
 import { isFresh } from "../record/freshness.ts";
 import { isolated } from "../record/record.ts";
 import { versionOf } from "../record/version.ts";
-
-/** The values of a page up to this size are read one by one. */
-const SMALL = 500;
 
 const OPTIONS = ["prefix", "limit", "cursor", "reverse"];
 
@@ -46,18 +43,18 @@ export async function listPage(
   const range = { prefix: prefix + checkPrefix(inner), reverse };
   const after = cursor === null ? null : decodeCursor(cursor, range, inner);
   return listInTurn(context, range.prefix, async (adapter, drop) => {
-    // Without an order in the client all records are passed. For a small page, their values are not
-    // read.
-    const values = (adapter.page ?? adapter.seek) !== undefined || limit > SMALL;
     // One more than the limit tells whether there is another page.
-    const found = await ordered(adapter, { ...range, after }, limit + 1, prefix, values, drop);
+    const found = await ordered(adapter, { ...range, after }, limit + 1, prefix, true, drop);
     const page = found.slice(0, limit);
+    // Where all records were passed for a small page, their values were not read.
     const read = async ([key, record]: Pair) =>
       [
         key,
         record.value === null ? await readNow(context, key, adapter) : isolated(record),
       ] as const;
-    const filled = values ? page : await mapLimit(page, read);
+    const isWhole = (adapter.page ?? adapter.seek) !== undefined || limit > SMALL;
+    const isFilled = isWhole && page.every(([, { value }]) => value !== null);
+    const filled = isFilled ? page : await mapLimit(page, read);
     const now = Date.now();
     // Records that were deleted since then are left out.
     return {

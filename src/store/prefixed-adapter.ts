@@ -86,7 +86,9 @@ const byPrefix = (to: Translation, prefix: string): Optional => ({
   },
   async seek({ prefix: inner, after, ...query }) {
     const range = { prefix: prefix + inner, after: after === null ? null : prefix + after };
-    const { entries, next } = await to.call((opened) => opened.seek!({ ...query, ...range }));
+    const page = await to.call((opened) => opened.seek!({ ...query, ...range }));
+    if (page === null) return null;
+    const { entries, next } = page;
     return { entries: entries.map(to.stripPair), next: next === null ? null : to.strip(next) };
   },
   iterate: (inner, values) => to.items((opened) => opened.iterate!(prefix + inner, values)),

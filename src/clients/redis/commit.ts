@@ -6,7 +6,7 @@ import type { CommitResult } from "../../types.ts";
 import { committed } from "../shared/all-or-nothing.ts";
 import { redisError, rejecting, unsure } from "./errors.ts";
 import { encodeRecordText, EXPIRES_WIDTH } from "./record.ts";
-import { runScript } from "./scripts.ts";
+import { runScript, runText } from "./scripts.ts";
 import { slotOf } from "./slot.ts";
 import type { RedisWire } from "./wire.ts";
 
@@ -42,12 +42,23 @@ function checkSlots(wire: RedisWire, keys: readonly string[]): void {
   );
 }
 
+/** How scripts keep the order of keys. */
+export interface Ordering {
+  /** The name of the index of a key, as commands take it: the last key of a script. */
+  readonly indexOf: (key: string) => string;
+  /** The functions of scripts that write, instead of {@link PLAIN_WRITES}. */
+  readonly writes: string;
+  /** The script that commits with them. */
+  readonly commit: string;
+}
+
 /** Commits with one script. */
 export async function commitToRedis(
   wire: RedisWire,
   checks: readonly Check[],
   writes: readonly Write[],
   now: number,
+  ordering?: Ordering,
 ): Promise<CommitResult> {
   const result = committed(writes) as CommitResult & { ok: true };
   const keys = [...checks, ...writes].map(({ key }) => key);
@@ -67,12 +78,12 @@ export async function commitToRedis(
     const known = redisError(error);
     throw isUnsure() && isKvError(known) ? unsure(known) : known;
   };
+  const names = keys.map((key) => wire.before + key);
   const failed = (
-    (await runScript(
-      wire,
-      "commit",
-      keys.map((key) => wire.before + key),
-      args,
+    (await (
+      ordering === undefined
+        ? runScript(wire, "commit", names, args)
+        : runText(wire, ordering.commit, [...names, ordering.indexOf(keys[0]!)], args)
     ).catch(refusing)) as unknown[]
   ).map(Number);
   if (failed.length > 0 && isUnsure()) throw unsure();
