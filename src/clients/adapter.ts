@@ -29,6 +29,22 @@ export interface Page {
   readonly next: string | null;
 }
 
+/** Some records of a client without an order. */
+export interface WalkQuery {
+  /** Only keys that start with this literal text. */
+  readonly prefix: string;
+  /** The `next` of another call; `null` starts. */
+  readonly from: string | null;
+  /** Answer with no more than this many records. */
+  readonly limit: number;
+}
+
+/** Records in any order, and where to go on (`from`), or `null` when all were passed. */
+export interface Walk {
+  readonly entries: readonly (readonly [key: string, record: KvRecord])[];
+  readonly next: string | null;
+}
+
 /** How a bounded sweep is asked for. */
 export interface PruneQuery {
   /** Only keys that start with this literal text. */
@@ -133,6 +149,13 @@ interface AdapterMembers {
    * order yet. Listings that need no order use `iterate`.
    */
   seek?(query: PageQuery): MaybePromise<Page | null>;
+  /**
+   * Clients without an order that can go on where they have stopped: some records, perhaps none. A
+   * record that is present throughout comes at least once.
+   *
+   * @throws {KvError} KV_INVALID_CURSOR for a place that is none.
+   */
+  walk?(query: WalkQuery): MaybePromise<Walk>;
   /**
    * Clients without an order: every record once, also those that have expired. Foreign items are
    * left out. A `null` in between says that the client answers, where it may have to look through

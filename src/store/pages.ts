@@ -2,7 +2,7 @@ import { KvError } from "../errors.ts";
 import type { Guarded } from "./guarded.ts";
 import type { MaybePromise } from "../types.ts";
 import type { KvRecord } from "../record/types.ts";
-import type { Adapter } from "../clients/adapter.ts";
+import type { Adapter, WalkQuery } from "../clients/adapter.ts";
 import { compareKeys } from "../record/utf8.ts";
 import { isFresh } from "../record/freshness.ts";
 
@@ -116,8 +116,10 @@ async function freshIn(batch: readonly Pair[], { except, drop }: Wanted): Promis
   );
 }
 
-/** The records of a page by pages of the client; `null` when it has no order yet. */
-async function inOrder(page: NonNullable<Adapter["seek"]>, wanted: Wanted): Promise<Pair[] | null> {
+/** The records of a page by pages of the client; `null` when it has no order, or none yet. */
+async function inOrder(adapter: Guarded, wanted: Wanted): Promise<Pair[] | null> {
+  const page = adapter.page ?? adapter.seek;
+  if (page === undefined) return null;
   const { range, limit, values } = wanted;
   const found: Pair[] = [];
   let { after } = range;
@@ -157,6 +159,22 @@ async function sorted(adapter: Guarded, wanted: Wanted): Promise<Pair[]> {
 }
 
 /**
+ * Up to `limit` fresh records of a client without an order, from where another call has stopped,
+ * and where to go on. It may find none although there are more.
+ */
+export async function walked(
+  walk: NonNullable<Adapter["walk"]>,
+  query: WalkQuery,
+  except: string,
+  drop: Drop,
+): Promise<{ page: Pair[]; next: string | null }> {
+  const { entries, next } = await walk(query);
+  const range = { prefix: query.prefix, after: null, reverse: false };
+  const wanted = { range, limit: query.limit, except, values: true, drop };
+  return { page: [...(await freshIn(entries, wanted))], next };
+}
+
+/**
  * Up to `limit` fresh records of the range in key order, but for one key. `drop` is given each
  * batch with expired records. Values may be `null` where all records had to be passed.
  */
@@ -169,6 +187,5 @@ export async function ordered(
   drop?: Drop,
 ): Promise<Pair[]> {
   const wanted: Wanted = { range, limit, except, values, drop };
-  const page = adapter.page ?? adapter.seek;
-  return (page && (await inOrder(page, wanted))) ?? sorted(adapter, wanted);
+  return (await inOrder(adapter, wanted)) ?? sorted(adapter, wanted);
 }

@@ -91,6 +91,12 @@ const byPrefix = (to: Translation, prefix: string): Optional => ({
     const { entries, next } = page;
     return { entries: entries.map(to.stripPair), next: next === null ? null : to.strip(next) };
   },
+  async walk({ prefix: inner, ...query }) {
+    const { entries, next } = await to.call((opened) =>
+      opened.walk!({ ...query, prefix: prefix + inner }),
+    );
+    return { entries: entries.map(to.stripPair), next };
+  },
   iterate: (inner, values) => to.items((opened) => opened.iterate!(prefix + inner, values)),
   names: (inner) => to.items((opened) => opened.names!(prefix + inner)),
   keys: async (inner) => (await to.call((opened) => opened.keys!(prefix + inner))).map(to.strip),

@@ -111,6 +111,7 @@ function adapterOf(client: RedisClient, wire: RedisWire): Adapter {
           (values ? textsOf(wire, keys) : headsOf(wire, keys)) as Promise<(string | null)[]>,
         decode: (text, key) => listed(text, key, values),
       }),
+    walk: async (query) => (await import("./walk.ts")).walk(wire, query).catch(rejecting()),
     touch: (key, expires) => touchInRedis(wire, key, expires),
     commit: (checks, writes, now) => commitToRedis(wire, checks, writes, now),
     count: async (key, record, rules) =>

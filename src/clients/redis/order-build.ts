@@ -1,5 +1,6 @@
 import type { OrderIndex } from "./order-index.ts";
 import { ADD, BEGIN, FINISH } from "./order-scripts.ts";
+import { runOf } from "./run-id.ts";
 import { slotLayout } from "./scan.ts";
 import { runText } from "./scripts.ts";
 import { slotOf } from "./slot.ts";
@@ -22,16 +23,6 @@ type Add = (names: readonly string[], progress?: string) => Promise<boolean>;
 
 /** The steps of a build. The result tells whether every name was passed. */
 type Steps = AsyncGenerator<void, boolean, undefined>;
-
-/** Which process a server is, "" when it does not tell. */
-async function runOf(node: RedisNode): Promise<string> {
-  try {
-    return /run_id:(\w+)/.exec(String(await node.send(["INFO", "server"])))?.[1] ?? "";
-  } catch {
-    // The command may be forbidden: a build then starts anew. A lost server shows in the next one.
-    return "";
-  }
-}
 
 /** Passes all names on one server that are wanted, from where another build has stopped. */
 async function* scanned(

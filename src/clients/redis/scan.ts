@@ -24,7 +24,7 @@ export interface PageReader {
 }
 
 /** A literal text as a pattern of MATCH. */
-const literal = (text: string): string => text.replace(/[*?[\]\\^-]/g, "\\$&");
+export const literalPattern = (text: string): string => text.replace(/[*?[\]\\^-]/g, "\\$&");
 
 type ScanReply = readonly [cursor: string, keys: readonly string[]];
 
@@ -71,7 +71,7 @@ export function itemsOf(pages: RecordPages): AsyncIterable<Pair | null> {
 /** Pages from every server, the next keys on their way while a page is read. */
 export async function* scanAll(wire: RedisWire, prefix: string, reader: PageReader): RecordPages {
   const pages = {
-    pattern: `${literal(wire.prefix + prefix)}*`,
+    pattern: `${literalPattern(wire.prefix + prefix)}*`,
     cut: wire.prefix.length,
     prefix,
     seen: new Set<string>(),
