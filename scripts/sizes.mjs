@@ -12,10 +12,10 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9700, all: 88_500 },
+  entry: { first: 9700, all: 90_500 },
   core: { first: 6900, files: 3 },
-  worker: { entry: 213_500, core: 63_500 },
-  later: 15_300,
+  worker: { entry: 217_000, core: 64_600 },
+  later: 15_800,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
     cookie: 1850,
@@ -27,7 +27,7 @@ const budget = {
     file: 5850,
     folder: 6700,
     postgres: 7400,
-    redis: 9050,
+    redis: 9300,
     etcd: 5350,
     cloudflare: 1800,
     deno: 2300,
@@ -41,7 +41,7 @@ const budget = {
     cache: 13_700,
     "cache-like": 7900,
     codec: 8950,
-    http: 21_400,
+    http: 21_700,
     limit: 9500,
     lua: 9050,
     namespace: 16_650,
