@@ -152,7 +152,7 @@ export interface ListOptions {
   /** From the last key to the first. Default `false`. */
   reverse?: boolean | undefined;
   /**
-   * `false`: in any order, where that makes pages cheap. A page may then be short, or empty although
+   * `false`: in any order, where that makes pages cheap. A page may then be short, or empty while
    * there is more, and a key may come twice. Each key that is present throughout comes at least
    * once. Clients with an order keep it. Default `true`.
    */

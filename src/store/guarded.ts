@@ -67,6 +67,7 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
     page: limit(adapter.page, "listing"),
     seek: limit(adapter.seek, "listing"),
     walk: limit(adapter.walk, "listing"),
+    freshKeys: limit(adapter.freshKeys, "keys"),
     keys: limit(adapter.keys, "keys"),
     values: limit(adapter.values, "values"),
     entries: limit(adapter.entries, "entries"),

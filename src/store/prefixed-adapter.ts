@@ -99,6 +99,10 @@ const byPrefix = (to: Translation, prefix: string): Optional => ({
   },
   iterate: (inner, values) => to.items((opened) => opened.iterate!(prefix + inner, values)),
   names: (inner) => to.items((opened) => opened.names!(prefix + inner)),
+  async freshKeys(inner, now) {
+    const found = await to.call((opened) => opened.freshKeys!(prefix + inner, now));
+    return { ...found, keys: found.keys.map(to.strip) };
+  },
   keys: async (inner) => (await to.call((opened) => opened.keys!(prefix + inner))).map(to.strip),
   values: (inner) => to.call((opened) => opened.values!(prefix + inner)),
   entries: async (inner) =>
