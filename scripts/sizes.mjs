@@ -23,7 +23,7 @@ const budget = {
     forage: 2400,
     indexeddb: 3350,
     level: 2400,
-    sqlite: 3500,
+    sqlite: 3650,
     file: 5850,
     folder: 6700,
     postgres: 7400,

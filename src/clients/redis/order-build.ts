@@ -35,7 +35,7 @@ async function* scanned(
   const run = await runOf(node);
   // A place in the keys of one process means nothing to another one.
   const [before, at] = progress.split(" ");
-  let cursor = run !== "" && before === run && at !== undefined ? at : "0";
+  let cursor = run !== "" && before === run && /^\d+$/.test(at ?? "") ? at! : "0";
   do {
     const reply = (await node.send(["SCAN", cursor, "COUNT", String(SLICE)])) as [string, string[]];
     cursor = String(reply[0]);
@@ -126,6 +126,10 @@ export class OrderBuilds {
       }
       isLeft = true;
       void this.#finish(index, steps);
+      return false;
+    } catch {
+      // Such as a full memory. The listing looks at all keys, and fails itself where the server
+      // cannot be reached.
       return false;
     } finally {
       if (!isLeft) this.#building.delete(index);

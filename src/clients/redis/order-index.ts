@@ -3,14 +3,9 @@ import { compareKeys } from "../../record/utf8.ts";
 import type { PageQuery } from "../adapter.ts";
 import { FORGET, NAMES, SAMPLE } from "./order-scripts.ts";
 import { runText } from "./scripts.ts";
+import { isReserved, RESERVED } from "./reserved.ts";
 import { bySlot, slotOf, slotOfPrefix, tagOf } from "./slot.ts";
 import type { RedisWire } from "./wire.ts";
-
-/** Keys that begin with this are those of indexes. */
-const RESERVED = "anykv:order:{";
-
-/** Whether a key is one of those that keep an index. */
-export const isReserved = (key: string): boolean => key.startsWith(RESERVED);
 
 /** @throws {KvError} KV_INVALID_KEY for a key that would replace an index. */
 export function checkReserved(key: string): void {

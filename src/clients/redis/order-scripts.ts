@@ -79,7 +79,8 @@ if type(score) ~= "string" then
   redis.call("UNLINK", KEYS[1])
   score = redis.call("ZSCORE", index, "")
 end
-return {score, redis.call("GET", KEYS[1]) or ""}
+local progress = redis.pcall("GET", KEYS[1])
+return {score, type(progress) == "string" and progress or ""}
 `;
 
 /**

@@ -8,7 +8,9 @@ import { commitToRedis, type Ordering } from "./commit.ts";
 import { rejecting } from "./errors.ts";
 import { headsOf, textsOf } from "./many.ts";
 import { OrderBuilds } from "./order-build.ts";
-import { checkReserved, isReserved, type NameQuery, OrderIndexes } from "./order-index.ts";
+import { checkReserved, type NameQuery, OrderIndexes } from "./order-index.ts";
+import { isReserved } from "./reserved.ts";
+import { StoredRecord } from "../../record/record.ts";
 import type { OrderIndex } from "./order-index.ts";
 import { ORDERED_WRITES, PUT } from "./order-scripts.ts";
 import { encodeRecordText, listed } from "./record.ts";
@@ -61,7 +63,13 @@ export class OrderedKeys {
     await Promise.all(
       batches.map(({ index, keys, args }) => runText(this.#wire, PUT, [...keys, index.name], args)),
     );
-    for (const { index, dated } of batches) if (dated > 0) await this.#indexes.dated(index, dated);
+    for (const { index, dated } of batches) await this.#sweep(index, dated);
+  }
+
+  /** Counts records that get a deadline other than by {@link write}. */
+  async noteDeadlines(...writes: readonly Write[]): Promise<void> {
+    for (const { key, record } of writes)
+      if (record !== null && record.expires !== null) await this.#sweep(this.#indexes.of(key), 1);
   }
 
   /** A page of a range; `null` while its index is not complete, or there is none for all of it. */
@@ -173,8 +181,21 @@ export class OrderedKeys {
       if (record === null) gone.push(key);
       else entries.push([key, record]);
     });
-    await this.#indexes.forget(this.#indexes.of(keys[0]!), gone);
+    try {
+      await this.#indexes.forget(this.#indexes.of(keys[0]!), gone);
+    } catch {
+      // A user who may only read: what was found is true whether or not the rest can be removed.
+    }
     return { entries, length };
+  }
+
+  /** Removes some names of records that Redis has removed. It rides on writes with a deadline. */
+  async #sweep(index: OrderIndex, dated: number): Promise<void> {
+    try {
+      if (dated > 0) await this.#indexes.dated(index, dated);
+    } catch {
+      // The write that this rides on has succeeded, and must say so. The next sweep tries again.
+    }
   }
 
   #batches(writes: readonly Write[]): Batch[] {
@@ -206,15 +227,7 @@ const recordOf = (text: string | null, key: string, values: boolean): KvRecord |
 /** The same adapter, which keeps its keys in order. */
 export function orderedAdapter(adapter: Adapter, wire: RedisWire): Adapter {
   const keys = new OrderedKeys(wire);
-  const { names, structure } = adapter;
-  const checked =
-    <Rest extends unknown[], T>(
-      work: (key: string, ...rest: Rest) => Promise<T>,
-    ): ((key: string, ...rest: Rest) => Promise<T>) =>
-    async (key, ...rest) => {
-      checkReserved(key);
-      return work(key, ...rest);
-    };
+  const { names, structure, touch } = adapter;
   return {
     ...adapter,
     // A script that the server has forgotten is sent again, behind later commands.
@@ -227,11 +240,22 @@ export function orderedAdapter(adapter: Adapter, wire: RedisWire): Adapter {
     prune: ({ prefix, now }) => keys.prune(prefix, now).catch(rejecting()),
     async commit(checks, writes, now) {
       for (const { key } of writes) checkReserved(key);
-      return commitToRedis(wire, checks, writes, now, keys.ordering);
+      const result = await commitToRedis(wire, checks, writes, now, keys.ordering);
+      await keys.noteDeadlines(...writes);
+      return result;
     },
-    count: checked(async (key, record, rules) =>
-      (await import("./count.ts")).countInRedis(wire, key, record, rules, keys.ordering),
-    ),
+    async count(key, record, rules) {
+      checkReserved(key);
+      const { countInRedis } = await import("./count.ts");
+      const counted = await countInRedis(wire, key, record, rules, keys.ordering);
+      await keys.noteDeadlines({ key, record });
+      return counted;
+    },
+    async touch(key, expires) {
+      const isThere = await touch!(key, expires);
+      await keys.noteDeadlines({ key, record: new StoredRecord(null, expires, null, null) });
+      return isThere;
+    },
     async structure(name, place, ...args) {
       checkReserved(place.key);
       return structure!(name, place, ...args);

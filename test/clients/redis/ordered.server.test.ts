@@ -6,12 +6,14 @@ import { Redis } from "ioredis";
 import { Redis as Redis6 } from "ioredis6";
 import { createClient } from "redis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { increment } from "../../../src/atomic/index.ts";
 import { redis } from "../../../src/clients/redis/index.ts";
 import { conformance, type Subject } from "../../../src/conformance/index.ts";
 import kv, { type EntryPage, type Json, type KvOptions, type Store } from "../../../src/index.ts";
 import { compareKeys } from "../../../src/record/utf8.ts";
 import { certify } from "../../suites/certify.ts";
 import { ask, redisServer } from "../../support/redis-server.ts";
+import { until } from "../../support/daemon.ts";
 import { eventually } from "../../support/eventually.ts";
 import { PATIENT } from "../../support/patient.ts";
 import { runs } from "../../support/runs.ts";
@@ -129,7 +131,7 @@ describe("REDIS with ordered", () => {
 
   /** Waits for a build that is under way. */
   async function building(): Promise<void> {
-    while ((await raw.exists(`${INDEX}:build`)) === 0);
+    await until("a build has begun", async () => (await raw.exists(`${INDEX}:build`)) === 1);
   }
   const built = (store: Store): Promise<unknown> =>
     eventually(async () => {
@@ -155,14 +157,14 @@ describe("REDIS with ordered", () => {
   });
 
   it("starts a build anew when the index was deleted in the middle of it", async () => {
-    await fill(plain(), numbered(15_000));
+    await fill(plain(), numbered(30_000));
     const store = ordered();
     const listing = store.list({ limit: 1 });
     await building();
     await raw.del(INDEX);
     await listing;
     await built(store);
-    expect(await walk(store, 10_000)).toEqual(numbered(15_000));
+    expect(await walk(store, 10_000)).toEqual(numbered(30_000));
   });
 
   it("starts at the first key where another server has begun the build", async () => {
@@ -245,6 +247,70 @@ describe("REDIS with ordered", () => {
       return (await raw.zcard(INDEX)) < 1000;
     }).toBe(true);
     expect(await walk(store)).toEqual(["kept"]);
+  });
+
+  it.each<[string, (store: Store, key: string) => Promise<unknown>]>([
+    ["increment", (store, key) => increment(store, key, 1, { expires: 0.001 })],
+    ["commit", (store, key) => store.commit([], [{ key, value: 1, expires: 0.001 }])],
+    [
+      "touch",
+      async (store, key) => {
+        await store.set(key, 1);
+        await store.touch(key, 0.001);
+      },
+    ],
+  ])("keeps few names of records with a deadline by %s", async (_, write) => {
+    const store = ordered();
+    for (const key of numbered(600)) await write(store, key);
+    await eventually(async () => {
+      for (let i = 0; i < 64; i++) await write(store, "one");
+      return (await raw.zcard(INDEX)) < 300;
+    }).toBe(true);
+  });
+
+  it("lists while the memory is full", async () => {
+    const store = ordered();
+    await fill(store, numbered(10));
+    await raw.del(INDEX);
+    await raw.config("SET", "maxmemory", "1");
+    try {
+      expect(await walk(store)).toEqual(numbered(10));
+      await expect(store.set("a", 1)).rejects.toMatchObject({ code: "KV_QUOTA" });
+      await store.del("k000000");
+    } finally {
+      await raw.config("SET", "maxmemory", "0");
+    }
+    expect(await walk(store)).toEqual(numbered(10).slice(1));
+    expect(await isComplete()).toBe(true);
+  });
+
+  it.each(["abc", "", "x y z", "{run} -1", "{run} abc"])(
+    "builds in spite of the progress %j",
+    async (text) => {
+      await fill(plain(), numbered(1200));
+      const run = /run_id:(\w+)/.exec(await raw.info("server"))![1]!;
+      await raw.zadd(INDEX, -7, "");
+      await raw.set(`${INDEX}:build`, text.replace("{run}", run));
+      const store = ordered();
+      await built(store);
+      expect(await walk(store)).toEqual(numbered(1200));
+      await raw.multi().del(INDEX).lpush(`${INDEX}:build`, "a").exec();
+      await built(store);
+      expect(await walk(store)).toEqual(numbered(1200));
+    },
+  );
+
+  it("reports no changes of the index", async () => {
+    const [store, other] = [ordered(), ordered()];
+    await store.list();
+    const watch = store.watch({ prefix: "" });
+    await watch.ready;
+    await other.set("a", 1);
+    const { value } = await watch.next();
+    expect(value).toMatchObject({ key: "a" });
+    await other.del("a");
+    expect((await watch.next()).value).toEqual({ key: "a", entry: null });
+    await watch.close();
   });
 
   it("refuses keys that would replace the index", async () => {
