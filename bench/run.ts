@@ -8,6 +8,7 @@ import { file, flat, level, sqlite } from "./embedded.ts";
 import { etcd } from "./etcd.ts";
 import { main as http } from "./http.ts";
 import { firstCall } from "./first-call.ts";
+import { growth } from "./growth.ts";
 import { memory } from "./memory.ts";
 import { namespaces } from "./namespace.ts";
 import { postgres } from "./postgres.ts";
@@ -39,8 +40,9 @@ const parts: Record<string, () => Promise<unknown>> = {
   watch,
   tracing,
   proxies,
+  growth,
 };
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((each) => !each.startsWith("--"));
 
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}\n`);
 for (const [name, part] of Object.entries(parts)) {

@@ -150,6 +150,12 @@ export interface ListOptions {
   cursor?: string | null | undefined;
   /** From the last key to the first. Default `false`. */
   reverse?: boolean | undefined;
+  /**
+   * `false`: in any order, where that makes pages cheap. A page may then be short, or empty while
+   * there is more, and a key may come twice. Each key that is present throughout comes at least
+   * once. Clients with an order keep it. Default `true`.
+   */
+  ordered?: boolean | undefined;
 }
 
 /** A page of entries in key order; `cursor` is `null` on the last. */

@@ -29,6 +29,22 @@ export interface Page {
   readonly next: string | null;
 }
 
+/** Some records of a client without an order. */
+export interface WalkQuery {
+  /** Only keys that start with this literal text. */
+  readonly prefix: string;
+  /** The `next` of another call; `null` starts. */
+  readonly from: string | null;
+  /** Answer with no more than this many records. */
+  readonly limit: number;
+}
+
+/** Records in any order, and where to go on (`from`), or `null` when all were passed. */
+export interface Walk {
+  readonly entries: readonly (readonly [key: string, record: KvRecord])[];
+  readonly next: string | null;
+}
+
 /** How a bounded sweep is asked for. */
 export interface PruneQuery {
   /** Only keys that start with this literal text. */
@@ -129,10 +145,17 @@ interface AdapterMembers {
    */
   page?(query: PageQuery): MaybePromise<Page>;
   /**
-   * Clients without an order that make one when it is asked for: one page. Listings that need no
-   * order use `iterate`.
+   * Clients without an order that make one when it is asked for: one page, `null` while there is no
+   * order yet. Listings that need no order use `iterate`.
    */
-  seek?(query: PageQuery): MaybePromise<Page>;
+  seek?(query: PageQuery): MaybePromise<Page | null>;
+  /**
+   * Clients without an order that can go on where they have stopped: some records, perhaps none. A
+   * record that is present throughout comes at least once.
+   *
+   * @throws {KvError} KV_INVALID_CURSOR for a place that is none.
+   */
+  walk?(query: WalkQuery): MaybePromise<Walk>;
   /**
    * Clients without an order: every record once, also those that have expired. Foreign items are
    * left out. A `null` in between shows that the client answers, while it looks through many keys
@@ -198,6 +221,13 @@ interface AdapterMembers {
    * are not sent again.
    */
   replace?(): void;
+
+  /**
+   * Every full key under the prefix with a record that is fresh at `now` (epoch milliseconds), and
+   * whether there are expired ones. For clients that find them faster than by pages, and need no
+   * time limit.
+   */
+  freshKeys?(prefix: string, now: number): MaybePromise<{ keys: string[]; hasExpired: boolean }>;
 
   // Only clients that judge freshness themselves (`expires: "native"`) offer the following.
   /** Moves the deadline; `false` when the key is absent. */

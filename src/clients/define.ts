@@ -79,7 +79,7 @@ export function defineClient<Client, Options extends object = Record<never, neve
     if (events) listenTo(client);
     return {
       [SOURCE]: true,
-      ...shown(definition, client),
+      ...shown(definition, client, options),
       client,
       ...(quick && { quick: () => quick(client) }),
       get address() {

@@ -5,8 +5,8 @@ import { hasMethods } from "../platform/shape.ts";
 export interface Manifest {
   /** The name that `store.type` shows. A client of one's own may have another. */
   readonly type: string;
-  /** Its capabilities; a function where they depend on the client. */
-  readonly supports: Supports | ((client: unknown) => Supports);
+  /** What it can do; a function where that depends on the client, or on the options of it. */
+  readonly supports: Supports | ((client: unknown, options?: object) => Supports);
   /**
    * Whether it tells of errors by events, which end the process where there is no listener. Default
    * `false`.
@@ -266,11 +266,12 @@ export const CUSTOM: Manifest = {
 export function shown(
   { type, supports }: Manifest,
   client: unknown,
+  options?: object,
 ): { type: string; supports: Supports } {
   const { TYPE } = Object(client) as { TYPE?: unknown };
   const isNamed = type === "CUSTOM" && typeof TYPE === "string" && TYPE !== "";
   return {
     type: isNamed ? TYPE : type,
-    supports: typeof supports === "function" ? supports(client) : supports,
+    supports: typeof supports === "function" ? supports(client, options) : supports,
   };
 }

@@ -9,6 +9,7 @@ import { prefixes } from "./prefixes.ts";
 import { type ConformanceTest, type Subject, testsOf } from "./subject.ts";
 import { watching } from "./watching.ts";
 import { values } from "./values.ts";
+import { walking } from "./walking.ts";
 
 export { ConformanceError } from "./check.ts";
 export type { ConformanceTest, Subject } from "./subject.ts";
@@ -40,6 +41,7 @@ export function conformance(subject: Subject): ConformanceTest[] {
     ...expiry,
     ...prefixes,
     ...listing,
+    ...walking,
     ...members,
     ...atomicity,
     ...order,

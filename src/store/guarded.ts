@@ -66,6 +66,8 @@ function guarded(connection: Connection, adapter: Adapter, timeout: number): Gua
     add: limit(adapter.add, "add"),
     page: limit(adapter.page, "listing"),
     seek: limit(adapter.seek, "listing"),
+    walk: limit(adapter.walk, "listing"),
+    freshKeys: limit(adapter.freshKeys, "keys"),
     keys: limit(adapter.keys, "keys"),
     values: limit(adapter.values, "values"),
     entries: limit(adapter.entries, "entries"),

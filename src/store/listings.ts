@@ -107,11 +107,16 @@ async function collect<R>(
 export const listKeys = (context: StoreContext): Promise<string[]> => {
   const { prefix } = context;
   const strip = (key: string): string => key.slice(prefix.length);
-  return listInTurn(context, prefix, async (adapter, drop) =>
-    adapter.keys === undefined
-      ? collect(freshBatches(context, adapter, false, drop), ([key]) => strip(key))
-      : (await adapter.keys(prefix)).map(strip).filter(Boolean),
-  );
+  return listInTurn(context, prefix, async (adapter, drop) => {
+    if (adapter.keys !== undefined) return (await adapter.keys(prefix)).map(strip).filter(Boolean);
+    if (adapter.freshKeys === undefined)
+      return collect(freshBatches(context, adapter, false, drop), ([key]) => strip(key));
+    const now = Date.now();
+    const { keys, hasExpired } = await adapter.freshKeys(prefix, now);
+    // Only that there is one counts: they are pruned together.
+    if (hasExpired) await drop([[prefix, new StoredRecord(null, now, null, null)]], now);
+    return (prefix === "" ? keys : keys.map(strip)).filter(Boolean);
+  });
 };
 
 /** `store.values()` */

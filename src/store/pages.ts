@@ -2,7 +2,7 @@ import { KvError } from "../errors.ts";
 import type { Guarded } from "./guarded.ts";
 import type { MaybePromise } from "../types.ts";
 import type { KvRecord } from "../record/types.ts";
-import type { Adapter } from "../clients/adapter.ts";
+import type { Adapter, WalkQuery } from "../clients/adapter.ts";
 import { compareKeys } from "../record/utf8.ts";
 import { isFresh } from "../record/freshness.ts";
 
@@ -90,10 +90,93 @@ function iterator(
   return Symbol.iterator in source ? source[Symbol.iterator]() : source[Symbol.asyncIterator]();
 }
 
+/** The values of a page up to this size are read one by one where all records are passed for it. */
+export const SMALL = 500;
+
+/** What a page of a listing is made of. */
+interface Wanted {
+  readonly range: Range;
+  readonly limit: number;
+  /** This key is left out. */
+  readonly except: string;
+  readonly values: boolean;
+  /** It is given each batch with expired records. */
+  readonly drop: Drop | undefined;
+}
+
+/** The fresh records of a batch, once `drop` has got the others. */
+async function freshIn(batch: readonly Pair[], { except, drop }: Wanted): Promise<readonly Pair[]> {
+  const now = Date.now();
+  const expired = batch.filter(([, record]) => !isFresh(record, now));
+  if (expired.length > 0) await drop?.(expired, now);
+  // Without value and version: an item of others, which only a listing of keys shows.
+  return batch.filter(
+    ([key, record]) =>
+      key !== except && isFresh(record, now) && (record.value !== null || record.version !== null),
+  );
+}
+
+/** The records of a page by pages of the client; `null` when it has no order, or none yet. */
+async function inOrder(adapter: Guarded, wanted: Wanted): Promise<Pair[] | null> {
+  const page = adapter.page ?? adapter.seek;
+  if (page === undefined) return null;
+  const { range, limit, values } = wanted;
+  const found: Pair[] = [];
+  let { after } = range;
+  do {
+    const part = await page({ ...range, after, limit: Math.min(limit, PAGE), values });
+    if (part === null) return null;
+    found.push(...(await freshIn(part.entries, wanted)));
+    after = part.next;
+  } while (after !== null && found.length < limit);
+  return found.slice(0, limit);
+}
+
 /**
- * Up to `limit` fresh records of the range in key order, but for one key. Without an order in the
- * client it keeps no more than twice those and a batch in memory. `drop` is given each batch with
- * expired records.
+ * The records of a page by passing all. It keeps no more than twice those and a batch in memory.
+ */
+async function sorted(adapter: Guarded, wanted: Wanted): Promise<Pair[]> {
+  const { range, limit } = wanted;
+  const values = wanted.values && limit > SMALL + 1;
+  let found: Pair[] = [];
+  const sign = range.reverse ? -1 : 1;
+  const compare = (a: string, b: string): number => sign * compareKeys(a, b);
+  const cut = (): Pair[] => found.sort(([a], [b]) => compare(a, b)).slice(0, limit);
+  // Once there are enough, later keys are not needed.
+  let last: string | null = null;
+  for await (const batch of batches(adapter, range, values)) {
+    for (const pair of await freshIn(batch, wanted)) {
+      const isWanted =
+        (range.after === null || compare(pair[0], range.after) > 0) &&
+        (last === null || compare(pair[0], last) < 0);
+      if (isWanted) found.push(pair);
+    }
+    if (found.length < 2 * limit) continue;
+    found = cut();
+    last = found.at(-1)![0];
+  }
+  return cut();
+}
+
+/**
+ * Up to `limit` fresh records of a client without an order, from where another call has stopped,
+ * and where to go on. It may find none although there are more.
+ */
+export async function walked(
+  walk: NonNullable<Adapter["walk"]>,
+  query: WalkQuery,
+  except: string,
+  drop: Drop,
+): Promise<{ page: Pair[]; next: string | null }> {
+  const { entries, next } = await walk(query);
+  const range = { prefix: query.prefix, after: null, reverse: false };
+  const wanted = { range, limit: query.limit, except, values: true, drop };
+  return { page: [...(await freshIn(entries, wanted))], next };
+}
+
+/**
+ * Up to `limit` fresh records of the range in key order, but for one key. `drop` is given each
+ * batch with expired records. Values may be `null` where all records had to be passed.
  */
 export async function ordered(
   adapter: Guarded,
@@ -103,42 +186,6 @@ export async function ordered(
   values: boolean,
   drop?: Drop,
 ): Promise<Pair[]> {
-  let found: Pair[] = [];
-  const sign = range.reverse ? -1 : 1;
-  const page = adapter.page ?? adapter.seek;
-  const isOrdered = page !== undefined;
-  const compare = (a: string, b: string): number => sign * compareKeys(a, b);
-  const cut = (): Pair[] => found.sort(([a], [b]) => compare(a, b)).slice(0, limit);
-  // Once there are enough, later keys are not needed.
-  let last: string | null = null;
-  for await (const batch of batches(
-    isOrdered ? { ...adapter, page } : adapter,
-    range,
-    values,
-    isOrdered ? Math.min(limit, PAGE) : PAGE,
-  )) {
-    const now = Date.now();
-    const expired = batch.filter(([, record]) => !isFresh(record, now));
-    if (expired.length > 0) await drop?.(expired, now);
-    for (const pair of batch) {
-      const [key, record] = pair;
-      // Without value and version: an item of others, which only a listing of keys shows.
-      if (
-        key === except ||
-        !isFresh(record, now) ||
-        (record.value === null && record.version === null)
-      )
-        continue;
-      const isWanted =
-        isOrdered ||
-        ((range.after === null || compare(key, range.after) > 0) &&
-          (last === null || compare(key, last) < 0));
-      if (isWanted) found.push(pair);
-    }
-    if (isOrdered && found.length >= limit) break;
-    if (isOrdered || found.length < 2 * limit) continue;
-    found = cut();
-    last = found.at(-1)![0];
-  }
-  return isOrdered ? found.slice(0, limit) : cut();
+  const wanted: Wanted = { range, limit, except, values, drop };
+  return (await inOrder(adapter, wanted)) ?? sorted(adapter, wanted);
 }

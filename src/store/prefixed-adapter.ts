@@ -86,11 +86,23 @@ const byPrefix = (to: Translation, prefix: string): Optional => ({
   },
   async seek({ prefix: inner, after, ...query }) {
     const range = { prefix: prefix + inner, after: after === null ? null : prefix + after };
-    const { entries, next } = await to.call((opened) => opened.seek!({ ...query, ...range }));
+    const page = await to.call((opened) => opened.seek!({ ...query, ...range }));
+    if (page === null) return null;
+    const { entries, next } = page;
     return { entries: entries.map(to.stripPair), next: next === null ? null : to.strip(next) };
+  },
+  async walk({ prefix: inner, ...query }) {
+    const { entries, next } = await to.call((opened) =>
+      opened.walk!({ ...query, prefix: prefix + inner }),
+    );
+    return { entries: entries.map(to.stripPair), next };
   },
   iterate: (inner, values) => to.items((opened) => opened.iterate!(prefix + inner, values)),
   names: (inner) => to.items((opened) => opened.names!(prefix + inner)),
+  async freshKeys(inner, now) {
+    const found = await to.call((opened) => opened.freshKeys!(prefix + inner, now));
+    return { ...found, keys: found.keys.map(to.strip) };
+  },
   keys: async (inner) => (await to.call((opened) => opened.keys!(prefix + inner))).map(to.strip),
   values: (inner) => to.call((opened) => opened.values!(prefix + inner)),
   entries: async (inner) =>

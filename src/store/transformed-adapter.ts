@@ -111,12 +111,8 @@ export function transformedAdapter(
 ): Adapter {
   const by = new Transformation(transform, undated);
   const opened = inner();
-  const paged =
-    (name: "page" | "seek") =>
-    async (query: PageQuery): Promise<Page> => {
-      const page = await inner()[name]!(query);
-      return query.values ? by.page(page) : page;
-    };
+  const decodedPage = (page: Page, { values }: PageQuery): MaybePromise<Page> =>
+    values ? by.page(page) : page;
   const decoded = async function* (prefix: string): AsyncGenerator<Pair | null> {
     for await (const pair of inner().iterate!(prefix, true)) yield pair && (await by.pair(pair));
   };
@@ -146,8 +142,20 @@ export function transformedAdapter(
         ? (key, record, rules) => inner().count!(key, record, rules)
         : undefined,
     touch: opened.touch && ((key, expires) => inner().touch!(key, expires)),
-    page: opened.page && paged("page"),
-    seek: opened.seek && paged("seek"),
+    page: opened.page && (async (query) => decodedPage(await inner().page!(query), query)),
+    seek:
+      opened.seek &&
+      (async (query) => {
+        const page = await inner().seek!(query);
+        return page && decodedPage(page, query);
+      }),
+    walk:
+      opened.walk &&
+      (async (query) => {
+        const { entries, next } = await inner().walk!(query);
+        return { entries: await Promise.all(entries.map(by.pair)), next };
+      }),
+    freshKeys: opened.freshKeys && ((prefix, now) => inner().freshKeys!(prefix, now)),
     iterate:
       opened.iterate &&
       ((prefix, values) => (values ? decoded(prefix) : inner().iterate!(prefix, false))),

@@ -65,7 +65,7 @@ describe("what is listed", () => {
       },
       async seek(query) {
         const page = await adapter.seek!(query);
-        read.push(...page.entries.map(([key]) => key));
+        read.push(...page!.entries.map(([key]) => key));
         return page;
       },
     }));

@@ -125,6 +125,48 @@ export const masterOf = async (
   ...except: number[]
 ): Promise<number> => (await slotsOf(cluster, ...except))(slot);
 
+/** Does something with each master. */
+export async function onMasters<T>(
+  cluster: RedisGroup,
+  work: (port: number) => Promise<T>,
+): Promise<T[]> {
+  const masters = new Set([
+    await masterOf(cluster, 0),
+    await masterOf(cluster, 8000),
+    await masterOf(cluster, 16383),
+  ]);
+  return Promise.all([...masters].map(work));
+}
+
+/** Moves a slot with its keys from one master to another. */
+export async function moveSlot(
+  cluster: RedisGroup,
+  slot: number,
+  from: number,
+  to: number,
+): Promise<void> {
+  const id = (port: number): Promise<string> =>
+    ask(port, async (client) => (await client.cluster("MYID")) as unknown as string);
+  const [source, target] = [await id(from), await id(to)];
+  await ask(to, (client) => client.cluster("SETSLOT", slot, "IMPORTING", source));
+  await ask(from, async (client) => {
+    await client.cluster("SETSLOT", slot, "MIGRATING", target);
+    const keys = await client.cluster("GETKEYSINSLOT", slot, 1000);
+    if (keys.length > 0)
+      await client.call("MIGRATE", "127.0.0.1", to, "", 0, 5000, "KEYS", ...keys);
+  });
+  await ask(to, (client) => client.cluster("SETSLOT", slot, "NODE", target));
+  await onMasters(cluster, (port) =>
+    ask(port, (client) => client.cluster("SETSLOT", slot, "NODE", target)),
+  );
+  for (const port of cluster.ports)
+    await until(
+      `node ${port} knows the new master`,
+      async () =>
+        (await masterOf(cluster, slot, ...cluster.ports.filter((each) => each !== port))) === to,
+    );
+}
+
 /** A master, a replica, and three sentinels that watch it as "main". */
 export async function redisSentinel(): Promise<
   RedisGroup & { readonly sentinels: readonly number[]; master(): Promise<number> }

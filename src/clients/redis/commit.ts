@@ -7,7 +7,7 @@ import { committed } from "../shared/all-or-nothing.ts";
 import { redisError, rejecting, unsure } from "./errors.ts";
 import { settingOf } from "./many.ts";
 import { encodeRecordText, EXPIRES_WIDTH } from "./record.ts";
-import { runScript } from "./scripts.ts";
+import { runScript, runText } from "./scripts.ts";
 import { slotOf } from "./slot.ts";
 import type { RedisWire } from "./wire.ts";
 
@@ -43,6 +43,16 @@ function checkSlots(wire: RedisWire, keys: readonly string[]): void {
   );
 }
 
+/** How scripts keep the order of keys. */
+export interface Ordering {
+  /** The name of the index of a key, as commands take it: the last key of a script. */
+  readonly indexOf: (key: string) => string;
+  /** The functions of scripts that write, instead of {@link PLAIN_WRITES}. */
+  readonly writes: string;
+  /** The script that commits with them. */
+  readonly commit: string;
+}
+
 /**
  * Writes a record if its key is absent: a plain command, which costs a server much less than a
  * script. Resolves to whether it did. If not, the script finds out what is there.
@@ -67,6 +77,7 @@ export async function commitToRedis(
   checks: readonly Check[],
   writes: readonly Write[],
   now: number,
+  ordering?: Ordering,
 ): Promise<CommitResult> {
   const result = committed(writes) as CommitResult & { ok: true };
   const keys = [...checks, ...writes].map(({ key }) => key);
@@ -77,7 +88,9 @@ export async function commitToRedis(
     const known = redisError(error);
     throw isUnsure() && isKvError(known) ? unsure(known) : known;
   };
-  if (await setAbsent(wire, checks, writes, refusing)) return result;
+  // A plain command cannot keep the order of keys.
+  const isPlain = ordering === undefined;
+  if (isPlain && (await setAbsent(wire, checks, writes, refusing))) return result;
   // The empty text marks an absent key. No record has an empty version.
   const args = [
     String(now),
@@ -87,12 +100,12 @@ export async function commitToRedis(
   ];
   for (const { key, record } of writes)
     args.push(record === null ? "" : encodeRecordText(record, key), String(record?.expires ?? ""));
+  const names = keys.map((key) => wire.before + key);
   const failed = (
-    (await runScript(
-      wire,
-      "commit",
-      keys.map((key) => wire.before + key),
-      args,
+    (await (
+      isPlain
+        ? runScript(wire, "commit", names, args)
+        : runText(wire, ordering.commit, [...names, ordering.indexOf(keys[0]!)], args)
     ).catch(refusing)) as unknown[]
   ).map(Number);
   if (failed.length > 0 && isUnsure()) throw unsure();

@@ -4,7 +4,8 @@ import type { KvRecord } from "../../record/types.ts";
 import type { Counted, CountRules } from "../adapter.ts";
 import { rejecting, unsure } from "./errors.ts";
 import { EXPIRES_AT, EXPIRES_WIDTH } from "./record.ts";
-import { READ_HEAD, runText } from "./scripts.ts";
+import type { Ordering } from "./commit.ts";
+import { PLAIN_WRITES, READ_HEAD, runText } from "./scripts.ts";
 import { NUMBER_TEXT } from "./number-text.ts";
 import type { RedisWire } from "./wire.ts";
 
@@ -17,7 +18,7 @@ import type { RedisWire } from "./wire.ts";
  * that is out of bounds; otherwise 2, the sum, its deadline, and whether an earlier sending of this
  * call had counted already.
  */
-const COUNT = `${READ_HEAD}${NUMBER_TEXT}
+const count = (writes: string): string => `${READ_HEAD}${NUMBER_TEXT}${writes}
 local key, now, by, deadline = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[3]), ARGV[4]
 local isWindow, limit, blocked = ARGV[7] ~= "", tonumber(ARGV[7]), ARGV[8]
 local before, metadata = 0, ""
@@ -45,10 +46,18 @@ local text = isWhole and string.format("%.0f", sum) or textOf(sum)
 if text == "-0" then text = "0" end
 local record = '{"kv":1,"version":"' .. ARGV[2] .. '","expires":'
   .. string.format("%-${EXPIRES_WIDTH}s", deadline) .. metadata .. ',"value":' .. text .. "}"
-if deadline == "null" then redis.call("SET", key, record)
-else redis.call("SET", key, record, "PXAT", deadline) end
+put(key, record, deadline == "null" and "" or deadline)
 return {2, text, deadline, 0}
 `;
+
+const scripts = new Map<string, string>();
+
+/** The script with these functions that write. */
+function scriptOf(writes: string): string {
+  const known = scripts.get(writes) ?? count(writes);
+  scripts.set(writes, known);
+  return known;
+}
 
 const bound = (limit: number): string =>
   Number.isFinite(limit) ? String(limit) : limit > 0 ? "1e999" : "-1e999";
@@ -59,6 +68,7 @@ export async function countInRedis(
   key: string,
   record: KvRecord,
   { now, min, max, window }: CountRules,
+  ordering?: Ordering,
 ): Promise<Counted | null | undefined> {
   const isUnsure = await wire.watch().catch(rejecting(key));
   const args = [
@@ -71,7 +81,10 @@ export async function countInRedis(
     window === undefined ? "" : bound(window.max),
     String(window?.blockedUntil ?? ""),
   ];
-  const reply = await runText(wire, COUNT, [wire.before + key], args).catch(rejecting(key));
+  const name = wire.before + key;
+  const names = ordering === undefined ? [name] : [name, ordering.indexOf(key)];
+  const script = scriptOf(ordering?.writes ?? PLAIN_WRITES);
+  const reply = await runText(wire, script, names, args).catch(rejecting(key));
   const [kind, count, expires, isRepeated] = reply as [number, string?, string?, number?];
   if (Number(kind) === -1) throw foreign(key);
   if (isUnsure() && Number(isRepeated) !== 1) throw unsure();

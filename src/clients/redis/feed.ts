@@ -4,6 +4,7 @@ import { hasMethods } from "../../platform/shape.ts";
 import type { MaybePromise } from "../../types.ts";
 import type { Coverage, Feed, Subscription } from "../adapter.ts";
 import { polledFeed } from "../shared/polled-feed.ts";
+import { isReserved } from "./reserved.ts";
 import type { RedisClient } from "./wire.ts";
 import { unref } from "../../platform/unref.ts";
 
@@ -256,7 +257,11 @@ class RedisFeed implements Subscription {
 
   #invalidated(keys: string[] | null): void {
     if (keys === null) this.#feed.unknown();
-    else this.#feed.changed(keys.map((key) => key.slice(this.#prefix.length)));
+    else {
+      const changed = keys.map((key) => key.slice(this.#prefix.length));
+      // An index changes with each key.
+      this.#feed.changed(changed.filter((key) => !isReserved(key)));
+    }
   }
 
   #every(ms: number, work: () => Promise<void>): void {

@@ -1,4 +1,5 @@
-import { REDIS } from "../manifests.ts";
+import type { Supports } from "../../types.ts";
+import { REDIS, supports } from "../manifests.ts";
 import { StoredRecord } from "../../record/record.ts";
 import { addressOf } from "../shared/address.ts";
 import { commitToRedis, touchInRedis } from "./commit.ts";
@@ -8,13 +9,23 @@ import { headsOf, setManyInRedis, settingOf, textsOf } from "./many.ts";
 import { scan } from "./scan.ts";
 import { nameScripts } from "./scripts.ts";
 import { wireOf } from "./wire-of.ts";
-import type { RedisClient } from "./wire.ts";
+import type { RedisClient, RedisWire } from "./wire.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { Adapter, StructureName } from "../adapter.ts";
 import { decodeRecord } from "../../record/text-format.ts";
 import { isFresh } from "../../record/freshness.ts";
 
 export type { RedisClient } from "./wire.ts";
+
+/** Options of {@link redis}. */
+export interface RedisOptions {
+  /**
+   * Keeps the keys in order, in a sorted set that each write updates. A page of `list()` then costs
+   * one page, however many keys there are. Every writer of the database needs this option. On a
+   * cluster it works for prefixes with a hash tag, such as `"{app}:"`. Default `false`.
+   */
+  ordered?: boolean;
+}
 
 /** The record of a key that is listed without being read. */
 const NAME_ONLY = new StoredRecord(null, null, null, null);
@@ -52,60 +63,69 @@ const NAME_ONLY = new StoredRecord(null, null, null, null);
  * console.log(await store.get("key1")); // { hello: "world" }
  * await store.close();
  */
-export const redis: ClientFactory<RedisClient, Record<never, never>> = defineClient({
+export const redis: ClientFactory<RedisClient, RedisOptions> = defineClient({
   ...REDIS,
+  options: ["ordered"],
+  supports: (_, options) =>
+    supports({
+      ...(REDIS.supports as Supports),
+      order: (options as RedisOptions | undefined)?.ordered === true,
+    }),
   // node-redis has options that say nothing for its default.
   address: (client: RedisClient) =>
     addressOf(client) ??
     ("options" in client && client.options !== undefined ? "localhost:6379" : undefined),
-  async open(client: RedisClient): Promise<Adapter> {
+  async open(client: RedisClient, { ordered = false }: RedisOptions): Promise<Adapter> {
     const wire = wireOf(client);
     await nameScripts();
-    const at = (key: string): string => wire.before + key;
-    // Single reads and writes continue the promise of the client: another promise would cost time.
-    return {
-      inOrder: wire.isInOrder ? "all" : undefined,
-      get: (key) =>
-        wire
-          .send(at(key), ["GET", at(key)])
-          .then((text) => recordInReply(text, key), rejecting(key)),
-      async has(key, now) {
-        const head = await wire
-          .send(at(key), ["GETRANGE", at(key), "0", String(HEAD_END)])
-          .catch(rejecting(key));
-        return head !== "" && isFresh(decodeRecord(String(head), key, false), now);
-      },
-      getMany: async (keys) =>
-        (await textsOf(wire, keys).catch(rejecting())).map((text, i) =>
-          recordInReply(text, keys[i]!),
-        ),
-      set: (key, record) =>
-        wire.send(at(key), settingOf(wire, key, record)).then(() => undefined, rejecting(key)),
-      del: (key) => wire.send(at(key), ["UNLINK", at(key)]).then(() => undefined, rejecting(key)),
-      setMany: (writes) => setManyInRedis(wire, writes),
-      iterate: (prefix, values) =>
-        scan(wire, prefix, {
-          read: (keys) =>
-            (values ? textsOf(wire, keys) : headsOf(wire, keys)) as Promise<(string | null)[]>,
-          decode: (text, key) => listed(text, key, values),
-        }),
-      touch: (key, expires) => touchInRedis(wire, key, expires),
-      commit: (checks, writes, now) => commitToRedis(wire, checks, writes, now),
-      count: async (key, record, rules) =>
-        (await import("./count.ts")).countInRedis(wire, key, record, rules),
-      // The first use loads it.
-      structure: async (name, place, ...args) =>
-        (await import("./structures.ts")).structure(wire, name as StructureName, place, args),
-      names: (prefix) =>
-        scan(wire, prefix, { read: async (keys) => keys, decode: () => NAME_ONLY }),
-      // Loaded by its first use.
-      async watch(feed, prefixes) {
-        const [{ redisFeed }] = await Promise.all([import("./feed.ts"), wire.nodes()]);
-        return redisFeed(client, wire.prefix, feed, prefixes);
-      },
-      close: () => wire.close(),
-      ...(wire.replace && { replace: wire.replace }),
-    };
+    const adapter = adapterOf(client, wire);
+    return ordered ? (await import("./ordered.ts")).orderedAdapter(adapter, wire) : adapter;
   },
   close: (client: RedisClient) => wireOf(client).close(),
 });
+
+function adapterOf(client: RedisClient, wire: RedisWire): Adapter {
+  const at = (key: string): string => wire.before + key;
+  // Single reads and writes continue the promise of the client: another promise would cost time.
+  return {
+    inOrder: wire.isInOrder ? "all" : undefined,
+    get: (key) =>
+      wire.send(at(key), ["GET", at(key)]).then((text) => recordInReply(text, key), rejecting(key)),
+    async has(key, now) {
+      const head = await wire
+        .send(at(key), ["GETRANGE", at(key), "0", String(HEAD_END)])
+        .catch(rejecting(key));
+      return head !== "" && isFresh(decodeRecord(String(head), key, false), now);
+    },
+    getMany: async (keys) =>
+      (await textsOf(wire, keys).catch(rejecting())).map((text, i) =>
+        recordInReply(text, keys[i]!),
+      ),
+    set: (key, record) =>
+      wire.send(at(key), settingOf(wire, key, record)).then(() => undefined, rejecting(key)),
+    del: (key) => wire.send(at(key), ["UNLINK", at(key)]).then(() => undefined, rejecting(key)),
+    setMany: (writes) => setManyInRedis(wire, writes),
+    iterate: (prefix, values) =>
+      scan(wire, prefix, {
+        read: (keys) =>
+          (values ? textsOf(wire, keys) : headsOf(wire, keys)) as Promise<(string | null)[]>,
+        decode: (text, key) => listed(text, key, values),
+      }),
+    walk: async (query) => (await import("./walk.ts")).walk(wire, query).catch(rejecting()),
+    touch: (key, expires) => touchInRedis(wire, key, expires),
+    commit: (checks, writes, now) => commitToRedis(wire, checks, writes, now),
+    count: async (key, record, rules) =>
+      (await import("./count.ts")).countInRedis(wire, key, record, rules),
+    // The first use loads it.
+    structure: async (name, place, ...args) =>
+      (await import("./structures.ts")).structure(wire, name as StructureName, place, args),
+    names: (prefix) => scan(wire, prefix, { read: async (keys) => keys, decode: () => NAME_ONLY }),
+    // Loaded by its first use.
+    async watch(feed, prefixes) {
+      const [{ redisFeed }] = await Promise.all([import("./feed.ts"), wire.nodes()]);
+      return redisFeed(client, wire.prefix, feed, prefixes);
+    },
+    close: () => wire.close(),
+    ...(wire.replace && { replace: wire.replace }),
+  };
+}

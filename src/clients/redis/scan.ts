@@ -24,27 +24,31 @@ export interface PageReader {
 }
 
 /** A literal text as a pattern of MATCH. */
-const literal = (text: string): string => text.replace(/[*?[\]\\^-]/g, "\\$&");
+export const literalPattern = (text: string): string => text.replace(/[*?[\]\\^-]/g, "\\$&");
 
 type ScanReply = readonly [cursor: string, keys: readonly string[]];
 
 /** The distribution of slots over servers, as last seen: changes when one moves. */
-const layout = async (nodes: readonly RedisNode[]): Promise<string> =>
+export const slotLayout = async (nodes: readonly RedisNode[]): Promise<string> =>
   JSON.stringify(await nodes[0]?.send(["CLUSTER", "SLOTS"]));
 
 type Pair = readonly [key: string, record: KvRecord];
 
-/**
- * Every record under a prefix, each key once: page after page from every server, the next keys on
- * their way while a page is read. A record that has arrived is returned without a promise: a
- * promise for each would take longer than reading it. A page without any is `null`.
- */
-export function scan(
+/** Pages of records as they are read. */
+export type RecordPages = AsyncGenerator<readonly (Pair | null)[], void, undefined>;
+
+/** Every record under a prefix, each key once: page after page from every server. */
+export const scan = (
   wire: RedisWire,
   prefix: string,
   reader: PageReader,
-): AsyncIterable<Pair | null> {
-  const pages = scanAll(wire, prefix, reader);
+): AsyncIterable<Pair | null> => itemsOf(scanAll(wire, prefix, reader));
+
+/**
+ * The records of pages. A record that has arrived is returned without a promise: a promise for each
+ * would take longer than reading it. A page without any is `null`.
+ */
+export function itemsOf(pages: RecordPages): AsyncIterable<Pair | null> {
   let page: readonly (Pair | null)[] = [];
   let at = 0;
   async function turn(): Promise<IteratorResult<Pair | null, undefined>> {
@@ -64,13 +68,10 @@ export function scan(
   };
 }
 
-async function* scanAll(
-  wire: RedisWire,
-  prefix: string,
-  reader: PageReader,
-): AsyncGenerator<readonly (Pair | null)[], void, undefined> {
+/** Pages from every server, the next keys on their way while a page is read. */
+export async function* scanAll(wire: RedisWire, prefix: string, reader: PageReader): RecordPages {
   const pages = {
-    pattern: `${literal(wire.prefix + prefix)}*`,
+    pattern: `${literalPattern(wire.prefix + prefix)}*`,
     cut: wire.prefix.length,
     prefix,
     seen: new Set<string>(),
@@ -81,7 +82,7 @@ async function* scanAll(
   // then all are passed once more.
   for (let before = ""; ;) {
     const nodes = await wire.nodes();
-    const now = await layout(nodes);
+    const now = await slotLayout(nodes);
     if (now === before) return;
     before = now;
     for (const node of nodes) yield* scanNode(node, pages, reader);
@@ -103,11 +104,7 @@ function unheard<T>(pending: Promise<T>): Promise<T> {
   return pending;
 }
 
-async function* scanNode(
-  node: RedisNode,
-  pages: Pages,
-  { read, decode }: PageReader,
-): AsyncGenerator<readonly (Pair | null)[], void, undefined> {
+async function* scanNode(node: RedisNode, pages: Pages, { read, decode }: PageReader): RecordPages {
   const scanFrom = (cursor: string): Promise<ScanReply> =>
     unheard(
       node.send([
@@ -172,9 +169,10 @@ function decoded(
   }
   // Enough for now: the next page would come on top.
   if (length > PAGE_LENGTH / 4) found.push(null);
-  pages.count = Math.max(
-    10,
-    Math.min(MOST, 2 * pages.count, Math.floor((PAGE_LENGTH * keys.length) / length)),
-  );
+  pages.count = nextCount(pages.count, keys.length, length);
   return found;
 }
+
+/** How many places the next page looks at, behind one with so many keys of some length. */
+export const nextCount = (count: number, keys: number, length: number): number =>
+  Math.max(10, Math.min(MOST, 2 * count, Math.floor((PAGE_LENGTH * keys) / Math.max(1, length))));

@@ -19,6 +19,19 @@ local function head(key)
 end
 `;
 
+/**
+ * The functions `put(key, text, deadline)` and `drop(key)`, and `last`: the number of keys. A
+ * deadline is "" for none.
+ */
+export const PLAIN_WRITES: string = `
+local last = #KEYS
+local function put(key, text, deadline)
+  if deadline == "" then redis.call("SET", key, text)
+  else redis.call("SET", key, text, "PXAT", deadline) end
+end
+local function drop(key) redis.call("UNLINK", key) end
+`;
+
 /** The beginning of each string; nothing for those that are absent or no strings. */
 const HEADS = `
 local heads = {}
@@ -60,7 +73,7 @@ return 1
  * A client may send it again when it lost the answer: then the written records are found, and the
  * commit succeeds.
  */
-const COMMIT = `${READ_HEAD}
+export const commitScript = (writes: string): string => `${READ_HEAD}${writes}
 local now, checks, written = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local failed = {}
 for i = 1, checks do
@@ -71,17 +84,15 @@ for i = 1, checks do
 end
 local at = 4 + checks
 if #failed > 0 then
-  for i = checks + 1, #KEYS do
+  for i = checks + 1, last do
     if ARGV[at] ~= "" then return head(KEYS[i]) == written and {} or failed end
     at = at + 2
   end
   return failed
 end
-for i = checks + 1, #KEYS do
-  local text, deadline = ARGV[at], ARGV[at + 1]
-  if text == "" then redis.call("UNLINK", KEYS[i])
-  elseif deadline == "" then redis.call("SET", KEYS[i], text)
-  else redis.call("SET", KEYS[i], text, "PXAT", deadline) end
+for i = checks + 1, last do
+  local text = ARGV[at]
+  if text == "" then drop(KEYS[i]) else put(KEYS[i], text, ARGV[at + 1]) end
   at = at + 2
 end
 return {}
@@ -93,7 +104,7 @@ export type RedisScript = "heads" | "touch" | "commit";
 const SCRIPTS: { readonly [name in RedisScript]: string } = {
   heads: HEADS,
   touch: TOUCH,
-  commit: COMMIT,
+  commit: commitScript(PLAIN_WRITES),
 };
 
 const digests = new Map<string, string>();

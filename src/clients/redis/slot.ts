@@ -38,3 +38,21 @@ export function bySlot(keys: readonly string[]): number[][] {
   });
   return [...groups.values()];
 }
+
+/** The slot of all keys with a prefix; `null` when its hash tag is not complete. */
+export function slotOfPrefix(prefix: string): number | null {
+  return hashed(prefix) === prefix ? null : slotOf(prefix);
+}
+
+const tags = new Map<number, string>();
+let tried = 0;
+
+/** A hash tag of a slot: the same in every process. */
+export function tagOf(slot: number): string {
+  for (; !tags.has(slot); tried++) {
+    const text = tried.toString(36);
+    const other = slotOf(text);
+    if (!tags.has(other)) tags.set(other, text);
+  }
+  return tags.get(slot)!;
+}

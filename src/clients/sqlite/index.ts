@@ -69,6 +69,7 @@ function adapterOf(db: SqliteClient, table: string, writing: WriteQueue): Adapte
     // One lock for all of them makes a loop as fast as one statement.
     getMany: (keys) => retryLocked(() => atomically(db, () => keys.map(read), "BEGIN")),
     page: (query) => retryLocked(() => rows.page(query)),
+    freshKeys: (prefix, now) => retryLocked(() => rows.freshKeys(prefix, now)),
     set: (key, record) => writing.run(() => rows.write(key, record)),
     del: (key) => writing.run(() => rows.write(key, null)),
     setMany: (all) => writing.run(() => atomically(db, () => rows.writeAll(all))),

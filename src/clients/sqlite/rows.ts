@@ -98,6 +98,21 @@ export class TableRows {
     return { entries, next: null };
   }
 
+  /** See `Adapter.freshKeys`. SQLite checks the rows, which is faster than doing it here. */
+  freshKeys(prefix: string, now: number): { keys: string[]; hasExpired: boolean } {
+    const [range, parameters] = rangeClause(prefix, null, false);
+    const expired = this.#statement(
+      `SELECT 1 AS found FROM ${this.#table} WHERE expires <= ? AND ` +
+        `${range.replaceAll("key", "+key")} AND ${OWN_ROWS} LIMIT 1`,
+    ).get(now, ...parameters);
+    const fresh = `(expires IS NULL OR expires > ?) AND ${range} AND ${OWN_ROWS}`;
+    const rows = this.#statement(
+      `SELECT ${this.#keyAs.sql} FROM ${this.#table} WHERE ${fresh} ORDER BY ${this.#table}.key`,
+    ).all(now, ...parameters) as SqliteRow[];
+    const keys = rows.map((row) => this.#keyAs.of(row.key)).filter((key) => key !== null);
+    return { keys, hasExpired: Boolean(expired) };
+  }
+
   prune({ prefix, now, limit }: PruneQuery): number {
     const [range, parameters] = rangeClause(prefix, null, false);
     // The plus keeps SQLite from walking the keys instead of the deadlines.

@@ -16,6 +16,8 @@ import { isFull } from "../../support/runs.ts";
 import {
   ask,
   masterOf,
+  moveSlot,
+  onMasters,
   redisCluster,
   type RedisGroup,
   slotsOf,
@@ -38,15 +40,8 @@ const CLIENTS: { readonly [name: string]: () => RedisClient } = {
   "ioredis 6": () => new Cluster6(addresses(), { lazyConnect: true }),
 };
 
-/** Something on each master. */
-async function everywhere<T>(work: (port: number) => Promise<T>): Promise<T[]> {
-  const masters = new Set([
-    await masterOf(cluster, 0),
-    await masterOf(cluster, 8000),
-    await masterOf(cluster, 16383),
-  ]);
-  return Promise.all([...masters].map(work));
-}
+const everywhere = <T>(work: (port: number) => Promise<T>): Promise<T[]> =>
+  onMasters(cluster, work);
 const flush = (): Promise<unknown> =>
   everywhere((port) => ask(port, (client) => client.flushall()));
 
@@ -164,7 +159,7 @@ describe.each(newest(CLIENTS))("REDIS on a cluster by %s", (name, make) => {
       const passed = at(seen[0]!);
       const begun = new Set(seen.map(at));
       const coming = [...tags.keys()].find((port) => !begun.has(port))!;
-      await move(slotOf(`moving:${tags.get(coming)!}`), coming, passed);
+      await moveSlot(cluster, slotOf(`moving:${tags.get(coming)!}`), coming, passed);
     }
     expect(seen.length).toBe(new Set(seen).size);
     expect(seen.sort()).toEqual(keys.sort());
@@ -172,30 +167,6 @@ describe.each(newest(CLIENTS))("REDIS on a cluster by %s", (name, make) => {
     expect(await store.keys()).toEqual([]);
   });
 });
-
-/** Moves a slot with its keys from one master to another. */
-async function move(slot: number, from: number, to: number): Promise<void> {
-  const id = (port: number): Promise<string> =>
-    ask(port, async (client) => (await client.cluster("MYID")) as unknown as string);
-  const [source, target] = [await id(from), await id(to)];
-  await ask(to, (client) => client.cluster("SETSLOT", slot, "IMPORTING", source));
-  await ask(from, async (client) => {
-    await client.cluster("SETSLOT", slot, "MIGRATING", target);
-    const keys = await client.cluster("GETKEYSINSLOT", slot, 1000);
-    if (keys.length > 0)
-      await client.call("MIGRATE", "127.0.0.1", to, "", 0, 5000, "KEYS", ...keys);
-  });
-  await ask(to, (client) => client.cluster("SETSLOT", slot, "NODE", target));
-  await everywhere((port) =>
-    ask(port, (client) => client.cluster("SETSLOT", slot, "NODE", target)),
-  );
-  for (const port of cluster.ports)
-    await until(
-      `node ${port} knows the new master`,
-      async () =>
-        (await masterOf(cluster, slot, ...cluster.ports.filter((each) => each !== port))) === to,
-    );
-}
 
 describe("REDIS on a cluster", () => {
   it("knows the slot of every key", async () => {

@@ -8,7 +8,13 @@ import { createClient as createClient5 } from "redis5";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { redis, type RedisClient } from "../../../src/clients/redis/index.ts";
 import { isKvError } from "../../../src/errors.ts";
-import kv, { type Client, type KvOptions, type Store } from "../../../src/index.ts";
+import kv, {
+  type Client,
+  type EntryPage,
+  type Json,
+  type KvOptions,
+  type Store,
+} from "../../../src/index.ts";
 import { StoredRecord } from "../../../src/record/record.ts";
 
 import { eventually, inTime } from "../../support/eventually.ts";
@@ -818,6 +824,84 @@ describe("refusals of Redis", () => {
     await expect(reader.set("a", 2)).rejects.toMatchObject({
       code: "KV_CONNECTION",
       cause: { message: expect.stringContaining("NOPERM") },
+    });
+  });
+});
+
+describe("list({ ordered: false }) of Redis", () => {
+  const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `k${i}`);
+  const fill = (store: Store, keys: readonly string[]): Promise<unknown> =>
+    store.setMany(keys.map((key) => [key, key]));
+
+  it("costs some commands for each page, however many keys there are", async () => {
+    const store = open({ prefix: "walk:" });
+    await fill(store, numbered(3000));
+    const at: (string | null)[] = [null];
+    const seen = new Set<string>();
+    for (const cursor of at) {
+      const counts = await sent(async () => {
+        const page: EntryPage = await store.list<Json>({ ordered: false, cursor });
+        expect(page.entries.length).toBeLessThanOrEqual(100);
+        for (const { key } of page.entries) seen.add(key);
+        if (page.cursor !== null) at.push(page.cursor);
+      });
+      expect(counts.scan ?? 0).toBeLessThanOrEqual(16);
+    }
+    expect(seen.size).toBe(3000);
+    expect(at.length).toBeLessThan(120);
+  });
+
+  it("finds few keys among many, and may answer empty pages until then", async () => {
+    const [many, few] = [open({ prefix: "many:" }), open({ prefix: "few:" })];
+    await fill(many, numbered(5000));
+    await fill(few, ["a", "b"]);
+    const seen: string[] = [];
+    for (let cursor: string | null = null; ;) {
+      const page: EntryPage = await few.list<Json>({ ordered: false, cursor, limit: 1 });
+      seen.push(...page.entries.map(({ key }) => key));
+      cursor = page.cursor;
+      if (cursor === null) break;
+    }
+    expect(seen.sort()).toEqual(["a", "b"]);
+  });
+
+  it("starts anew on another server, and loses nothing", async () => {
+    const store = open({ prefix: "run:" });
+    await fill(store, numbered(300));
+    const { cursor } = await store.list({ ordered: false });
+    const text = Buffer.from(cursor!, "base64url").toString();
+    const run = /run_id:(\w+)/.exec(await raw.info("server"))![1]!;
+    const other = Buffer.from(text.replace(run, "f".repeat(40))).toString("base64url");
+    const seen = new Set<string>();
+    for (let at: string | null = other; at !== null;) {
+      const page: EntryPage = await store.list<Json>({ ordered: false, cursor: at });
+      for (const { key } of page.entries) seen.add(key);
+      at = page.cursor;
+    }
+    expect([...seen].sort()).toEqual(numbered(300).sort());
+  });
+
+  it.each([
+    '["","run","0","secret"]',
+    '["","run","0","walk:a",1]',
+    '["","run","-1"]',
+    '["","run",7]',
+    '["","run"]',
+    "{}",
+    "null",
+    "7",
+    "",
+  ])("rejects the forged cursor %s", async (place) => {
+    const store = open({ prefix: "walk:" });
+    await open().set("secret", 1);
+    await store.setMany(numbered(30).map((key) => [key, 1]));
+    const text = `kv1~5.0:walk:${place}`;
+    const cursor = Buffer.from(text).toString("base64url");
+    const page = store.list({ cursor, ordered: false });
+    await expect(page).rejects.toMatchObject({ code: "KV_INVALID_CURSOR", client: "REDIS" });
+    await expect(store.list({ cursor })).rejects.toMatchObject({ code: "KV_INVALID_CURSOR" });
+    await expect(kv().list({ cursor, ordered: false })).rejects.toMatchObject({
+      code: "KV_INVALID_CURSOR",
     });
   });
 });
