@@ -111,32 +111,36 @@ function types(): void {
   }
 }
 
-const SIZE = 100_000;
+/** How often each operation on a set is timed. */
+const TIMES = 200;
 
-/** What a set of 100,000 members costs. */
-async function largeSet(name: string, store: Store): Promise<void> {
-  const members = Array.from({ length: SIZE }, (_, i) => `member:${i}`);
+/** Runs an operation many times; resolves to the milliseconds of one. */
+async function took(work: (i: number) => Promise<unknown>): Promise<number> {
+  for (let i = 0; i < 20; i++) await work(-i - 1);
+  const start = performance.now();
+  for (let i = 0; i < TIMES; i++) await work(i);
+  return (performance.now() - start) / TIMES;
+}
+
+/** What one member of a set costs, beside one `set` of the store. */
+async function setOf(size: number, name: string, store: Store): Promise<void> {
   const set = DynamicStore("large", "set", { store }).take("a");
-  const took = async (work: () => Promise<unknown>): Promise<string> => {
-    await work();
-    const start = performance.now();
-    for (let i = 0; i < 3; i++) await work();
-    const ms = (performance.now() - start) / 3;
-    return `${ms < 10 ? ms.toFixed(2) : ms.toFixed(0)} ms`;
-  };
+  await set.write(Array.from({ length: size }, (_, i) => `member:${i}`));
+  const one = await took((i) => store.set(`other:${i}`, i));
   const costs = [
-    `write ${await took(() => set.write(members))}`,
-    `add one ${await took(() => set.add(String(Math.random())))}`,
-    `has ${await took(() => set.has("member:50000"))}`,
-    `size ${await took(() => set.size())}`,
-    `read ${await took(() => set.read())}`,
-  ];
+    ["add", await took((i) => set.add(`new:${i}`))],
+    ["has", await took((i) => set.has(`member:${i}`))],
+    ["remove", await took((i) => set.remove(`new:${i}`))],
+    ["size", await took(() => set.size())],
+  ] as const;
+  const texts = costs.map(
+    ([what, ms]) => `${what} ${ms.toFixed(3)} ms (${(ms / one).toFixed(1)} ×)`,
+  );
   console.log(
-    `      ${`a set of ${SIZE.toLocaleString("en")} members: ${name}`.padEnd(52)} ` +
-      `${costs.join(", ")}`,
+    `      ${`a set of ${size.toLocaleString("en")}: ${name}`.padEnd(32)} ` +
+      `set ${one.toFixed(3)} ms, ${texts.join(", ")}`,
   );
   await set.erase();
-  await store.close();
 }
 
 /** The time that types take, and what large sets cost. */
@@ -146,10 +150,16 @@ export async function schema(): Promise<void> {
   const redis = await redisServer();
   try {
     await redis.start();
-    await largeSet("memory", kv(new Map()));
-    await largeSet("SQLite", kv(new DatabaseSync(path.join(folder, "data.db"))));
-    await largeSet("Level", kv(new Level(path.join(folder, "level"))));
-    await largeSet("Redis", kv(createClient({ url: redis.url })));
+    const stores = {
+      memory: kv(new Map()),
+      SQLite: kv(new DatabaseSync(path.join(folder, "data.db"))),
+      Level: kv(new Level(path.join(folder, "level"))),
+      Redis: kv(createClient({ url: redis.url })),
+    };
+    for (const [name, store] of Object.entries(stores)) {
+      for (const size of [10, 1000, 1_000_000]) await setOf(size, name, store);
+      await store.close();
+    }
   } finally {
     await redis.remove();
     rmSync(folder, { recursive: true, force: true });

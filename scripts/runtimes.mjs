@@ -19,6 +19,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { until } from "../test/support/daemon.ts";
@@ -28,9 +29,9 @@ import { env, installRuntimes, node, root } from "./setup.mjs";
 
 const sources = join(root, "test/runtimes");
 const pkg = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-// On the disk: the permissions of Deno that docs/runtimes.md names are not enough for files in
-// /dev/shm.
 const folder = mkdtempSync(join(process.env.ANYKV_DISK ?? tmpdir(), "anykv-runtimes-"));
+// Files and folders of the program are in memory: what a crash leaves is tested elsewhere.
+const memory = mkdtempSync(join(tmpdir(), "anykv-runtimes-"));
 const execute = promisify(execFile);
 const run = async (command, args, cwd, extra = {}) =>
   (
@@ -99,14 +100,19 @@ function copyOf(project) {
   return copy;
 }
 
-const inProcess = (command, args) => async (project, redis) =>
-  JSON.parse(
-    await run(command, [...args, "in-process.mjs"], copyOf(project), {
-      REDIS_URL: redis,
-      DENO_DIR: join(folder, "deno"),
-      DENO_NO_UPDATE_CHECK: "1",
-    }),
-  );
+const inProcess =
+  (command, args, place = memory) =>
+  async (project, redis) => {
+    const data = mkdtempSync(join(place, "data-"));
+    return JSON.parse(
+      await run(command, [...args, "in-process.mjs"], copyOf(project), {
+        DATA_URL: `${pathToFileURL(data)}/data/`,
+        REDIS_URL: redis,
+        DENO_DIR: join(folder, "deno"),
+        DENO_NO_UPDATE_CHECK: "1",
+      }),
+    );
+  };
 
 /** The program in one file, as an app would bundle it. */
 async function bundled(project, entry, options) {
@@ -173,16 +179,21 @@ const runtimes = {
   "Node 26": inProcess(at("node26/bin/node"), storage),
   Bun: inProcess(at("@oven/bun-linux-x64/bin/bun"), []),
   // With the permissions that docs/runtimes.md names, and no others.
-  Deno: inProcess(at("@deno/linux-x64-glibc/deno"), [
-    "run",
-    "--no-prompt",
-    "--allow-read",
-    "--allow-write",
-    "--allow-sys",
-    "--allow-env",
-    "--allow-net",
-    "--no-lock",
-  ]),
+  Deno: inProcess(
+    at("@deno/linux-x64-glibc/deno"),
+    [
+      "run",
+      "--no-prompt",
+      "--allow-read",
+      "--allow-write",
+      "--allow-sys",
+      "--allow-env",
+      "--allow-net",
+      "--no-lock",
+    ],
+    // On the disk: these permissions are not enough for files in /dev/shm.
+    folder,
+  ),
   workerd: inWorkerd,
   Chromium: inBrowser("Chromium"),
   Firefox: inBrowser("Firefox"),
@@ -247,7 +258,7 @@ async function runAll() {
     await Promise.all([worker(), worker()]);
   } finally {
     await redis.remove();
-    rmSync(folder, { recursive: true, force: true });
+    for (const each of [folder, memory]) rmSync(each, { recursive: true, force: true });
   }
   return results;
 }

@@ -12,7 +12,7 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9700, all: 90_500 },
+  entry: { first: 9700, all: 91_200 },
   core: { first: 6900, files: 3 },
   worker: { entry: 217_000, core: 64_600 },
   later: 15_800,
@@ -20,11 +20,11 @@ const budget = {
   clients: {
     cookie: 1850,
     custom: 1850,
-    forage: 2400,
-    indexeddb: 3350,
+    forage: 2450,
+    indexeddb: 3400,
     level: 2400,
-    sqlite: 3650,
-    file: 5850,
+    sqlite: 3700,
+    file: 5950,
     folder: 6700,
     postgres: 7400,
     redis: 9300,
@@ -34,7 +34,7 @@ const budget = {
     lru: 2500,
     keyv: 2550,
     unstorage: 2900,
-    http: 2300,
+    http: 2400,
   },
   apis: {
     atomic: 8900,
@@ -46,7 +46,7 @@ const budget = {
     lua: 9050,
     namespace: 16_650,
     reactive: 7650,
-    schema: 19_000,
+    schema: 22_100,
     session: 5500,
     versioned: 18_150,
     "web-storage-like": 4300,

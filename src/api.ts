@@ -9,7 +9,7 @@ import type {
   Supports,
 } from "./types.ts";
 
-/** What the type-checker says of a value that JSON cannot keep. */
+/** The compile-time error for a value that JSON cannot keep. */
 export interface NotJson {
   "only JSON values can be stored: convert it, or use a codec": never;
 }
@@ -19,8 +19,7 @@ type MethodsOf<T> = { [K in keyof T]-?: T[K] extends Method ? K : never }[keyof 
 
 /**
  * `T` itself, with {@link NotJson} in place of whatever JSON cannot keep: functions, symbols,
- * bigints, and objects with methods. What is `unknown` to the type-checker is checked when it is
- * stored.
+ * bigints, and objects with methods. A value of the type `unknown` is checked when it is stored.
  */
 export type Storable<T> = unknown extends T
   ? T
@@ -41,7 +40,7 @@ export interface Own {
   readonly "the type of the store": never;
 }
 
-/** What the type-checker says of a value that is read as another type than the store has. */
+/** The compile-time error for a read as another type than that of the store. */
 export interface OtherType {
   readonly "the values of this store have another type": never;
 }
@@ -60,7 +59,7 @@ export type Key<V, T> = [T] extends [Own]
         ? string
         : string & OtherType;
 
-/** What is read as a `T`: the type of the store's own values, where `T` is not named. */
+/** The type of a read value: `T`, or the type of the store's values where no `T` is given. */
 export type Value<V, T> = [T] extends [Own] ? V : T;
 
 /**
@@ -80,9 +79,9 @@ export interface Codec<V = unknown> {
    * Default: none, and such values are read as the JSON that they were turned into.
    */
   readonly name?: string | undefined;
-  /** The JSON for a value. What it throws becomes KV_INVALID_VALUE. */
+  /** The JSON for a value. An error that it throws becomes KV_INVALID_VALUE. */
   encode(value: V): Json;
-  /** The value for the JSON. What it throws becomes KV_CORRUPT. */
+  /** The value for the JSON. An error that it throws becomes KV_CORRUPT. */
   decode(json: Json): V;
 }
 
@@ -93,17 +92,17 @@ export interface PlainOptions<S extends string = string> {
   /** The expiry of every write that names none. Default `null`: never. */
   expires?: number | Duration<S> | Date | null | undefined;
   /**
-   * What `store.supports` has to show at least, such as `{ persistent: true, atomic: "yes" }`.
+   * The least that `store.supports` has to show, such as `{ persistent: true, atomic: "yes" }`.
    * Another client is rejected with KV_NOT_SUPPORTED at once; a promise of one rejects every
    * operation. Default: nothing.
    */
   requires?: Requires | undefined;
   /**
    * How long each request to the client may take: seconds (up to 600), or a string such as
-   * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with KV_CONNECTION, and
-   * what was asked for may still be done. An operation of many requests, such as a listing, has it
-   * for each; `getMany`, `setMany` and `commit` have it for each thousand keys, `clear` and `prune`
-   * ten times. Default `"5s"`.
+   * `"500ms"`; `0` for as long as it takes. Past it the operation rejects with KV_CONNECTION, and a
+   * write may still be done. An operation of many requests, such as a listing, has it for each;
+   * `getMany`, `setMany` and `commit` have it for each thousand keys, `clear` and `prune` ten
+   * times. Default `"5s"`.
    */
   timeout?: number | string | null | undefined;
 }
@@ -124,7 +123,7 @@ export interface SetOptions<S extends string = string> {
   prefix?: string | undefined;
 }
 
-/** A value and what is known about it. */
+/** A value with its version, expiry time and metadata. */
 export interface Entry<V = Json> {
   /** The key without the store's prefix. */
   key: string;
@@ -178,7 +177,7 @@ export interface CommitWrite extends SetOptions {
   value: unknown;
 }
 
-/** What to watch: a key, up to 1,000 keys, or all keys that start with a literal text. */
+/** The watched keys: one key, up to 1,000 keys, or all keys that start with a literal text. */
 export type WatchTarget = string | readonly string[] | { readonly prefix: string };
 
 /** Options of `watch()`. */
@@ -218,7 +217,7 @@ export interface StoreWatch<V = Json> extends AsyncIterable<WatchEvent<V>>, Asyn
   [Symbol.asyncIterator](): StoreWatch<V>;
 }
 
-/** What a store tells of itself. */
+/** Properties of a store. */
 export interface StoreOptions {
   /** The text before all of its keys, with the prefixes of the stores that it was made from. */
   readonly prefix: string;
@@ -245,9 +244,9 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
    * The kind of client, e.g. `"SQLITE"`; `"PENDING"` while a promise of a client is not settled.
    */
   readonly type: StoreType | (string & {});
-  /** What the client can do; the defaults while a promise of a client is not settled. */
+  /** The capabilities of the client; the defaults while a promise of a client is pending. */
   readonly supports: Supports;
-  /** What the store was made with: its whole prefix and its default expiry. */
+  /** The options of the store: its whole prefix and its default expiry. */
   readonly options: StoreOptions;
 
   /**
@@ -271,8 +270,8 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
    * value, and an `expires` of zero or below, delete.
    *
    * @returns the key.
-   * @throws {KvError} KV_INVALID_VALUE, KV_INVALID_EXPIRES, KV_TOO_LARGE or KV_QUOTA; what was
-   * stored before is still there.
+   * @throws {KvError} KV_INVALID_VALUE, KV_INVALID_EXPIRES, KV_TOO_LARGE or KV_QUOTA; the old value
+   * is kept.
    * @example
    * import kv from "anykv";
    *
@@ -455,9 +454,8 @@ export interface Store<V = unknown> extends AsyncIterable<[key: string, value: V
   iterate<T = V>(): AsyncGenerator<[key: string, value: T], void, undefined>;
 
   /**
-   * Reports changes of keys, whoever makes them. Changes that follow each other fast may be
-   * reported as one; the last one is always reported. The deadline of a key is reported as its
-   * absence.
+   * Reports changes of keys by any writer. Changes that follow each other fast may be reported as
+   * one; the last one is always reported. The deadline of a key is reported as its absence.
    *
    * Where `supports.watch` is `"native"` the client reports its changes; elsewhere it is looked at
    * every `interval`. Changes that stores of this process make are reported at once. A watch of a

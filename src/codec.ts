@@ -13,7 +13,7 @@ type Global<Name extends string> = typeof globalThis extends {
   ? Instance
   : never;
 
-/** What {@link rich} keeps. */
+/** The values that {@link rich} keeps. */
 export type Rich =
   | string
   | number
@@ -38,7 +38,8 @@ export interface RichCodec {
   encode<T = Rich>(value: T): Json;
   encode(value: Rich): Json;
   decode<T = Rich>(json: Json): T;
-  // Said again without a type of its own: `kv()` tells from the last one what the values are.
+  // Said again without a type of its own: `kv()` infers the type of the values from the last
+  // signature.
   decode(json: Json): Rich;
 }
 
@@ -185,7 +186,7 @@ const STRINGIFY = {
     }) as const,
   get: (value: object, key: string | number): unknown =>
     value[(typeof key === "string" ? unescaped(key) : key) as never],
-  // Only what a view shows, never the rest of its buffer, which may be anybody's.
+  // Only the bytes of the view: the rest of its buffer may belong to other code.
   viewInfo: (view: ArrayBufferView) => {
     const { byteOffset, byteLength } = view;
     const buffer = new Uint8Array(view.buffer).slice(byteOffset, byteOffset + byteLength).buffer;
@@ -202,7 +203,7 @@ const STRINGIFY = {
 const PARSE = {
   set: (target: object, key: string | number, value: unknown): void => {
     const name = typeof key === "string" ? unescaped(key) : key;
-    // An assignment to `__proto__` would change what the object is.
+    // An assignment to `__proto__` would change the prototype.
     if (name === "__proto__")
       Object.defineProperty(target, name, {
         value,
@@ -215,10 +216,10 @@ const PARSE = {
 };
 
 /**
- * Keeps what JSON cannot, at any depth: `Date`, `bigint`, `Map`, `Set`, `ArrayBuffer` and its
- * views, `RegExp`, `URL`, `URLSearchParams`, `undefined`, `NaN`, `Infinity`, `-Infinity`, `-0`,
- * sparse arrays, objects without a prototype, and references: what was one object, or a cycle, is
- * so again. A Node `Buffer` comes back as `Uint8Array`.
+ * Keeps values that JSON cannot, at any depth: `Date`, `bigint`, `Map`, `Set`, `ArrayBuffer` and
+ * its views, `RegExp`, `URL`, `URLSearchParams`, `undefined`, `NaN`, `Infinity`, `-Infinity`, `-0`,
+ * sparse arrays, objects without a prototype, and references: shared objects and cycles are
+ * restored. A Node `Buffer` comes back as `Uint8Array`.
  *
  * A value that is JSON already is stored as it is, and readable without this codec. Any other value
  * is encoded as `{ "$rich": … }` in the format of devalue, and so is an object with the one key
@@ -255,15 +256,16 @@ export const rich: RichCodec = {
 export interface JsonCodec {
   encode(value: unknown): Json;
   decode<T>(json: Json): T;
-  // Said again without a type of its own: `kv()` tells from the last one what the values are.
+  // Said again without a type of its own: `kv()` infers the type of the values from the last
+  // signature.
   decode(json: Json): unknown;
 }
 
 /**
- * Keeps what `JSON.parse(JSON.stringify(value))` keeps, for values with a method `toJSON()`, such
- * as sessions, `AxiosHeaders`, `URL` and `Date`, and for instances of classes: they come back as
- * the plain JSON of their own members. What JSON leaves out, such as functions, is lost without an
- * error.
+ * Keeps exactly `JSON.parse(JSON.stringify(value))`, for values with a method `toJSON()`, such as
+ * sessions, `AxiosHeaders`, `URL` and `Date`, and for instances of classes: they come back as the
+ * plain JSON of their own members. Members that JSON leaves out, such as functions, are lost
+ * without an error.
  *
  * The records have no mark: they are readable without this codec.
  *

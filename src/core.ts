@@ -14,10 +14,10 @@ export type * from "./record/types.ts";
 export type * from "./types.ts";
 
 /**
- * `kv()` without detection, for small bundles: it takes what a client's factory returns, or another
+ * `kv()` without detection, for small bundles: it takes the result of a client factory, or another
  * store. Everything else is as in `anykv`.
  *
- * @param client what a factory of `anykv/clients/…` returns, or another store (its prefix, expiry
+ * @param client the result of a factory of `anykv/clients/…`, or another store (its prefix, expiry
  * and codec are kept).
  * @throws {KvError} at once: KV_UNKNOWN_CLIENT for anything else; KV_NOT_SUPPORTED when it lacks
  * something that is required; KV_INVALID_KEY, KV_INVALID_EXPIRES or KV_INVALID_VALUE for the

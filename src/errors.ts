@@ -6,7 +6,7 @@
  * | `KV_UNKNOWN_CLIENT` | `kv()` was given something that is no client |
  * | `KV_INVALID_CLIENT` | the client is of a known kind and cannot be used |
  * | `KV_INVALID_KEY` | a key or prefix is no string, is empty, or holds a lone surrogate |
- * | `KV_INVALID_VALUE` | a value, its metadata or an option is outside what can be stored |
+ * | `KV_INVALID_VALUE` | a value, its metadata or an option cannot be stored |
  * | `KV_INVALID_EXPIRES` | a duration or moment cannot be read |
  * | `KV_INVALID_CURSOR` | a cursor was not made by a listing like this one |
  * | `KV_TOO_LARGE` | the key or the value is larger than the client can hold |
@@ -44,7 +44,7 @@ export type KvErrorCode =
   | "KV_RATE_LIMITED"
   | "KV_TIMEOUT";
 
-/** What a {@link KvError} carries beside its code and message. */
+/** The further members of a {@link KvError}. */
 export interface KvErrorDetails {
   /** The type of the client that refused, e.g. `"SQLITE"`. */
   client?: string | undefined;
@@ -57,7 +57,7 @@ export interface KvErrorDetails {
 /**
  * The one class of error that this library throws: every refusal and every failure of a client.
  *
- * The message says what was refused and what to do; it never holds a value.
+ * The message names the rejected argument and the remedy; it never holds a value.
  *
  * @example
  * import kv, { isKvError } from "anykv";

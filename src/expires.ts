@@ -71,7 +71,7 @@ export function deadlineOf(expires: Expires | undefined, now: number): number | 
   return at <= LATEST && at !== -Infinity ? at : NaN;
 }
 
-/** What to write in place of an expiry that cannot be read. */
+/** Advice for an expiry that cannot be read. */
 function advice(expires: unknown): string {
   if (typeof expires === "number" && expires >= MOMENT && expires <= LATEST) {
     const moment = expires > LATEST / SECOND ? expires : expires * SECOND;

@@ -29,7 +29,7 @@ type WithoutCodec<V, S extends string> = [V] extends [Storable<V>]
  * Needs no `new` and no `await`. Nothing is opened before the first operation; a client that cannot
  * be opened, or a promise that rejects, rejects every operation with KV_CONNECTION.
  *
- * @typeParam V the type of the values. Default: JSON, or what the codec takes.
+ * @typeParam V the type of the values. Default: JSON, or the values of the codec.
  * @param client a client, a promise of one, a client's factory, another store (its prefix, expiry
  * and codec are kept), a promise of a store (its prefix and expiry are kept), a class, or nothing
  * for memory.
@@ -67,7 +67,8 @@ export function kv(client?: unknown, options: KvOptions = {}): Store {
   const requires = options?.requires;
   if (context !== undefined) {
     const { type, supports, settled } = context.connection.source;
-    // What a pending store lacks is not known yet, and must only reject the operations of this one.
+    // The capabilities of a pending store are not known yet: a lack must only reject the operations
+    // of this one.
     if (settled !== undefined && requires !== undefined)
       return overPromise(
         settled.then(() => client),
@@ -88,7 +89,7 @@ export function kv(client?: unknown, options: KvOptions = {}): Store {
 function overPromise(client: PromiseLike<unknown>, options: KvOptions, base?: StoreContext): Store {
   const undated = new WeakSet<KvRecord>();
   const settled = Promise.resolve(client).then(async (found) => {
-    // What opens a connection often resolves to nothing: that must not end in memory.
+    // Functions such as `connect()` often resolve to nothing: that must not become a memory store.
     if (found === undefined)
       throw new KvError(
         "KV_UNKNOWN_CLIENT",

@@ -74,7 +74,7 @@ type IsDuration<S extends string> = S extends `${string}M`
       ? true
       : false;
 
-/** What the type-checker says of a literal that is no duration. */
+/** The compile-time error for a literal that is no duration. */
 export interface NotADuration {
   'a duration is a string such as "10s", "2 minutes" or "1h30m"': never;
 }
@@ -123,7 +123,7 @@ export type StoreType =
   | "CUSTOM"
   | "PENDING";
 
-/** What a client can do. Every store shows it as `store.supports`. */
+/** The capabilities of a client. Every store shows them as `store.supports`. */
 export interface Supports {
   /**
    * Who drops expired records: the client itself (`"native"`), or this library (`"layered"`).
@@ -167,8 +167,8 @@ export interface Supports {
 export type Requires = { readonly [Name in keyof Supports]?: Supports[Name] | undefined };
 
 /**
- * What `using` needs, for programs whose TypeScript knows it (`lib` with "esnext.disposable");
- * nothing for others, which the names of these symbols would not compile in.
+ * The members for `using`, for programs whose TypeScript knows it (`lib` with "esnext.disposable").
+ * Others get none: the names of these symbols would not compile there.
  */
 export type UsingDisposable = SymbolConstructor extends {
   readonly dispose: infer Name extends symbol;

@@ -61,7 +61,7 @@ function additionOf(window: unknown, by: unknown, options: HitOptions): Addition
   };
 }
 
-/** What a hit needs beside what it adds. */
+/** The other parameters of a hit. */
 interface Window {
   readonly resetAt: number;
   readonly window: { readonly max: number; readonly blockedUntil: number | null };
@@ -88,8 +88,8 @@ function countedIn<V>(
  * The key has the count as its value, and always has a deadline.
  *
  * @param window how long a window is: seconds, or a string such as `"1m"`.
- * @param by what is counted. A negative number gives back: never below 0, and it starts no window.
- * 0 counts nothing. Default 1.
+ * @param by the number to count. A negative number gives back: never below 0, and it starts no
+ * window. 0 counts nothing. Default 1.
  * @throws {KvError} KV_INVALID_EXPIRES for a window or a block that is no duration above 0;
  * KV_INVALID_VALUE for unknown options, and when the stored value or `by` is no number;
  * KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`.
@@ -115,7 +115,7 @@ export async function hit<V>(
   const byCommit = async (inside: Store<V>): Promise<Counted> => {
     let counted = { count: 0, expires: addition.resetAt };
     await swap(inside, key, (entry) => {
-      // An absent number is left absent by what gives back.
+      // Giving back leaves an absent number absent.
       if (entry === null && by <= 0) return undefined;
       counted = countedIn(inside, entry, key, addition);
       if (by === 0 && entry!.expires !== null) return undefined;

@@ -9,8 +9,8 @@ import { kept, swap } from "./swap.ts";
 /** Options of {@link increment}. */
 export interface IncrementOptions {
   /**
-   * The deadline of a number that begins with this call; one that is there keeps its own, so that a
-   * window is not moved by what is counted in it.
+   * The deadline of a number that begins with this call. An existing number keeps its own: a count
+   * does not move the window.
    */
   expires?: Expires | undefined;
   /** The result may not be below. Default: none. */
@@ -46,14 +46,14 @@ export function sumOf<V>(store: Store<V>, entry: Entry<V> | null, key: string, b
 }
 
 /**
- * Adds to a number, whoever else adds to it. An absent one begins at 0. On Redis it is one script;
- * elsewhere it is a commit, which is made again when another writer was faster.
+ * Adds to a number; concurrent additions are not lost. An absent one begins at 0. On Redis it is
+ * one script; elsewhere it is a commit, which is made again when another writer was faster.
  *
  * @param by how much; may be negative. Default 1.
  * @returns the new number; `null` when it would be below `min` or above `max`, and then nothing is
  * written.
- * @throws {KvError} KV_INVALID_VALUE when the stored value or `by` is no number, or the sum is
- * beyond what a number holds exactly; KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`.
+ * @throws {KvError} KV_INVALID_VALUE when the stored value or `by` is no number, or a number cannot
+ * hold the sum exactly; KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`.
  * @example
  * import kv from "anykv";
  * import { increment } from "anykv/atomic";

@@ -6,7 +6,7 @@ import { sweepAfter } from "../store/sweep-schedule.ts";
 import { stampFor } from "../record/version.ts";
 import type { Expires } from "../types.ts";
 
-/** What is added to a number, and the deadline of a number that starts with it. */
+/** The summand, and the deadline of a number that starts with it. */
 export interface Addition extends CountRules {
   readonly by: number;
   readonly expires: Expires | undefined;

@@ -5,8 +5,7 @@ import { inTurn } from "../store/in-turn.ts";
 import { checkOptions } from "../platform/options.ts";
 
 /**
- * What is to become of a value: the new one with its options, `null` to delete, `undefined` to
- * leave it.
+ * The decision on a value: a new one with its options, `null` to delete, `undefined` to leave it.
  */
 export type Next = { value: unknown; options: SetOptions } | null | undefined;
 
@@ -17,8 +16,8 @@ interface Undecided<V> {
 }
 
 /**
- * Reads, decides and writes, again and again until no other write came in between. Resolves to what
- * was there before.
+ * Reads, decides and writes, again and again until no other write came in between. Resolves to the
+ * old entry.
  *
  * It keeps its place in the call order, unless `decide` takes time: it may then use the store
  * itself.
@@ -71,7 +70,7 @@ function checkKept(options: unknown): void {
   checkOptions(options, ["expires", "metadata"], "a write", "KV_INVALID_EXPIRES");
 }
 
-/** What a rewrite keeps unless it is told otherwise. */
+/** The options that a rewrite keeps by default. */
 export function kept(entry: Entry<unknown> | null, options: SetOptions | undefined): SetOptions {
   checkKept(options);
   const before: SetOptions =

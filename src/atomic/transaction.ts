@@ -23,14 +23,14 @@ export interface Transaction {
    * `failed` names the keys. Of two writes of one key the later counts.
    *
    * @throws {KvError} KV_NOT_SUPPORTED for a client without compare-and-set, KV_TOO_LARGE for more
-   * than 100 checks or 1,000 writes, what `store.set()` throws for keys, values and options.
+   * than 100 checks or 1,000 writes, and the errors of `store.set()` for keys, values and options.
    */
   commit(): Promise<CommitResult>;
 }
 
 /**
- * Begins a transaction: what it gathers is written as a whole, and only if nobody has written the
- * checked keys since.
+ * Begins a transaction: all its changes are written together, and only if the checked keys have not
+ * changed.
  *
  * How far it holds is `store.supports.atomic`: `"yes"` across processes, `"process"` among the
  * stores of this one.
@@ -74,7 +74,7 @@ export function atomic<V>(store: Store<V>): Transaction {
     async commit() {
       refuseMore(checks.length, MOST_CHECKS, "checks");
       refuseMore(writes.length, MOST_WRITES, "writes");
-      // What is added while this one is under way is for the next.
+      // Changes that are added while this commit runs belong to the next one.
       return store.commit([...checks], [...writes]);
     },
   };

@@ -6,16 +6,16 @@ const isThenable = <T>(value: T | Promise<T>): value is Promise<T> =>
   typeof (value as Partial<Promise<T>> | null)?.then === "function";
 
 /**
- * Changes a value by what it is now, whoever else writes it: reads it, lets `change` compute the
- * next one, and writes that only if nobody has written in between; otherwise it begins again.
- * `change` may be called several times.
+ * Changes a value depending on the current one: reads it, lets `change` compute the next one, and
+ * writes that only if no other write came in between; otherwise it begins again. `change` may be
+ * called several times.
  *
  * The deadline and the metadata stay unless the options name others.
  *
- * @param change gets the value, `null` when absent or expired. What it answers is set; `null`
- * deletes, `undefined` leaves everything as it is.
+ * @param change gets the value, `null` when absent or expired. Its result is set; `null` deletes,
+ * `undefined` leaves everything as it is.
  * @returns the value that is stored then; `null` when there is none.
- * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; what `change` throws,
+ * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; the error of `change`,
  * and then nothing is written.
  * @example
  * import kv from "anykv";
@@ -49,8 +49,8 @@ export async function update<V = Json>(
  * Sets a value if there is none.
  *
  * @returns whether it did.
- * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; what `store.set()`
- * throws.
+ * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; the errors of
+ * `store.set()`.
  * @example
  * import kv from "anykv";
  * import { setIfAbsent } from "anykv/atomic";
@@ -74,8 +74,8 @@ export async function setIfAbsent<V>(
  * Sets a value if there is one already. Deadline and metadata are replaced as by `store.set()`.
  *
  * @returns whether it did.
- * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; what `store.set()`
- * throws.
+ * @throws {KvError} KV_NOT_SUPPORTED when `store.supports.atomic` is `"no"`; the errors of
+ * `store.set()`.
  * @example
  * import kv from "anykv";
  * import { replace } from "anykv/atomic";

@@ -17,7 +17,7 @@ export class Breaker {
   /**
    * Asks the store.
    *
-   * @throws what `work` throws; the last error again, without asking, if the store could not be
+   * @throws the error of `work`; the last error again, without asking, if the store could not be
    * reached a moment ago.
    */
   async ask<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {

@@ -21,7 +21,7 @@ export interface Cache {
    * answers (`onStoreError`). A value that the store rejects is returned, and `onError` gets the
    * error.
    *
-   * @throws what the loader throws, if there is no stale value; KV_TIMEOUT after `hardTimeout`;
+   * @throws the error of the loader, if there is no stale value; KV_TIMEOUT after `hardTimeout`;
    * KV_NOT_SUPPORTED for `tags` where `supports.atomic` is `"no"`.
    * @example
    * import { createCache } from "anykv/cache";
@@ -117,6 +117,6 @@ export interface Cache {
    * client; a store that was passed stays open.
    */
   close(): Promise<void>;
-  /** What the cache has done. The numbers only grow, but for those of the first tier. */
+  /** Counters of the cache. They only grow, except those of the first tier. */
   stats(): CacheStats;
 }

@@ -58,7 +58,7 @@ export function newEntry(
   return {
     value,
     fresh: ttl === null ? null : Math.ceil(now + ttl * (1 - jitter * Math.random())),
-    // What is not cached is not served stale either.
+    // A value that is not cached is not served stale either.
     ...(ttl !== null && ttl > 0 && grace > 0 && { grace }),
     ...(load !== undefined && { load }),
     ...(tags.length > 0 && { tags }),
@@ -87,7 +87,7 @@ export function recordExpiry(entry: CacheEntry): Date | null {
 /**
  * Whether a value may be served.
  *
- * @param tags what its tags are now: untouched, expired or deleted.
+ * @param tags the state of its tags: untouched, expired or deleted.
  */
 export function freshnessOf(
   entry: CacheEntry | null,

@@ -2,7 +2,7 @@ import { type CacheEntry, cachedEntry, type Freshness, freshnessOf } from "./ent
 import { type CacheState, type FoundEntry, isAcross, withoutStore } from "./state.ts";
 import { tagsOf } from "./tag-use.ts";
 
-/** What the store answered for a key, with what became of its tags. */
+/** The stored entry of a key and the state of its tags. */
 export const foundOf = (
   entry: CacheEntry | null,
   version: string | null | undefined,

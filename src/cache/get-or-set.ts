@@ -25,7 +25,7 @@ export function fromL1(
   if (item === undefined) return undefined;
   const { entry } = item;
   if (entry.fresh !== null && !(entry.fresh! > now)) return undefined;
-  // What is not known of its tags is read with the value.
+  // Unknown counters of its tags are read with the value.
   if (entry.tags !== undefined && state.tags?.known(entry.tags, now) !== "fresh") return undefined;
   if (isCounted) {
     state.stats.hits++;

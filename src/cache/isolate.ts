@@ -1,7 +1,7 @@
 import { copyOf, isPlain, MAX_DEPTH } from "../record/json.ts";
 import type { Json } from "../types.ts";
 
-/** What {@link inspect} finds. */
+/** The result of {@link inspect}. */
 export interface Inspected {
   /** About how many bytes of memory the value takes; `Infinity` for more than the limit. */
   readonly bytes: number;

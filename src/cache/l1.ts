@@ -88,7 +88,7 @@ export class L1 {
     const item = this.#items.get(key);
     if (item === undefined) return;
     if (entry === null) return this.delete(key);
-    // It is older than what was read.
+    // It is older than the read value.
     if (version !== null && item.version !== undefined && version <= item.version) return;
     this.put(key, entry, now, version);
   }

@@ -3,7 +3,7 @@ import type { CacheSettings } from "./options.ts";
 import { type CacheState, type Flight, type FoundEntry } from "./state.ts";
 import { epochOf, versionsOf } from "./tag-use.ts";
 
-/** What was known of the tags when a load began. */
+/** The counters of the tags at the beginning of a load. */
 export interface TagsBefore {
   readonly versions: TagVersions;
   readonly epoch: number | null;
@@ -64,7 +64,7 @@ export async function replaceHeld(
   return { version: undefined };
 }
 
-/** Ends a lease without a value: the record becomes what it was. */
+/** Ends a lease without a value: the record becomes the old one. */
 export async function release(
   state: CacheState,
   key: string,

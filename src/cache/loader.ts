@@ -2,14 +2,14 @@ import { type CacheEntry, freshnessOf } from "./entry.ts";
 import type { LoadEnd } from "./load-end.ts";
 import { KEEP_OPTIONS, type KeepOptions, type CacheSettings, cacheSettings } from "./options.ts";
 
-/** What a loader gets. */
+/** The argument of a loader. */
 export interface LoadContext {
   /** Aborted when no caller waits any more, and when the cache is closed. */
   readonly signal: AbortSignal;
   /** The value that is being replaced; `null` when there is none. */
   readonly stale: { readonly value: unknown; readonly metadata: unknown } | null;
   /**
-   * Changes how the value is kept, by what was loaded.
+   * Sets options of the value after it was loaded.
    *
    * @throws {KvError} as the options of the call.
    */
@@ -24,7 +24,7 @@ export interface LoadContext {
 /** Loads a value that is not cached. */
 export type Loader<T> = (context: LoadContext) => T | Promise<T>;
 
-/** A loader that runs, and what it has said about its value. */
+/** A running loader, and the options that it has set for its value. */
 export class LoadRun {
   settings: CacheSettings;
   isSkipped = false;

@@ -16,7 +16,7 @@ import { openTier } from "./open-tier.ts";
 
 const MOST_READS = 5;
 
-/** What a lookup is for: a load, if the value has to be loaded. */
+/** The purpose of a lookup: a load, if the value has to be loaded. */
 export interface LookupFor {
   readonly load: Load | null;
   readonly settings: CacheSettings;

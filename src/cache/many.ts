@@ -8,7 +8,7 @@ import { resolve } from "./resolve.ts";
 import { type CacheState, checkCacheKey, type FoundEntry, withoutStore } from "./state.ts";
 import { tagsOf } from "./tag-use.ts";
 
-/** What a loader of many values gets beside the keys. */
+/** The second argument of a loader of many values. */
 export type ManyContext = Pick<LoadContext, "signal">;
 
 /** Loads the values of keys that are not cached, in the order of the keys. */

@@ -66,7 +66,7 @@ export interface CacheOptions extends Omit<
    */
   lease?: Time | undefined;
   /**
-   * What a read does while the store cannot be reached: `"load"` calls the loader, `"throw"`
+   * The action of a read while the store cannot be reached: `"load"` calls the loader, `"throw"`
    * rejects. Default `"load"`.
    */
   onStoreError?: "load" | "throw" | undefined;
@@ -165,7 +165,7 @@ export const LOAD_OPTIONS: readonly string[] = Object.keys(READERS);
 /**
  * The settings of a call.
  *
- * @param base what the options leave out.
+ * @param base the values of missing options.
  * @throws {KvError} KV_INVALID_EXPIRES for a bad duration, KV_INVALID_VALUE for any other option
  * that cannot be used, and for a `grace` without a `ttl`.
  */

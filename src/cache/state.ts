@@ -14,7 +14,7 @@ import type { Tags } from "./tags.ts";
 /** The keys of values start with it; those of tags with another prefix. */
 export const VALUE_PREFIX = "v:";
 
-/** What the store has under a key. */
+/** The stored state of a key. */
 export interface FoundEntry {
   readonly entry: CacheEntry | null;
   /** `undefined` where it was not read. */
@@ -24,7 +24,7 @@ export interface FoundEntry {
   readonly isRead: boolean;
 }
 
-/** What a caller wants to have loaded. */
+/** A caller's request for a value. */
 export interface Load {
   readonly loader: Loader<unknown>;
   readonly settings: CacheSettings;
@@ -60,7 +60,7 @@ export interface FlightStart {
   readonly isPatient: boolean;
 }
 
-/** What a lookup has found, and the load that it has begun or joined. */
+/** The result of a lookup, and the load that it has begun or joined. */
 export interface Decision {
   readonly found: FoundEntry;
   /** The value of the entry, for each caller. */
@@ -77,7 +77,7 @@ export interface KeyLookup {
   isChanged: boolean;
 }
 
-/** What the parts of a cache share. */
+/** The state that the parts of a cache share. */
 export interface CacheState {
   readonly store: Store;
   /** The part of the store that has the values. */
@@ -113,7 +113,7 @@ export function checkCacheKey({ store, isClosed }: CacheState, key: string): voi
 
 export const closedCache = (): KvError => new KvError("KV_CLOSED", "this cache was closed");
 
-/** Reports an error that no caller gets. What `onError` throws is an uncaught exception. */
+/** Reports an error that no caller gets. An error of `onError` is an uncaught exception. */
 export function report(state: CacheState, error: unknown, place: ErrorPlace): void {
   const { onError } = state;
   if (onError !== undefined) queueMicrotask(() => onError(error, place));
@@ -146,14 +146,14 @@ export function withoutStore(state: CacheState, error: unknown, key: string): vo
 /** Whether the value of a key is in the store only through compare-and-set of all processes. */
 export const isAcross = ({ store }: CacheState): boolean => store.supports.atomic === "yes";
 
-/** What was read of a key until now is out of date. */
+/** Marks earlier reads of a key as out of date. */
 export function outdateRead({ l1, lookups }: CacheState, key: string): void {
   l1?.delete(key);
   const lookup = lookups.get(key);
   if (lookup !== undefined) lookup.isOutdated = true;
 }
 
-/** What was read or loaded of a key until now is out of date. */
+/** Marks earlier reads and loads of a key as out of date. */
 export function outdate(state: CacheState, key: string): void {
   outdateRead(state, key);
   const flight = state.flights.get(key);

@@ -1,4 +1,4 @@
-/** What a cache has done since it was made. */
+/** Counters of a cache since its creation. */
 export interface CacheStats {
   /** Fresh values that were found, in either tier. */
   hits: number;

@@ -8,7 +8,7 @@ const MOST_KNOWN = 10_000;
 // At a random number: a counter that was lost is never taken for the one that replaces it.
 const newCounter = (): TagCounter => [Math.floor(Math.random() * 2 ** 48), 0];
 
-/** What became of the tags of an entry. `counters` are in the order of its tags. */
+/** The state of the tags of an entry. `counters` are in the order of its tags. */
 function judge(
   versions: TagVersions,
   counters: readonly (TagCounter | null | undefined)[],
@@ -54,7 +54,7 @@ export class Tags {
     );
   }
 
-  /** What became of the tags of each of these entries: one read for all of them. */
+  /** The states of the tags of several entries: one read for all of them. */
   async look(entries: readonly TagVersions[]): Promise<Freshness[]> {
     const now = Date.now();
     const counters = new Map<string, TagCounter | null | undefined>();
@@ -118,7 +118,7 @@ export class Tags {
       await this.#move(this.#root, EPOCH, "delete");
       await Promise.all(tags.map((tag) => this.#move(this.#store, tag, way)));
     } finally {
-      // What was read meanwhile may be older.
+      // Concurrent reads may be older.
       for (const tag of tags) this.#known.delete(tag);
     }
   }
@@ -137,7 +137,7 @@ export class Tags {
     });
   }
 
-  /** Forgets what was read. */
+  /** Forgets all that was read. */
   forget(): void {
     this.#known.clear();
   }

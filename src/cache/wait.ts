@@ -2,6 +2,7 @@ import { LONGEST } from "../concurrency/timeout-option.ts";
 import { isKvError } from "../errors.ts";
 import { cachedEntry } from "./entry.ts";
 import { type CacheState, report } from "./state.ts";
+import { unref } from "../platform/unref.ts";
 
 /** The first and the longest pause between two looks, in milliseconds. */
 const [FIRST_LOOK, LAST_LOOK] = [10, 250];
@@ -52,7 +53,7 @@ export async function followChanges(state: CacheState): Promise<void> {
   const { values } = state;
   const ending = new AbortController();
   state.stop = () => ending.abort();
-  // What a promise of a client can do is known when it is settled.
+  // The capabilities behind a promise of a client are known when it is settled.
   await values.has("ready").catch(() => false);
   if (values.supports.watch !== "native") return;
   for (;;) {
@@ -74,7 +75,7 @@ export async function followChanges(state: CacheState): Promise<void> {
     await new Promise((resolve) => {
       const timer: unknown = setTimeout(resolve, PAUSE);
       // It keeps no process of Node alive.
-      (timer as { unref?(): void }).unref?.();
+      unref(timer);
     });
   }
 }

@@ -58,7 +58,7 @@ export interface PruneQuery {
   readonly limit: number;
 }
 
-/** Where a structure is, and what becomes of its deadline. */
+/** The key of a structure, and the change of its deadline. */
 export interface StructurePlace {
   readonly key: string;
   /** The deadline from now on, `null` for never; `undefined` leaves it as it is. */
@@ -75,8 +75,8 @@ export interface CountRules {
   readonly min: number;
   readonly max: number;
   /**
-   * Counts in a window: the sum is never below 0, what is not above 0 starts no window, and a
-   * number without a deadline gets one. The count that passes `max` moves the deadline to
+   * Counts in a window: the sum is never below 0, a number that is not above 0 starts no window,
+   * and one without a deadline gets one. The count that passes `max` moves the deadline to
    * `blockedUntil`, unless that is `null`.
    */
   readonly window?: { readonly max: number; readonly blockedUntil: number | null } | undefined;
@@ -158,9 +158,8 @@ interface AdapterMembers {
   walk?(query: WalkQuery): MaybePromise<Walk>;
   /**
    * Clients without an order: every record once, also those that have expired. Foreign items are
-   * left out. A `null` in between says that the client answers, where it may have to look through
-   * much without finding anything; what came before it is handed on, so that large values do not
-   * pile up.
+   * left out. A `null` in between shows that the client answers, while it looks through many keys
+   * without finding any. Earlier records are passed on then, so that large values do not pile up.
    */
   iterate?(
     prefix: string,
@@ -170,9 +169,9 @@ interface AdapterMembers {
     | AsyncIterable<readonly [string, KvRecord] | null>;
 
   /**
-   * What takes effect in call order by itself, also while earlier calls are pending: `"all"` calls,
-   * as on one connection that sends commands one behind the other, or the `"writes"`. Default:
-   * nothing. The store then waits for earlier calls on the same key.
+   * The calls that take effect in call order by themselves, also while earlier calls are pending:
+   * `"all"` calls, as on one connection that sends commands one behind the other, or the
+   * `"writes"`. Default: nothing. The store then waits for earlier calls on the same key.
    */
   readonly inOrder?: "all" | "writes" | undefined;
 
@@ -218,8 +217,8 @@ interface AdapterMembers {
    */
   watch?(feed: Feed, prefixes: Coverage): MaybePromise<Subscription>;
   /**
-   * Replaces the connection: several requests in a row got no answer. What is under way rejects,
-   * and is not sent again.
+   * Replaces the connection: several requests in a row got no answer. Pending requests reject, and
+   * are not sent again.
    */
   replace?(): void;
 
@@ -270,7 +269,7 @@ export interface QuickItems {
 }
 
 /**
- * What the fields of typed stores ask for, by kind and name: collections of texts, and numbers. A
+ * The operations of typed fields, by kind and name: on collections of texts, and on numbers. A
  * client answers itself where it has such types (`Adapter.structure`); on all others the answers
  * come from the one record that the field is. An empty collection is an absent one.
  */
@@ -305,7 +304,7 @@ export interface StructureReads {
  */
 export type Scored = readonly [member: string, score: number];
 
-/** The same for what changes something. `write` replaces everything. */
+/** The same for changes. `write` replaces everything. */
 export interface StructureWrites {
   "number.write"(value: number): void;
   /** `null`, and nothing is changed, when the sum is beyond what a number holds exactly. */
@@ -322,7 +321,7 @@ export interface StructureWrites {
   "list.unshift"(items: readonly string[]): number;
   "list.pop"(): string | null;
   "list.shift"(): string | null;
-  /** Keeps what `list.range` answers. */
+  /** Keeps the items that `list.range` answers, and removes the others. */
   "list.trim"(start: number, end: number | null): void;
   "hash.write"(entries: readonly (readonly [name: string, value: string])[]): void;
   "hash.set"(entries: readonly (readonly [name: string, value: string])[]): number;
@@ -335,7 +334,8 @@ export interface StructureWrites {
 }
 
 /**
- * What concerns the field as a whole, or others too. Only asked of clients that answer themselves.
+ * Operations on the field as a whole, or on several fields. Only asked of clients that answer
+ * themselves.
  */
 export interface StructureExtras {
   /** The members of this set that are in all of the others: their full keys. */

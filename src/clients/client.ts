@@ -1,6 +1,6 @@
 import type { MaybePromise, Supports } from "../types.ts";
 
-/** What `set` and `add` of a custom client are told: the remaining seconds, or `null` for never. */
+/** The options of `set` and `add` of a custom client: the remaining seconds, `null` for never. */
 export interface CustomSetOptions {
   expires: number | null;
 }
@@ -34,7 +34,8 @@ export interface CustomClient {
   close?(): unknown;
 }
 
-// What tells the kinds of clients apart: shapes alone, so that no client's own types are needed.
+// The shapes of clients, by which their kinds are told apart. No types of client libraries are
+// needed.
 
 /**
  * Any method. It has no call signature, so that the parameters of a custom client's methods get
@@ -119,7 +120,7 @@ interface Address {
   readonly searchParams: object;
 }
 
-/** What the factory of a client makes: a `Source`. */
+/** The result of a client factory: a `Source`. */
 interface Made {
   readonly type: string;
   readonly supports: Supports;
@@ -150,7 +151,7 @@ type Settled =
   | Made;
 
 /**
- * What `kv()` puts a store over: a client, a class of one's own, a URL, another store, or a promise
- * of one of these.
+ * The argument of `kv()`: a client, a custom class, a URL, another store, or a promise of one of
+ * these.
  */
 export type Client = Settled | PromiseLike<Settled>;

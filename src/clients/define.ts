@@ -9,8 +9,8 @@ import type { Adapter, QuickItems } from "./adapter.ts";
 const SOURCE = Symbol.for("anykv.source");
 
 /**
- * A client that knows its adapter: what a client's factory returns, and what `kv()` turns every
- * client into.
+ * A client that knows its adapter. Client factories return it, and `kv()` turns every client into
+ * it.
  */
 export interface Source {
   readonly type: string;
@@ -23,7 +23,7 @@ export interface Source {
   readonly address?: string | undefined;
   /** The call order of the client, where it is not told by the client itself. */
   readonly order?: Order;
-  /** Of a promise: what it settles to. */
+  /** Of a promise: its result. */
   readonly settled?: Promise<Source>;
   /** Opens the adapter. Called once, by the first operation; again only when it failed. */
   open(): MaybePromise<Adapter>;
@@ -34,7 +34,7 @@ export interface Source {
   close?(): MaybePromise<boolean>;
 }
 
-/** What one kind of client is: its manifest, and how a client becomes an adapter. */
+/** A kind of client: its manifest, and how a client becomes an adapter. */
 export interface ClientDefinition<Client, Options> extends Manifest {
   /** The names of the options. Default: none. */
   readonly options?: readonly (keyof Options & string)[];

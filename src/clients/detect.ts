@@ -34,16 +34,15 @@ const CLIENTS: readonly [kinds.Manifest, Factory | (() => Promise<Factory>)][] =
 ];
 
 /**
- * Tells what kind of client something is, by its shape.
+ * Finds the kind of a client by its shape.
  *
- * @throws {KvError} KV_UNKNOWN_CLIENT with what was passed and what is accepted.
+ * @throws {KvError} KV_UNKNOWN_CLIENT, which names the argument and the accepted clients.
  */
 export function detect(input: unknown): Source {
   if (isSource(input)) return input;
   if (typeof input === "function" && hasMethods(input.prototype, "get", "set"))
     return detect(instanceOf(input as new () => unknown));
-  // A client of one's own says what it is: nothing else that it has may make it look like another
-  // kind.
+  // A custom client names itself as one: no other member may make it look like another kind.
   const own = hasMethods(input, "get", "set", "iterate");
   for (const [manifest, load] of CLIENTS) {
     if (own ? manifest !== kinds.CUSTOM : !manifest.test(input)) continue;

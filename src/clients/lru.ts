@@ -41,15 +41,15 @@ const SPARE = 1000;
 const datedIn = new WeakMap<LruLike, DatedKeys>();
 
 /**
- * Keeps records in an `lru-cache` of yours: bounded memory, with all that a store does. What the
- * cache evicts is absent; a missing key is `null`. Reading a value counts as a use; `has()`,
- * listings and checks do not.
+ * Keeps records in an `lru-cache` of yours: bounded memory, with all that a store does. An evicted
+ * key is absent; a missing key is `null`. Reading a value counts as a use; `has()`, listings and
+ * checks do not.
  *
  * The bounds of the cache hold. Where it counts sizes, a record has the size that your
  * `sizeCalculation(value, key)` gives for its bare value, or else as many bytes as key and value
  * have in JSON. Its other options change nothing: the deadline is the record's (a `ttl` of the
- * cache is no default here), and what is expired is absent, also with `allowStale`. Items of yours
- * in the same cache are left alone. Nothing outlives the process.
+ * cache is no default here), and an expired record is absent, also with `allowStale`. Items of
+ * yours in the same cache are left alone. Nothing outlives the process.
  *
  * @throws {KvError} KV_TOO_LARGE for a record larger than `maxEntrySize` (or `maxSize`): the old
  * value is still there.

@@ -1,11 +1,11 @@
 import type { StoreType, Supports } from "../types.ts";
 import { hasMethods } from "../platform/shape.ts";
 
-/** What is known of a kind of client before its adapter is loaded. */
+/** The properties of a kind of client before its adapter is loaded. */
 export interface Manifest {
   /** The name that `store.type` shows. A client of one's own may have another. */
   readonly type: string;
-  /** What it can do; a function where that depends on the client, or on the options of it. */
+  /** Its capabilities; a function where they depend on the client or its options. */
   readonly supports: Supports | ((client: unknown, options?: object) => Supports);
   /**
    * Whether it tells of errors by events, which end the process where there is no listener. Default
@@ -40,7 +40,7 @@ export function supports(declared: Partial<Supports>): Supports {
 const url = (input: unknown): string =>
   typeof input === "string" ? input : String((input as Partial<URL> | null)?.href);
 
-/** How changes are found: reported where the runtime has what that needs. */
+/** How changes are found: reported where the runtime has the global of this name. */
 const reported = (name: string): Supports["watch"] => (name in globalThis ? "native" : "polled");
 
 /** A kind of client, told by its methods or by a test of its own. */
@@ -196,7 +196,7 @@ export const LRU: Manifest = {
       maxEntrySize?: number;
       sizeCalculation?: unknown;
     };
-    // What a sizeCalculation counts is not known.
+    // The unit of a sizeCalculation is unknown.
     const valueBytes =
       sizeCalculation === undefined && maxEntrySize! > 0 ? maxEntrySize! : Infinity;
     return supports({
@@ -226,7 +226,7 @@ export const KEYV: Manifest = {
   ),
   supports: (client) => {
     const { store } = client as { store: { store?: unknown } };
-    // Keyv 6 wraps what it was given.
+    // Keyv 6 wraps its argument.
     const inner = hasMethods(store.store, "get", "set") ? store.store : store;
     return supports({
       atomic: "process",
@@ -262,7 +262,7 @@ export const CUSTOM: Manifest = {
   },
 };
 
-/** What a store shows of its client. */
+/** The type and capabilities that a store shows. */
 export function shown(
   { type, supports }: Manifest,
   client: unknown,

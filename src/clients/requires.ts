@@ -18,8 +18,8 @@ const shown = (value: unknown): string =>
 /**
  * Throws unless a client has at least the capabilities that are required.
  *
- * @throws {KvError} KV_NOT_SUPPORTED with what it lacks; KV_INVALID_VALUE for a requirement that
- * cannot be read.
+ * @throws {KvError} KV_NOT_SUPPORTED, which names the missing capabilities; KV_INVALID_VALUE for a
+ * requirement that cannot be read.
  */
 export function checkRequires(
   requires: Requires | undefined,

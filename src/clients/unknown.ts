@@ -6,7 +6,8 @@ const ACCEPTED =
   "database client, an object with get(), set() and iterate(), another store, or a promise of " +
   'one of these: see "Clients" in the readme';
 
-// What makes a client of an address. The address itself may hold a password, and is never shown.
+// The function that makes a client of an address. The address itself may hold a password, and is
+// never shown.
 const CLIENTS: readonly [address: RegExp, client: string][] = [
   [/^(rediss?|valkey):/i, "createClient({ url }), with createClient of redis"],
   [/^postgres(ql)?:/i, "new Pool({ connectionString }), with Pool of pg"],
@@ -28,8 +29,9 @@ function ofString(text: string): [given: string, advice: string | undefined] {
 function ofFunction(input: { readonly name: string }): [given: string, advice: string] {
   // An uncalled function, or a class.
   const isClass = /^class\b/.test(Function.prototype.toString.call(input));
+  const name = input.name === "" ? "without a name" : input.name;
   return [
-    `the ${isClass ? "class" : "function"} ${input.name}`,
+    `the ${isClass ? "class" : "function"} ${name}`,
     isClass ? "an instance of it" : "what it returns: call it",
   ];
 }
@@ -40,7 +42,7 @@ function ofObject(input: object): [given: string, advice: string | undefined] {
   if (tag === "WeakMap") return ["a WeakMap, which has no string keys", "a Map"];
   const keys = Object.keys(input);
   if (keys.some((key) => /^(prefix|expires|codec|timeout|requires|ttl|namespace)$/.test(key)))
-    return ["options", "them behind the client: kv(client, options)"];
+    return ["options", "them after the client: kv(client, options)"];
   const methods = keys.filter((key) => hasMethods(input, key)).slice(0, 8);
   const name = (input as { constructor?: { name?: unknown } }).constructor?.name;
   return [
@@ -51,7 +53,8 @@ function ofObject(input: object): [given: string, advice: string | undefined] {
 }
 
 /**
- * The error for something that is not a client: what it is, without its content, and what to pass.
+ * The error for an argument that is no client. It describes the argument, without its content, and
+ * names the client to pass.
  */
 export function unknownClient(input: unknown): KvError {
   const [given, advice = ACCEPTED] =

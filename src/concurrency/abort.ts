@@ -1,4 +1,4 @@
-/** What tells that something has ended: an `AbortSignal`, or {@link Closing}. */
+/** A signal of an end: an `AbortSignal`, or {@link Closing}. */
 export interface Ending {
   readonly aborted: boolean;
   addEventListener(name: "abort", listener: () => void): void;
@@ -6,8 +6,8 @@ export interface Ending {
 }
 
 /**
- * An `AbortController` and its signal in one, for what several requests share: edge workers make
- * none while they load, and bind each to the request that it was made in.
+ * An `AbortController` and its signal in one, for state that several requests share: edge workers
+ * make no controller while they load, and bind each to the request that made it.
  */
 export class Closing implements Ending {
   aborted = false;

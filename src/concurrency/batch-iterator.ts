@@ -11,7 +11,7 @@ export class Iteration<B, T> implements AsyncGenerator<T, void, undefined> {
   #waiting: Promise<unknown> | null = null;
   #isOver = false;
 
-  /** `take` makes an item of what is in a batch; `undefined` leaves it out. */
+  /** `take` makes an item of an element of a batch; `undefined` leaves it out. */
   constructor(
     batches: AsyncGenerator<readonly B[], void, undefined>,
     take: (item: B) => T | undefined,
@@ -51,7 +51,7 @@ export class Iteration<B, T> implements AsyncGenerator<T, void, undefined> {
     await this.return();
   }
 
-  /** What the batch still has; `null` when another one is needed. */
+  /** The next item of the batch; `null` when another batch is needed. */
   #taken(): IteratorResult<T, void> | null {
     while (this.#at < this.#batch.length && !this.#isOver) {
       const value = this.#take(this.#batch[this.#at++]!);
@@ -75,7 +75,7 @@ export class Iteration<B, T> implements AsyncGenerator<T, void, undefined> {
     }
   }
 
-  /** What was thrown ends it, as it ends a generator. */
+  /** An error ends it, as it ends a generator. */
   async #fail(error: unknown): Promise<never> {
     this.#isOver = true;
     await this.#batches.return();

@@ -15,7 +15,7 @@ export interface Scope {
   readonly writeUnder?: string;
 }
 
-/** What a client applies in call order by itself. */
+/** The calls that a client applies in call order by itself. */
 export type InOrder = "all" | "writes" | null;
 
 /** How long a line of operations may take of which each waits for the one before it. */
@@ -75,8 +75,8 @@ export class Lanes {
    * both. Resolves or rejects with the work; earlier failures do not matter.
    *
    * @param ms how long one request of the work takes at most, in milliseconds. Default `Infinity`.
-   * @param inOrder what the client itself applies in call order: with `"all"` later work on the
-   * same keys, with `"writes"` later writes. Default `null`: nothing.
+   * @param inOrder the calls that the client itself applies in call order: with `"all"` later work
+   * on the same keys, with `"writes"` later writes. Default `null`: nothing.
    * @param requests how many requests the work may take; it rejects after as many times `ms`.
    * Default 1.
    * @throws {KvError} KV_CONNECTION when it waited longer than twice that for work that timed out,
@@ -157,7 +157,7 @@ export class Lanes {
           (each) => Object(each).name === "TimeoutError",
         );
         const pending = this.#unsent.get(Object(error) as object);
-        // Later work has to wait for what this operation waited for.
+        // Later work has to wait for the same operations as this one.
         return pending === undefined ? this.#end(turn) : pending.then(() => this.#end(turn));
       },
     );
@@ -235,7 +235,7 @@ export class Lanes {
     );
     const limit = Math.min(Math.ceil(Math.min(end, patience) - start) + SLACK, LONGEST);
     let late: unknown;
-    // Edge workers may never settle what another request began: the limit then ends the wait.
+    // Edge workers may never settle a promise of another request: the limit then ends the wait.
     await within(Promise.all(blockers.map(({ over }) => over)), limit).catch(
       (error) => (late = error),
     );

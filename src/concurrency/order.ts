@@ -91,7 +91,7 @@ const byName = new Map<string, WeakRef<Order>>();
 
 /**
  * The order that all stores over one client share; `own` where it has none. Equal URLs of files and
- * databases are one client. URLs of servers are not: what is behind them depends on the token, too.
+ * databases are one client. URLs of servers are not: their data depends on the token, too.
  */
 export function orderOf(client: unknown, own: Order = new Order()): Order {
   if (typeof client === "string" || client instanceof URL)

@@ -47,8 +47,8 @@ function begin(ms: number): Wait {
 let asking: ((ms: number) => void)[] = [];
 
 /**
- * Lets work that has just begun know how long its caller waits for it: told by the `within` that
- * the caller calls on what it was given, in the same turn. Without such a call it is not told.
+ * Tells work that has just begun how long its caller waits for it. The `within` that the caller
+ * calls on its promise, in the same turn, says so. Without such a call it is not told.
  */
 export function askPatience(tell: (ms: number) => void): void {
   if (asking.length === 0) queueMicrotask(() => (asking = []));
@@ -77,7 +77,7 @@ function miss(busy: Busy): void {
 }
 
 /**
- * What the work answers, if it does so within so many milliseconds. Until then it counts as under
+ * The result of the work, if it comes within so many milliseconds. Until then it counts as under
  * way.
  */
 export function within<T>(work: Promise<T>, ms: number, busy: Busy = { running: 0 }): Promise<T> {

@@ -1,6 +1,6 @@
 import { isKvError, type KvErrorCode } from "../errors.ts";
 
-/** What a failing statement rejects with. */
+/** The error of a failing statement. */
 export class ConformanceError extends Error {
   override readonly name = "ConformanceError";
 }

@@ -83,7 +83,7 @@ export const expiry: readonly Statement[] = [
         await store.set("key", 1, { expires });
         const after = Date.now();
         const at = await deadlineOf(store, "key");
-        // What is short may be over by now while time passes by itself.
+        // A short deadline may be over by now while time passes by itself.
         if (at !== null && at !== undefined)
           ok(
             at >= before + ms && at <= after + ms,

@@ -22,8 +22,8 @@ export type { ConformanceTest, Subject } from "./subject.ts";
  * Run them one after the other: with the `"fake"` clock each of them replaces `Date.now` while it
  * runs.
  *
- * It knows no test runner: it returns named functions. What a client cannot do is told by its
- * `supports`, and then its refusal is what is tested.
+ * It knows no test runner: it returns named functions. A client without a capability (see
+ * `supports`) is tested for the right rejection.
  *
  * @example
  * ```js test

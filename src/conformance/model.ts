@@ -6,7 +6,7 @@ import type { Clock } from "./clock.ts";
 import { loadFastCheck, parameters } from "./random.ts";
 import type { Statement } from "./subject.ts";
 
-/** What a store has to be like, in the plainest words: records in a Map by full key. */
+/** The expected behaviour of a store, in the plainest words: records in a Map by full key. */
 class Oracle {
   readonly records = new Map<
     string,

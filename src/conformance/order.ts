@@ -5,11 +5,11 @@ import { expectEqual, refused, sorted } from "./check.ts";
 import { loadFastCheck, parameters } from "./random.ts";
 import type { Statement } from "./subject.ts";
 
-/** One call that is not awaited, and what it does to a plain Map of full keys. */
+/** One call that is not awaited, and its effect on a plain Map of full keys. */
 interface Call {
   readonly name: string;
   readonly run: (store: Store) => Promise<unknown>;
-  /** Changes the model and returns what the call has to resolve to; `undefined` for any result. */
+  /** Changes the model and returns the expected result; `undefined` for any result. */
   readonly model: (records: Map<string, Json>) => unknown;
 }
 
@@ -128,7 +128,8 @@ function allCalls(store: Store): Call[] {
 }
 
 /**
- * Makes all calls without awaiting any, and compares each result and what is stored with the model.
+ * Makes all calls without awaiting any, and compares each result and the stored data with the
+ * model.
  */
 async function check(store: Store, calls: readonly Call[]): Promise<void> {
   const records = new Map<string, Json>();

@@ -5,7 +5,7 @@ import { type Clock, withClock } from "./clock.ts";
 export interface Subject {
   /** A store over a client without any records. Called once for each statement. */
   open(): Store | Promise<Store>;
-  /** Removes what `open` made. The store has been closed by then. */
+  /** Removes the data of `open`. The store has been closed by then. */
   cleanup?(store: Store): unknown;
   /**
    * A second store over the data of a store that was closed: proves that records, deadlines and
@@ -21,8 +21,8 @@ export interface Subject {
     has(store: Store, key: string): boolean | Promise<boolean>;
   };
   /**
-   * The store has a codec, which may keep more than JSON: what only holds for JSON is left out.
-   * Default `false`.
+   * The store has a codec, which may keep more than JSON: statements that only hold for JSON are
+   * left out. Default `false`.
    */
   codec?: boolean;
   /** `"real"` waits for time to pass, for servers that go by their own clock. Default `"fake"`. */
@@ -37,13 +37,13 @@ export interface Subject {
 export interface ConformanceTest {
   /** The number of the statement, e.g. `"E1"`. */
   readonly id: string;
-  /** The number and what is stated. */
+  /** The number and the text of the statement. */
   readonly name: string;
-  /** Resolves when the statement holds, rejects with what went wrong otherwise. */
+  /** Resolves when the statement holds, and rejects with the fault otherwise. */
   run(): Promise<void>;
 }
 
-/** What a statement works with. */
+/** The argument of a statement. */
 export interface Trial {
   readonly store: Store;
   readonly clock: Clock;
@@ -68,7 +68,7 @@ export function testsOf(subject: Subject, statements: readonly Statement[]): Con
         withClock(subject.clock ?? "fake", async (clock) => {
           const store = await subject.open();
           try {
-            // What the client can do is known for certain after one operation.
+            // The capabilities of the client are certain after one operation.
             await store.has("x");
             await body({ store, clock, subject });
           } finally {

@@ -45,7 +45,7 @@ async function opened(watch: StoreWatch<unknown>): Promise<StoreWatch<unknown>> 
 
 const isListed = (store: Store): boolean => store.supports.iterate;
 
-/** Statements W1 to W5: what a watch reports. */
+/** Statements W1 to W5: the reports of a watch. */
 export const watching: readonly Statement[] = [
   [
     "W1",

@@ -8,7 +8,7 @@ export interface BodyReader {
   cancel(): Promise<void>;
 }
 
-/** What the server needs of a request: a `Request` has it, and Node's can be given it cheaply. */
+/** The used part of a request: a `Request` has it, and Node's can be given it cheaply. */
 export interface Incoming {
   readonly method: string;
   readonly url: string;

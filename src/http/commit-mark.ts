@@ -1,7 +1,7 @@
 import { digestOf } from "../record/bytes.ts";
 import type { CommitRequest } from "./requests.ts";
 
-/** The prefix of all marks in what the server keeps for a space. */
+/** The prefix of all marks in the server's own records of a space. */
 export const MARKS = "commit/";
 
 /** A record that remembers a commit by its id, so that the commit is made once. */

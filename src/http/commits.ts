@@ -22,7 +22,7 @@ const RECOUNT_EVERY = 60_000;
 /** How often a count is offered as the stored sum: each write at the same time is in its way. */
 const TRIES = 10;
 
-/** The key of the sum in what the server keeps for a space. */
+/** The key of the sum in the server's own records of a space. */
 const BYTES = "bytes";
 
 /**
@@ -41,7 +41,7 @@ interface OwnPart {
 
 const NOTHING: OwnPart = { checks: [], writes: [] };
 
-/** The stored sum, with what has expired given back. */
+/** The stored sum, less the size of expired entries. */
 interface StoredSum {
   readonly sum: StorageSum;
   readonly version: string | null;
@@ -131,7 +131,7 @@ export class Commits {
         [{ key: BYTES, version }],
         [{ key: BYTES, value: sum.toJSON() }],
       );
-      // Another process has written meanwhile: what it deleted must not be subtracted again.
+      // Another process has written meanwhile: its deletions must not be subtracted again.
       if (!ok) await this.#count();
     });
   }
@@ -228,7 +228,7 @@ export class Commits {
     }
   }
 
-  /** What a commit changes, its mark last. */
+  /** The writes of a commit, its mark last. */
   async #changesOf(
     { writes }: CommitRequest,
     mark: Mark | null,
@@ -269,7 +269,7 @@ export class Commits {
     }
   }
 
-  /** Counts what the space holds, while the writes of this process wait. */
+  /** Counts the bytes of the space, while the writes of this process wait. */
   async #count(): Promise<void> {
     for (;;) {
       this.#forget();

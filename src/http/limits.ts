@@ -2,7 +2,7 @@ import { KvError } from "../errors.ts";
 import { checkOptions } from "../platform/options.ts";
 import { limited } from "./reply.ts";
 
-/** What a token may use. Each limit may be `Infinity`. */
+/** The limits of a token. Each may be `Infinity`. */
 export interface Limits {
   /** The most bytes of a value's JSON, and of its metadata's. Default 16,384. */
   valueBytes?: number;
@@ -47,7 +47,7 @@ const DEFAULTS: Required<Limits> = {
 };
 
 /**
- * The limits with what is missing taken from others, or the defaults.
+ * The limits, with missing ones taken from others, or from the defaults.
  *
  * @throws {KvError} KV_INVALID_VALUE for a limit of another name, or that is no number above 0.
  */
@@ -64,7 +64,7 @@ export function limitsOf(
   return all;
 }
 
-/** What a token has left of its requests: they fill up as time passes. */
+/** The requests that a token has left: they fill up as time passes. */
 export class Rate {
   readonly #perSecond: number;
   #left: number;

@@ -5,8 +5,7 @@ import type { Reply } from "./reply.ts";
 import type { UnreadOutput } from "./unread-output.ts";
 
 /**
- * What the server needs of a request, as Node has it. Its body is read no faster than it is asked
- * for.
+ * The used part of a request of Node. Its body is read no faster than it is asked for.
  */
 export function incoming(request: IncomingMessage): Incoming {
   return {
@@ -82,7 +81,7 @@ export async function send(
   }
   const reader = body.getReader();
   const gone = new Promise<void>((resolve) => response.once("close", resolve));
-  // Who waits for what does not come any more is told so.
+  // Callers that wait for the rest of the body get an error.
   void gone.then(() => reader.cancel()).catch(() => {});
   response.writeHead(status, headers);
   response.flushHeaders();

@@ -5,7 +5,7 @@ import type { Space } from "./space.ts";
 
 /** The most operations that are counted before they happen. */
 const MOST_AHEAD = 256;
-/** The part of what is left in a month that may be counted before it happens. */
+/** The part of the month's remaining limit that may be counted ahead. */
 const PART_AHEAD = 1 / 256;
 
 /**
@@ -15,7 +15,7 @@ const PART_AHEAD = 1 / 256;
  */
 export class OperationCounter {
   readonly #space: Space;
-  /** What was counted ahead, until when it can be used, and the limit that it fits in. */
+  /** The number that was counted ahead, until when it can be used, and its limit. */
   #ahead = { count: 0, until: 0, perMonth: Infinity };
   /** How many there were in the store. */
   #total = Infinity;
@@ -68,8 +68,8 @@ export class OperationCounter {
   }
 
   /**
-   * Adds what was not counted ahead, and counts some more ahead while that is a small part of what
-   * is left.
+   * Adds the operations that were not counted ahead, and counts some more ahead while that is a
+   * small part of the rest.
    */
   async #addAhead(count: number, max: number): Promise<boolean> {
     const until = endOf(new Date());

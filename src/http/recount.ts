@@ -9,7 +9,7 @@ import { type SizeChange, StorageSum } from "./storage-sum.ts";
  */
 export class Recount {
   readonly sum: StorageSum = new StorageSum();
-  /** The version of the stored sum that belongs to what was counted. */
+  /** The version of the stored sum that belongs to the count. */
   version: string | null;
   /** Whether something was written that this count was not told of. */
   isSpoiled = false;
@@ -51,8 +51,8 @@ export class Recount {
   }
 
   /**
-   * To be called before a write is sent, with the version of the stored sum. What the write
-   * replaces is counted now, so that it does not matter when the count comes to it.
+   * To be called before a write is sent, with the version of the stored sum. The replaced entry is
+   * counted now, so that it does not matter when the count reaches it.
    */
   begin(changes: readonly SizeChange[], version: string | null): void {
     if (version !== this.version) this.isSpoiled = true;

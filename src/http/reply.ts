@@ -15,7 +15,7 @@ const STATUS: { readonly [code in KvErrorCode]?: number } = {
 
 type Headers = { readonly [name: string]: string };
 
-/** What is answered, before it becomes a `Response` or goes through Node. */
+/** A reply, before it becomes a `Response` or goes through Node. */
 export interface Reply {
   readonly status: number;
   readonly headers: { [name: string]: string };
@@ -37,7 +37,7 @@ export class Refusal extends KvError {
   }
 }
 
-/** What says that there was too much, and in how many seconds there may be more. */
+/** The reply to too many requests, with the seconds until more are allowed. */
 export function limited(message: string, seconds: number): Refusal {
   const wait = Math.max(1, Math.ceil(seconds));
   return new Refusal("KV_RATE_LIMITED", `${message}: try again in ${wait} s`, 429, {
@@ -45,7 +45,7 @@ export function limited(message: string, seconds: number): Refusal {
   });
 }
 
-/** A reply with a JSON body. Nothing may keep it: it may hold what is secret. */
+/** A reply with a JSON body. No cache may keep it: it may hold secrets. */
 export function jsonReply(body: unknown, status = 200, headers: Headers = {}): Reply {
   const more = {
     "content-type": "application/json",
@@ -56,9 +56,8 @@ export function jsonReply(body: unknown, status = 200, headers: Headers = {}): R
 }
 
 /**
- * What a client is told of an error: its code and message, without the prefix that its keys have in
- * the store. Of what is no error of ours, and of the causes of the others, nothing is told: they
- * are the server's own affair.
+ * The part of an error for a client: its code and message, without the prefix that its keys have in
+ * the store. Other errors, and all causes, are not shown: they concern the server only.
  */
 export function errorBody(
   error: unknown,
@@ -85,7 +84,7 @@ export function errorBody(
   };
 }
 
-/** The reply to what was refused or has failed. */
+/** The reply to a request that was refused or has failed. */
 export function failure(error: unknown, prefix = ""): Reply {
   const status =
     error instanceof Refusal ? error.status : isKvError(error) ? (STATUS[error.code] ?? 400) : 500;

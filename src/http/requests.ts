@@ -74,7 +74,7 @@ function deadlineIn(value: unknown): Date | null {
 }
 
 function jsonIn(value: unknown, name: string, bytes: number, key: string): Json {
-  // Also refuses what nests too deep to be written as text.
+  // Also rejects values that nest too deep to be written as text.
   const copy = checkedCopy(value, name);
   const length = bytes === Infinity ? 0 : utf8Length(JSON.stringify(copy));
   if (length > bytes)
@@ -115,7 +115,7 @@ export function getRequest(fields: Fields): { keys: readonly string[]; values: b
   };
 }
 
-/** What to write. */
+/** The writes. */
 export function setRequest(fields: Fields, valueBytes: number): readonly CommitWrite[] {
   only(fields, "writes");
   return objects(fields.writes, "writes", MOST_KEYS).map((write) => writeIn(write, valueBytes));

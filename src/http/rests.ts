@@ -1,3 +1,4 @@
+import { unref } from "../platform/unref.ts";
 /** Waits between two steps of long work, which leaves the processor to others. */
 export type Rest = () => Promise<void>;
 
@@ -12,7 +13,7 @@ const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
     // Work in the background does not keep a program alive.
-    (timer as { unref?: () => void }).unref?.();
+    unref(timer);
   });
 
 /** Lets others run every few milliseconds: for work that a client waits for. */

@@ -16,7 +16,7 @@ import type { EventOptions, Space } from "./space.ts";
 import type { Grant } from "./tokens.ts";
 import type { OperationCounter } from "./operation-counter.ts";
 
-/** A space and what is counted of it. */
+/** A space and its counts. */
 export interface Room {
   readonly space: Space;
   readonly commits: Commits;
@@ -24,7 +24,7 @@ export interface Room {
   readonly events: EventOptions;
 }
 
-/** A request that has been checked: how many operations it counts as, and what it does. */
+/** A checked request: how many operations it counts as, and its work. */
 export interface Prepared {
   readonly count: number;
   /** Resolves to the JSON of the response, or a stream of events. */

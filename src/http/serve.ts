@@ -36,7 +36,7 @@ export interface KvServer extends AsyncUsingDisposable {
   readonly port: number;
   /**
    * Accepts nothing more, ends event streams, lets running requests end within the `grace`, and
-   * then ends what is left. The store stays open. A second call waits for the first.
+   * then ends the others. The store stays open. A second call waits for the first.
    */
   close(): Promise<void>;
 }
@@ -52,7 +52,7 @@ const LINGER = 1000;
 const KEPT = 65_000;
 
 /**
- * Starts {@link createHandler} on `node:http`. It speaks plain HTTP: what faces the internet stands
+ * Starts {@link createHandler} on `node:http`. It speaks plain HTTP: on the internet it belongs
  * behind a proxy that speaks TLS.
  *
  * A request has to be complete within `bodyTimeout`; one whose body is refused is not read to its

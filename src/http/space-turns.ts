@@ -66,7 +66,7 @@ export class SpaceTurns {
     });
   }
 
-  /** Begins what may begin in this round. */
+  /** Begins the work of this round. */
   #goOn(): void {
     for (const lane of this.#ready) {
       if (this.#begun >= IN_ROUND) break;
@@ -75,7 +75,7 @@ export class SpaceTurns {
     }
     if (this.#isRound || this.#begun === 0) return;
     this.#isRound = true;
-    // Behind what has arrived in the meantime.
+    // After the requests that have arrived meanwhile.
     setImmediate(() => {
       this.#isRound = false;
       this.#begun = 0;
@@ -90,7 +90,7 @@ export class SpaceTurns {
     // The space goes to the end of the line.
     this.#ready.delete(lane);
     this.#await(lane);
-    // When the store hangs, clients have given up what waited behind it.
+    // When the store hangs, clients have given up the requests that wait for it.
     if (performance.now() - since > LONGEST_WAIT) refuse();
     else await begin();
     lane.running--;

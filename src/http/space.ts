@@ -24,10 +24,10 @@ const ANSWER_BYTES = 1_000_000;
 /** How many records the store is asked for at once: each may be as large as a value. */
 const AT_ONCE = 100;
 
-/** The prefix of the entries in what the server keeps for a space. */
+/** The prefix of the entries in the server's own records of a space. */
 export const DATA = "d/";
 
-/** What an entry takes; its key is the one under the root of the space. */
+/** The bytes of an entry; its key is the one under the root of the space. */
 export interface SizedEntry extends Sized {
   readonly key: string;
 }
@@ -38,7 +38,7 @@ export interface EntryPageAfter {
   readonly next: string | null;
 }
 
-/** Entries under some keys, `null` for what is absent. */
+/** Entries under some keys, `null` for an absent one. */
 type MaybeEntries = readonly (Entry<unknown> | null)[];
 
 /** How event streams of a server go. */
@@ -88,18 +88,17 @@ export function sizeOf({
  */
 export class Space {
   readonly name: string;
-  /** What the server keeps for itself beside the data. */
+  /** The server's own records beside the data. */
   readonly root: Store<unknown>;
-  /** What the holders of its tokens see. */
+  /** The data that the holders of its tokens see. */
   readonly data: Store<unknown>;
-  /** What stands before their keys in the store underneath. */
+  /** The prefix of their keys in the store underneath. */
   readonly prefix: string;
   readonly #context: StoreContext;
 
   constructor(store: unknown, name: string) {
     this.name = name;
-    // Values go over the wire as they are stored: what a codec makes of them is the clients'
-    // affair, as is the default expiry.
+    // Values are sent as they are stored: codecs and default expiry are up to the clients.
     const context = { ...contextOfStore(store), codec: AS_STORED, expires: null };
     this.root = createStore<unknown>(context, { prefix: `space/{${encodeURIComponent(name)}}/` });
     this.data = this.root.prefix(DATA);
@@ -143,7 +142,7 @@ export class Space {
   }
 
   /**
-   * The entries under some keys, `null` for what is absent. Ends early, but not before the first,
+   * The entries under some keys, `null` for an absent one. Ends early, but not before the first,
    * when they are large.
    */
   async get(keys: readonly string[], values: boolean): Promise<(Entry<unknown> | null)[]> {
@@ -188,8 +187,8 @@ export class Space {
   }
 
   /**
-   * What the entries and the marks of commits under a prefix of the root take, in small batches, in
-   * key order where the client has one.
+   * The bytes of the entries and the marks of commits under a prefix of the root, in small batches,
+   * in key order where the client has one.
    */
   async *sizes(
     prefix: string,
@@ -235,7 +234,7 @@ export class Space {
       const pairs = await ordered(adapter, range, limit + 1, this.prefix, false);
       let seen = 0;
       if (values && pairs.some(([, { value }]) => value === null)) {
-        // All were passed for this page: the values are read of what it shows.
+        // All keys were passed for this page: only the values that it shows are read.
         const found = await this.get(
           pairs.slice(0, limit).map(([key]) => key.slice(this.prefix.length)),
           true,
@@ -270,8 +269,8 @@ export class Space {
  * The store of one space of a server: the same data as the holders of its tokens see, without their
  * limits.
  *
- * What is written through it beside a server that has a limit on storage counts as soon as the
- * server has counted the space again, which it does in the background.
+ * Writes through it, beside a server with a limit on storage, count as soon as the server has
+ * counted the space again, which it does in the background.
  *
  * @param name the `space` of a token.
  * @throws {KvError} KV_INVALID_CLIENT for anything but a store, KV_INVALID_VALUE for a name that is

@@ -51,7 +51,7 @@ export class StorageSum {
     return this.#until.reduce((sum, [, bytes]) => sum + bytes, this.#permanent);
   }
 
-  /** Gives back what has expired. A moment before an earlier one changes nothing. */
+  /** Subtracts expired entries. A moment before an earlier one changes nothing. */
   advance(now: number): void {
     this.#now = Math.max(this.#now, now);
     this.#until = this.#until.filter(([deadline]) => deadline > this.#now);

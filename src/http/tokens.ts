@@ -24,7 +24,7 @@ export interface TokenOptions {
 /** The space of everyone, where no token is asked for. */
 const OPEN = "open";
 
-/** What a token that is known may do. */
+/** The rights of a known token. */
 export class Grant {
   readonly space: string;
   readonly isReadOnly: boolean;
@@ -40,7 +40,8 @@ export class Grant {
   }
 
   /**
-   * Counts an event stream, until what it answers with is called. @throws {KvError} KV_RATE_LIMITED
+   * Counts an event stream, until the returned function is called. @throws {KvError}
+   * KV_RATE_LIMITED
    */
   stream(): () => void {
     if (this.#streams >= this.limits.streams)
@@ -82,7 +83,7 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /**
- * The digest of a token and its grant. What is wrong is told at once; the digest is ready a moment
+ * The digest of a token and its grant. An error is thrown immediately; the digest is ready a moment
  * later.
  */
 function known(

@@ -7,7 +7,7 @@ export const MOST_UNREAD = 16_000_000;
 /** How long a client whose stream was ended has to read the reason, in milliseconds. */
 const LINGER = 5000;
 
-/** Bounds what event streams keep in memory for clients that do not read. */
+/** Bounds the memory of event streams for clients that do not read. */
 export class UnreadOutput {
   /** By space, the streams whose output is not taken, those that wait longest first. */
   readonly #waiting = new Map<string, Map<ServerResponse, number>>();

@@ -41,7 +41,7 @@ export class Bridge {
     if (this.isClosed) throw closed();
   }
 
-  /** What the work comes to, while the state is open. */
+  /** The result of the work, while the state is open. */
   async whileOpen<T>(work: Promise<T>): Promise<T> {
     let abandon!: (error: KvError) => void;
     const closing = new Promise<never>((_resolve, reject) => (abandon = reject));
@@ -122,12 +122,11 @@ export class Bridge {
 
   #ended(ticket: number, push: Push): Promise<void> | undefined {
     this.#tickets.set(ticket, push);
-    // Never, after the state was closed: whoever runs the program would go on in memory that
-    // belongs to others.
+    // Never after the state was closed: the program would go on in memory that belongs to others.
     return this.isClosed ? new Promise(() => {}) : undefined;
   }
 
-  /** `(ticket)` → nothing while it is under way, then what came of it. */
+  /** `(ticket)` → nothing while it is pending, then its result. */
   #finish(thread: number): number {
     const ticket = this.#api.lua_tonumberx(thread, 1, null);
     const push = this.#tickets.get(ticket);

@@ -10,7 +10,7 @@ import { hasMethods } from "../platform/shape.ts";
 export type { Namespaces } from "./bridge.ts";
 export type { LuaState } from "./state.ts";
 
-/** What {@link installKV} gives back. */
+/** The result of {@link installKV}. */
 export interface InstalledKV {
   /**
    * Calls a Lua function by its global name (with dots: `"actions.default"`) and waits for it: a
@@ -18,7 +18,7 @@ export interface InstalledKV {
    * cannot use a namespace. Arguments and results are JSON; of several results it is an array.
    *
    * @throws {KvError} KV_INVALID_VALUE for a name that is no function and for arguments that are no
-   * JSON, KV_CLOSED when the state is closed, also meanwhile. What the function raises is an
+   * JSON, KV_CLOSED when the state is closed, also meanwhile. An error of the function is an
    * `Error`.
    */
   call<Result = Json>(name: string, ...values: unknown[]): Promise<Result>;
@@ -29,14 +29,14 @@ export interface InstalledKV {
  * use them as if nothing had to wait:
  *
  * `KV.namespace(name)` with `kv:get(key, type?)`, `kv:getWithMetadata(key, type?)` (two results),
- * `kv:put(key, value, options?)`, `kv:delete(key)` and `kv:list(options?)`. What is missing is
- * `nil`; tables are stored as JSON; what cannot be stored, and whatever a namespace refuses, is a
- * Lua error. `json.encode`, `json.decode`, and `json.array` for a table that is an array also when
- * it is empty. A global `json` that is there already stays.
+ * `kv:put(key, value, options?)`, `kv:delete(key)` and `kv:list(options?)`. A missing value is
+ * `nil`; tables are stored as JSON; a value that cannot be stored, and any rejection of a
+ * namespace, is a Lua error. `json.encode`, `json.decode`, and `json.array` for a table that is an
+ * array also when it is empty. A global `json` that is there already stays.
  *
  * The API is that of Luat's key-value store.
  *
- * @param lua what `new LuaFactory().createEngine()` of wasmoon resolves to.
+ * @param lua the result of `new LuaFactory().createEngine()` of wasmoon.
  * @param kv where namespaces come from: `KV` or `createKV()` of `anykv/namespace`.
  * @throws {KvError} KV_INVALID_CLIENT for something else than a state of wasmoon and namespaces,
  * KV_NOT_SUPPORTED for wasmoon before 1.16.

@@ -57,7 +57,7 @@ function optionsOf(
 }
 
 interface Reading {
-  /** What to ask for: what is missing is `null` then, and a stored `null` is not. */
+  /** The options of a read: an absent key is `null` then, and a stored `null` is not. */
   readonly as: "text" | "arrayBuffer";
   push(to: number, value: string | ArrayBuffer): void;
 }

@@ -1,8 +1,8 @@
 /**
- * What of the global `KV` and `json` is written in Lua: what waits. A Lua program waits by giving a
- * promise to whoever runs it (`coroutine.yield`), which is possible only from Lua itself. Called
- * with the metatable of arrays and the functions of `bridge.ts`; returns the function that `call()`
- * runs.
+ * The part of the global `KV` and `json` that is written in Lua: the functions that wait. A Lua
+ * program waits by giving a promise to its caller (`coroutine.yield`), which is possible only from
+ * Lua itself. Called with the metatable of arrays and the functions of `bridge.ts`; returns the
+ * function that `call()` runs.
  */
 export const PRELUDE = `
 local arrays, open, begin, finish, encode, decode = ...

@@ -64,8 +64,8 @@ export interface LuaThread {
 }
 
 /**
- * What wasmoon asks when it turns values of Lua into those of JavaScript and back, and tells when
- * the state is closed.
+ * An extension of wasmoon, which converts values between Lua and JavaScript, and learns when the
+ * state is closed.
  */
 interface LuaExtension {
   readonly name: string;
@@ -82,8 +82,8 @@ export interface LuaGlobal extends LuaThread {
 }
 
 /**
- * Calls back as soon as the state is closed, which nobody but its extensions is told: by one that
- * knows no type.
+ * Calls back as soon as the state is closed. Only extensions learn that: this is one without a
+ * type.
  */
 export function onClose(lua: LuaGlobal, close: () => void): void {
   const extension: LuaExtension = {
@@ -97,7 +97,7 @@ export function onClose(lua: LuaGlobal, close: () => void): void {
 }
 
 /**
- * What is used of a Lua 5.4 state of wasmoon: what `new LuaFactory().createEngine()` resolves to.
+ * The used part of a Lua 5.4 state of wasmoon: the result of `new LuaFactory().createEngine()`.
  */
 export interface LuaState {
   readonly global: LuaGlobal;

@@ -12,7 +12,7 @@ const utf8 = new TextEncoder();
 // ignoreBOM means to keep it.
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** What JSON cannot keep, and where it is: the message becomes a Lua error. */
+/** The value that JSON cannot keep, and its path: the message becomes a Lua error. */
 export class NotStorable extends Error {}
 
 /** The text of the string at an index, or its bytes where they are no UTF-8. */
@@ -130,7 +130,7 @@ export class Values {
       api.lua_settop(thread, key);
     }
     if (fields.size === 0) return this.#isArray(thread, index) ? [] : {};
-    // A hole is null, but what is mostly holes is a map by numbers.
+    // A hole is null, but a table that is mostly holes is a map by numbers.
     if (last <= 2 * fields.size) {
       const array: Json[] = Array.from({ length: last }, () => null);
       for (const [position, item] of items) array[position - 1] = item;
@@ -151,7 +151,7 @@ export class Values {
   /**
    * Pushes JSON: `null` is `nil`, and in an array a hole.
    *
-   * @throws for what is too deep.
+   * @throws for a value that is too deep.
    */
   push(thread: number, value: Json, depth = 0): void {
     const api = this.#api;

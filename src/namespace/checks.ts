@@ -17,7 +17,7 @@ const MOST_READ = 100;
 /** The last second of the year 9999. */
 const LATEST = 253_402_300_799;
 
-/** What is asked of Workers KV, as its messages name it. */
+/** The operations of Workers KV, as its messages name them. */
 type Method = "GET" | "GET_BULK" | "PUT" | "DELETE";
 
 function checkLength(text: string, method: Method, { refuse }: Rules): void {
@@ -76,7 +76,7 @@ export function checkKeys(keys: readonly unknown[], rules: Rules): string[] {
 
 const TYPES: readonly unknown[] = ["text", "json", "arrayBuffer", "stream"];
 
-/** @throws for what is no type. */
+/** @throws for an unknown type. */
 export function checkType(type: unknown, { refuse }: Rules): asserts type is ValueType {
   if (!TYPES.includes(type))
     refuse(
@@ -119,7 +119,7 @@ export function typeOf(
   const { isWorkers, refuse } = rules;
   if (!isWorkers && Object(typeOrOptions) === typeOrOptions)
     checkOptions(typeOrOptions, ["type", "cacheTtl"], where);
-  // What is no object is taken for a type.
+  // A primitive is taken for a type.
   const { type, cacheTtl } = (
     isBare(typeOrOptions) ? { type: typeOrOptions } : Object(typeOrOptions)
   ) as GetOptions;
@@ -255,7 +255,7 @@ export function checkTotal(characters: number, { refuse }: Rules): void {
     );
 }
 
-/** What a listing asks for, checked. */
+/** The checked options of a listing. */
 export interface Listing {
   readonly prefix: string;
   readonly limit: number;

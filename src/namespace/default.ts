@@ -19,7 +19,7 @@ type Open = (path: string) => SqliteClient;
 function sqliteHere(): Open | null {
   const { createRequire, isBuiltin } = builtin("node:module");
   if (createRequire === undefined) return null;
-  // A bundle of CommonJS has no URL, and what Deno imports from a server has none that a file has.
+  // A bundle of CommonJS has no URL, and a module that Deno imports from a server has no file URL.
   const { url } = import.meta as { readonly url?: string };
   const require = createRequire(
     url?.startsWith("file:") ? url : builtin("node:path").resolve("anykv.js"),
@@ -115,12 +115,12 @@ export function createKV(given: KVOptions = {}): KVNamespaces {
   const { store, dataDir, ...options } = given;
   if (dataDir !== undefined && typeof dataDir !== "string")
     throw new KvError("KV_INVALID_CLIENT", "dataDir is the path of a folder");
-  // What is no store is said here, not by the first use.
+  // An argument that is no store is rejected here, not by the first use.
   if (store !== undefined) namespace(store, "", options);
   rulesOf(options.compat);
   let made = store;
   const own = (): Store => (made ??= storeIn(dataDir));
-  // What was never used is closed all the same: operations after it are refused.
+  // A store that was never used is closed too: later operations reject.
   const close = (): Promise<void> => own().close();
   return {
     namespace: (name: string) => namespace(own(), name, options),

@@ -5,7 +5,7 @@ import type { Json } from "../types.ts";
 /** A value as a namespace has it: a text as it was given, anything else as bytes. */
 export type Payload = string | Uint8Array<ArrayBuffer>;
 
-/** What is known of a key beside its value, and all that listings read. */
+/** The properties of a key beside its value: all that listings read. */
 export interface Head {
   readonly metadata: Json;
   /** Seconds since 1970, `null` for never. */
@@ -13,8 +13,8 @@ export interface Head {
 }
 
 /**
- * What is kept for a key, in one record: no reader sees the value of one write with the metadata of
- * another.
+ * The value and metadata of a key, in one record: no reader sees the value of one write with the
+ * metadata of another.
  */
 export interface Kept extends Head {
   readonly payload: Payload;

@@ -5,7 +5,7 @@ import { utf8Length } from "../record/utf8.ts";
 
 /** The longest key of a namespace, in bytes of UTF-8. */
 const KEY_BYTES = 512;
-/** What the digest of a key takes: 64 characters and a mark before them. */
+/** The length of a digest of a key: 64 characters and a mark before them. */
 const DIGEST_BYTES = 65;
 
 /** The keys of the two records of a name. */
@@ -18,17 +18,17 @@ export interface Keys {
   readonly value: string;
 }
 
-/** Under which keys of a store a namespace keeps what it keeps. Documented in docs/format.md. */
+/** The keys of a namespace in its store. Documented in docs/format.md. */
 export interface Layout {
-  /** What all keys of the index begin with. */
+  /** The prefix of all keys of the index. */
   readonly index: string;
   /** Those of a shortened name take time. */
   keysOf(name: string): MaybePromise<Keys>;
   /** Whether the record under an index key has to tell its name. */
   isShortened(name: string): boolean;
   /**
-   * What comes first in the index key of a name, whether it is shortened or not: names with
-   * different stems are in order.
+   * The first part of the index key of a name, shortened or not: names with different stems are in
+   * order.
    */
   stem(name: string): string;
   /** Whether no other name has the stem of this one. */
@@ -47,17 +47,16 @@ async function digest(text: string): Promise<string> {
 }
 
 /**
- * What all keys of a namespace begin with. No name has the slash that ends it, so that none is the
+ * The prefix of all keys of a namespace. No name has the slash that ends it, so that none is the
  * beginning of another.
  */
 export const namespacePrefix = (name: string): string =>
   `${name.replaceAll("%", "%25").replaceAll("/", "%2F")}/`;
 
 /**
- * The layout of a namespace. Keys are kept as they are wherever the client takes 512 bytes behind
- * what stands before them. Where it does not, keys that are too long are the first characters of
- * the key and a digest of all of it; so that nobody's key is taken for one of those, keys that look
- * like them are shortened as well.
+ * The layout of a namespace. Keys are kept as they are where the client takes 512 bytes behind
+ * their prefix. Elsewhere a long key becomes its first characters and a digest of all of it. A key
+ * that looks like a shortened one is shortened too.
  *
  * @param prefix the store's own.
  * @param keyBytes the longest key that the client takes.

@@ -9,10 +9,10 @@ import { compareKeys } from "../record/utf8.ts";
 
 const PAGE = 1000;
 
-/** A name and what the index tells of it. */
+/** A name and its properties in the index. */
 export type ListedName = Head & { readonly name: string };
 
-/** What the index of one namespace is read by. */
+/** The reads of the index of a namespace. */
 export interface NameIndex {
   readonly store: Store<unknown>;
   /** The prefix of the store. */
@@ -51,8 +51,7 @@ export async function namesBehind(
   const start = after === null ? null : layout.stem(after);
   // A name that is before all that begin with the prefix is none to start at.
   let cursor = start === null || !start.startsWith(within) ? null : standing(start, within, index);
-  // Names of one stem may be many more than are wanted: what the first page has not shown comes in
-  // large ones.
+  // Names of one stem may be many more than are wanted: the rest comes in large pages.
   for (let size = limit; ; size = PAGE) {
     const page = await store.list<unknown>({ prefix: layout.index + within, limit: size, cursor });
     for (const { key, value } of page.entries) {

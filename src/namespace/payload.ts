@@ -17,7 +17,7 @@ function bytesOf(value: unknown, { refuse }: Rules): Uint8Array<ArrayBuffer> | n
   const isView = ArrayBuffer.isView(value);
   if (!isView && !isBuffer(value)) return null;
   const buffer = isView ? value.buffer : value;
-  // What was moved away looks like nothing, which is a value too.
+  // A moved value looks like nothing, which is a value too.
   if ((buffer as { detached?: boolean }).detached === true)
     refuse(
       "KV_INVALID_VALUE",
@@ -75,8 +75,7 @@ async function drained(
 const isStream = (value: unknown): boolean => hasMethods(value, "getReader", "cancel");
 
 /**
- * By the rules of Workers KV what is neither text nor bytes is refused before anything else but the
- * key.
+ * Workers KV checks the type of the value before everything else but the key.
  */
 export function checkKind(value: unknown, { isWorkers, refuse }: Rules): void {
   if (
@@ -105,7 +104,7 @@ function textOf(value: unknown, { isWorkers, refuse }: Rules): string {
   );
 }
 
-/** What `put()` is to keep: a copy, made at once of everything but a stream. */
+/** The value for `put()`: a copy, made at once unless it is a stream. */
 export function payloadOf(value: unknown, rules: Rules): MaybePromise<Payload> {
   const bytes = bytesOf(value, rules);
   if (bytes === null && isStream(value)) return drained(value as ReadableStream, rules);
@@ -119,7 +118,7 @@ export function payloadOf(value: unknown, rules: Rules): MaybePromise<Payload> {
 // A mark at the start is part of the text.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** The value as a text: what is no UTF-8 in it is U+FFFD. */
+/** The value as a text: invalid UTF-8 is U+FFFD. */
 export const asText = (payload: Payload): string =>
   typeof payload === "string" ? payload : decoder.decode(payload);
 

@@ -7,7 +7,7 @@ import type { AsyncUsingDisposable } from "../types.ts";
  */
 export type ValueType = "text" | "json" | "arrayBuffer" | "stream";
 
-/** What can be put. Objects are kept as their JSON; numbers and booleans as their text. */
+/** A value for `put()`. Objects are kept as their JSON; numbers and booleans as their text. */
 export type PutValue =
   | string
   | ArrayBuffer
@@ -47,7 +47,7 @@ export interface PutOptions {
   metadata?: unknown;
 }
 
-/** A value and what is known about it: all `null` when the key is absent or expired. */
+/** A value and its properties: all `null` when the key is absent or expired. */
 export interface ValueWithMetadata<Value = string, Metadata = unknown> {
   value: Value | null;
   metadata: Metadata | null;
@@ -140,7 +140,7 @@ export interface Namespace extends AsyncUsingDisposable {
   ): Promise<Map<string, Value | null>>;
 
   /**
-   * The same with metadata and deadline, as one write has left them together. What is missing is
+   * The same with metadata and deadline, as one write has left them together. A missing value is
    * `null` in all of them. With `compat: "workers"` many keys have items `{ value, metadata }`, and
    * `null` where there is none, as in Workers KV.
    *
@@ -185,9 +185,9 @@ export interface Namespace extends AsyncUsingDisposable {
    * stream), or JSON of anything else that JSON has. A rewrite replaces value, metadata and
    * deadline together. A stream that fails, or is too long, stores nothing.
    *
-   * @throws {KvError} KV_INVALID_VALUE for what cannot be kept, KV_INVALID_EXPIRES for deadlines
-   * that are no whole seconds and options that are no object, KV_TOO_LARGE, KV_QUOTA; what was
-   * stored before is still there.
+   * @throws {KvError} KV_INVALID_VALUE for a value that cannot be kept, KV_INVALID_EXPIRES for
+   * deadlines that are no whole seconds and options that are no object, KV_TOO_LARGE, KV_QUOTA; the
+   * old value is kept.
    * @example
    * import kv from "anykv";
    * import { namespace } from "anykv/namespace";
@@ -203,9 +203,8 @@ export interface Namespace extends AsyncUsingDisposable {
 
   /**
    * A page of keys with their deadlines and metadata, ordered by their UTF-8 bytes. Reads no
-   * values. What has expired is not among them: a page is full as long as there are more keys.
-   * Costs one page where `supports.order` of the store, elsewhere one pass over the keys with the
-   * prefix.
+   * values. Expired keys are left out: a page is full as long as there are more keys. Costs one
+   * page where `supports.order` of the store, elsewhere one pass over the keys with the prefix.
    *
    * A cursor survives a restart, other limits and the deletion of the key that it stands on.
    *

@@ -13,17 +13,17 @@ export interface IdbConnection {
    * Runs a task in a transaction of its own: once more when the connection turns out to be dead.
    */
   run<T>(task: Task<T>, mode?: IDBTransactionMode): Promise<T>;
-  /** Waits for what was begun, then closes. */
+  /** Waits for pending work, then closes. */
   close(): Promise<void>;
 }
 
-/** What a database should have. */
+/** The object stores that a database should have. */
 export interface IdbSchema {
   /** The version to open it at. Without one: that which it has. */
   readonly version?: number;
-  /** The version at which what is missing can be added; `undefined` when nothing is. */
+  /** The version that adds the missing object stores; `undefined` when none is missing. */
   next(db: IDBDatabase): number | undefined;
-  /** Adds what is missing. */
+  /** Adds the missing object stores. */
   make(db: IDBDatabase, transaction: IDBTransaction): void;
 }
 
@@ -42,7 +42,7 @@ const indexed = (store: string): IdbSchema => ({
 /** How long an opening waits for connections that are in its way, in milliseconds. */
 const PATIENCE = 4500;
 
-/** What requests and transactions have in common. */
+/** The common part of requests and transactions. */
 interface Work<T> extends EventTarget {
   readonly result?: T;
   readonly error: DOMException | null;

@@ -14,8 +14,8 @@ interface Builtins {
 
 /**
  * A built-in module of the runtime, without an import: bundlers for browsers refuse those, also
- * where they never run. In a browser bundle of a single file it is empty, and nothing
- * uses it; in Workers as well: what they have of Node keeps no files, and listens on no port.
+ * where they never run. In a browser bundle of a single file it is empty, and nothing uses it; in
+ * Workers as well: their part of Node has no files, and listens on no port.
  */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
   const runtime =

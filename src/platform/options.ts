@@ -13,7 +13,7 @@ const OTHER_NAMES: readonly [option: string, names: RegExp][] = [
  * Throws unless `options` is `undefined` or an object whose members are all in `known`. A known
  * member may be `undefined`.
  *
- * @param where what takes the options, for the message: `"kv()"`.
+ * @param where the function that takes the options, for the message: `"kv()"`.
  * @param code the code for something that is not an object, such as a duration in its place.
  * @throws {KvError} `code` for anything but an object; KV_INVALID_VALUE for an unknown member:
  * "ttl is not an option of set(): did you mean expires?".

@@ -28,11 +28,11 @@ export interface Backend {
 export interface Memory {
   /** The keys whose values matter. */
   used(): string[];
-  /** What is known to be stored. */
+  /** The values that are known to be stored. */
   known(key: string): unknown;
   /** Another tab or process has stored or removed a row. */
   heard(key: string, value: unknown): void;
-  /** Writes what waits, if the rows are loaded. */
+  /** Writes pending changes, if the rows are loaded. */
   send(): void;
 }
 

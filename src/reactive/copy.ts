@@ -4,8 +4,8 @@ import { reactive, toRaw } from "./proxies.ts";
 export const kindOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
 
 /**
- * Dates and bytes can be changed in place, so they are copied too. What cannot be cloned is refused
- * when it is written.
+ * Dates and bytes can be changed in place, so they are copied too. A value that cannot be cloned is
+ * rejected when it is written.
  */
 function leaf(value: object): unknown {
   try {
@@ -28,8 +28,8 @@ function define(target: object, key: string, value: unknown): void {
 }
 
 /**
- * Copies one level of an object that is no proxy; reads through the proxy, so that whoever runs
- * this as an effect hears of changes. `begun` is given the copy before it is filled.
+ * Copies one level of an object that is no proxy; reads through the proxy, so that an effect that
+ * runs this is notified of changes. `begun` is given the copy before it is filled.
  */
 export function copyLevel(
   raw: object,

@@ -5,7 +5,7 @@ import type { Connect } from "./backend.ts";
 import { statesOf } from "./states.ts";
 import type { KVFn, KVSeed, KVStoreOptions, Storable } from "./types.ts";
 
-/** The functions over each store, and over IndexedDB, by what they are called. */
+/** The functions over each store, and over IndexedDB, by their names. */
 const functions = new WeakMap<object, Map<string, KVFn>>();
 const inIndexedDb = {};
 
@@ -46,15 +46,15 @@ function functionOf(
  * Makes a function that gives states: objects whose `data` is kept in an IndexedDB database, or in
  * any store, and is live across tabs.
  *
- * The same name, version and database give the same function, as do the same name and store. What
- * is stored is loaded in the background, from the current turn on. A database of a newer version,
- * or none at all, is no exception: states then work in memory, and say so by `status` and `error`.
+ * The same name, version and database give the same function, as do the same name and store. Stored
+ * values are loaded in the background, from the current turn on. A database of a newer version, or
+ * none at all, is no exception: states then work in memory, and say so by `status` and `error`.
  *
  * @param name the object store. Several of them may share a database, also when they are declared
  * later.
  * @param version the version of the database, 1 by default; or all options in one object.
  * @param dbName the database, by default the name and `.kv`.
- * @param seeds what a store has that was never filled: sown once.
+ * @param seeds the initial values of a store that was never filled: written once.
  * @example
  * ```js
  * import kv from "anykv";
@@ -96,7 +96,7 @@ export function createKVStore<T>(
       ? (version as KVStoreOptions<unknown>)
       : ({ version, dbName, seeds } as KVStoreOptions<unknown>),
   );
-  // Not before the current turn has ended: what else it declares for the database is made at once.
+  // After the current turn: everything that it declares for the database is made in one step.
   queueMicrotask(() => void made.store().promise());
   return made;
 }

@@ -2,6 +2,7 @@ import type { KvError } from "../errors.ts";
 import type { Backend, RowChange, Memory } from "./backend.ts";
 import { isEqual } from "./is-equal.ts";
 import type { News, Shared } from "./shared.ts";
+import { unref } from "../platform/unref.ts";
 
 /** After a refused write a browser needs some milliseconds to free its room. */
 const PAUSE = 50;
@@ -27,7 +28,7 @@ export class Live implements Backend {
     if (typeof BroadcastChannel === "function" && globalThis.indexedDB) {
       const channel = new BroadcastChannel(rows.channel);
       channel.onmessage = ({ data }: MessageEvent<readonly News[]>) => void this.#receive(data);
-      (channel as { unref?: () => void }).unref?.();
+      unref(channel);
       this.#channel = channel;
     }
     globalThis.addEventListener?.("pagehide", this.#leave);

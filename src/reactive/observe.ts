@@ -18,15 +18,15 @@ export interface Observer {
 const CYCLE = Symbol();
 
 /**
- * Calls `changed` within each change of what `read` gives, of any depth. Each object has a computed
- * copy of its own, so that a change costs the way up to the root, not the size of the value. What
- * was added since the last `run()` is not heard before the next one.
+ * Calls `changed` within each change of the result of `read`, at any depth. Each object has a
+ * computed copy of its own, so that a change costs the way up to the root, not the size of the
+ * value. Objects that were added since the last `run()` are observed from the next one on.
  */
 export function observeReads(read: () => unknown, changed: () => void): Observer {
   const copies = new WeakMap<object, { readonly value: unknown }>();
   /**
-   * What has been read in this run, and what was found: one that is read inside of itself, or
-   * changes after it was read, is in a cycle.
+   * The objects that were read in this run, and their copies: an object that is read inside of
+   * itself, or changes after it was read, is in a cycle.
    */
   const seen = new Map<object, unknown>();
   let isCyclic = false;

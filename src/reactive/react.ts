@@ -5,7 +5,7 @@ import { kv, type KVFn, type KVState } from "./index.ts";
 
 requireVersion("anykv/reactive/react", "react", "18", React.version);
 
-/** What one component has of a key. */
+/** The share of one component in a key. */
 function handleOf<T>(store: KVFn, key: string, init: T) {
   const first: Readonly<KVState<T>> = { data: init, status: "init" };
   let state: KVState<T> | undefined;
@@ -20,8 +20,8 @@ function handleOf<T>(store: KVFn, key: string, init: T) {
     view: () => store.snapshot(current()),
     subscribe(listener: () => void): () => void {
       const used = (state = store(key, init));
-      // Within the change: React would put what is typed into an input back before it hears of it
-      // later, and the caret to the end.
+      // Within the change: Later, React would first reset a typed text of an input, and move the
+      // caret to the end.
       const end = store.subscribe(used, listener, { sync: true });
       return () => {
         end();
@@ -32,7 +32,7 @@ function handleOf<T>(store: KVFn, key: string, init: T) {
 }
 
 /**
- * The state of a key in a React component: what it is now, to be shown, and the state itself, to be
+ * The state of a key in a React component: a snapshot to be shown, and the state itself, to be
  * changed. The component is rendered again after each change, from whatever tab, and gives the
  * state back when it goes. On a server it is `init`.
  *

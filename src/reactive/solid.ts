@@ -3,8 +3,8 @@ import { createStore, reconcile } from "solid-js/store";
 import { kv, type KVFn, type KVState } from "./index.ts";
 
 /**
- * The state of a key in a Solid component: a store of Solid to be shown, of which only what has
- * changed is rendered again, and the state itself, to be changed. It follows changes from whatever
+ * The state of a key in a Solid component: a store of Solid to be shown, of which only changed
+ * parts are rendered again, and the state itself, to be changed. It follows changes from whatever
  * tab, and gives the state back when the component (or root) goes. On a server it is `init`, and
  * nothing is kept.
  *
@@ -32,7 +32,7 @@ export function useKV<T>(
     return [first, first];
   }
   const state = store(key, init);
-  // Solid changes what it is given.
+  // Solid changes its argument.
   const copy = (): KVState<T> => {
     const { data, ...rest } = store.snapshot(state);
     return { data: structuredClone(data), ...rest };

@@ -10,7 +10,7 @@ interface Listener {
   readonly isSync: boolean | undefined;
 }
 
-/** A state, and what this library alone knows of it. */
+/** A state, and its internal part. */
 export interface StateEntry {
   readonly key: string;
   readonly state: KVState;

@@ -4,6 +4,7 @@ import type { Backend, Memory, RowChange } from "./backend.ts";
 import { Live } from "./live.ts";
 import type { Shared } from "./shared.ts";
 import type { KVSeed } from "./types.ts";
+import { unref } from "../platform/unref.ts";
 
 const MARK = "~";
 const isMarked = (value: unknown): value is { "~": string; value?: unknown } =>
@@ -71,7 +72,7 @@ class StoreRows implements Shared {
       isAgain = true;
       await new Promise((resolve) => {
         const timer = setTimeout(resolve, interval * 1000);
-        (timer as { unref?: () => void }).unref?.();
+        unref(timer);
       });
     }
   }

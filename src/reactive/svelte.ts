@@ -29,7 +29,7 @@ export interface KVWritable<T> {
  */
 export function useKV<T>(key: string, init: T, store: KVFn = kv): KVWritable<T> {
   const isServer = typeof document === "undefined";
-  // What is shown is what is changed, also when its key was removed.
+  // The shown object is the changed one, also when its key was removed.
   let shown: KVState<T> | undefined;
   const peek = (): KVState<T> =>
     isServer ? { data: init, status: "init" } : (shown ?? store.peek(key, init));

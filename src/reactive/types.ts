@@ -1,7 +1,7 @@
 import type { Store } from "../api.ts";
 
 /**
- * What a state can hold: all that structured clone keeps, so JSON, `Date`, `Map`, `Set`, bytes,
+ * A value of a state: all that structured clone keeps, so JSON, `Date`, `Map`, `Set`, bytes,
  * `bigint`, and references that are shared or go round in circles. Nothing else is stored:
  * functions, symbols, promises and the like are refused when they are to be written. Classes come
  * back as plain objects.
@@ -17,8 +17,8 @@ export type Storable =
   | { readonly [name: string]: unknown };
 
 /**
- * How a state stands: `"init"` until what is stored is known, `"ready"`, `"error"` when it could
- * not be loaded or a change was refused, `"removed"` when its key was removed.
+ * How a state stands: `"init"` until the stored value is known, `"ready"`, `"error"` when it could
+ * not be loaded or a change was rejected, `"removed"` when its key was removed.
  */
 export type KVStatus = "init" | "ready" | "error" | "removed";
 
@@ -39,7 +39,7 @@ export interface KVState<T = Storable> {
 export type KVSeed<T = Storable> = readonly [key: string, value: T];
 
 /**
- * What `store().subscribe()` tells: the store is open or closed, or a key was written here or
+ * An event of `store().subscribe()`: the store is open or closed, or a key was written here or
  * elsewhere.
  */
 export type KVEvent =
@@ -89,13 +89,13 @@ export interface KVStore {
   /** Resolves when the store is open, or could not be opened. */
   promise(): Promise<{ readonly type: "open" | "closed" }>;
   /**
-   * Writes what waits, and resolves when all is stored. @throws {KvError} the reason when it could
-   * not be opened, or a write was refused.
+   * Writes pending changes, and resolves when all are stored. @throws {KvError} the reason when it
+   * could not be opened, or a write was refused.
    */
   completed(): Promise<true>;
   /**
-   * Writes what waits, then ends. States keep their values; what is changed afterwards is refused
-   * with KV_CLOSED. The client of the option `store` stays open.
+   * Writes pending changes, then ends. States keep their values; later changes are rejected with
+   * KV_CLOSED. The client of the option `store` stays open.
    */
   close(): Promise<void>;
 }
@@ -112,9 +112,9 @@ export interface SubscribeOptions {
 /** A function that gives the state of a key, and all that belongs to it. */
 export interface KVFn {
   /**
-   * The state of a key: the same object for all who ask, counted. What is stored wins over `init`,
-   * which is written where nothing is; the caller's object stays its own. A change that is made
-   * before the store has loaded wins over what is stored.
+   * The state of a key: the same object for all who ask, counted. A stored value wins over `init`,
+   * which is written where there is none. The object of the caller is copied. A change that is made
+   * before the store has loaded wins over the stored value.
    *
    * @param init a value to begin with; without one nothing is stored before `data` is set.
    * @throws {KvError} KV_INVALID_KEY for a key that is no well-formed, non-empty string.
@@ -128,7 +128,7 @@ export interface KVFn {
   peek<T>(key: string, init: T): KVState<T>;
   peek<T>(key: string): KVState<T | undefined>;
   /**
-   * Gives a state back. When all have, it ends: what was changed is still written, and the next
+   * Gives a state back. When all have, it ends: pending changes are still written, and the next
    * call makes a new state.
    */
   leave(state: KVState<unknown>): void;
@@ -138,11 +138,11 @@ export interface KVFn {
    */
   remove(key: string): void;
   /**
-   * Writes what waits, and resolves when the store is open and all is stored. @throws {KvError} the
-   * reason when it could not be opened, or a write was refused.
+   * Writes pending changes, and resolves when the store is open and all are stored. @throws
+   * {KvError} the reason when it could not be opened, or a write was refused.
    */
   ready(): Promise<true>;
-  /** Writes what waits now. Resolves when it is stored or refused, which `status` then says. */
+  /** Writes pending changes. Resolves when they are stored or rejected, which `status` shows. */
   flush(): Promise<unknown>;
   /** The rows under the states. */
   store(): KVStore;
@@ -170,7 +170,7 @@ export interface KVStoreOptions<T = Storable> {
   readonly version?: number;
   /** The name of the IndexedDB database. Default: the name and `.kv`. */
   readonly dbName?: string;
-  /** What a store has that was never filled. */
+  /** The initial values of a store that was never filled. */
   readonly seeds?: readonly KVSeed<T>[];
   /**
    * How long a change waits for others, to be written together with them: seconds up to 10, or a

@@ -8,14 +8,14 @@ export type Bytes = ReturnType<TextEncoder["encode"]>;
 /** Bytes as a text of characters up to U+00FF, one for each, as `btoa` takes it. */
 export function binaryOf(bytes: Uint8Array): string {
   let binary = "";
-  // In pieces, so that no call has more arguments than engines take; what is no array is spread
-  // many times slower.
+  // In pieces, so that no call has more arguments than engines take. Spreading anything but an
+  // array is many times slower.
   for (let i = 0; i < bytes.length; i += 8192)
     binary += String.fromCharCode.apply(null, bytes.subarray(i, i + 8192) as unknown as number[]);
   return binary;
 }
 
-/** The reverse, for what `atob` answers. */
+/** The reverse, for the result of `atob`. */
 export function bytesOf(binary: string): Bytes {
   const bytes = new Uint8Array(binary.length);
   // A loop is many times as fast as a function for each.

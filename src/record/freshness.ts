@@ -2,7 +2,7 @@ import type { Check, KvRecord } from "./types.ts";
 import { versionOf } from "./version.ts";
 
 /**
- * Whether what is stored is what the check expects: the same version, or nothing for `null`.
+ * Whether a check holds for the stored record: it has the same version, or is absent for `null`.
  * Expired counts as nothing.
  */
 export function holds(check: Check, record: KvRecord | null, now: number): boolean {
@@ -10,8 +10,8 @@ export function holds(check: Check, record: KvRecord | null, now: number): boole
 }
 
 /**
- * The keys of the checks that do not hold; `read` answers with what is stored now, by the key and
- * the place of the check.
+ * The keys of the checks that do not hold; `read` answers with the stored record, by the key and
+ * the index of the check.
  */
 export function failedChecks(
   checks: readonly Check[],

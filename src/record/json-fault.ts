@@ -18,14 +18,14 @@ function className(object: object): string {
   return (typeof constructor === "function" && constructor.name) || "class instance";
 }
 
-/** What is wrong with a value of a class: "is an Error". */
+/** The fault of a value of a class: "is an Error". */
 export const isOfClass = (name: string): string => `is a${/^[AEIO]/.test(name) ? "n" : ""} ${name}`;
 
-/** What to do about it. */
+/** Advice. */
 export const adviceFor = (fault: string, rule: string): string =>
   fault === "is a Promise" ? "await it" : rule;
 
-/** What is wrong with a value, apart from its members. */
+/** The fault of a value, apart from its members. */
 function ownFault(value: unknown, ancestors: readonly object[]): string | null {
   if (typeof value === "number") return Number.isFinite(value) ? null : `is ${value}`;
   if (typeof value !== "object")
@@ -65,8 +65,8 @@ function faultIn(
  * A copy of a value of the JSON data model, checked: `-0` becomes `0`, `undefined` becomes `null`
  * at the top and in arrays, and is dropped from objects.
  *
- * @param name what messages call the value.
- * @param rule what they say that can be stored.
+ * @param name the name of the value in messages.
+ * @param rule the rule for values in messages.
  * @throws {KvError} KV_INVALID_VALUE for anything else, naming its path.
  */
 export function checkedCopy(

@@ -17,7 +17,7 @@ export function isPlain(object: object, isArray: boolean): boolean {
   return isArray ? above !== null && Object.getPrototypeOf(above) === null : above === null;
 }
 
-/** The checked copy, or `undefined` for what cannot be stored. */
+/** The checked copy, or `undefined` for a value that cannot be stored. */
 function normalize(value: unknown, depth: number): Json | undefined {
   switch (typeof value) {
     case "string":
@@ -40,7 +40,7 @@ function normalize(value: unknown, depth: number): Json | undefined {
   }
 }
 
-// What most values are made of is told in place: a call for each would cost more than the copy.
+// The most common values are checked in place: a call for each would cost more than the copy.
 const isSimple = (value: unknown): boolean =>
   typeof value === "string" ||
   typeof value === "boolean" ||
@@ -49,7 +49,7 @@ const isSimple = (value: unknown): boolean =>
   (typeof value === "number" && value !== 0 && value - value === 0);
 
 function normalizeArray(array: readonly unknown[], depth: number): Json[] | undefined {
-  // Item by item: what methods an array has may be its own.
+  // Item by item: an array may have methods of its own.
   const copy: Json[] = [];
   for (let i = 0; i < array.length; i++) {
     const item = array[i];

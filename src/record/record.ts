@@ -26,8 +26,8 @@ export class StoredRecord implements KvRecord {
 }
 
 /**
- * A record to hand out: what a client keeps as an object is never given away, since the caller may
- * change it. Texts and numbers need no copy.
+ * A copy of a record for the caller, who may change it. Objects that a client keeps are never
+ * handed out. Texts and numbers need no copy.
  */
 export function isolated<R extends KvRecord>(record: R): R | StoredRecord {
   const { value, metadata } = record;

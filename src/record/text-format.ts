@@ -5,8 +5,7 @@ import type { KvRecord } from "./types.ts";
 import { observe, versionOf } from "./version.ts";
 
 /**
- * The record in what a client of texts has under a key; `null` for nothing. With `values` false
- * only its head is read.
+ * The record in a stored text; `null` for nothing. With `values` false only its head is read.
  *
  * @throws {KvError} KV_FOREIGN for anything that this library did not write, KV_CORRUPT for a
  * damaged record.

@@ -1,7 +1,7 @@
 import type { Json } from "../types.ts";
 
 /**
- * What an adapter keeps for one key.
+ * The record of one key in an adapter.
  *
  * `version` is 20 lower-case hexadecimal digits, a compact stamp that `versionOf()` turns into
  * those digits (only in clients that do not outlive the process), or `null` where the client keeps

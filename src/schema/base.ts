@@ -11,7 +11,7 @@ import type { Supports } from "../types.ts";
 
 /** Where the fields of a typed store are kept: all that lie under one root share it. */
 export interface SchemaBase {
-  /** The store underneath, without its codec: what fields keep is theirs to encode. */
+  /** The store underneath, without its codec: fields encode their values themselves. */
   readonly store: Store<unknown>;
   /** That of the store as it was given. */
   readonly context: StoreContext;
@@ -39,12 +39,12 @@ function groundOver(context: StoreContext): SchemaBase {
   return { context, store: createStore<unknown>(plain, {}), turns: new Turns(plain) };
 }
 
-/** The same base for what is called inside a turn: it does not wait for the turn itself. */
+/** The same base for calls inside a turn: they do not wait for the turn itself. */
 export const insideOf = ({ context }: SchemaBase): SchemaBase =>
   groundOver({ ...context, order: new Order() });
 
 function inMemory(): StoreContext {
-  // What MEMORY can do does not depend on a client.
+  // The capabilities of MEMORY do not depend on a client.
   const source = {
     type: MEMORY.type,
     supports: MEMORY.supports as Supports,

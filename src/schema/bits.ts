@@ -1,7 +1,7 @@
 /** How many bits of a bitset there may be: as many as make up 32 MiB. */
 export const MOST_BITS: number = 2 ** 28;
 
-/** Up to 32 bits from a place on, as a number without a sign. What lies past the end is 0. */
+/** Up to 32 bits from a position on, as a number without a sign. Bits past the end are 0. */
 function unsignedAt(bytes: Uint8Array, at: number, count: number): number {
   let value = 0;
   for (let done = 0; done < count;) {
@@ -40,8 +40,7 @@ export function bitsAt(bytes: Uint8Array, bits: number, index: number): bigint {
 }
 
 /**
- * The bytes with a number put in: those given, or a longer copy. What does not fit into the bits is
- * cut off.
+ * The bytes with a number put in: those given, or a longer copy. Excess bits are cut off.
  */
 export function withBits(
   bytes: Uint8Array,

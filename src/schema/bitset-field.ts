@@ -5,7 +5,7 @@ import { fail } from "./checks.ts";
 import { fieldOf, watchCell } from "./field-base.ts";
 import type { BitsetField } from "./bitset-values.ts";
 
-/** The type of a bitset: what {@link bitset} answers. */
+/** The type of a bitset: the result of {@link bitset}. */
 export interface BitsetType<Bits extends number = number> {
   /** The width of a number. */
   readonly bits: Bits;
@@ -44,7 +44,7 @@ export function isBitsetType(type: unknown): type is BitsetType {
 const WIDE = 54;
 
 /**
- * The field of a bitset: what its numbers are is known by the width alone, so that `never` stands
+ * The field of a bitset: the type of its numbers depends on the width alone, so that `never` stands
  * for both here.
  */
 export function bitsetField(cell: Cell, bits: number): BitsetField<never> {

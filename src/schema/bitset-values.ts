@@ -3,7 +3,7 @@ import type { Field, FieldWatchOptions, FieldWriteOptions } from "./fields.ts";
 /** The widths whose numbers are bigints: a number would not hold them exactly. */
 export type WideBits = 54 | 55 | 56 | 57 | 58 | 59 | 60 | 61 | 62 | 63 | 64;
 
-/** What a bitset of this width holds. */
+/** The numbers of a bitset of this width. */
 export type BitsetValue<Bits extends number> = number extends Bits
   ? number | bigint
   : Bits extends WideBits
@@ -11,8 +11,8 @@ export type BitsetValue<Bits extends number> = number extends Bits
     : number;
 
 /**
- * Signed numbers of so many bits, by index. What does not fit wraps around, as two's complement
- * does: 127 + 1 is −128 in 8 bits.
+ * Signed numbers of so many bits, by index. A sum that does not fit wraps around in two's
+ * complement: 127 + 1 is −128 in 8 bits.
  *
  * @example
  * import { bitset, StaticStore } from "anykv/schema";

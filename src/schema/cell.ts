@@ -43,7 +43,7 @@ export class Cell extends Place {
   }
 
   async erase(): Promise<void> {
-    await this.base.store.del(this.key);
+    await this.inTurn("write", (steps) => steps.erase());
   }
 
   /** Moves the deadline, if the field is there. */

@@ -77,7 +77,7 @@ export function pairsOf<T>(
   check: (cell: Cell, value: unknown, path: Path) => T,
 ): (readonly [string, T])[] {
   const isIterable = typeof value === "object" && value !== null && Symbol.iterator in value;
-  // A Date, say, has no entries: to write none would remove what is there.
+  // A Date, say, has no entries: writing none would remove the field.
   const pairs = isIterable
     ? itemsOf(cell, value, "pairs")
     : isJsonObject(value)

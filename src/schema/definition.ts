@@ -4,10 +4,10 @@ import { type JsonType, jsonTypeOf } from "./json-type.ts";
 
 // Numbered: a store of another copy of this library is only taken apart where its parts are the
 // same.
-/** Under this a typed store has what it is made of. */
+/** The member of a typed store that holds its definition. */
 export const DEFINITION: unique symbol = Symbol.for("anykv.schema.1") as never;
 
-/** What a typed store is made of. */
+/** The definition of a typed store. */
 export interface Definition {
   readonly name: string;
   /** The type of a key; `undefined` for a key that the store does not have. */
@@ -16,7 +16,7 @@ export interface Definition {
   readonly dynamic: FieldDefinition | null;
 }
 
-/** What is under a key. */
+/** The type of a key. */
 export type FieldDefinition =
   | { readonly kind: "store"; readonly definition: Definition }
   | { readonly kind: "bitset"; readonly bits: number }
@@ -39,9 +39,9 @@ const isNamed = (type: unknown): type is NamedKind =>
   (NAMED_KINDS as readonly unknown[]).includes(type);
 
 /**
- * What a type in a schema stands for.
+ * The definition of a type in a schema.
  *
- * @throws {KvError} KV_INVALID_VALUE for what is no type.
+ * @throws {KvError} KV_INVALID_VALUE for an unknown type.
  */
 export function partFor(type: unknown, where: string): FieldDefinition {
   if (isNamed(type)) return { kind: type };

@@ -5,7 +5,7 @@ import type { Field, FieldWatchOptions } from "./fields.ts";
 import type { Steps } from "./steps.ts";
 import { hasMethods } from "../platform/shape.ts";
 
-/** What all fields have. */
+/** The methods that all fields have. */
 export function fieldOf(cell: Cell, isThere: (steps: Steps) => Promise<boolean>): Field {
   return {
     key: cell.key,
@@ -16,7 +16,7 @@ export function fieldOf(cell: Cell, isThere: (steps: Steps) => Promise<boolean>)
 }
 
 /**
- * A stream of what `read` answers. States are told apart by `stateOf`, a value that JSON keeps
+ * A stream of the results of `read`. States are told apart by `stateOf`, a value that JSON keeps
  * whatever it is.
  */
 export function watchCell<T>(

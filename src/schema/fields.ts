@@ -21,10 +21,10 @@ export interface FieldWatchOptions {
 }
 
 /**
- * What all fields have. Every method rejects with a {@link KvError}: KV_VALIDATION for a value that
- * does not fit, KV_FOREIGN when something of another kind is kept under the key,
- * KV_INVALID_EXPIRES, KV_TOO_LARGE, KV_CONNECTION, KV_CLOSED; what changes a part of a field,
- * KV_NOT_SUPPORTED where `supports.atomic` is `"no"`.
+ * The methods that all fields have. Every method rejects with a {@link KvError}: KV_VALIDATION for
+ * a value that does not fit, KV_FOREIGN when a value of another kind is stored under the key,
+ * KV_INVALID_EXPIRES, KV_TOO_LARGE, KV_CONNECTION, KV_CLOSED. Methods that change a part of a field
+ * also reject with KV_NOT_SUPPORTED where `supports.atomic` is `"no"`.
  */
 export interface Field {
   /** Where the field is kept: the names of its stores and its own, with `:` between. */
@@ -40,16 +40,16 @@ export interface Field {
   touch(expires: Expires): Promise<boolean>;
 }
 
-/** A field that is read and written as a whole. `In` is what it takes, `Out` what it gives. */
+/** A field that is read and written as a whole. It takes `In` and gives `Out`. */
 export interface WholeField<In, Out> extends Field {
   /** The value; `undefined` when there is none, or it has expired. */
   read(): Promise<Out | undefined>;
   /** Replaces the value in one step. The deadline stays unless `expires` names another. */
   write(value: In, options?: FieldWriteOptions): Promise<void>;
   /**
-   * A stream of the value: what it is now, and again whenever it has changed. Changes by typed
-   * stores over the same connection come at once, others and deadlines within the interval. It does
-   * not keep a program alive.
+   * A stream of the value: the current one, and each later one. Changes by typed stores over the
+   * same connection come at once, others and deadlines within the interval. It does not keep a
+   * program alive.
    *
    * @throws {KvError} KV_INVALID_VALUE at once for options that are none.
    */
@@ -62,7 +62,7 @@ export interface StringField extends WholeField<string, string> {}
 /** `true` or `false`. */
 export interface BooleanField extends WholeField<boolean, boolean> {}
 
-/** Bytes. What is read is the caller's own. */
+/** Bytes. A read gives a copy. */
 export interface BytesField extends WholeField<Uint8Array, Uint8Array> {}
 
 /**
@@ -77,9 +77,9 @@ export interface BytesField extends WholeField<Uint8Array, Uint8Array> {}
  */
 export interface NumberField extends WholeField<number, number> {
   /**
-   * Adds to it, whoever else does; an absent one begins at 0. Resolves to the sum.
+   * Adds to it; concurrent additions are not lost. An absent one begins at 0. Resolves to the sum.
    *
-   * @throws {KvError} KV_INVALID_VALUE when that is beyond what a number holds exactly; nothing is
+   * @throws {KvError} KV_INVALID_VALUE when a number cannot hold the sum exactly; nothing is
    * changed then.
    */
   increment(by?: number, options?: FieldWriteOptions): Promise<number>;
@@ -103,7 +103,7 @@ export interface SetField extends WholeField<Iterable<string>, Set<string>> {
   has(member: string): Promise<boolean>;
   size(): Promise<number>;
   /**
-   * What is in this set and all of the others, which may be of other stores. No snapshot where the
+   * The members of this set and of all others, which may be of other stores. No snapshot where the
    * client cannot give one.
    */
   intersect(...others: readonly SetField[]): Promise<Set<string>>;
@@ -171,7 +171,7 @@ export type SortedInput =
   | { readonly [member: string]: number }
   | Iterable<readonly [member: string, score: number]>;
 
-/** Options of what reads a sorted set in its order. */
+/** Options of reads in the order of a sorted set. */
 export interface SortedOptions {
   /** From the highest score to the lowest. Default `false`. */
   readonly reverse?: boolean | undefined;

@@ -16,7 +16,7 @@ export interface JsonOptions {
   readonly migrate?: ((value: unknown, fromVersion: number) => unknown) | undefined;
 }
 
-/** The type of a JSON value with a version: what {@link json} answers. */
+/** The type of a JSON value with a version: the result of {@link json}. */
 export interface JsonType<Input = unknown, Output = unknown> {
   readonly kind: "json";
   readonly schema: StandardSchema<Input, Output>;
@@ -28,11 +28,11 @@ export interface JsonType<Input = unknown, Output = unknown> {
  * The type of a field of JSON values, with a version. A schema alone is the same with version 1.
  *
  * Data of an older version is migrated when it is read, and kept so if no other process has written
- * meanwhile. When it cannot be, or is of a later version, reading is KV_VALIDATION, and what is
- * kept stays.
+ * meanwhile. Data that cannot be migrated, or has a later version, rejects with KV_VALIDATION, and
+ * stays as it is.
  *
- * @throws {KvError} KV_INVALID_VALUE at once for what is no schema, no version or no options, and
- * for a version above 1 without `migrate`.
+ * @throws {KvError} KV_INVALID_VALUE immediately for an invalid schema, version or option, and for
+ * a version above 1 without `migrate`.
  * @example
  * import kv from "anykv";
  * import { DynamicStore, json } from "anykv/schema";

@@ -1,7 +1,7 @@
 import type { Expires } from "../types.ts";
 import type { Field, FieldWatchOptions, FieldWriteOptions } from "./fields.ts";
 
-/** What `update()` takes for a value: some members of an object, the whole of anything else. */
+/** The argument of `update()`: some members of an object, the whole of any other value. */
 export type Patch<Input> = Input extends readonly unknown[]
   ? Input
   : Input extends object
@@ -11,15 +11,15 @@ export type Patch<Input> = Input extends readonly unknown[]
 /** The methods of a JSON value at one place. */
 export interface JsonValue<Input, Output> {
   /**
-   * The value, as the schema makes it of what is kept; `undefined` when there is none. Data of an
-   * older version is migrated, and kept so.
+   * The value, as the schema makes it of the stored data; `undefined` when there is none. Data of
+   * an older version is migrated, and kept so.
    *
-   * @throws {KvError} KV_VALIDATION when what is kept does not fit the schema, or cannot be
+   * @throws {KvError} KV_VALIDATION when the stored data does not fit the schema, or cannot be
    * migrated; it stays as it is.
    */
   read(): Promise<Output | undefined>;
   /**
-   * Keeps what the schema makes of the value, and resolves to what `read()` will give.
+   * Stores the schema's output for the value, and resolves to the value that `read()` will give.
    *
    * @throws {KvError} KV_VALIDATION when the value does not fit, or the schema cannot read its own
    * output; KV_INVALID_VALUE for an output that is no JSON, such as a Date (a codec of the store
@@ -27,12 +27,12 @@ export interface JsonValue<Input, Output> {
    */
   write(value: Input, options?: FieldWriteOptions): Promise<Output>;
   /**
-   * Changes the value by what it is, whoever else does: the members that `change` answers with are
-   * put into an object, anything else is replaced. `change` may be called several times;
-   * `undefined` leaves the value as it is. Resolves to the new value; to `undefined`, without a
-   * call, when there is none.
+   * Changes the value depending on the current one; concurrent changes are not lost. Into an object
+   * the members of the result of `change` are put; any other value is replaced. `change` may be
+   * called several times; `undefined` leaves the value as it is. Resolves to the new value; to
+   * `undefined`, without a call, when there is none.
    *
-   * @throws {KvError} as `write()`, and what `change` throws: nothing is changed then.
+   * @throws {KvError} as `write()`, and the error of `change`: nothing is changed then.
    */
   update(
     change: (value: Output) => Patch<Input> | undefined | Promise<Patch<Input> | undefined>,

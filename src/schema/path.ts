@@ -1,6 +1,6 @@
 import { KvError } from "../errors.ts";
 
-/** What stands between the parts of a path. */
+/** Separates the parts of a path. */
 export const SEPARATOR = ":";
 
 /**

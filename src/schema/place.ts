@@ -29,7 +29,7 @@ export class Place {
     return this.base.store.type;
   }
 
-  /** Throws the error; what the client calls foreign is only of another kind, perhaps. */
+  /** Throws the error; a foreign value becomes the error that names the kind of the field. */
   refuse(error: unknown): never {
     if (!isKvError(error, "KV_FOREIGN")) throw error;
     throw this.foreign();
@@ -58,7 +58,7 @@ export class Place {
     }
   }
 
-  /** @throws {KvError} KV_INVALID_EXPIRES for what is no expiry, and for options that are none. */
+  /** @throws {KvError} KV_INVALID_EXPIRES for an invalid expiry, and for invalid options. */
   expiryOf(options: FieldWriteOptions | undefined): Expires | undefined {
     // A bare duration or Date in its place would mean "never" by mistake.
     this.checkOptions(options, ["expires"], "a write", "KV_INVALID_EXPIRES");

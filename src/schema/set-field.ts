@@ -6,7 +6,7 @@ import type { SetField } from "./fields.ts";
 // By field: how others of the same client are intersected there.
 const cells = new WeakMap<SetField, Cell>();
 
-/** What is in all of the sets. */
+/** The members that all of the sets have. */
 function common([first, ...rest]: readonly (ReadonlySet<string> | undefined)[]): Set<string> {
   return new Set(
     [...(first ?? [])].filter((member) => rest.every((members) => members?.has(member))),

@@ -6,8 +6,8 @@ import { fieldOf, watchCell } from "./field-base.ts";
 import type { BooleanField, BytesField, NumberField, StringField, WholeField } from "./fields.ts";
 
 /**
- * A field that is one record: `encode` checks a value and says what is kept for it, `decode` is
- * `undefined` for what was not kept so.
+ * A field that is one record: `encode` checks a value and makes its stored form; `decode` is
+ * `undefined` for any other form.
  */
 function recordField<T>(
   cell: Cell,

@@ -1,19 +1,19 @@
 import { KvValidationError, type ValidationIssue } from "./validation-error.ts";
 
-/** What is wrong with a value, as schemas say it. */
+/** The issues of a value, as schemas report them. */
 export interface StandardIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** What a schema answers: the value as it makes it, or what is wrong. */
+/** The result of a schema: its output, or the issues of the value. */
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly StandardIssue[] };
 
 /**
- * A schema of any library that follows https://standardschema.dev (zod, valibot, arktype…): `Input`
- * is what it takes, `Output` what it makes of it.
+ * A schema of any library that follows https://standardschema.dev (zod, valibot, arktype…): It
+ * takes an `Input` and makes an `Output`.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly "~standard": {
@@ -38,10 +38,10 @@ const issueOf = ({ message, path = [] }: StandardIssue): ValidationIssue => ({
 });
 
 /**
- * What a schema makes of a value.
+ * The output of a schema for a value.
  *
  * @throws {KvError} KV_VALIDATION with the schema's issues, also when the schema itself throws, or
- * answers with what is no result.
+ * returns no valid result.
  */
 export async function validated<Output>(
   schema: StandardSchema<unknown, Output>,

@@ -3,7 +3,7 @@ import { bitsAt, withBits } from "./bits.ts";
 import type { Scored, StructureReads, StructureWrites } from "../clients/adapter.ts";
 import { compareKeys } from "../record/utf8.ts";
 
-/** What the record of a field keeps, by the kind of the field. An empty collection is no record. */
+/** The state in a record, by the kind of its field. An empty collection has no record. */
 export interface States {
   number: number;
   /** Bytes as base64url. */
@@ -20,7 +20,7 @@ type StateOf<Name extends string> = Name extends `${infer Kind extends keyof Sta
   : never;
 
 /**
- * What is kept from then on (`null` for nothing, `undefined` for what is there), and the answer.
+ * The new state (`null` for none, `undefined` for no change), and the answer.
  */
 export type Step<State, Answer> = readonly [next: State | null | undefined, answer: Answer];
 
@@ -44,12 +44,13 @@ const bytesIn = (state: string | null): Uint8Array => base64urlToBytes(state ?? 
 
 const turned = (state: readonly Scored[] | null, reverse: boolean): readonly Scored[] =>
   reverse ? (state ?? []).toReversed() : (state ?? []);
-const ordered = (scores: ReadonlyMap<string, number>): readonly Scored[] =>
+/** Scores in their order. */
+export const inScoreOrder = (scores: ReadonlyMap<string, number>): readonly Scored[] =>
   [...scores].sort(([a, x], [b, y]) => x - y || compareKeys(a, b));
 const scoreIn = (state: readonly Scored[] | null, member: string): number | null =>
   state?.find(([each]) => each === member)?.[1] ?? null;
 
-/** What fields read from a state; `null` is the state of an absent one. */
+/** The reads of fields from a state; `null` is the state of an absent one. */
 export const READS: Reads = {
   "number.read": (state) => state,
   "bitset.get": (state, bits, index) =>
@@ -81,7 +82,7 @@ export const READS: Reads = {
   "sorted.size": (state) => state?.length ?? 0,
 };
 
-/** What is left without some, and how many were there. */
+/** The items without some of them, and how many of these were there. */
 function without<T>(
   items: readonly T[] | null,
   gone: readonly string[],
@@ -96,7 +97,7 @@ function without<T>(
 const itself = (item: string): string => item;
 const first = ([name]: readonly [string, unknown]): string => name;
 
-/** What fields change of a state. */
+/** The changes of fields to a state. */
 export const WRITES: Writes = {
   "number.write": (_state, value) => [value, undefined],
   "number.increment"(state, by) {
@@ -143,16 +144,16 @@ export const WRITES: Writes = {
     return [entries.length === 0 ? undefined : [...all], all.size - (state?.length ?? 0)];
   },
   "hash.remove": (state, names) => without(state, names, first),
-  "sorted.write": (_state, entries) => [some(ordered(new Map(entries))), undefined],
+  "sorted.write": (_state, entries) => [some(inScoreOrder(new Map(entries))), undefined],
   "sorted.add"(state, entries) {
     const all = new Map([...(state ?? []), ...entries]);
-    return [entries.length === 0 ? undefined : ordered(all), all.size - (state?.length ?? 0)];
+    return [entries.length === 0 ? undefined : inScoreOrder(all), all.size - (state?.length ?? 0)];
   },
   "sorted.remove": (state, members) => without(state, members, first),
   "sorted.increment"(state, member, by) {
     const sum = (scoreIn(state, member) ?? 0) + by;
     return Number.isFinite(sum)
-      ? [ordered(new Map([...(state ?? []), [member, sum]])), sum]
+      ? [inScoreOrder(new Map([...(state ?? []), [member, sum]])), sum]
       : [undefined, null];
   },
 };
@@ -160,7 +161,7 @@ export const WRITES: Writes = {
 const isArray = (state: unknown): boolean => Array.isArray(state);
 const isString = (state: unknown): boolean => typeof state === "string";
 
-/** Whether what stands in a record is a state of this kind. */
+/** Whether the value in a record is a state of this kind. */
 export const IS_STATE: { readonly [Kind in keyof States]: (state: unknown) => boolean } = {
   number: (state) => typeof state === "number",
   bitset: isString,

@@ -1,9 +1,15 @@
 import type { Entry } from "../api.ts";
 import { update } from "../atomic/update.ts";
+import { untilDone } from "../concurrency/retry.ts";
+import { isKvError } from "../errors.ts";
 import type { Guarded } from "../store/guarded.ts";
 import type { Expires } from "../types.ts";
+import { keptExpiry } from "./kept.ts";
 import type { Place } from "./place.ts";
-import { IS_STATE, READS, type States, type Step, WRITES } from "./states.ts";
+import { Collection } from "./collection.ts";
+import { isHead } from "./parts-head.ts";
+import { partLayoutOf } from "./part-layout.ts";
+import { IS_STATE, type States, type Step, WRITES } from "./states.ts";
 import type {
   StructureCalls,
   StructureName,
@@ -12,7 +18,7 @@ import type {
   StructureWrites,
 } from "../clients/adapter.ts";
 
-/** What the record of a field holds: its state under the name of its kind. */
+/** The value of a field's record: its state under the name of its kind. */
 export type Content = { readonly [member: string]: unknown };
 
 /** Asks the client for something that it does itself. */
@@ -28,31 +34,27 @@ const stateKind = (kind: string): string => kind.replace(/\d+$/, "");
 /** Whether a client can have its own type for a kind of field. */
 const canBeNative = (kind: string): boolean => Object.hasOwn(IS_STATE, stateKind(kind));
 
-/** The expiry that an entry has, for a write that keeps it. */
-const keptExpiry = (entry: Entry<unknown> | null): Expires | undefined =>
-  entry === null ? undefined : entry.expires === null ? null : new Date(entry.expires);
-
 /**
  * The steps of an operation on a field, for an operation that has its turn. Numbers and collections
  * are the client's own where it has such types; anything else is one record, and changed by
  * compare-and-set.
  */
 export class Steps {
-  readonly #place: Place;
+  readonly place: Place;
   readonly #adapter: Guarded;
 
   constructor(place: Place, adapter: Guarded) {
-    this.#place = place;
+    this.place = place;
     this.#adapter = adapter;
   }
 
-  /** What the client does itself; `undefined` where the field is a record. */
+  /** The client's own operations; `undefined` where the field is a record. */
   native(): Native | undefined {
-    const own = this.#place;
+    const own = this.place;
     const { structure } = this.#adapter;
     if (structure === undefined || !canBeNative(own.kind)) return undefined;
     const initial = own.deadline(own.base.context.expires) ?? null;
-    // Each answer is what the name says: both sides are made from one table.
+    // Each answer has the type of its name: both sides are made from one table.
     const ask: Native = async (name, place, ...args) =>
       (await structure(
         name,
@@ -69,10 +71,7 @@ export class Steps {
   ): Promise<ReturnType<StructureReads[Name]>> {
     const native = this.native();
     if (native !== undefined) return native(name, {}, ...(args as never)) as never;
-    // The kind of the name is that of the field, so that state and arguments are what its function
-    // takes.
-    const reading = READS[name] as (state: unknown, ...args: unknown[]) => never;
-    return reading(this.#stateIn(await this.content()), ...args);
+    return (await new Collection(this).read(name, args)) as never;
   }
 
   /** Changes something of the field. */
@@ -85,24 +84,19 @@ export class Steps {
     if (native !== undefined) {
       const answer = await native(
         name,
-        { expires: this.#place.deadline(expires) },
+        { expires: this.place.deadline(expires) },
         ...(args as never),
       );
       return answer as never;
     }
-    const writing = WRITES[name] as (state: unknown, ...args: unknown[]) => Step<unknown, never>;
-    if (name.endsWith(".write")) {
-      const [state] = writing(null, ...args);
-      await this.put(state === null ? null : { [this.#place.kind]: state }, expires);
+    if (name.endsWith(".write") && this.place.base.turns.inside.supports.atomic === "no") {
+      const [state] = (
+        WRITES[name] as (state: unknown, ...args: unknown[]) => Step<unknown, never>
+      )(null, ...args);
+      await this.put(state === null ? null : { [this.place.kind]: state }, expires);
       return undefined as never;
     }
-    return this.#change((content) => {
-      const [state, answer] = writing(this.#stateIn(content), ...args);
-      return [
-        state === null ? null : state === undefined ? undefined : { [this.#place.kind]: state },
-        answer,
-      ];
-    }, expires);
+    return (await new Collection(this).write(expires, name, args)) as never;
   }
 
   /**
@@ -110,10 +104,10 @@ export class Steps {
    * another kind.
    */
   async entry(): Promise<Entry<unknown> | null> {
-    const { base, key } = this.#place;
+    const { base, key } = this.place;
     const entry = await base.turns.inside
       .entry<unknown>(key)
-      .catch((error) => this.#place.refuse(error));
+      .catch((error) => this.place.refuse(error));
     this.#check(entry?.value);
     return entry;
   }
@@ -124,7 +118,7 @@ export class Steps {
    */
   async changeable(): Promise<Entry<unknown> | null> {
     const entry = await this.entry();
-    const { inside } = this.#place.base.turns;
+    const { inside } = this.place.base.turns;
     if (inside.supports.atomic === "no") await inside.commit([], []);
     return entry;
   }
@@ -135,9 +129,14 @@ export class Steps {
 
   /** Replaces the record, whatever it holds. Clients without compare-and-set can do that much. */
   async put(content: Content | null, expires: Expires | undefined): Promise<void> {
-    const { base, key } = this.#place;
+    const { base, key } = this.place;
     const { inside } = base.turns;
-    if (inside.supports.atomic !== "no") return this.#change(() => [content, undefined], expires);
+    if (inside.supports.atomic !== "no") {
+      await update<unknown>(inside, key, (value) => this.#checked(value, content), {
+        expires,
+      }).catch((error) => this.place.refuse(error));
+      return;
+    }
     const entry = await this.entry();
     await inside.set(key, content, {
       expires: expires === undefined ? keptExpiry(entry) : expires,
@@ -150,7 +149,7 @@ export class Steps {
     content: Content,
     expires: Expires | undefined,
   ): Promise<boolean> {
-    const { base, key } = this.#place;
+    const { base, key } = this.place;
     const write = {
       key,
       value: content,
@@ -163,47 +162,55 @@ export class Steps {
 
   /** Moves the deadline, if the field is there. */
   async touch(expires: Expires, isThere: (steps: Steps) => Promise<boolean>): Promise<boolean> {
-    const { base, key } = this.#place;
+    const { base, key } = this.place;
     const native = this.native();
     if (!(await isThere(this))) return false;
-    const isTouched = await (native === undefined
-      ? base.turns.inside.touch(key, expires)
-      : native("any.touch", { expires: this.#place.deadline(expires) }));
-    return isTouched;
+    if (native !== undefined) return native("any.touch", { expires: this.place.deadline(expires) });
+    if (partLayoutOf(this.place.kind) !== undefined && base.turns.inside.supports.atomic !== "no")
+      return new Collection(this).touch(expires);
+    return base.turns.inside.touch(key, expires);
   }
 
-  /**
-   * Changes the record by what it holds, whoever else does. `null` removes it, `undefined` leaves
-   * it.
-   */
-  async #change<R>(
-    decide: (content: Content | null) => Step<Content, R>,
-    expires: Expires | undefined,
-  ): Promise<R> {
-    let answer: R;
-    const changing = (value: unknown): unknown => {
-      this.#check(value);
-      const [next, result] = decide(value as Content | null);
-      answer = result;
-      return next === undefined && expires !== undefined && value !== null ? value : next;
-    };
-    const { base, key } = this.#place;
-    await update<unknown>(base.turns.inside, key, changing, { expires }).catch((error) =>
-      this.#place.refuse(error),
-    );
-    return answer!;
+  /** Removes the field, whatever is stored there. */
+  async erase(): Promise<void> {
+    const { base, key, kind } = this.place;
+    const { inside } = base.turns;
+    if (
+      this.native() !== undefined ||
+      partLayoutOf(kind) === undefined ||
+      inside.supports.atomic === "no"
+    ) {
+      await inside.del(key);
+      return;
+    }
+    await untilDone(async () => {
+      const record = await inside.entry<unknown>(key).catch((error) => {
+        if (isKvError(error, "KV_FOREIGN") || isKvError(error, "KV_CORRUPT")) return null;
+        throw error;
+      });
+      const state = (record?.value as Content | undefined)?.[kind];
+      if (!isHead(state)) return inside.del(key);
+      return (await new Collection(this).erase(record!, state)) || null;
+    });
+  }
+
+  #checked(value: unknown, next: Content | null): Content | null {
+    this.#check(value);
+    return next;
   }
 
   #check(value: unknown): void {
     if (value === null || value === undefined) return;
-    if (typeof value !== "object" || !Object.hasOwn(value, this.#place.kind))
-      throw this.#place.foreign();
+    if (typeof value !== "object" || !Object.hasOwn(value, this.place.kind))
+      throw this.place.foreign();
   }
 
-  #stateIn(content: Content | null): unknown {
-    if (content === null) return null;
-    const state = content[this.#place.kind];
-    if (!IS_STATE[stateKind(this.#place.kind) as keyof States](state)) throw this.#place.foreign();
+  /** The state in the record of a collection or number; `null` when there is no record. */
+  stateIn(record: Entry<unknown> | null): unknown {
+    if (record === null) return null;
+    const state = (record.value as Content)[this.place.kind];
+    if (partLayoutOf(this.place.kind) !== undefined && isHead(state)) return state;
+    if (!IS_STATE[stateKind(this.place.kind) as keyof States](state)) throw this.place.foreign();
     return state;
   }
 }

@@ -72,7 +72,7 @@ makeDynamic.redis = (name: string, type: FieldType, store: unknown): TreeStore =
 /** A store with a fixed set of keys, each of its own type. */
 export type StaticStore<S extends Shape, Name extends string = string> = StaticStoreOf<S, Name>;
 
-/** What {@link StaticStore} is called as. */
+/** The signatures of {@link StaticStore}. */
 export interface StaticStoreMaker {
   <const Name extends string, S extends Shape>(
     name: Name,
@@ -128,7 +128,7 @@ export type DynamicStore<Type extends FieldType, Name extends string = string> =
   Name
 >;
 
-/** What {@link DynamicStore} is called as. */
+/** The signatures of {@link DynamicStore}. */
 export interface DynamicStoreMaker {
   <const Name extends string, Type extends FieldType>(
     name: Name,

@@ -1,6 +1,7 @@
 import { type Guarded, guardOf } from "../store/guarded.ts";
 import { batches, whole } from "../store/pages.ts";
 import type { SchemaBase } from "./base.ts";
+import { isPartName } from "./parts-head.ts";
 import { decodeName, SEPARATOR } from "./path.ts";
 import { isFresh } from "../record/freshness.ts";
 
@@ -25,7 +26,7 @@ async function* below(
   }
 }
 
-/** The names of what is directly below a path, each once, for an operation that has its turn. */
+/** The names directly below a path, each once, for an operation that has its turn. */
 export async function* childrenOf(
   base: SchemaBase,
   adapter: Guarded,
@@ -35,7 +36,7 @@ export async function* childrenOf(
   for await (const keys of below(base, adapter, path)) {
     for (const key of keys) {
       const [part] = key.slice(path.length + 1).split(SEPARATOR, 1) as [string];
-      if (seen.has(part)) continue;
+      if (seen.has(part) || isPartName(part)) continue;
       seen.add(part);
       yield decodeName(part);
     }

@@ -28,7 +28,7 @@ export interface NamedFields {
   sorted: SortedField;
 }
 
-/** What `read()` gives of each. */
+/** The result of `read()` of each. */
 interface NamedValues {
   string: string;
   number: number;
@@ -41,7 +41,7 @@ interface NamedValues {
 }
 
 /**
- * What a key of a typed store can be: a word, `bitset(bits)`, a schema of any library that follows
+ * The type of a key of a typed store: a word, `bitset(bits)`, a schema of any library that follows
  * standardschema.dev, `json(schema, …)`, or another typed store.
  */
 export type FieldType = keyof NamedFields | BitsetType | StandardSchema | JsonType | TypedStore;
@@ -51,7 +51,7 @@ export interface Shape {
   readonly [key: string]: FieldType;
 }
 
-/** What `take()` answers for a type: its field, or the nested store. */
+/** The result of `take()` for a type: its field, or the nested store. */
 export type Taken<Type> = Type extends keyof NamedFields
   ? NamedFields[Type]
   : Type extends TypedStore
@@ -63,8 +63,8 @@ export type Taken<Type> = Type extends keyof NamedFields
         : never;
 
 /**
- * What `entries()` gives for a type: what `read()` of its field does. What has no value as a whole,
- * a bitset or a nested store, is given itself.
+ * The value of a type in `entries()`: the result of `read()` of its field. A bitset or a nested
+ * store, which has no value as a whole, is given itself.
  */
 export type Contained<Type> = Type extends keyof NamedValues
   ? NamedValues[Type]
@@ -74,7 +74,7 @@ export type Contained<Type> = Type extends keyof NamedValues
       ? Output
       : never;
 
-/** What all typed stores have. */
+/** The methods that all typed stores have. */
 export interface TypedStore {
   /**
    * The name that it was made with. Nested in another one, it is kept under the key that it has
@@ -85,9 +85,9 @@ export interface TypedStore {
   readonly key: string;
   /** Whether anything of it is kept. Costs up to one pass over the keys below it. */
   exists(): Promise<boolean>;
-  /** Removes everything below it. What is written meanwhile may stay. */
+  /** Removes everything below it. Concurrent writes may stay. */
   erase(): Promise<void>;
-  /** What it is made of, for stores around it. */
+  /** Its definition, for stores around it. */
   readonly [DEFINITION]: Definition;
 }
 
@@ -119,7 +119,7 @@ export interface StaticStore<S extends Shape, Name extends string = string> exte
   ): K extends keyof S ? Taken<S[K]> : StaticStore<S, Name>;
   /** The keys of the schema under which something is kept. Costs one pass over the keys below. */
   keys(): Promise<KeyOf<S>[]>;
-  /** The same with what is there: a read of each child, a hundred at a time. No snapshot. */
+  /** The same with the values: a read of each child, a hundred at a time. No snapshot. */
   entries(): Promise<{ [K in KeyOf<S>]: [key: K, value: Contained<S[K]>] }[KeyOf<S>][]>;
 }
 
@@ -137,7 +137,7 @@ export interface DynamicTree<
   take(key: string): Taken<Type>;
   /** The keys under which something is kept, in no order. Costs one pass over the keys below. */
   keys(): Promise<string[]>;
-  /** The same with what is there: a read of each child, a hundred at a time. No snapshot. */
+  /** The same with the values: a read of each child, a hundred at a time. No snapshot. */
   entries(): Promise<[key: string, value: Contained<Type>][]>;
 }
 

@@ -2,7 +2,7 @@ import { KvError } from "../errors.ts";
 
 /** One thing that is wrong with a value. */
 export interface ValidationIssue {
-  /** What is wrong, in the words of the schema. */
+  /** The issues, in the words of the schema. */
   readonly message: string;
   /** Where in the value: empty for the value itself. */
   readonly path: readonly PropertyKey[];
@@ -17,8 +17,8 @@ const step = (part: PropertyKey): string =>
 const where = ({ path }: ValidationIssue): string => `value${path.map(step).join("")}`;
 
 /**
- * A value that does not fit its schema: `code` is KV_VALIDATION. The message names the places,
- * never what stands there; what the schema says about it is in `issues`.
+ * A value that does not fit its schema: `code` is KV_VALIDATION. The message names the paths, never
+ * the values; the messages of the schema are in `issues`.
  *
  * @example
  * import { StaticStore } from "anykv/schema";

@@ -58,7 +58,7 @@ const isTombstone = (value: unknown): boolean =>
   value !== null &&
   (value as { [name: string]: unknown })["anykv.session"] === "destroyed";
 
-/** What was read or saved: the version and the data as JSON text. */
+/** The last read or saved state: the version and the data as JSON text. */
 interface Known {
   readonly version: string | null;
   readonly text: string;
@@ -148,7 +148,7 @@ class StoredSessions implements Sessions {
     const known = Object(data) === data ? this.#known.get(data as object) : undefined;
     const save: Save = { text, known, expires };
     // The version that was read is most often still the newest. Without compare-and-set, a look at
-    // what is stored is all that keeps a destroyed session destroyed.
+    // the stored record is all that keeps a destroyed session destroyed.
     let checked: string | null | undefined =
       this.#store.supports.atomic === "no"
         ? undefined
@@ -166,7 +166,7 @@ class StoredSessions implements Sessions {
     });
   }
 
-  /** Saves after a look at what is stored: `false` for an ended session, `null` to try again. */
+  /** Saves after a read: `false` for an ended session, `null` to try again. */
   async #saveOver(
     id: string,
     { text, known, expires }: Save,
@@ -209,8 +209,8 @@ class StoredSessions implements Sessions {
 }
 
 /**
- * Sessions over a store, for authors of integrations: what a framework reads, saves, touches and
- * destroys by an id.
+ * Sessions over a store, for authors of integrations: a framework reads, saves, touches and
+ * destroys them by an id.
  *
  * - `touch` only moves the deadline. It never writes data back that another request has replaced.
  * - A destroyed session stays destroyed: it leaves a tombstone, and a late save is dropped.

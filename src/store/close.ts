@@ -3,7 +3,7 @@ import { toKvError } from "./failure.ts";
 import { within } from "../concurrency/timeout.ts";
 import type { Adapter } from "../clients/adapter.ts";
 
-/** Ends a client when what is under way has ended. `opening` is its adapter, or a promise of it. */
+/** Ends a client after its pending calls. `opening` is its adapter, or a promise of it. */
 export function end(
   connection: Connection,
   opening: Adapter | Promise<Adapter> | null,

@@ -17,8 +17,8 @@ export const RAW: Codec = { name: "", encode: (value) => value as Json, decode: 
 export const AS_STORED: Codec = { ...RAW };
 
 /**
- * The JSON that is stored for a value: a checked copy. What a codec with a name has changed is
- * marked with that name.
+ * The JSON that is stored for a value: a checked copy. A value that a codec with a name has changed
+ * is marked with that name.
  *
  * @throws {KvError} KV_INVALID_VALUE
  */

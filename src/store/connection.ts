@@ -100,7 +100,7 @@ export class Connection implements Busy {
     return operation;
   }
 
-  /** Ends the connection when what is under way has ended; a second call waits for the first. */
+  /** Ends the connection after its pending calls; a second call waits for the first. */
   close(timeout: number): Promise<void> {
     if (this.closing !== null) return this.closing;
     const opening = this.adapter ?? this.opening;

@@ -12,7 +12,7 @@ const start = (
 ): string => `kv1${direction}${prefix.length - inner.length}.${inner.length}:`;
 
 /**
- * The cursor behind a key. `range` is what was listed, `inner` the part of its prefix that came as
+ * The cursor behind a key. `range` is the listed range, `inner` the part of its prefix that came as
  * an option.
  */
 export function encodeCursor(key: string, range: Omit<Range, "after">, inner: string): string {

@@ -25,7 +25,7 @@ export function toKvError(
     });
   }
   // The client's own message may show values: it stays with the cause.
-  // What fetch() throws keeps the reason in a cause of its own.
+  // An error of fetch() keeps the reason in a cause of its own.
   const {
     cause,
     code = (Object(cause) as { code?: unknown }).code,

@@ -5,7 +5,7 @@ import { snapshot } from "../record/json.ts";
 
 type OperationName = Exclude<keyof Operations, "iterate">;
 
-/** What `iterate()` returns: the pairs of a store. */
+/** The result of `iterate()`: the pairs of a store. */
 export type Pairs = AsyncGenerator<[key: string, value: never], void, undefined>;
 
 /** Calls of the operations of one store. The first call loads their code. */

@@ -69,7 +69,7 @@ export async function* batches(
       yield batch;
     }
   } finally {
-    // What gave no answer gives none to this either, until it goes on.
+    // A client that gave no answer gives none to this either, until it goes on.
     if (state === "reading") Promise.resolve(items?.return?.()).catch(() => {});
     if (state === "between") await adapter.wait(Promise.resolve(items?.return?.()), () => 0);
   }

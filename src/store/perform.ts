@@ -16,8 +16,8 @@ export const orderIn = (context: StoreContext): Order => context.order ?? contex
 
 /**
  * Runs work on some keys in call order, with the adapter of the store's client. Opens the client if
- * it is not open. The work may take the timeout so many times. `calls` says what it is: one call of
- * the adapter on one key, one call on several keys, or anything else.
+ * it is not open. The work may take the timeout so many times. `calls` describes the work: one call
+ * of the adapter on one key, one call on several keys, or anything else.
  */
 export function inOrder<T>(
   context: StoreContext,

@@ -84,7 +84,8 @@ async function evictExpired(swept: Swept, batch: readonly Pair[], now: number): 
 }
 
 /**
- * Removes what a listing found expired. A client that refuses is asked again by the next reader.
+ * Removes records that a listing found expired. A client that refuses is asked again by the next
+ * reader.
  */
 export async function dropExpired(
   swept: Swept,
@@ -99,7 +100,7 @@ export async function dropExpired(
       await evictExpired(swept, batch, now);
     else await adapter.prune({ prefix, now, limit: Infinity });
   } catch {
-    // The reader gets what is there: that much is true whether or not the rest can be deleted.
+    // The reader gets the fresh records, whether or not the expired ones can be deleted.
   }
 }
 

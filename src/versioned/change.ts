@@ -5,16 +5,16 @@ import type { Expires } from "../types.ts";
 import type { VersionedSetOptions } from "./types.ts";
 import { isCounter } from "./value.ts";
 
-/** What is under a key in the course of a transaction; `undefined` is nothing. */
+/** The value of a key in the course of a transaction; `undefined` for none. */
 export interface State {
   readonly value: unknown;
   readonly expires: Expires | undefined;
 }
 
-/** What a transaction does to one key. */
+/** The changes of a transaction to one key. */
 export interface Change {
   readonly text: string;
-  /** Whether what was there before decides what is there then. */
+  /** Whether the result depends on the old value. */
   readonly isRelative: boolean;
   apply(before: State | undefined): State | undefined;
 }
@@ -22,8 +22,8 @@ export interface Change {
 /**
  * The deadline that options name, as the store takes it; `undefined` for the store's own.
  *
- * @throws {KvError} KV_INVALID_EXPIRES for what is no deadline, for an `expireIn` that is no whole
- * number from 0 or stands beside `expires`, and for options that are none.
+ * @throws {KvError} KV_INVALID_EXPIRES for an invalid deadline, for an `expireIn` that is no whole
+ * number from 0 or is given beside `expires`, and for invalid options.
  */
 export function expiryOf(options: VersionedSetOptions = {}): Expires | undefined {
   checkOptions(options, ["expires", "expireIn"], "set()", "KV_INVALID_EXPIRES");

@@ -3,7 +3,7 @@ import type { Change, State } from "./change.ts";
 import { type Index, placeNow } from "./indexes.ts";
 import { decodeKey } from "./key.ts";
 
-/** What is under the changed keys then, as far as it does not depend on what was there before. */
+/** The new values of the changed keys that do not depend on their old values. */
 function statesAfter(changes: readonly Change[]): Map<string, State | undefined> {
   const states = new Map<string, State | undefined>();
   for (const { text, isRelative, apply } of changes) {

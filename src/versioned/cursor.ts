@@ -28,7 +28,8 @@ export function decodePosition(cursor: unknown, range: TextRange, reverse: boole
   try {
     const rest = fromBase64url(String(cursor)).slice(8);
     const text = rest === ENDED ? null : rest;
-    // Making it again compares the selector, and catches what a lenient decoder lets pass.
+    // Making it again compares the selector, and catches cursors that only a lenient decoder
+    // accepts.
     if ((text === null || isWithin(range, text)) && encodePosition(text, range, reverse) === cursor)
       return text;
   } catch {

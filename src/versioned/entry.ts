@@ -4,8 +4,8 @@ import type { MissingEntry, VersionedEntry } from "./types.ts";
 import { decodeVersioned } from "./value.ts";
 
 /**
- * The version of what is there in a client that keeps no versions: no write makes it, so no check
- * of it holds.
+ * The version of records in a client that keeps no versions: no write makes it, so no check of it
+ * holds.
  */
 export const UNVERSIONED: string = "0".repeat(20);
 

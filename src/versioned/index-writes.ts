@@ -12,8 +12,8 @@ export interface Move {
 }
 
 /**
- * What keeps indexes right: the writes, what they rest on, and the index in which a place is
- * another's.
+ * The maintenance of indexes: the writes, their checks, and the unique index in which a place is
+ * taken.
  */
 export interface IndexWrites {
   readonly writes: CommitWrite[];
@@ -58,7 +58,7 @@ export async function indexWritesOf(
     const owner = found.get(to) ?? null;
     if (claimed.has(to)) indexWrites.taken = index;
     else if (index.isUnique && owner !== null && owner.value !== text && !freed.has(to)) {
-      // What was written behind the index's back may have left its entry there.
+      // A write that bypassed the index may have left its entry there.
       const other = await standing(store, index, owner.value);
       if (other?.place === to) indexWrites.taken = index;
       else if (other !== null) indexWrites.checks.push({ key: other.text, version: other.version });

@@ -12,12 +12,12 @@ import { decodeVersioned } from "./value.ts";
 const AREA = "! ";
 
 /**
- * Ends what an entry is found by. No part of a key is empty in a text, so that it stands nowhere
- * else.
+ * Ends the parts that an entry is found by. No part of a key is empty in a text, so that it stands
+ * nowhere else.
  */
 const END = "  ";
 
-/** An index with what is known beforehand. */
+/** An index with its precomputed parts. */
 export interface Index {
   readonly name: string;
   readonly isUnique: boolean;
@@ -51,7 +51,7 @@ export function indexesOf(
 /** Everything that an index keeps begins so. */
 export const areaOf = ({ name }: Pick<Index, "name">): string => `${AREA}${encodePrefix([name])}`;
 
-/** What one of several parts, or a single one, finds. @throws {KvError} KV_INVALID_KEY. */
+/** The range that parts, or a single one, select. @throws {KvError} KV_INVALID_KEY. */
 export const partsOf = (by: unknown): Key => (Array.isArray(by) ? by : [by as KeyPart]);
 
 /**
@@ -62,7 +62,7 @@ export const indexPath = (index: Pick<Index, "name">, by: Key): string =>
   `${areaOf(index)}${encodeKey(by)}${END}`;
 
 /**
- * What an entry is found by in an index: a place in it; `null` when it is left out.
+ * The place of an entry in an index; `null` when it is left out.
  *
  * @throws {KvError} KV_INVALID_VALUE when the index cannot tell.
  */
@@ -104,8 +104,7 @@ export function placeNow(
 }
 
 /**
- * A key as an index has it, by its text: what is stored there, where that is found, and its
- * version.
+ * A key in an index, by its text: its entry, the places of the entry, and its version.
  */
 export async function standing(
   store: Store<unknown>,

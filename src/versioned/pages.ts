@@ -51,8 +51,8 @@ async function entryAt<V>(store: Store<V>, text: string): Promise<Entry<V>[]> {
 }
 
 /**
- * Entries of a store in the order of their texts, in pages. A range of all keys leaves out what
- * indexes keep.
+ * Entries of a store in the order of their texts, in pages. A range of all keys leaves out the
+ * entries of indexes.
  */
 export async function* pages<V>(
   store: Store<V>,

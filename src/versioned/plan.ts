@@ -13,7 +13,7 @@ interface Plan extends IndexWrites {
   readonly texts: readonly string[];
 }
 
-/** What the changes come to: their writes, and the moves of their entries in the indexes. */
+/** The result of the changes: their writes, and the moves of their entries in the indexes. */
 interface Outcome {
   readonly writes: CommitWrite[];
   readonly moves: Move[];

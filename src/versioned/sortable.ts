@@ -29,7 +29,7 @@ export function fromSortable(text: string): Uint8Array | null {
     count -= 8;
     bytes[at++] = (bits >> count) & 255;
   }
-  // Only what sortableBytes() would write: nothing left over but the zeros that fill up.
+  // Only the output of sortableBytes(): nothing may be left over but the padding zeros.
   return sortableBytes(bytes) === text ? bytes : null;
 }
 
@@ -56,8 +56,8 @@ export function numberOf(bytes: Uint8Array): number {
 }
 
 /**
- * A bigint of up to 255 bytes as bytes that sort like it: how long it is, then what it is; both
- * turned round below zero. `null` for a longer one.
+ * A bigint of up to 255 bytes as bytes that sort like it: its length, then its digits; both
+ * inverted below zero. `null` for a longer one.
  */
 export function bytesOfBigint(value: bigint): Uint8Array | null {
   const isNegative = value < 0n;

@@ -16,7 +16,7 @@ export interface MissingEntry {
   version: null;
 }
 
-/** What `get()` answers. */
+/** The result of `get()`. */
 export type MaybeEntry<T = unknown> = VersionedEntry<T> | MissingEntry;
 
 /** Options of a write. */
@@ -69,7 +69,7 @@ export interface VersionedList<T> extends AsyncIterableIterator<VersionedEntry<T
   readonly cursor: string;
 }
 
-/** What `commit()` answers. A check that fails is no exception. */
+/** The result of `commit()`. A check that fails is no exception. */
 export type VersionedCommit = { ok: true; version: string } | { ok: false };
 
 /** A condition: the key still has this version; `null` means that it is absent. */
@@ -91,7 +91,7 @@ export interface VersionedTransaction {
   check(...checks: readonly VersionedCheck[]): VersionedTransaction;
   /** Sets, with the options and the errors of `set()`, at once. The value is copied. */
   set(key: Key, value: unknown, options?: VersionedSetOptions): VersionedTransaction;
-  /** Deletes; what is not there is no error. */
+  /** Deletes; an absent key is no error. */
   delete(key: Key): VersionedTransaction;
   /**
    * Adds to a bigint from 0 to 2⁶⁴ − 1; an absent one begins at 0. Sums go on from 0 behind the
@@ -113,8 +113,8 @@ export interface VersionedTransaction {
 }
 
 /**
- * How to find entries by something else than their key. What an index keeps is written in the same
- * transaction as the entry.
+ * How to find entries by something else than their key. The entries of an index are written in the
+ * same transaction as the entry.
  *
  * @example
  * import kv from "anykv";
@@ -136,10 +136,10 @@ export interface IndexOptions<T = unknown> {
   /** The keys whose values are indexed: all that have more parts than this one. */
   readonly prefix: Key;
   /**
-   * What an entry is found by: a part, or several as one; `null` and `undefined` leave it out. Must
-   * depend on the value and the key alone. What throws or is no part of a key makes the write
-   * KV_INVALID_VALUE. In TypeScript the type of the value is named here:
-   * `of: (user: User) => user.email`.
+   * The parts that an entry is found by: one, or several; `null` and `undefined` leave it out. Must
+   * depend on the value and the key alone. If it throws, or returns no part of a key, the write
+   * rejects with KV_INVALID_VALUE. In TypeScript the type of the value is named here: `of: (user:
+   * User) => user.email`.
    */
   of(value: T, key: readonly KeyPart[]): KeyPart | Key | null | undefined;
   /** Whether two entries may not be found by the same. Default `false`. */

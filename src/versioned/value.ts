@@ -4,10 +4,10 @@ import type { Json } from "../types.ts";
 import { checkedCopy } from "../record/json-fault.ts";
 import { utf8Length } from "../record/utf8.ts";
 
-/** The member that marks what stands for something else. */
+/** The member that marks an encoded value. */
 const MARK = "~";
 
-/** What a counter holds at most, and one more: sums go on from 0 there. */
+/** The modulus of a counter: sums beyond it go on from 0. */
 export const COUNTER_END: bigint = 2n ** 64n;
 
 /** Whether something is a counter: a bigint of 64 bits without a sign. */
@@ -18,8 +18,8 @@ const hasMark = (value: unknown): value is { [MARK]: unknown; value?: unknown } 
   typeof value === "object" && value !== null && Object.hasOwn(value, MARK);
 
 /**
- * What a store keeps for a value: the value itself, but for `null` and bigints, which it could not
- * keep, and for objects that look like what stands for those. `undefined` is `null`.
+ * The stored form of a value: the value itself, except for `null` and bigints, which a store cannot
+ * keep, and for objects that look like the encoding of these. `undefined` is `null`.
  */
 export function encodeVersioned(value: unknown): unknown {
   if (value === null || value === undefined) return { [MARK]: "null" };
@@ -49,8 +49,8 @@ function encoded(codec: Codec, value: unknown): Json {
 /**
  * A value as it is at this moment: checked, and copied.
  *
- * @throws {KvError} KV_INVALID_VALUE for what cannot be stored, KV_TOO_LARGE for a value whose JSON
- * has more bytes of UTF-8 than the limit.
+ * @throws {KvError} KV_INVALID_VALUE for a value that cannot be stored, KV_TOO_LARGE for a value
+ * whose JSON has more bytes of UTF-8 than the limit.
  */
 export function settled(value: unknown, codec: Codec | undefined, limit: number): unknown {
   if (value === null || value === undefined) return null;

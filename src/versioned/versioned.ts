@@ -42,13 +42,13 @@ export interface VersionedOptions {
 /**
  * A store with keys of several parts, a version for each entry, transactions and indexes.
  *
- * All methods reject with a {@link KvError}: KV_INVALID_KEY for what is no key, KV_TOO_LARGE for a
+ * All methods reject with a {@link KvError}: KV_INVALID_KEY for an invalid key, KV_TOO_LARGE for a
  * key that is longer than the client takes, KV_CONNECTION, KV_CLOSED. Methods that write:
  * KV_NOT_SUPPORTED where `supports.atomic` is `"no"`.
  */
 export interface VersionedStore extends UsingDisposable {
   /**
-   * The entry under a key. `null` is a value here: what is absent or expired has `version: null`.
+   * The entry under a key. `null` is a value here: an absent or expired key has `version: null`.
    * Clients that keep bare values have the version `"00000000000000000000"`.
    *
    * @throws {KvError} KV_FOREIGN for an item that this library did not write, KV_CORRUPT for a
@@ -74,9 +74,9 @@ export interface VersionedStore extends UsingDisposable {
    * Creates or replaces an entry with its deadline, and resolves to it. `undefined` is `null`. An
    * `expireIn` or `expires` of 0 deletes.
    *
-   * @throws {KvError} KV_INVALID_VALUE for what is neither JSON nor a bigint, KV_INVALID_EXPIRES,
-   * KV_TOO_LARGE, KV_VALIDATION when a unique index finds another entry by the same; what was there
-   * before stays.
+   * @throws {KvError} KV_INVALID_VALUE for a value that is neither JSON nor a bigint,
+   * KV_INVALID_EXPIRES, KV_TOO_LARGE, KV_VALIDATION when a unique index has another entry in the
+   * same place; the old entry is kept.
    */
   set<T>(
     key: Key,
@@ -90,7 +90,7 @@ export interface VersionedStore extends UsingDisposable {
   delete(key: Key): Promise<boolean>;
   /**
    * The entries of a range in key order: bytes, strings, bigints, numbers, booleans; a key before
-   * those that go on behind it. Synchronous: what it returns is iterated. Where the client has no
+   * those that go on behind it. It is synchronous: iterate over the result. Where the client has no
    * order, it costs one pass over everything under the prefix, and its memory.
    *
    * @throws {KvError} KV_INVALID_VALUE at once for a selector or options of the wrong form; by the
@@ -180,8 +180,7 @@ export interface VersionedStore extends UsingDisposable {
    * many entries it looked at, each once for every index. Others may write meanwhile.
    *
    * @throws {KvError} KV_VALIDATION when two entries are found by the same in a unique index,
-   * KV_INVALID_VALUE when an index cannot tell what an entry is found by; what was done until then
-   * stays.
+   * KV_INVALID_VALUE when an index cannot place an entry; earlier changes stay.
    */
   reindex(options?: ReindexOptions): Promise<number>;
   /** Ends watches, and the connection of the store underneath. A second call does nothing. */

@@ -17,7 +17,7 @@ function stateOf(entries: readonly MaybeEntry[]): string {
 }
 
 /**
- * A stream of what is under some keys: now, and whenever one of them has changed.
+ * A stream of the entries under some keys: the current ones, and again whenever one has changed.
  *
  * @throws {KvError} at once KV_INVALID_VALUE when `interval` is not a duration. The stream fails
  * with KV_CLOSED when the store is closed already, and with the error of a failed read.

@@ -6,10 +6,10 @@ import kv from "../../src/index.ts";
 import { place } from "../support/disk.ts";
 import { DISK_CLIENTS, openClient } from "../support/open-client.ts";
 import { valueOf } from "../programs/other-process.ts";
-import { runs } from "../support/runs.ts";
+import { isFull } from "../support/runs.ts";
 import { start } from "../support/processes.ts";
 
-const KILLS = runs(25);
+const KILLS = isFull ? 25 : 4;
 
 /**
  * Runs a writer, kills it at a random moment, and returns what it acknowledged: the last number of

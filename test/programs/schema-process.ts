@@ -26,9 +26,11 @@ async function change(store: Store, times: number): Promise<void> {
   }
 }
 
+const BEFORE = 170;
+
 /**
- * What is left of the changes of two processes: how many members, the number, how many items, what
- * the bits hold, and the visits.
+ * The result of the changes of two processes: how many members and items they have added, the
+ * numbers, and the visits.
  */
 export async function changedByTwo(
   client: string,
@@ -38,6 +40,9 @@ export async function changedByTwo(
 ): Promise<unknown[]> {
   const app = appOn(store);
   await app.take("json").write({ name: "Ann" });
+  // More than one record holds: both processes change its parts, and add new ones.
+  const before = Array.from({ length: BEFORE }, (_, i) => `member ${i}`);
+  await Promise.all([app.take("set").write(before), app.take("list").write(before)]);
   const run = promisify(execFile);
   await Promise.all(
     [1, 2].map(() =>
@@ -51,9 +56,9 @@ export async function changedByTwo(
     ),
   );
   return [
-    await app.take("set").size(),
+    (await app.take("set").read())!.size - BEFORE,
     await app.take("number").read(),
-    await app.take("list").size(),
+    (await app.take("list").size()) - BEFORE,
     await app.take("small").read(0),
     (await app.take("json").read())?.visits,
   ];

@@ -11,12 +11,13 @@ import { LuaFactory } from "wasmoon";
 import { smoke } from "./smoke.mjs";
 
 let count = 0;
-const fresh = (ending) => new URL(`./data/${++count}${ending}`, import.meta.url);
+const data = new URL(process.env.DATA_URL);
+const fresh = (ending) => new URL(`${++count}${ending}`, data);
 const Database = process.versions.bun
   ? await import("bun:sqlite").then(({ Database }) => Database)
   : await import("node:sqlite").then(({ DatabaseSync }) => DatabaseSync);
 const removed = {
-  cleanup: () => rmSync(new URL("./data/", import.meta.url), { recursive: true, force: true }),
+  cleanup: () => rmSync(data, { recursive: true, force: true }),
 };
 
 const subjects = {

@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import type { Store } from "../../src/api.ts";
 import { type CaseOf, casesOn } from "./cases.ts";
+import { large } from "./schema/large.ts";
 import { agreement } from "./schema/model.ts";
 import { together } from "./schema/together.ts";
 import { trees } from "./schema/trees.ts";
@@ -31,6 +32,7 @@ export function schemaSuite(name: string, open: () => Opened, subject: SchemaSub
     values(test, subject);
     trees(test);
     together(test, subject);
+    large(test);
     agreement(test);
   });
 }

@@ -118,7 +118,7 @@ async function bulkOf(client: WorkersKv, names: readonly string[]): Promise<unkn
   if (names.length === 1) return [await client.get(names[0]!)];
   try {
     const found = (await client.get([...names])) as Map<string, unknown> | null;
-    // Some versions know no bulk; some leave names such as "1" out of what they answer.
+    // Some versions know no bulk; some leave names such as "1" out of their answers.
     return await Promise.all(
       names.map((name) =>
         hasMethods(found, "has") && found!.has(name) ? found!.get(name) : client.get(name),

@@ -2,7 +2,7 @@ import { KvError } from "../../errors.ts";
 import type { PageQuery } from "../adapter.ts";
 import { compareKeys, utf8Length } from "../../record/utf8.ts";
 
-/** What a listing tells of a key. */
+/** A key in a listing. */
 export interface WorkersKey {
   readonly name: string;
   readonly metadata?: unknown;
@@ -37,8 +37,8 @@ const LONGEST = 512;
 const PLACES = 64;
 
 /**
- * The name of a key. "." and ".." are refused as names: they, and what follows them in the order of
- * keys by zeros alone, get one more zero, which leaves the order as it is.
+ * The name of a key. Workers KV rejects "." and ".." as names. They, and these names with zeros
+ * behind them, get one more zero, which keeps the order.
  */
 export function kvNameOf(key: string): string {
   const name = /^\.\.?\0*$/.test(key) ? `${key}\0` : key;
@@ -74,8 +74,8 @@ export class WorkersKeys {
   }
 
   /**
-   * The keys of a page, and whether it is the last. Forwards it costs a call or two; where nobody
-   * knows the place, and backwards, it costs one for every thousand keys that it comes past.
+   * The keys of a page, and whether it is the last. Forwards it costs a call or two. From an
+   * unknown position, and backwards, it costs one for every thousand keys on the way.
    */
   async page({
     prefix,
@@ -83,7 +83,7 @@ export class WorkersKeys {
     reverse,
     ...query
   }: PageQuery): Promise<{ keys: WorkersKey[]; isLast: boolean }> {
-    // What comes behind a zero is lost on some versions: the keys are looked through here.
+    // Some versions ignore the part of a prefix behind a zero: the keys are filtered here.
     const asked = prefix.split("\0", 1)[0]!;
     const limit = query.limit < MANY ? query.limit : LIST_KEYS;
     const isWanted = ({ name }: WorkersKey): boolean =>
@@ -91,7 +91,7 @@ export class WorkersKeys {
       (after === null || (reverse ? compareKeys(name, after) < 0 : compareKeys(name, after) > 0));
     const found: WorkersKey[] = [];
     const place = after === null || reverse ? undefined : this.#places.get(placeOf(prefix, after));
-    // What comes before the page has to be passed.
+    // The keys before the page have to be passed.
     const size = !reverse && (after === null || place?.isExact) ? limit : LIST_KEYS;
     let cursor = place?.cursor;
     for (;;) {

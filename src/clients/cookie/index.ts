@@ -27,8 +27,8 @@ import type { Adapter } from "../adapter.ts";
  * those to make room, a page does not learn of it.
  *
  * @throws {KvError} KV_TOO_LARGE above 4096 bytes of name and value, KV_QUOTA when the site has 180
- * cookies or the browser dropped others: what was stored is still there. KV_INVALID_CLIENT without
- * a `document`.
+ * cookies or the browser dropped others: the old value is kept. KV_INVALID_CLIENT without a
+ * `document`.
  * @example
  * ```js browser
  * import kv from "anykv";

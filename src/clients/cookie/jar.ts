@@ -2,8 +2,8 @@ import { KvError } from "../../errors.ts";
 import type { KvRecord } from "../../record/types.ts";
 import { decodeRecord, encodeRecord } from "../../record/text-format.ts";
 
-// What browsers keep: bytes of a name and its value together, cookies of a site, seconds of a life
-// (RFC 6265bis).
+// The limits of browsers: bytes of a name and its value together, cookies of a site, seconds of a
+// lifetime (RFC 6265bis).
 const MAX_BYTES = 4096;
 const MAX_COOKIES = 180;
 const MAX_AGE = 400 * 24 * 3600;
@@ -65,7 +65,7 @@ export function jar(): Map<string, string> {
 }
 
 /**
- * Writes a cookie without a look at what the browser makes of it; an empty value deletes. Its life
+ * Writes a cookie without checking that the browser has kept it; an empty value deletes. Its life
  * is that of the record, rounded up to seconds, so that the record's own deadline comes first.
  */
 export function bake(name: string, value: string, expires: number | null): void {
@@ -89,7 +89,7 @@ export const expiresOf = (value: string): number | null =>
  * Writes or deletes a cookie and looks whether the browser did it.
  *
  * @returns the value before, `""` for none.
- * @throws {KvError} KV_TOO_LARGE, KV_QUOTA: what was there before still is.
+ * @throws {KvError} KV_TOO_LARGE, KV_QUOTA: the old value is kept.
  */
 export function putCookie(key: string, record: KvRecord | null): string {
   const name = encodeCookieName(key);

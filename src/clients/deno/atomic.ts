@@ -3,12 +3,13 @@ import { StoredRecord } from "../../record/record.ts";
 import type { KvRecord, Write } from "../../record/types.ts";
 import { utf8Length } from "../../record/utf8.ts";
 import { decodeRecord, encodeRecord, foreign } from "../../record/text-format.ts";
+import { randomPause } from "../../concurrency/retry.ts";
 
 /** A part of a key. */
 export type DenoKeyPart = Uint8Array | string | number | bigint | boolean;
 export type DenoKey = readonly DenoKeyPart[];
 
-/** What is kept under a key; no versionstamp for nothing. */
+/** The entry under a key; an absent one has no versionstamp. */
 export interface DenoEntry {
   /** Symbols are among the parts of keys by their type alone. */
   readonly key: readonly (DenoKeyPart | symbol)[];
@@ -24,7 +25,7 @@ export interface DenoAtomic {
   commit(): Promise<{ ok: true; versionstamp: string } | { ok: false }>;
 }
 
-// What one atomic operation takes, some way below the limits of Deno (1,000 changes, 819,200 and
+// The size of one atomic operation, well below the limits of Deno (1,000 changes, 819,200 and
 // 81,920 bytes): keys count twice, and each change has an overhead.
 const MOST_CHECKS = 100;
 const MOST_WRITES = 1000;
@@ -135,7 +136,7 @@ export function checkCommit(checks: number, writes: readonly DenoWrite[]): void 
 }
 
 /**
- * The record in an entry, its version the versionstamp; `null` for none and for what is not ours.
+ * The record in an entry, its version the versionstamp; `null` for no entry and for a foreign one.
  * With `values` false only the head is read.
  */
 export function entryRecord(
@@ -182,7 +183,7 @@ const PATIENCE_MS = 3000;
 
 /**
  * Does something, again and again while another process is in the way. @throws {KvError}
- * KV_TOO_LARGE for what is.
+ * KV_TOO_LARGE for a value above the limit.
  */
 export async function retryBusy<T>(work: () => Promise<T>, key?: string): Promise<T> {
   for (const end = performance.now() + PATIENCE_MS; ;) {
@@ -191,6 +192,6 @@ export async function retryBusy<T>(work: () => Promise<T>, key?: string): Promis
     } catch (error) {
       if (!isBusy(error) || performance.now() > end) throw translated(error, key);
     }
-    await new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * 20));
+    await randomPause(20);
   }
 }

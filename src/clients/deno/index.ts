@@ -36,14 +36,15 @@ export interface DenoKv extends DenoList {
 /** Options of {@link deno}. */
 export interface DenoOptions {
   /**
-   * The parts in front of each key: what a store keeps is `[...prefix, key]`. Default `["anykv"]`.
+   * The parts in front of each key: the key of a record is `[...prefix, key]`. Default `["anykv"]`.
    */
   prefix?: readonly DenoKeyPart[];
 }
 
-// What Deno takes in one call.
+// The limits of one call to Deno.
 const MOST_KEYS = 10;
-// Of the 2,048 bytes of an encoded key: what is left of them holds any key of 512 bytes.
+// The bytes of the parts before the key, of 2,048 for an encoded key: the rest holds any key of 512
+// bytes.
 const LONGEST_PREFIX = 1000;
 
 /** The records in a Deno KV, under keys that begin with the parts `before`. */
@@ -123,10 +124,10 @@ class DenoRecords {
 }
 
 /**
- * Keeps records in a Deno KV database: what `Deno.openKv()` gives in Deno, or `openKv()` of
+ * Keeps records in a Deno KV database, opened with `Deno.openKv()` in Deno, or with `openKv()` of
  * `@deno/kv` in Node. A missing key is `null`; versions are versionstamps, and `commit` is an
  * atomic operation, which holds across processes. Deno gets each deadline as `expireIn`, some
- * seconds later, since it drops what has expired when it likes.
+ * seconds later, since it may drop an expired entry at any time.
  *
  * Records are under `["anykv", key]`, or behind another prefix of yours. Everything else in the
  * database is left alone: it is neither listed nor cleared.

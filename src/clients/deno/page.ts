@@ -14,7 +14,7 @@ export interface DenoList {
 const MOST_LISTED = 500;
 
 /**
- * A page of the records whose keys are `[...before, key]`; what others keep there is passed over.
+ * A page of the records whose keys are `[...before, key]`. Foreign entries are left out.
  */
 export async function denoPage(
   db: DenoList,

@@ -9,7 +9,7 @@ export interface EtcdKeyValue {
   readonly lease: string;
 }
 
-/** What a range read asks for. */
+/** The options of a range read. */
 export interface EtcdRange {
   key?: Uint8Array;
   range_end?: Uint8Array;
@@ -20,7 +20,7 @@ export interface EtcdRange {
   keys_only?: boolean;
 }
 
-/** What a range read answers. */
+/** The answer to a range read. */
 export interface EtcdRangeResponse {
   readonly kvs: EtcdKeyValue[];
   readonly more: boolean;
@@ -58,13 +58,13 @@ export interface EtcdTransaction {
   failure?: EtcdOperation[];
 }
 
-/** What one part of a transaction answers. */
+/** The answer of one part of a transaction. */
 export interface EtcdAnswer {
   readonly response_range?: EtcdRangeResponse | null;
   readonly response_txn?: { readonly responses: EtcdAnswer[] } | null;
 }
 
-/** What a transaction answers. */
+/** The answer of a transaction. */
 export interface EtcdTransactionResponse {
   readonly header: { readonly revision: string };
   readonly succeeded: boolean;
@@ -86,7 +86,7 @@ interface EtcdMethods {
 
 /** The part of an etcd3 client, or of one of its namespaces, that is used. */
 export interface EtcdClient {
-  /** What a namespace puts before its keys. */
+  /** The prefix that a namespace adds to its keys. */
   readonly prefix: Uint8Array;
   // It asks for Buffers, and takes any bytes.
   readonly kv: {
@@ -128,7 +128,7 @@ export class AnswerTooLarge extends KvError {
 }
 
 /**
- * What the server refuses for good, in the words of this library; `undefined` for everything else.
+ * The error for a request that the server always rejects; `undefined` for everything else.
  */
 function refusal(cause: unknown): KvError | undefined {
   const { message } = cause as Error;
@@ -189,7 +189,7 @@ type Run = <T>(
   }) => Promise<T>,
 ) => Promise<T>;
 
-/** What makes the connections of a client. Its types do not show it. */
+/** The connection pool of a client. Its types do not show it. */
 interface EtcdPool {
   withConnection?: Run;
   readonly hosts?: readonly { resetAllServices?(): void }[];
@@ -229,8 +229,8 @@ export class EtcdCalls {
   }
 
   /**
-   * Closes the client, unless it is a namespace. What is under way is given up: it would keep the
-   * process alive until its deadline.
+   * Closes the client, unless it is a namespace. Pending calls are aborted: they would keep the
+   * process alive until their deadlines.
    */
   close(): void {
     this.#isClosed = true;
@@ -239,7 +239,7 @@ export class EtcdCalls {
   }
 
   /**
-   * Gives up what is under way, and the connections: the next call makes others. They stay in use
+   * Aborts pending calls, and drops the connections: the next call makes others. They stay in use
    * as long as another client of this process shares them.
    */
   replace(): void {
@@ -262,7 +262,7 @@ export class EtcdCalls {
     const interceptor: Interceptor = (how, next) => {
       const call = next(how);
       const cancel = (): void => call.cancelWithStatus(CANCELLED, "the call was given up");
-      // The client tries again what was given up.
+      // The client tries aborted calls again.
       if (replacements !== this.#replacements) cancel();
       calls.add(cancel);
       this.#cancels.add(cancel);
@@ -276,9 +276,9 @@ export class EtcdCalls {
   }
 
   /**
-   * Calls a method of the server. What fails for want of a connection is tried again as the client
-   * is told to (etcd3 does so up to three times); `onRepeat` hears of it first: the earlier try may
-   * have been carried out.
+   * Calls a method of the server. A call that fails without a connection is tried again as the
+   * client is configured (etcd3 does so up to three times); `onRepeat` hears of it first: the
+   * earlier try may have been carried out.
    *
    * The first try goes around the client's rules: three requests that are too large, or a full
    * database, would make it refuse everything for 5 s.
@@ -298,7 +298,7 @@ export class EtcdCalls {
     } catch (error) {
       if (
         this.#isClosed ||
-        // Sent again, it could overtake what its caller does after the failure.
+        // Sent again, it could overtake later calls of its caller.
         replacements !== this.#replacements ||
         error instanceof KvError ||
         FINAL.includes((error as { code?: unknown }).code)
@@ -316,7 +316,7 @@ export class EtcdCalls {
     }
   }
 
-  /** @throws what went wrong, with its gRPC code. */
+  /** @throws the error of the call, with its gRPC code. */
   async #once<T>(name: string, request: unknown, options: EtcdCallOptions): Promise<T> {
     // Not public in its types, since all that it has is made of it.
     const { pool } = this.#client as unknown as { pool?: EtcdPool };

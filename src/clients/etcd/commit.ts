@@ -50,7 +50,7 @@ class EtcdChecks {
     this.#bytes = this.#keys.map((key) => keys.bytes(key));
   }
 
-  /** What is stored under a key, of what was seen. @throws {KvError} KV_FOREIGN. */
+  /** The record under a key, from the answers so far. @throws {KvError} KV_FOREIGN. */
   record(key: string): KvRecord | null {
     return checkedRecord(this.#seen![this.#keys.indexOf(key)]!, key);
   }
@@ -60,20 +60,20 @@ class EtcdChecks {
     this.#seen = await readMany(calls, this.#bytes);
   }
 
-  /** What a failed transaction has seen. */
+  /** The reads of a failed transaction. */
   saw(answers: readonly EtcdAnswer[]): void {
     this.#seen = found(answers);
   }
 
-  /** Reads of the keys: what a transaction does when its conditions fail. */
+  /** Reads of the keys: the operations of a transaction whose conditions fail. */
   get reads(): EtcdOperation[] {
     return reads(this.#bytes);
   }
 
   /**
-   * The conditions. Of a key that was looked at: that nobody wrote it since. Before that: that it
-   * has the version, and no deadline, which the server could not judge; or that it is not there.
-   * `null` when those are too many.
+   * The conditions. A key that was read has not changed since. Before that: that it has the
+   * version, and no deadline, which the server could not judge; or that it is not there. `null`
+   * when those are too many.
    */
   conditions(now: number): EtcdCompare[] | null {
     const seen = this.#seen;
@@ -120,7 +120,7 @@ async function revisionOfLost(
   let revision = 0;
   for (let step = 0; step < STEPS; step++) {
     const { kvs } = await calls.call("range", { key: keys.bytes(written.key), revision });
-    // Deleted, or forgotten by a compaction: what was before is not to be had.
+    // Deleted, or forgotten by a compaction: the old value is lost.
     if (kvs[0] === undefined) throw reason;
     const { value, mod_revision } = kvs[0];
     if (decodeRecord(decodeText(value), written.key, false)?.version === version)
@@ -132,8 +132,8 @@ async function revisionOfLost(
 }
 
 /**
- * All writes or none, if all checks hold. What the server cannot judge is looked at, and must be
- * unchanged since.
+ * All writes or none, if all checks hold. A check that the server cannot evaluate is evaluated
+ * here, and the key must not change until the commit.
  */
 export async function commitToEtcd(
   calls: EtcdCalls,

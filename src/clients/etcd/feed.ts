@@ -3,6 +3,7 @@ import type { Coverage, Feed, Subscription } from "../adapter.ts";
 import { polledFeed } from "../shared/polled-feed.ts";
 import type { EtcdCalls, EtcdClient } from "./calls.ts";
 import { type EtcdKeys, encodeText } from "./keys.ts";
+import { unref } from "../../platform/unref.ts";
 
 /** How often the server is asked for a sign of life, in milliseconds. */
 const HEARTBEAT = 5000;
@@ -57,7 +58,7 @@ class EtcdFeed implements Subscription {
   /** A connection that the network has dropped shows no end. */
   beat(ping: () => Promise<unknown>): void {
     this.#timer = setInterval(() => void ping().catch((error) => this.#lose(error)), HEARTBEAT);
-    (this.#timer as { unref?: () => void }).unref?.();
+    unref(this.#timer);
   }
 
   async #watch(prefix: string): Promise<void> {

@@ -30,8 +30,8 @@ export type { EtcdClient } from "./calls.ts";
  *
  * Faults are handled as the client is told to: by default etcd3 tries three times more, and refuses
  * everything for 5 seconds after three failures. `close()` closes an `Etcd3`, and leaves the client
- * of a namespace as it is. After two requests in a row without an answer the channels are closed,
- * and made anew; what was under way is not sent again.
+ * of a namespace as it is. After two requests in a row without an answer the channels are closed
+ * and replaced; pending calls are not sent again.
  *
  * @throws {KvError} KV_TOO_LARGE for more than the server takes (1.5 MiB a request by default),
  * KV_QUOTA when its database is full.

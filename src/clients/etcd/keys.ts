@@ -43,14 +43,14 @@ export class EtcdKeys {
     return joined(this.#namespace, encoder.encode(key));
   }
 
-  /** The key in what the server has; `null` for bytes of others that are no text. */
+  /** The key of a server's key; `null` for foreign bytes that are no text. */
   text(bytes: Uint8Array): string | null {
     const own = this.#namespace.length === 0 ? bytes : bytes.subarray(this.#namespace.length);
     const text = decoder.decode(own);
     return text.includes("\ufffd") && !sameBytes(encoder.encode(text), own) ? null : text;
   }
 
-  /** What a page reads. `after` may be a key as the server has it. */
+  /** The range of a page. `after` may be a key as the server has it. */
   range({
     prefix,
     after,

@@ -1,8 +1,8 @@
 import type { EtcdCalls, EtcdClient } from "./calls.ts";
 
 /**
- * The longest lease that a server grants, in milliseconds (285 years), less what makes room for
- * using one again.
+ * The longest lease that a server grants, in milliseconds (285 years), less some room for using one
+ * again.
  */
 const LONGEST = 9_000_000_000_000;
 const ROOM = LONGEST / 10;
@@ -28,8 +28,8 @@ export function leaseEnd(deadline: number, now: number): number {
 }
 
 /**
- * The leases of one client: one for all deadlines that are close to one another. Nobody keeps them
- * alive.
+ * The leases of one client: one for all deadlines that are close to one another. They are not
+ * renewed.
  */
 export class EtcdLeases {
   readonly #client: EtcdClient;

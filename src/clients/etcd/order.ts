@@ -10,8 +10,8 @@ const orders = new WeakMap<object, KeyedLock>();
 
 /**
  * The order of writes through a client: those of one key are made one after the other. The server
- * carries out side by side what it is sent, also what was refused here for want of an answer: an
- * earlier write could come behind a later one.
+ * runs requests in parallel, also those that have timed out here: an earlier write could take
+ * effect after a later one.
  */
 export function callOrderOf(client: object): KeyedLock {
   const lock = orders.get(client) ?? keyedLock();

@@ -23,7 +23,7 @@ export class EtcdPages {
     );
   }
 
-  /** What was read ahead is no longer good. */
+  /** Discards all records that were read ahead. */
   forget(): void {
     this.#ahead.forget();
   }
@@ -77,7 +77,7 @@ export class EtcdPages {
     }
   }
 
-  /** What tells whether keys have expired: what is stored under those with a lease. */
+  /** The stored keys with a lease: they tell whether keys have expired. */
   async #heads(kvs: readonly EtcdKeyValue[]): Promise<Heads> {
     const leased = kvs.filter(({ lease }) => lease !== "0");
     const read = await readMany(
@@ -88,7 +88,7 @@ export class EtcdPages {
   }
 }
 
-/** By what was listed, what was read of it; `null` when it is gone since. */
+/** The records by listed key; `null` for one that was deleted meanwhile. */
 type Heads = Map<EtcdKeyValue, EtcdKeyValue | null>;
 
 /** The head of a listed key. Nothing tells items of others here: they count as the store's. */

@@ -34,7 +34,7 @@ export function formatRevision(revision: string): string {
 }
 
 /**
- * The record in what the server has, with its revision as the version; `null` for an item of
+ * The record in an entry of the server, with its revision as the version; `null` for an item of
  * others. Without `values` only the head is read.
  */
 export function keyValueRecord(
@@ -58,9 +58,9 @@ export function checkedRecord(found: EtcdKeyValue | null, key: string): KvRecord
 }
 
 /**
- * The operations of a transaction with so many conditions. Those that are too many for one level
- * are put into transactions inside: the server counts what each level has on top of what is around
- * it.
+ * The operations of a transaction with so many conditions. Operations beyond the limit of one level
+ * are put into nested transactions: the server counts the operations of each level on top of the
+ * enclosing ones.
  *
  * @throws {KvError} KV_TOO_LARGE.
  */
@@ -85,7 +85,7 @@ const flat = (answers: readonly EtcdAnswer[]): EtcdAnswer[] =>
     answer.response_txn ? flat(answer.response_txn.responses) : [answer],
   );
 
-/** What was read, one for each read. */
+/** The answers, one for each read. */
 export const found = (answers: readonly EtcdAnswer[]): (EtcdKeyValue | null)[] =>
   flat(answers).map(({ response_range }) => response_range?.kvs[0] ?? null);
 

@@ -83,7 +83,7 @@ export class JsonFile {
   readonly path: string;
   #members: Map<string, string> = new Map();
   #stats: BigIntStats | undefined;
-  /** What was read or written, until the file's times can no longer hide a change. */
+  /** The content as read or written, until the file's times can no longer hide a change. */
   #recent: Uint8Array | undefined;
   #since = 0;
   #keys: string[] | undefined;
@@ -109,7 +109,7 @@ export class JsonFile {
     return this.#members;
   }
 
-  /** The keys of what `members()` last answered, in order. */
+  /** The keys of the last answer of `members()`, in order. */
   keys(): readonly string[] {
     return (this.#keys ??= [...this.#members.keys()].sort(compareKeys));
   }
@@ -147,7 +147,7 @@ export class JsonFile {
   }
 
   /**
-   * Writes the file with these changes (`null` removes) into a folder; what it returns puts it into
+   * Writes the file with these changes (`null` removes) into a folder; the result moves it into
    * place. Call it only under the file's lock, after `members()`.
    */
   async prepare(

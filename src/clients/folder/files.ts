@@ -35,7 +35,7 @@ const json = (text: string): unknown => {
   }
 };
 
-/** What is written into the file of a key. */
+/** The content of the file of a key. */
 export function encodeFile(key: string, name: string, record: KvRecord): string {
   const text = encodeRecord(record);
   return isHashed(name) ? `{"key":${JSON.stringify(key)},${text.slice(1)}\n` : `${text}\n`;

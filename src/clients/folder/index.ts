@@ -103,8 +103,8 @@ const adapterAt = onePerPath(adapterOf);
  * The name of a file comes from its key in a way that no file system confuses, and never leads out
  * of the folder. Other files in the folder are left alone. A missing folder is an empty store, and
  * is made by the first write. Reads are answered at once; writes are on disk when they resolve.
- * Processes may share a folder: a lock keeps their writes apart, and what one commit writes is seen
- * as a whole or not at all, also after a crash.
+ * Processes may share a folder: a lock keeps their writes apart. Readers see all writes of a commit
+ * or none, also after a crash.
  *
  * A key that is missing is `null`; expired records keep their files until they are read, swept or
  * pruned. Listings come in no order and keep the names of the files in memory, not their content.

@@ -76,7 +76,7 @@ export class Journal {
     await moveTo(folder, this.#path);
     await syncFolder(this.#work);
     await syncFolder(this.#root);
-    // It is decided: what cannot be moved now, is moved by the next writer.
+    // The commit is decided: the next writer moves the files that cannot be moved now.
     await this.apply(held).catch(() => {});
   }
 

@@ -3,8 +3,8 @@ import { builtin } from "../../platform/node.ts";
 const { createHash } = builtin("node:crypto");
 
 const SUFFIX = ".json";
-// With the suffix well below what the narrowest file systems take (143 bytes under eCryptfs), and
-// the paths of Windows.
+// With the suffix well below the limit of the strictest file systems (143 bytes under eCryptfs),
+// and of paths on Windows.
 const LONGEST = 110;
 const SHOWN = 40;
 const PLAIN = /^[a-z0-9_-][a-z0-9._-]*$/;
@@ -31,7 +31,7 @@ function encode(text: string): string {
 
 /**
  * The file name of a key: no two keys share one, on no file system. Lower-case keys are readable in
- * it; what does not fit is cut, with a hash behind it.
+ * it; a long key is cut, with a hash behind it.
  */
 export function fileName(key: string): string {
   const name = encode(key);

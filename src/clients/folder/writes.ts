@@ -58,8 +58,8 @@ async function publish(root: string, changes: readonly Change[], held: Held): Pr
 let journals = 0;
 
 /**
- * Writes the files of a draft aside; what it returns publishes them, as a whole by the journal
- * where the draft asks for that.
+ * Writes the files of a draft aside. The result publishes them, all together by the journal where
+ * the draft asks for that.
  */
 export async function prepareFiles(
   root: string,

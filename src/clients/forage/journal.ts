@@ -10,8 +10,8 @@ export interface ForageItems {
 }
 
 /**
- * Where a write of several items notes what it is about to do. A store's keys never hold a lone
- * surrogate, so it is none of them.
+ * The key under which a write of several items announces its changes. A store's keys never hold a
+ * lone surrogate, so it is none of them.
  */
 const JOURNAL = "\ud800anykv";
 
@@ -44,8 +44,8 @@ const mark = (item: unknown): string | null =>
   item === null ? null : (JSON.stringify(item) ?? "").slice(0, 80);
 
 /**
- * Finishes what a closed page or a lost connection cut off. What was written to one of the keys
- * since then stays.
+ * Finishes a write that a closed page or a lost connection has interrupted. Later writes to its
+ * keys are kept.
  */
 export async function recover(items: ForageItems): Promise<void> {
   const journal = await items.getItem(JOURNAL);

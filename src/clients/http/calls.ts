@@ -1,4 +1,5 @@
 import { KvError, type KvErrorCode } from "../../errors.ts";
+import { randomPause } from "../../concurrency/retry.ts";
 
 /**
  * How often something is sent again at most, and how long the first pause is at most; the second is
@@ -16,7 +17,8 @@ const TURN = 5;
 const RECENT = 1000;
 
 /**
- * Several turns rather than one timer: on a busy machine that fires before what was due earlier.
+ * Several turns rather than one timer: on a busy machine one timer fires before work that was due
+ * earlier.
  */
 async function someTurns(): Promise<void> {
   for (let left = TURNS; left > 0; left--)
@@ -24,8 +26,8 @@ async function someTurns(): Promise<void> {
 }
 
 /**
- * What may be sent again: everything that has not done anything, or does it once; or only what was
- * certainly not received.
+ * Which requests may be sent again: all that had no effect, or have it only once; or only those
+ * that were certainly not received.
  */
 export type Retry = "safe" | "unsent";
 
@@ -60,7 +62,7 @@ export class HttpCalls {
   readonly #base: string;
   readonly #headers: { readonly [name: string]: string };
   readonly #fetch: Fetch;
-  /** One for each request: what is listened to for a long time would keep them all. */
+  /** One for each request: a signal that lives long would keep the listeners of all requests. */
   readonly #running = new Set<AbortController>();
   #isClosed = false;
   /** How often everything under way was given up. */
@@ -76,10 +78,10 @@ export class HttpCalls {
   }
 
   /**
-   * What the server answers to an operation.
+   * The server's answer to an operation.
    *
-   * @throws {KvError} what the server refuses; KV_CONNECTION when it is no server of anykv,
-   * KV_CLOSED after `close()`. What `fetch` throws.
+   * @throws {KvError} the error of the server; KV_CONNECTION when it is no server of anykv,
+   * KV_CLOSED after `close()`. An error of `fetch`.
    */
   async call(
     operation: string,
@@ -96,25 +98,22 @@ export class HttpCalls {
             "KV_CLOSED",
             "this store was closed before the server had answered: what was asked for may be done",
           );
-        // Sent again, it could overtake what its caller does after the failure.
+        // Sent again, it could overtake later calls of its caller.
         if (replacements !== this.#replacements) throw error;
         const isAgain = isUnsent(error) || (retry === "safe" && !(error instanceof KvError));
         if (left === 0 || !isAgain) throw error instanceof Unavailable ? error.known : error;
       }
-      // By chance, so that those whose server went away do not all come back at once.
-      await new Promise((resolve) =>
-        setTimeout(resolve, Math.random() * PAUSE * (RETRIES - left + 1)),
-      );
+      await randomPause(PAUSE * (RETRIES - left + 1));
     }
   }
 
-  /** Ends what is under way. */
+  /** Ends pending requests. */
   close(): void {
     this.#isClosed = true;
     for (const request of this.#running) request.abort();
   }
 
-  /** Gives up what is under way, and its connections: `fetch` then makes others. */
+  /** Aborts pending requests, and their connections: `fetch` then makes others. */
   replace(): void {
     this.#replacements++;
     for (const request of this.#running)
@@ -148,7 +147,7 @@ export class HttpCalls {
   }
 
   async #once(operation: string, body: string): Promise<{ readonly [name: string]: unknown }> {
-    // Each request waits by itself: an edge worker never settles what another request began.
+    // Each request waits by itself: an edge worker never settles a promise of another request.
     if (Date.now() - this.#replacedAt < RECENT) await someTurns();
     if (this.#isClosed) throw new Error("closed");
     const request = new AbortController();
@@ -183,7 +182,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The error that the server tells of, or that says what else has answered. */
+/** The error that the server reports; an error that names the sender of any other answer. */
 function refusal(status: number, answer: unknown): KvError {
   const { code, message, key } = Object(isObject(answer) ? answer.error : null) as {
     code?: unknown;

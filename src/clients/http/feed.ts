@@ -2,6 +2,7 @@ import { isKvError, KvError } from "../../errors.ts";
 import type { Coverage, Feed, Subscription } from "../adapter.ts";
 import { polledFeed } from "../shared/polled-feed.ts";
 import type { HttpCalls } from "./calls.ts";
+import { unref } from "../../platform/unref.ts";
 
 /** The server sends something every 5 seconds: a longer silence is a lost connection. */
 const SILENCE = 15_000;
@@ -111,7 +112,7 @@ async function* eventsIn(
   let text = "";
   for (;;) {
     const timer = setTimeout(() => stream.abort(ended()), SILENCE);
-    (timer as { unref?: () => void }).unref?.();
+    unref(timer);
     const { value, done } = await reader.read().finally(() => clearTimeout(timer));
     if (done) return;
     text += value;

@@ -14,7 +14,7 @@ export interface HttpOptions {
   token?: string;
   /** Further headers of each request. */
   headers?: { readonly [name: string]: string };
-  /** What sends requests, in place of the global `fetch`. */
+  /** The function that sends requests, in place of the global `fetch`. */
   fetch?: Fetch;
 }
 
@@ -59,7 +59,7 @@ const newId = (): string =>
  *
  * Reads are sent up to two times more when the network or the server fails; so are commits, which
  * the server makes once however often they come. Other writes are sent again only if no server was
- * there to receive them. Redirects are not followed. `close()` ends what is under way. After two
+ * there to receive them. Redirects are not followed. `close()` ends pending requests. After two
  * requests in a row without an answer all requests are aborted, so that the next ones get new
  * connections.
  *
@@ -121,7 +121,7 @@ export const http: ClientFactory<string | URL, HttpOptions> = defineClient({
       },
       watch: async (feed, prefixes) => (await import("./feed.ts")).httpFeed(calls, feed, prefixes),
       async commit(checks, writes): Promise<CommitResult> {
-        // What writes nothing may be done as often as it comes.
+        // A read may be repeated.
         const id = writes.length === 0 ? {} : { id: newId() };
         const { ok, version, failed } = await calls.call(
           "commit",

@@ -8,7 +8,7 @@ import type { Page, PageQuery, PruneQuery } from "../adapter.ts";
 import { decodeRecord, encodeRecord, foreign } from "../../record/text-format.ts";
 
 /**
- * What is kept under a key: the same text as elsewhere, and the deadline once more for the index.
+ * The value under a key: the same text as elsewhere, and the deadline once more for the index.
  */
 export interface Item {
   kv: 1;
@@ -37,7 +37,7 @@ function recordOf(item: Partial<Item> | null, key: string, values = true): Store
       `the record under ${JSON.stringify(key)} is damaged: set() replaces it, del() removes it`,
       { key },
     );
-  // A listing without values has to show what `clear()` and `del()` are to remove.
+  // A listing without values has to show all keys that `clear()` and `del()` remove.
   if (record !== null && item.bytes !== undefined)
     return new StoredRecord(
       ownValue(item.bytes) as unknown as Json,

@@ -21,7 +21,7 @@ const known = new WeakMap<KeyvLike, KeyvItems>();
  * KV_CONNECTION. `supports.iterate` tells whether the backend can list its keys. Give `@keyv/redis`
  * a namespace: without one it lists the whole database.
  *
- * What cannot be promised: `commit` holds among the stores over the same `Keyv` in this process
+ * Not promised: `commit` holds among the stores over the same `Keyv` in this process
  * (`supports.atomic` is `"process"`), not across processes or two instances over one backend, and a
  * commit of several keys that an outage interrupts is only taken back while the backend still
  * answers. A backend that cuts long keys, folds case or loses data passes that on.

@@ -18,7 +18,7 @@ export interface KeyvLike {
   readonly opts?: { emitErrors?: boolean | undefined };
 }
 
-/** What Keyv keeps its items in: an adapter (what it answers differs), or a Map. */
+/** The storage of a Keyv: an adapter (their answers differ), or a Map. */
 interface KeyvStore {
   get(key: string): unknown;
   set(key: string, item: unknown, deadline?: number): unknown;
@@ -51,8 +51,8 @@ export class KeyvItems implements Items {
       this.#failures++;
       this.#failure = error;
     };
-    // Some stores tell of a failure by this event alone; Keyv throws it at whoever emits it when
-    // nobody listens.
+    // Some stores tell of a failure by this event alone; Keyv throws it at the emitter when there
+    // is no listener.
     if (keyv.opts?.emitErrors === false) this.#store.on?.("error", listener);
     else keyv.on("error", listener);
   }
@@ -65,15 +65,14 @@ export class KeyvItems implements Items {
     return this.#keyv.encode !== undefined;
   }
 
-  /** What Keyv 5 puts before the keys of a namespace; the stores of Keyv 6 do that themselves. */
+  /** The prefix of a namespace in Keyv 5; the stores of Keyv 6 add it themselves. */
   get #before(): string {
     const { namespace, useKeyPrefix } = this.#keyv;
     return this.#isV6 || useKeyPrefix === false || !namespace ? "" : `${namespace}::`;
   }
 
   /**
-   * Runs some work, and throws what the store tells of in the meantime where the result may come
-   * from that.
+   * Runs some work. Throws an error that the store emits meanwhile, if the result may come from it.
    */
   async #watched<T>(
     work: () => T,
@@ -169,8 +168,8 @@ export class KeyvItems implements Items {
   }
 
   /**
-   * What was put into an item. Unlike Keyv it does not report what it cannot decode: that is an
-   * item of somebody else.
+   * The text of an item. Unlike Keyv it does not report an item that it cannot decode: that is a
+   * foreign item.
    */
   async #decode(item: unknown): Promise<unknown> {
     if (item === undefined || item === null) return undefined;

@@ -11,7 +11,7 @@ export interface LevelEncodings {
   readonly valueEncoding: "utf8";
 }
 
-/** What an iterator is asked for. */
+/** The options of an iterator. */
 export interface LevelRange extends LevelEncodings {
   readonly gt?: string;
   readonly gte?: string;
@@ -38,8 +38,7 @@ export type LevelOperation =
 export interface LevelClient {
   readonly status: string;
   /**
-   * Sublevels alone have these two: what stands before their keys, and the database that they are
-   * part of.
+   * Only sublevels have these two: the prefix of their keys, and the database that they belong to.
    */
   readonly prefix?: unknown;
   readonly db?: unknown;
@@ -64,7 +63,7 @@ export const UTF8: LevelEncodings = { keyEncoding: "utf8", valueEncoding: "utf8"
 const locks = new WeakMap<object, KeyedLock>();
 
 /**
- * The database that a sublevel is a part of, and what the keys of the sublevel have in front there.
+ * The database of a sublevel, and the prefix of the sublevel's keys there.
  */
 export function rootOf(db: LevelClient): { root: LevelClient; before: string } {
   const isSublevel = typeof db.prefix === "string" && typeof db.db === "object" && db.db !== null;
@@ -88,12 +87,12 @@ export function lockOf(db: LevelClient): KeyedLock {
 }
 
 /**
- * @throws {KvError} KV_INVALID_CLIENT for a database of another order; what the database says when
- * it cannot be opened.
+ * @throws {KvError} KV_INVALID_CLIENT for a database of another order; the database's own error
+ * when it cannot be opened.
  */
 export async function opened(db: LevelClient): Promise<void> {
-  // A passive wait would hide why opening fails; anything else would open again what its owner has
-  // closed.
+  // A passive wait would hide why opening fails; anything else would reopen a database that its
+  // owner has closed.
   await (db.status === "opening" ? db.open() : db.open({ passive: true }));
   const { utf8, buffer, view } = db.supports?.encodings ?? {};
   if (!utf8 || buffer || view) return;

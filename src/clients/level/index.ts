@@ -27,7 +27,8 @@ export type { LevelClient } from "./database.ts";
  * A write is in the hands of the operating system before it resolves: it survives the end of the
  * process, not always that of the machine. `commit` holds among all stores of this process, and
  * only one process at a time can open a Level database. The keys of a sublevel belong to its
- * database too: a store over the database lists and clears what a store over its sublevel wrote.
+ * database too: a store over the database lists and clears the records of a store over its
+ * sublevel.
  *
  * After a disk error all writes are rejected until the database was closed and opened again:
  * LevelDB would accept them, and lose them at the next open. Reads go on.

@@ -24,8 +24,8 @@ function refusal(cause: unknown): unknown {
 }
 
 /**
- * The writes of all stores over a database. One batch is under way at a time, and takes what was
- * called meanwhile.
+ * The writes of all stores over a database. One batch runs at a time. The next one takes all writes
+ * that were called meanwhile.
  *
  * After a disk error LevelDB accepts writes again, behind a part of its log that the next open
  * cannot read: they would be lost then. So every write is rejected until the database was opened

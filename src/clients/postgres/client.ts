@@ -7,7 +7,7 @@ export interface PgQuery {
   query_timeout?: number;
 }
 
-/** What a statement answers. */
+/** The result of a statement. */
 export interface PostgresResult {
   readonly rows: unknown[];
 }

@@ -32,7 +32,7 @@ const MANY = 500;
  */
 const PLACEHOLDER = "absent";
 
-/** What replaces the columns of a row that is there already. */
+/** The assignments to the columns of an existing row. */
 export const REPLACE: string =
   "version = excluded.version, expires = excluded.expires, " +
   "metadata = excluded.metadata, value = excluded.value";
@@ -93,11 +93,12 @@ async function commitOne(
 }
 
 /**
- * The commit of several keys, as one block of statements. What was there is locked by its row; what
- * was not is locked by a row that is made for it, the one that is written or, for a key that is
- * only checked, one that is gone by the end: whoever writes such a key in between waits for this,
- * or is noticed. Commits that share a key wait for one another before that, by locks on the names
- * of keys, so that they do not meet in a circle; those of many keys by one lock among themselves.
+ * The commit of several keys, as one block of statements. An existing key is locked by its row. An
+ * absent key is locked by a row that is made for it: the written one or, for a key that is only
+ * checked, one that is deleted at the end. A concurrent writer of such a key waits for this commit,
+ * or fails a check. Commits that share a key wait for one another before that, by locks on the
+ * names of keys, so that they do not meet in a circle; those of many keys by one lock among
+ * themselves.
  */
 function script(
   table: string,

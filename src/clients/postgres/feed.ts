@@ -5,6 +5,7 @@ import { polledFeed } from "../shared/polled-feed.ts";
 import type { PgClient } from "./client.ts";
 import type { PostgresLink } from "./link.ts";
 import { block, literal, unescapeKey } from "./table.ts";
+import { unref } from "../../platform/unref.ts";
 
 /** How often the listening connection is asked for an answer, in milliseconds. */
 const HEARTBEAT = 5000;
@@ -74,7 +75,7 @@ interface ListeningClient extends Omit<PgClient, "query" | "on"> {
   readonly connection?: { readonly stream?: { unref?(): void; destroy?(): void } };
 }
 
-/** What a Pool has to make a connection of its own. */
+/** The part of a Pool that makes a connection of its own. */
 interface PgPoolParts {
   readonly Client?: new (options: unknown) => ListeningClient;
   readonly options?: unknown;
@@ -153,7 +154,7 @@ class PostgresFeed implements Subscription {
     if (this.#isOwn) {
       listenTo(this.#client);
       await this.#client.connect();
-      this.#client.connection?.stream?.unref?.();
+      unref(this.#client.connection?.stream);
     }
     this.#client.on("notification", this.#notified);
     this.#client.on("error", this.#ended);
@@ -164,7 +165,7 @@ class PostgresFeed implements Subscription {
     this.#timer = setInterval(() => {
       within(this.#query("SELECT 1"), HEARTBEAT).catch((error) => this.#lose(error));
     }, HEARTBEAT);
-    (this.#timer as { unref?: () => void }).unref?.();
+    unref(this.#timer);
   }
 
   async #query(text: string): Promise<void> {

@@ -43,9 +43,8 @@ export interface PostgresOptions {
  * After two requests in a row without an answer a Pool gets new connections. `close()` ends the
  * Pool, Client or database.
  *
- * @throws {KvError} KV_INVALID_CLIENT for a foreign table, an impossible name or a
- * database that is not in UTF-8, KV_QUOTA when the disk is full, KV_TOO_LARGE beyond what Postgres
- * holds (1 GB).
+ * @throws {KvError} KV_INVALID_CLIENT for a foreign table, an impossible name or a database that is
+ * not in UTF-8, KV_QUOTA when the disk is full, KV_TOO_LARGE above the limit of Postgres (1 GB).
  * @example
  * import { Pool } from "pg";
  * import kv from "anykv";
@@ -91,7 +90,7 @@ export const postgres: ClientFactory<PostgresClient, PostgresOptions> = defineCl
           }),
       close: () => endClient(client),
       ...(link.replace && { replace: link.replace }),
-      // While the table is made, what waits for it may be overtaken.
+      // While the table is made, operations that wait for it may be overtaken.
       get inOrder() {
         return isMade && link.isInOrder ? "all" : undefined;
       },

@@ -2,6 +2,7 @@ import { KvError } from "../../errors.ts";
 import { listenTo } from "../../platform/error-listener.ts";
 import type { PgClient, PgQuery, PostgresResult } from "./client.ts";
 import { type PgPool, PoolClients } from "./pool-clients.ts";
+import { unref } from "../../platform/unref.ts";
 
 /** How PGlite is asked for rows. */
 export interface PgliteOptions {
@@ -38,7 +39,7 @@ export interface PostgresLink {
   run(text: string, values?: readonly (string | null)[], isLong?: boolean): Promise<PostgresRow[]>;
   /** Several statements, all or none of them; the rows of the last. */
   script(text: string): Promise<PostgresRow[]>;
-  /** Replaces the connections of a Pool. What is under way rejects, and is not sent again. */
+  /** Replaces the connections of a Pool. Pending queries reject, and are not sent again. */
   replace?(): void;
 }
 
@@ -54,7 +55,7 @@ const LONGEST = 60_000;
  */
 const GOODBYE = 1000;
 
-/** What pg tells of itself, none of it documented. */
+/** Undocumented properties of pg. */
 interface PgState {
   readonly pipeline?: boolean;
   readonly _ended?: boolean;
@@ -68,7 +69,7 @@ interface PgState {
   release?(destroy: boolean): void;
 }
 
-/** What a Pool tells of itself. */
+/** Properties of a Pool. */
 interface PgPoolState {
   readonly ending?: boolean;
   readonly ended?: boolean;
@@ -157,7 +158,7 @@ async function end(client: PostgresClient): Promise<void> {
 function briefly(work: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(false), GOODBYE);
-    (timer as { unref?(): void }).unref?.();
+    unref(timer);
     work.then(() => (clearTimeout(timer), resolve(true)), reject);
   });
 }

@@ -38,7 +38,7 @@ export function pagesOf(
     return { rows, more: rows.length === limit };
   };
   const ahead = new ReadAhead(read, keyOf);
-  // While pages end before what was read, there is no use in reading ahead.
+  // Reading ahead is useless while pages end before the records that were read.
   let isCut = false;
 
   /** The rows with their large values; fewer of them when those are too many. */

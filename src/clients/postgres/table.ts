@@ -62,15 +62,15 @@ export function block(body: string): string {
 }
 
 /**
- * A key as the table has it: texts of Postgres cannot hold U+0000. The order stays, and so does
- * what begins with what.
+ * A key as the table has it: texts of Postgres cannot hold U+0000. The order of keys stays, and so
+ * do their prefixes.
  */
 export const escapeKey = (key: string): string =>
   key.includes("\0") || key.includes("\u0001")
     ? key.replaceAll("\u0001", "\u0001\u0002").replaceAll("\0", "\u0001\u0001")
     : key;
 
-/** The key in what the table has; `null` for what no key of this library's looks like. */
+/** The key of a column; `null` for a text that is no key of this library. */
 export function unescapeKey(text: string): string | null {
   if (!text.includes("\u0001")) return text;
   const key = text.replaceAll("\u0001\u0001", "\0").replaceAll("\u0001\u0002", "\u0001");

@@ -10,7 +10,7 @@ import { NUMBER_TEXT } from "./number-text.ts";
 import type { RedisWire } from "./wire.ts";
 
 /**
- * ARGV: now, the version of the new record, what is added, the deadline of a number that starts
+ * ARGV: now, the version of the new record, the summand, the deadline of a number that starts
  * ("null" for never), the least and the largest sum. A count in a window also has its limit and the
  * deadline of a block, "" for none.
  *

@@ -21,7 +21,7 @@ export function unsure(cause?: unknown): KvError {
   return new KvError("KV_CONNECTION", message, cause === undefined ? {} : { cause });
 }
 
-// What a server says of a command that it does not know quotes its arguments.
+// The error for an unknown command quotes its arguments.
 const withoutArguments = (text: string): string =>
   text.replace(/, with args beginning with: [^]*?(?=\n {4}at |$)/g, "");
 
@@ -56,7 +56,7 @@ function bare(error: unknown): unknown {
   return copy;
 }
 
-/** What of a member of an error can be shown: texts and numbers, and errors. */
+/** The part of a member of an error that can be shown: texts, numbers and errors. */
 function bareMember(value: unknown): unknown {
   if (typeof value === "string") return withoutArguments(value);
   if (!isObject(value)) return value;
@@ -69,8 +69,8 @@ function bareMember(value: unknown): unknown {
 }
 
 /**
- * The error as this library says it, where it has a code for it, without what is secret. Scripts of
- * old servers wrap the errors of their commands.
+ * The KvError for an error of Redis, where there is a code for it, without secrets. Scripts of old
+ * servers wrap the errors of their commands.
  */
 export function redisError(error: unknown, key?: string): unknown {
   const cause = bare(error);

@@ -6,6 +6,7 @@ import type { Coverage, Feed, Subscription } from "../adapter.ts";
 import { polledFeed } from "../shared/polled-feed.ts";
 import { isReserved } from "./reserved.ts";
 import type { RedisClient } from "./wire.ts";
+import { unref } from "../../platform/unref.ts";
 
 /** The channel on which Redis names keys that have changed, to a connection that tracks them. */
 const INVALIDATED = "__redis__:invalidate";
@@ -26,7 +27,7 @@ interface Listener {
   end(): unknown;
 }
 
-/** What both libraries offer for a connection. */
+/** The methods of a connection in both libraries. */
 interface Connectable extends RedisClient {
   on(name: string, listener: (...args: never[]) => void): unknown;
   duplicate(options: object): Connectable;
@@ -100,7 +101,7 @@ function besideNodeRedis(client: NodeRedisConnection, lost: () => void): Listene
   return {
     async connect() {
       await connection.connect();
-      connection.unref?.();
+      unref(connection);
     },
     send: (command) => connection.sendCommand(command),
     subscribe: (invalidated) => connection.subscribe(INVALIDATED, invalidated),
@@ -125,7 +126,7 @@ function besideIoRedis(client: IoRedisConnection, lost: () => void): Listener {
   return {
     async connect() {
       await connection.connect();
-      connection.stream?.unref?.();
+      unref(connection.stream);
     },
     send: ([name, ...args]) => connection.call(name!, args),
     subscribe(invalidated) {
@@ -265,7 +266,7 @@ class RedisFeed implements Subscription {
 
   #every(ms: number, work: () => Promise<void>): void {
     const timer = setInterval(() => void work().catch((error) => this.#lose(error)), ms);
-    (timer as { unref?: () => void }).unref?.();
+    unref(timer);
     this.#timers.push(timer);
   }
 

@@ -41,13 +41,13 @@ const NAME_ONLY = new StoredRecord(null, null, null, null);
  * store's, and `clear()` deletes it. Other types are never touched; `get` refuses them with
  * KV_FOREIGN.
  *
- * A client that has lost its server is waited for as long as the store's `timeout` says; what was
- * refused meanwhile is not sent any more. A write whose answer was lost, KV_CONNECTION, may have
- * been carried out, or may still be: ioredis and sentinels send it again, in its order. A commit
- * that is refused the second time is KV_CONNECTION then, never `{ ok: false }`.
+ * A client that has lost its server is waited for as long as the store's `timeout` says. Commands
+ * that were rejected meanwhile are not sent any more. A write whose answer was lost, KV_CONNECTION,
+ * may have been carried out, or may still be: ioredis and sentinels send it again, in its order. A
+ * commit that is refused the second time is KV_CONNECTION then, never `{ ok: false }`.
  *
  * After two requests in a row without an answer, a client, pool or cluster gets new connections:
- * what was under way rejects, and is not sent again. Sentinels keep theirs.
+ * pending commands reject, and are not sent again. Sentinels keep theirs.
  *
  * `commit` is one script. On a cluster all its keys have to be in one slot, which a hash tag sees
  * to: `store.prefix("{user:1}:")`.

@@ -2,8 +2,8 @@ import type { Listener } from "../../platform/error-listener.ts";
 import { askPatience } from "../../concurrency/timeout.ts";
 
 /**
- * How long an operation waits for a client that has lost its server while nobody has said how long
- * its caller waits, in milliseconds.
+ * How long an operation waits for a client that has lost its server, in milliseconds, unless its
+ * caller has a timeout.
  */
 const PATIENCE = 5000;
 /**
@@ -20,7 +20,7 @@ const LOOK = 10;
  */
 export type LinkState = "ready" | "down" | "closed";
 
-/** What has to be known of a client to wait for it. */
+/** The state of a client, for waiting for it. */
 export interface LinkedClient {
   state(): LinkState;
   connect(): Promise<unknown>;
@@ -29,7 +29,7 @@ export interface LinkedClient {
    * try their other nodes.
    */
   readonly failsAtOnce: boolean;
-  /** Ends the connection, and rejects what is under way: `connect()` then makes another. */
+  /** Ends the connection, and rejects pending commands: `connect()` then makes another. */
   stop?(): unknown;
   /** The same for a client that connects by itself afterwards. */
   restart?(): void;
@@ -41,7 +41,7 @@ interface Waiter {
   until: number;
 }
 
-/** What a server says that trying again does not mend: a wrong password, no permission. */
+/** Errors that trying again does not mend: a wrong password, no permission. */
 const isRefusal = (error: unknown): boolean =>
   /^(WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|ERR)\b/.test(
     String((error as Partial<Error> | null)?.message),
@@ -65,7 +65,7 @@ export class Link {
   #isLooking = false;
   #lastError: unknown;
   #closing: Promise<void> | null = null;
-  // What callers have said last: for steps that begin later than their operations.
+  // The last timeout of a caller: for steps that begin later than their operations.
   #patience = PATIENCE;
 
   constructor(client: LinkedClient, listener: Listener) {
@@ -86,8 +86,8 @@ export class Link {
 
   /**
    * `null` when an operation can go on at once, otherwise when it can. Rejects when the client
-   * cannot be connected, and a moment before the caller gives up: what was refused is not sent any
-   * more.
+   * cannot be connected, and a moment before the caller gives up: a rejected command is not sent
+   * any more.
    */
   wait(): Promise<void> | null {
     // No later operation overtakes those that wait.
@@ -106,8 +106,8 @@ export class Link {
   }
 
   /**
-   * Replaces a connection on which several requests in a row got no answer. What is under way
-   * rejects, and is not sent again.
+   * Replaces a connection on which several requests in a row got no answer. Pending requests
+   * reject, and are not sent again.
    */
   async replace(): Promise<void> {
     const client = this.#client;
@@ -161,8 +161,8 @@ export class Link {
     if (this.#isConnecting || this.#client.state() !== "closed") return;
     this.#isConnecting = true;
     const connecting = this.#client.connect().finally(() => (this.#isConnecting = false));
-    // ioredis rejects with no more than "Connection is closed", clusters without what each node
-    // said.
+    // ioredis rejects with no more than "Connection is closed", clusters without the errors of
+    // their nodes.
     connecting.then(
       () => this.#check(),
       (error) => this.#end(this.#lastError ?? error),

@@ -23,7 +23,7 @@ function together(
   }));
 }
 
-/** What a command on many keys answers for each of them, in their order. */
+/** The answers of a command on many keys, in the order of the keys. */
 async function each(
   wire: RedisWire,
   keys: readonly string[],
@@ -37,7 +37,7 @@ async function each(
   return all;
 }
 
-/** The texts under keys: `null` for what is absent or no text. */
+/** The texts under keys: `null` for an absent one, and for another type. */
 export async function textsOf(wire: RedisWire, keys: readonly string[]): Promise<unknown[]> {
   return each(wire, keys, (groups) =>
     wire.sendAll(groups.map((names) => [names[0]!, ["MGET", ...names]])),

@@ -60,7 +60,7 @@ export interface NodeRedisCluster extends NodeRedis {
 export interface NodeRedisSentinel extends NodeRedis {
   getMasterNode(): unknown;
   sendCommand(isReadonly: false, command: RedisCommand, options: Options): Promise<unknown>;
-  /** What every command of its goes through: calls the work once for each time that it sends it. */
+  /** Sends a command: calls the work once for each time that the command is sent. */
   _execute?(
     isReadonly: false,
     work: (master: NodeRedisClient) => Promise<unknown>,
@@ -75,7 +75,7 @@ const TIMELESS: Options = { typeMapping: {}, timeout: 0 };
 const cutNodeRedis = (client: NodeRedis): unknown =>
   client.destroy === undefined ? client.disconnect() : client.destroy();
 
-/** Makes another connection of it. What is under way rejects. */
+/** Replaces the connection. Pending commands reject. */
 async function restartNodeRedis(client: NodeRedis): Promise<void> {
   await cutNodeRedis(client);
   await client.connect();
@@ -124,9 +124,9 @@ export function clientWire(client: NodeRedisClient): RedisWire {
 }
 
 /**
- * Connections that were cut off come back to their pool when they notice. It then means to let go
- * of them a second time, which in version 5 throws where nobody can catch it: a pool that is closed
- * has nothing to let go of.
+ * Connections that were cut off come back to their pool when they notice. The pool then releases
+ * them a second time, which in version 5 throws an error that cannot be caught: a closed pool has
+ * nothing to release.
  */
 function forgetCleanup(client: NodeRedisPool): void {
   let timer = client._self.cleanupTimeout;
@@ -190,7 +190,7 @@ export function sentinelWire(client: NodeRedisSentinel): RedisWire {
     return client._execute(false, (master) => {
       if (isLost) link.resent++;
       return master.sendCommand(command, PLAIN).catch((error) => {
-        // What is read-only has answered, and done nothing.
+        // A read-only server has answered, and done nothing.
         isLost ||= !String((error as Partial<Error> | null)?.message).startsWith("READONLY");
         throw error;
       });

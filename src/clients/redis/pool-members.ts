@@ -14,7 +14,7 @@ export class PoolMembers<Member> {
   readonly #inUse = new Set<Member>();
   #replacements = 0;
 
-  /** `restart` ends a connection, rejects what is under way on it, and connects again. */
+  /** `restart` ends a connection, rejects its pending commands, and connects again. */
   constructor(pool: Pool<Member>, restart: (one: Member) => Promise<void>) {
     this.#pool = pool;
     this.#restart = restart;

@@ -43,7 +43,7 @@ function isHex(text: string, from: number, to: number): boolean {
   return true;
 }
 
-/** What `decodeRecord` says of a text, sooner: of one without metadata only the value is parsed. */
+/** As `decodeRecord`, but faster: of a text without metadata only the value is parsed. */
 function decoded(text: string, key: string): StoredRecord | null {
   if (
     text.startsWith(START) &&
@@ -76,7 +76,7 @@ export function recordInReply(reply: unknown, key: string): StoredRecord | null 
 }
 
 /**
- * The record in what a listing has read, `null` for what is left out of it. A foreign text without
+ * The record in an answer to a listing, `null` for a key that is left out. A foreign text without
  * its value counts as a record without a deadline.
  */
 export function listed(reply: string | null, key: string, values: boolean): KvRecord | null {

@@ -3,8 +3,8 @@ import type { RedisNode, RedisWire } from "./wire.ts";
 import type { KvRecord } from "../../record/types.ts";
 
 /**
- * How many places the first page looks at, while nothing is known of the size of what is there.
- * Each looks at twice as many as the one before it…
+ * How many places the first page looks at, while the number of keys is unknown. Each looks at twice
+ * as many as the one before it…
  */
 const FIRST = 100;
 /** … up to so many: a server is busy with them for about a millisecond. */
@@ -17,9 +17,9 @@ const PAGE_LENGTH = 4_000_000;
 
 /** How a page is read. */
 export interface PageReader {
-  /** What is asked of the server for each key, in their order. */
+  /** The commands for each key, in their order. */
   read(keys: readonly string[]): Promise<readonly (string | null)[]>;
-  /** The record in an answer; `null` for what is left out. */
+  /** The record in an answer; `null` for a key that is left out. */
   decode(text: string | null, key: string): KvRecord | null;
 }
 
@@ -28,7 +28,7 @@ export const literalPattern = (text: string): string => text.replace(/[*?[\]\\^-
 
 type ScanReply = readonly [cursor: string, keys: readonly string[]];
 
-/** What is known of how slots are spread over servers: changes when one moves. */
+/** The distribution of slots over servers, as last seen: changes when one moves. */
 export const slotLayout = async (nodes: readonly RedisNode[]): Promise<string> =>
   JSON.stringify(await nodes[0]?.send(["CLUSTER", "SLOTS"]));
 
@@ -45,8 +45,8 @@ export const scan = (
 ): AsyncIterable<Pair | null> => itemsOf(scanAll(wire, prefix, reader));
 
 /**
- * The records of pages. What is there already is answered at once: a promise for each record would
- * take longer than reading it. A page without any is `null`.
+ * The records of pages. A record that has arrived is returned without a promise: a promise for each
+ * would take longer than reading it. A page without any is `null`.
  */
 export function itemsOf(pages: RecordPages): AsyncIterable<Pair | null> {
   let page: readonly (Pair | null)[] = [];
@@ -61,7 +61,7 @@ export function itemsOf(pages: RecordPages): AsyncIterable<Pair | null> {
     return { done: false, value: page[0] ?? null };
   }
   const next = (): unknown => (at < page.length ? { done: false, value: page[at++]! } : turn());
-  // Whoever waits for what `next` answers finds no difference.
+  // A caller that awaits `next()` sees no difference.
   return {
     [Symbol.asyncIterator]: () =>
       ({ next, return: () => pages.return(undefined) }) as AsyncIterator<Pair | null>,
@@ -124,10 +124,11 @@ async function* scanNode(node: RedisNode, pages: Pages, { read, decode }: PageRe
     const [texts, scanned] = [await reading, await scanning];
     const known = keys;
     [scanning, reading] = [null, null];
-    // The server goes on while what it has answered is decoded.
+    // The server goes on while its answer is decoded.
     if (scanned !== null) {
       const [cursor, names] = scanned;
-      // A cursor means nothing to another server: from the start again, without what was seen.
+      // A cursor means nothing to another server: the scan starts again, without the keys seen so
+      // far.
       const isOther = node.epoch() !== epoch;
       epoch = node.epoch();
       keys = unseen(names, pages);

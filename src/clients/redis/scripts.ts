@@ -65,13 +65,13 @@ return 1
 `;
 
 /**
- * KEYS: those of the checks, those of the writes. ARGV: now, how many checks, the version of what
- * is written; the version of each check, "" for none; the text and the deadline of each write, ""
- * for none. Answers with the numbers of the checks that failed, 0 and a number for one that found
- * something foreign.
+ * KEYS: those of the checks, those of the writes. ARGV: now, how many checks, the version of the
+ * written records; the version of each check, "" for none; the text and the deadline of each write,
+ * "" for none. Answers with the numbers of the checks that failed, 0 and a number for one that
+ * found something foreign.
  *
- * A client may send it again when it lost the answer: then what is written is found already, and
- * counts.
+ * A client may send it again when it lost the answer: then the written records are found, and the
+ * commit succeeds.
  */
 export const commitScript = (writes: string): string => `${READ_HEAD}${writes}
 local now, checks, written = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]

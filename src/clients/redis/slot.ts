@@ -10,8 +10,8 @@ const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
 const encoder = new TextEncoder();
 
 /**
- * The part of a key that chooses its slot: what stands in the first braces, unless that is nothing,
- * else the whole key.
+ * The part of a key that chooses its slot: the text in the first braces, unless it is empty, else
+ * the whole key.
  */
 function hashed(key: string): string {
   const open = key.indexOf("{");

@@ -2,7 +2,7 @@ import type { StructureName } from "../adapter.ts";
 import { NUMBER_TEXT } from "./number-text.ts";
 
 // KEYS[1]: the structure. ARGV[1] and [2]: "keep", "never" or a moment; the same for a structure
-// that begins. ARGV[3] to [5]: what the call is about, lists as JSON.
+// that begins. ARGV[3] to [5]: the arguments of the call, lists as JSON.
 const START = `
 local key = KEYS[1]
 local isNew = redis.call("EXISTS", key) == 0
@@ -26,8 +26,8 @@ end
 `;
 
 /**
- * What is there and not wanted: taken out after the new is in, so that the key is never gone, and
- * its deadline with it.
+ * Old members that are not wanted. They are removed after the new ones were added, so that the key
+ * and its deadline are never lost.
  */
 const REST = `
 local function rest(all, step, list)
@@ -177,8 +177,7 @@ return redis.call("${command}", KEYS[1], first, last, "WITHSCORES")
 `;
 
 /**
- * A script for each call: the native commands of Redis, with what keeps a call together around
- * them.
+ * A script for each call: the native commands of Redis, made atomic.
  */
 export const STRUCTURE_SCRIPTS: {
   readonly [Name in Exclude<StructureName, "set.intersect">]: string;

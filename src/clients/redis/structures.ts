@@ -23,7 +23,7 @@ function pairs(reply: unknown): [string, string][] {
     String(flat[2 * i + 1]),
   ]);
 }
-/** Others may have put in what Redis calls "inf". */
+/** Other programs may have stored an infinite score, which Redis calls "inf". */
 const score: Reply = (reply) =>
   reply === null ? null : Number(String(reply).replace(/inf$/, "Infinity")) + 0;
 const scored: Reply = (reply): Scored[] =>
@@ -77,7 +77,7 @@ const REPLIES: { readonly [Name in StructureName]: Reply } = {
   "any.touch": truth,
 };
 
-// What is not the same when it is done twice: a client that sends it again for want of an answer
+// Calls whose result differs when they are made twice. A client that sends one again for want of an
 // does it twice.
 const ONCE: ReadonlySet<string> = new Set<StructureName>([
   "number.increment",
@@ -103,7 +103,7 @@ function argument(arg: unknown): string {
   );
 }
 
-// What has expired here has, whatever the clock of the server says.
+// A deadline that is past here is past, whatever the clock of the server says.
 const moment = (at: number | null): string =>
   at === null ? "never" : String(at <= Date.now() ? 0 : at);
 
@@ -135,7 +135,7 @@ async function intersect(
  * Reads or changes a structure of Redis.
  *
  * @throws {KvError} KV_FOREIGN when another type is there; KV_CONNECTION when the client may have
- * done twice what counts.
+ * done a change twice.
  */
 export async function structure<Name extends StructureName>(
   wire: RedisWire,
@@ -167,7 +167,7 @@ export async function structure<Name extends StructureName>(
           "have been done twice; read the field again",
         { key },
       );
-    // Each reply is what its name says.
+    // Each reply has the type of its name.
     return REPLIES[name](reply ?? null) as ReturnType<StructureCalls[Name]>;
   } catch (error) {
     throw /\bWRONGTYPE\b/.test(String((error as Partial<Error> | null)?.message))

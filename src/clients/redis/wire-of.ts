@@ -19,8 +19,8 @@ const has = (client: object, method: string): boolean =>
 /**
  * The wire of a client of any kind.
  *
- * @throws {KvError} KV_INVALID_CLIENT for something that takes commands and is no client: what
- * `legacy()` of node-redis gives, a pipeline.
+ * @throws {KvError} KV_INVALID_CLIENT for an object that takes commands and is no client: a
+ * pipeline, or the result of `legacy()` of node-redis.
  */
 export function wireOf(client: RedisClient): RedisWire {
   const { isOpen, status } = client as Partial<NodeRedis & IoRedis>;

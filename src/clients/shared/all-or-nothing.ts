@@ -2,7 +2,7 @@ import type { CommitResult } from "../../types.ts";
 import type { Write } from "../../record/types.ts";
 import { versionOf } from "../../record/version.ts";
 
-/** What `commit()` answers when all writes were made. */
+/** The answer of `commit()` when all writes were made. */
 export function committed(writes: readonly Write[]): CommitResult {
   const last = writes.findLast(({ record }) => record !== null)?.record;
   return { ok: true, version: (last && versionOf(last)) ?? "" };
@@ -10,7 +10,7 @@ export function committed(writes: readonly Write[]): CommitResult {
 
 /**
  * Makes all changes one after the other; when one fails, those before it are taken back and its
- * error is thrown. `write` answers with what was there before, which `restore` puts back.
+ * error is thrown. `write` answers with the old item, which `restore` puts back.
  */
 export function writeAll<Before>(
   writes: readonly Write[],

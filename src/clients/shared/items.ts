@@ -9,8 +9,7 @@ import { type Adapter, PAGE_LENGTH } from "../adapter.ts";
 import type { Check, KvRecord, Write } from "../../record/types.ts";
 
 /**
- * One change: what to keep under a full key, and until when; nothing (`undefined` or `null`)
- * deletes.
+ * One change: the text of a full key, and its deadline; no text (`undefined` or `null`) deletes.
  */
 export interface ItemWrite {
   readonly key: string;

@@ -1,4 +1,5 @@
 import type { Feed, Subscription } from "../adapter.ts";
+import { unref } from "../../platform/unref.ts";
 
 /** How often a client that cannot report changes is looked at, in milliseconds. */
 const INTERVAL = 1000;
@@ -6,6 +7,6 @@ const INTERVAL = 1000;
 /** A feed that reports every second that any key may have changed. */
 export function polledFeed(feed: Feed, ms: number = INTERVAL): Subscription {
   const timer = setInterval(() => feed.unknown(), ms);
-  (timer as { unref?: () => void }).unref?.();
+  unref(timer);
   return { close: () => clearInterval(timer) };
 }

@@ -45,12 +45,12 @@ export class ReadAhead<Row> {
     this.#keyOf = keyOf;
   }
 
-  /** What was read ahead is no longer good. */
+  /** Discards all records that were read ahead. */
   forget(): void {
     this.#held = null;
   }
 
-  /** No more than the limit of what follows in the range. */
+  /** The next records of the range, up to the limit. */
   async page(query: PageQuery): Promise<RowBatch<Row>> {
     const held = this.#held;
     this.#held = null;
@@ -58,7 +58,7 @@ export class ReadAhead<Row> {
     if (limit < WHOLE) return this.#read(query);
     const isGood =
       held !== null && performance.now() - held.at <= FRESH && isNext(held.query, query);
-    // What failed ahead of time may work by now.
+    // A read that failed ahead of time may work by now.
     const part = isGood ? await held.part.catch(() => null) : null;
     const { rows, more } = part ?? (await this.#read(query));
     const page = rows.length > limit ? rows.slice(0, limit) : rows;

@@ -1,14 +1,15 @@
 import type { MaybePromise } from "../../types.ts";
 import type { Adapter, Feed, Subscription } from "../adapter.ts";
+import { unref } from "../../platform/unref.ts";
 
 /** How often a watching tab says that it watches, and for how long that counts, in milliseconds. */
 const ANNOUNCED = 15_000;
 const COUNTS = 90_000;
 
-/** How often a watching tab compares what it knows: a tab that ends may not publish its write. */
+/** How often a watching tab compares its state: a tab that ends may not publish its write. */
 const COMPARED = 30_000;
 
-/** What tabs send each other: changed keys, that one watches, or the question whether one does. */
+/** Messages of tabs: changed keys, that one watches, or the question whether one does. */
 type Message = readonly string[] | "watching" | "who?";
 
 /**
@@ -48,7 +49,7 @@ class Tabs {
 
   constructor(channel: BroadcastChannel) {
     this.#channel = channel;
-    (channel as { unref?: () => void }).unref?.();
+    unref(channel);
     channel.onmessage = ({ data }: MessageEvent<Message>) => this.#receive(data);
     // The answer comes before the first write is over, or with the next announcement.
     this.#send("who?");
@@ -82,7 +83,7 @@ class Tabs {
       setInterval(() => this.#send("watching"), ANNOUNCED),
       setInterval(() => feed.unknown(), COMPARED),
     ];
-    for (const timer of timers) (timer as { unref?: () => void }).unref?.();
+    for (const timer of timers) unref(timer);
     // A tab that was frozen has received nothing meanwhile.
     const shown = (): void => {
       this.#send("watching");

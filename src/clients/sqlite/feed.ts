@@ -1,5 +1,6 @@
 import type { Feed, Subscription } from "../adapter.ts";
 import type { SqliteClient } from "./handle.ts";
+import { unref } from "../../platform/unref.ts";
 
 /** How often the database is asked whether another connection has written, in milliseconds. */
 const INTERVAL = 50;
@@ -25,6 +26,6 @@ export function dataVersionFeed(db: SqliteClient, feed: Feed): Subscription {
     }
     feed.unknown();
   }, INTERVAL);
-  (timer as { unref?: () => void }).unref?.();
+  unref(timer);
   return { close: () => clearInterval(timer) };
 }

@@ -1,5 +1,6 @@
 import { KvError } from "../../errors.ts";
 import type { MaybePromise } from "../../types.ts";
+import { randomPause } from "../../concurrency/retry.ts";
 
 /** A prepared statement, as far as it is used. */
 export interface SqliteStatement {
@@ -86,8 +87,7 @@ const PATIENCE = 4500;
 async function again<T>(task: () => T, refusal: unknown, end: number): Promise<T> {
   for (let longest = 2; ; longest = Math.min(longest * 1.5, 50)) {
     if (!isBusy(refusal) || Date.now() >= end) throw translated(refusal);
-    // By chance, so that two who wait for each other's locks do not meet again and again.
-    await new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * longest));
+    await randomPause(longest);
     try {
       return task();
     } catch (error) {

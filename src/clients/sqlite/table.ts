@@ -6,7 +6,7 @@ import { prefixEnd } from "../../prefix.ts";
 import { foreign } from "../../record/text-format.ts";
 import { observe } from "../../record/version.ts";
 
-/** One row, without what a statement does not ask for. */
+/** One row, without the columns that a statement does not ask for. */
 export interface SqliteRow {
   readonly key?: unknown;
   readonly version: unknown;
@@ -56,7 +56,7 @@ export function prepare(db: SqliteClient, sql: string): SqliteStatement {
 
 const DEADLINES = "(expires) WHERE expires IS NOT NULL";
 
-/** What a database has under a name. Tables and indexes share their names, in any case. */
+/** The table or index of a name. Tables and indexes share their names, in any case. */
 const named = (
   db: SqliteClient,
   name: string,
@@ -109,7 +109,7 @@ export function createTable(db: SqliteClient, name: string): void {
       // Another process may have made it since.
       if (columns() !== "") return;
       freeName(db, name);
-      // SQLite keeps this text, comment included: it tells a later version what it meets.
+      // SQLite keeps this text, comment included: a later version reads the format from it.
       db.exec(
         `CREATE TABLE ${table} (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, expires ` +
           "INTEGER, metadata TEXT, value TEXT NOT NULL /* anykv 1 */)",

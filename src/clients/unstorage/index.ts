@@ -7,7 +7,7 @@ import { itemName, keyOfItem } from "./key.ts";
 import { type ClientFactory, defineClient } from "../define.ts";
 import type { Adapter, Feed, Subscription } from "../adapter.ts";
 
-/** The part of what `createStorage()` returns that is used. */
+/** The used part of a storage that `createStorage()` returns. */
 export interface UnstorageLike {
   getItem(key: string): Promise<unknown>;
   setItem(key: string, value: string, options?: DriverOptions): Promise<void>;
@@ -37,7 +37,7 @@ const BATCH = 100;
 // One lock a storage, whatever the base: names are whole.
 const locks = new WeakMap<object, KeyedLock>();
 
-// One object a storage and base: stores over the same one share what is known of deadlines.
+// One object a storage and base: stores over the same one share their known deadlines.
 const owners = new WeakMap<object, Map<string, object>>();
 
 function ownerOf(storage: object, before: string): object {
@@ -49,20 +49,20 @@ function ownerOf(storage: object, before: string): object {
 }
 
 /**
- * Keeps records in an unstorage (what `createStorage()` returns), on whatever drivers are mounted:
- * one item a key, as JSON text. A missing key is `null`, deadlines are exact, and values come back
- * as they were, also where unstorage would guess at them. A driver that takes a `ttl` gets the
- * deadline too, a minute later.
+ * Keeps records in an unstorage (what `createStorage()` returns), on any mounted drivers: one item
+ * a key, as JSON text. A missing key is `null`, deadlines are exact, and values come back as they
+ * were, also where unstorage would guess at them. A driver that takes a `ttl` gets the deadline
+ * too, a minute later.
  *
  * unstorage changes keys (`/`, `\` and `?` in them, for example), so items have names of their own:
  * `user:1` is `user%3a1.json`, behind the base. Items of other names, and those that this library
  * did not write, are left alone. A listing asks the drivers for all their names at once.
  *
- * What cannot be promised: `commit` holds among the stores over the same storage in this process
+ * Not promised: `commit` holds among the stores over the same storage in this process
  * (`supports.atomic` is `"process"`), not across processes, and a commit of several keys that an
- * outage interrupts is only taken back while the driver still answers. What a driver loses by
- * itself (a `ttl` of its own, a file cut short by a crash) is lost, and another process may meet a
- * file that is half written.
+ * outage interrupts is only taken back while the driver still answers. A value that a driver drops
+ * itself (a `ttl` of its own, a file cut short by a crash) is lost, and another process may read a
+ * half-written file.
  *
  * @throws {KvError} KV_INVALID_CLIENT for a base with `?` or dot segments, KV_NOT_SUPPORTED for a
  * write where all drivers are read-only.

@@ -1,7 +1,7 @@
 import { KvError } from "../../errors.ts";
 import { KEPT_MS } from "../shared/items.ts";
 
-/** What a driver gets beside a value; many take `ttl`, in seconds. */
+/** The options that a driver gets beside a value; many take `ttl`, in seconds. */
 export interface DriverOptions {
   ttl?: number;
 }
@@ -34,8 +34,8 @@ export function ttlOption(expires: number | null): DriverOptions {
 }
 
 /**
- * What unstorage is given for an item: such members it would drop as dangerous when it parses the
- * text, but not out of a text within a text.
+ * The text of an item for unstorage. unstorage drops members such as `__proto__` when it parses a
+ * text, but not from a text within a text.
  */
 export function textFor(item: unknown): string {
   const text = typeof item === "string" ? item : JSON.stringify(item);
@@ -43,8 +43,8 @@ export function textFor(item: unknown): string {
 }
 
 /**
- * The text in what unstorage answers, which has been parsed on the way. Some drivers answer with an
- * error instead of throwing it.
+ * The text in an answer of unstorage, which unstorage has parsed. Some drivers answer with an error
+ * instead of throwing it.
  */
 export function textIn(item: unknown): unknown {
   if (item instanceof Error) throw item;

@@ -1,3 +1,4 @@
+import { unref } from "../../platform/unref.ts";
 /** Node's timers hold no longer time. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -37,7 +38,7 @@ export class DeadlineTimer {
     if (this.#heap.length === 0) return;
     const ms = Math.min(Math.max(1, this.#heap[0]![0] - Date.now()), LONGEST);
     this.#timer = setTimeout(() => this.#pass(), ms);
-    (this.#timer as { unref?: () => void }).unref?.();
+    unref(this.#timer);
   }
 
   #pass(): void {

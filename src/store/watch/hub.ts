@@ -12,6 +12,7 @@ import { Interest, isUnder } from "./interest.ts";
 import { readRecords } from "./read-records.ts";
 import { WatchStates } from "./states.ts";
 import type { StoreWatcher } from "./watcher.ts";
+import { unref } from "../../platform/unref.ts";
 
 /** How many keys are read at once. */
 const BATCH = 100;
@@ -174,7 +175,7 @@ export class Hub implements Feed {
       this.#failedAt = null;
     }
     this.#isLost = false;
-    // What changed since the last subscription is not known.
+    // Changes since the last subscription are not known.
     this.#isStale = this.#wasSubscribed;
     this.#wasSubscribed = true;
   }
@@ -186,7 +187,7 @@ export class Hub implements Feed {
     clearInterval(this.#timer);
     if (interval === Infinity) return;
     this.#timer = setInterval(() => this.unknown(), interval);
-    (this.#timer as { unref?: () => void }).unref?.();
+    unref(this.#timer);
   }
 
   /** Learns the first states of new watches. */
@@ -228,7 +229,7 @@ export class Hub implements Feed {
     if (prefix !== null) for (const key of this.#states.present(prefix)) watcher.dirty.add(key);
   }
 
-  /** Finds the keys that differ from what was seen of them. */
+  /** Finds the keys that differ from their last seen records. */
   async #compare(adapter: Guarded): Promise<void> {
     this.#isStale = false;
     try {
@@ -325,7 +326,7 @@ export class Hub implements Feed {
     const ms = Math.min(LONGEST_PAUSE, Math.max(FIRST_PAUSE, passed / 4));
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
-      (timer as { unref?: () => void }).unref?.();
+      unref(timer);
     });
   }
 

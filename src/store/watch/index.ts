@@ -23,7 +23,7 @@ export interface OpenWatch<T> {
   close(): void;
 }
 
-// What one request of an edge worker waits for must not depend on another, which may end.
+// A request of an edge worker must not wait for another one, which may end.
 const isWorkers = (): boolean => globalThis.navigator?.userAgent === "Cloudflare-Workers";
 
 /** The hubs of an edge worker, one for each watch. */
@@ -95,7 +95,7 @@ function targetOf({ connection, prefix }: StoreContext, target: unknown): Target
   );
 }
 
-/** What the caller of `store.watch()` reaches, once the code is loaded. */
+/** The watch behind `store.watch()`, once the code is loaded. */
 interface Iteration {
   readonly ready: Promise<void>;
   next(): Promise<IteratorResult<WatchEvent<unknown>, void>>;

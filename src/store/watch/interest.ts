@@ -79,7 +79,7 @@ export class Interest {
     for (const [prefix, watchers] of this.#byPrefix) if (isUnder(key, prefix)) yield* watchers;
   }
 
-  /** What a subscription has to cover. */
+  /** The prefixes that a subscription has to cover. */
   coverage(): readonly string[] {
     const all = outermost([...this.#byPrefix.keys(), ...this.#byKey.keys()]);
     return all.length > MOST_PREFIXES ? [""] : all;

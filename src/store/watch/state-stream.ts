@@ -6,7 +6,7 @@ import { load } from "../../platform/load.ts";
 import type { OpenWatch } from "./index.ts";
 import type { Found } from "./watcher.ts";
 
-/** What was read, and the text by which one state is told from another. */
+/** The value that was read, and a text that differs for each state. */
 export interface Reading<T> {
   readonly value: T;
   readonly state: string;
@@ -28,9 +28,9 @@ export interface StateStreamOptions {
 }
 
 /**
- * A stream of what `read` finds under some full keys: now, and whenever it has changed. States that
- * follow each other fast may be left out, the last one never is. Nothing is asked of the client
- * while the stream is not read.
+ * A stream of the results of `read` for some full keys: the current one, and each later one. States
+ * that follow each other fast may be left out, the last one never is. Nothing is asked of the
+ * client while the stream is not read.
  *
  * @throws {KvError} KV_INVALID_VALUE at once when `interval` is not a duration. The stream fails
  * with KV_CLOSED when `closed` has ended already, and with the error of a failed read.

@@ -3,7 +3,7 @@ import type { KvRecord } from "../../record/types.ts";
 import { versionOf } from "../../record/version.ts";
 import { DeadlineTimer } from "./deadlines.ts";
 
-/** What was last seen under a key. */
+/** The last seen record of a key. */
 interface State {
   /** Tells one state from another; `""` for an absent key. */
   readonly text: string;

@@ -1,6 +1,6 @@
 import type { KvRecord } from "../../record/types.ts";
 
-/** What a watcher is told of a key: its record, `null` when it is absent. */
+/** The report of a key: its record, `null` when it is absent. */
 export interface Found {
   /** The full key. */
   readonly key: string;
@@ -85,7 +85,7 @@ export class StoreWatcher {
     else waiting.resolve(found);
   }
 
-  /** Ends the watch; with an error once what was reported has been taken. */
+  /** Ends the watch; with an error after the pending reports have been taken. */
   end(error?: unknown): void {
     if (this.isOver) return;
     this.isOver = true;

@@ -37,8 +37,8 @@ const infoOf = ({ count, resetAt }: Window): ExpressRateLimitInfo => ({
  * for each limiter, each with a prefix of its own.
  *
  * A request is counted in one step, also across processes: exactly `limit` requests pass. A key
- * never stays without a deadline. A failing store rejects: `passOnStoreError` of the limiter says
- * what happens then.
+ * never stays without a deadline. A failing store rejects: The option `passOnStoreError` of the
+ * limiter decides then.
  *
  * @throws {KvError} KV_NOT_SUPPORTED where `supports.atomic` is `"no"`; KV_INVALID_CLIENT for
  * anything but a store; KV_INVALID_VALUE for unknown options.

@@ -14,7 +14,7 @@ export interface ExpressBaseStore {
   createSession(request: never, session: never): unknown;
 }
 
-/** What express-session and @fastify/session save. */
+/** A session of express-session and @fastify/session. */
 export interface ExpressSessionData {
   readonly cookie?:
     | {
@@ -89,7 +89,7 @@ function methodsOver(
  * A session store for express-session, and for @fastify/session, which has the same contract.
  *
  * - `touch` only moves the deadline. A logged-out session stays logged out, whatever is saved late.
- * - `{ onConflict: "merge" }` keeps what concurrent requests save: two changes of two members.
+ * - `{ onConflict: "merge" }` keeps the changes of concurrent requests to different members.
  * - The session ends with its cookie. A cookie of the browser session ends after `expires`.
  * - While the store cannot be reached, requests fail. They do not go on without a session.
  *

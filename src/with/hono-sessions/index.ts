@@ -2,7 +2,7 @@ import type { Store } from "../../api.ts";
 import { createSessions, type SessionsOptions } from "../../session/sessions.ts";
 import type { Expires } from "../../types.ts";
 
-/** What hono-sessions saves. */
+/** A session of hono-sessions. */
 export interface HonoSessionsData {
   /** When the session ends, as an ISO text; `null` for a session without a deadline of its own. */
   _expire: string | null;

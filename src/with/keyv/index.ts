@@ -10,7 +10,7 @@ export interface KeyvStoreOptions {
   prefix?: string | undefined;
 }
 
-/** What both majors of Keyv call. */
+/** The methods that both majors of Keyv call. */
 interface KeyvMethods {
   /** Keyv sets it. */
   namespace?: string | undefined;

@@ -1,7 +1,7 @@
 import type { Store } from "../../api.ts";
 import { createLimiter } from "../../limit/limiter.ts";
 
-/** What a storage of @nestjs/throttler answers, in seconds. */
+/** The answer of a storage of @nestjs/throttler, in seconds. */
 export interface NestThrottlerRecord {
   totalHits: number;
   timeToExpire: number;

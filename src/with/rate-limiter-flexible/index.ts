@@ -74,7 +74,7 @@ class Points {
  * @param classes `RateLimiterRes` of the package, and its base class, which it does not export by
  * name: `import RateLimiterStoreAbstract from
  * "rate-limiter-flexible/lib/RateLimiterStoreAbstract.js"`.
- * @param options what the package documents: `points`, `duration`, `blockDuration`, `keyPrefix`…
+ * @param options the options of the package: `points`, `duration`, `blockDuration`, `keyPrefix`…
  * @throws {KvError} KV_NOT_SUPPORTED where `supports.atomic` is `"no"`; KV_INVALID_CLIENT for
  * anything but a store.
  * @example

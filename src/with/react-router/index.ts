@@ -12,9 +12,9 @@ export interface ReactRouterSessions {
 }
 
 /**
- * What `createSessionStorage()` of React Router and of Remix needs beside a cookie. A session ends
- * with its cookie, or after `expires`. A destroyed session stays destroyed, whatever is committed
- * late.
+ * The functions that `createSessionStorage()` of React Router and of Remix needs beside a cookie. A
+ * session ends with its cookie, or after `expires`. A destroyed session stays destroyed, whatever
+ * is committed late.
  *
  * @throws {KvError} KV_INVALID_CLIENT for anything but a store; KV_INVALID_VALUE for unknown
  * options.

@@ -3,7 +3,7 @@ import { type StateStorageOptions, stateStorage } from "../shared/state-storage.
 
 export type { StateStorageOptions };
 
-/** What zustand persists: the state and the `version` of its options. */
+/** The persisted value of zustand: the state and the `version` of its options. */
 export interface ZustandValue<S> {
   state: S;
   version?: number;

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, onTestFinished, 
 import { etcd } from "../../../src/clients/etcd/index.ts";
 import kv, { type Store } from "../../../src/index.ts";
 import { leaseEnd } from "../../../src/clients/etcd/leases.ts";
+import { isFull } from "../../support/runs.ts";
 import { etcdServer } from "../../support/etcd-server.ts";
 import { seesItsOwnWrites } from "../../suites/own-writes.ts";
 import { endsWhilePaused } from "../../support/paused.ts";
@@ -162,11 +163,11 @@ describe("leases", () => {
     expect(await store.keys()).toEqual([]);
   });
 
-  it("are shared by ten thousand keys, and by those who write at once", async () => {
+  it("are shared by thousands of keys, and by those who write at once", async () => {
     // However long thousands of writes at once take here.
     store = kv(client, { timeout: 0 });
     const before = await leases();
-    const keys = Array.from({ length: 10_000 }, (_, i) => `key ${i}`);
+    const keys = Array.from({ length: isFull ? 10_000 : 2000 }, (_, i) => `key ${i}`);
     // A server on a busy machine gives up on 2,500 at once after 7 s.
     for (let i = 0; i < keys.length; i += 500)
       await Promise.all(keys.slice(i, i + 500).map((key) => store.set(key, 1, { expires: "1h" })));

@@ -169,6 +169,44 @@ for (const name of engines) {
       await three.close();
     });
 
+    it.each(["IndexedDB", "Web Storage", "cookies"])(
+      "reports the changes of one tab to a watch of %s in the other",
+      async (client) => {
+        const [one, two] = [await open(), await open()];
+        const begin = async (where: string): Promise<void> => {
+          const clients: { [name: string]: unknown } = {
+            IndexedDB: "indexeddb://watched/records",
+            "Web Storage": localStorage,
+            cookies: "cookie",
+          };
+          const store = tab.kv(clients[where] as never);
+          await store.clear();
+          Object.assign(tab.kept, { store, last: undefined });
+          const watch = store.watch({ prefix: "w:" });
+          await watch.ready;
+          void (async () => {
+            for await (const { key, entry } of watch) tab.kept.last = [key, entry?.value ?? null];
+          })();
+        };
+        await one.evaluate(begin, client);
+        await two.evaluate(begin, client);
+        const write = (value: number | null): Promise<string> =>
+          (tab.kept.store as { set(key: string, value: unknown): Promise<string> }).set(
+            "w:a",
+            value,
+          );
+        const last = (): unknown => tab.kept.last;
+        for (const value of [1, 2, null]) {
+          await two.evaluate(write, value);
+          await until("the other tab is told", async () => {
+            const seen = (await one.evaluate(last)) as unknown[] | undefined;
+            return seen?.[0] === "w:a" && seen[1] === value;
+          });
+        }
+        await Promise.all([one, two].map((each) => each.close()));
+      },
+    );
+
     it("rejects a value beyond the quota, and keeps the old one", async () => {
       const opened = await open();
       const found = await opened.evaluate(async () => {

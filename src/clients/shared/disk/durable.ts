@@ -43,7 +43,7 @@ export async function writeDurably(
   }
 }
 
-/** Waits until what was created, renamed or removed in a directory is on disk. */
+/** Waits until the changes of a directory (files created, renamed, removed) are on disk. */
 export async function syncFolder(path: string): Promise<void> {
   // Windows has no such thing for directories: it refuses to open one.
   if (process.platform === "win32") return;
@@ -58,7 +58,7 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Renames, replacing what is there. */
+/** Renames, replacing an existing file. */
 export async function moveTo(from: string, to: string): Promise<void> {
   for (let tries = 0; ; tries++) {
     try {

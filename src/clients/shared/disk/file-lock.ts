@@ -25,7 +25,7 @@ const HELD = "held";
 // Longer than a waiter pauses between its first attempts.
 const YIELD_MS = 2;
 const LEFTOVER_MS = 600_000;
-// What a rename onto a directory with something in it fails with; on Windows also onto an empty
+// The errors of a rename onto a directory with content; on Windows also onto an empty
 // one.
 const isRefusal = (code: string): boolean =>
   (process.platform === "win32" ? ["EPERM", "EACCES", "EBUSY"] : ["ENOTEMPTY", "EEXIST"]).includes(

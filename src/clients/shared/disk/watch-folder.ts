@@ -1,5 +1,6 @@
 import { builtin } from "../../../platform/node.ts";
 import type { Subscription } from "../../adapter.ts";
+import { unref } from "../../../platform/unref.ts";
 
 const fs = builtin("node:fs");
 
@@ -51,7 +52,7 @@ export function watchFolder({ folder, path, changed, tick }: Watched): Subscript
     if (watcher === null) start();
     tick?.();
   }, INTERVAL);
-  timer.unref();
+  unref(timer);
   return {
     close() {
       clearInterval(timer);

@@ -8,11 +8,10 @@ import type { Adapter } from "../../adapter.ts";
 
 const { setImmediate: turn } = builtin("node:timers/promises");
 
-/** What a round of writes is about to change. */
+/** The changes of a round of writes. */
 export interface Draft {
   /**
-   * What is under a key once the writes before this one are done. @throws {KvError} KV_FOREIGN,
-   * KV_CORRUPT
+   * The record of a key after the writes before this one. @throws {KvError} KV_FOREIGN, KV_CORRUPT
    */
   read(key: string): KvRecord | null;
   readonly changes: Map<string, KvRecord | null>;
@@ -25,7 +24,7 @@ export interface RoundTarget {
   readonly lock: FileLock;
   /** Brings everything up to date, and returns how a key is read until the round ends. */
   begin(held: Held): MaybePromise<(key: string) => KvRecord | null>;
-  /** Writes the changes aside, in the holder's folder; what it returns publishes them. */
+  /** Writes the changes aside, in the holder's folder; the result publishes them. */
   prepare(draft: Draft, held: Held): Promise<() => Promise<void>>;
   /** Whether writes are tried one by one when they cannot be prepared together. */
   readonly apart: boolean;
