@@ -12,7 +12,7 @@ import { build } from "esbuild";
 
 // The budget: bytes after brotli, but for `worker`, which is minified only.
 const budget = {
-  entry: { first: 9700, all: 90_500 },
+  entry: { first: 9700, all: 91_500 },
   core: { first: 6910, files: 3 },
   worker: { entry: 217_000, core: 64_600 },
   later: 15_800,

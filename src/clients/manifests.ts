@@ -5,7 +5,7 @@ import { hasMethods } from "../platform/shape.ts";
 export interface Manifest {
   /** The name that `store.type` shows. A client of one's own may have another. */
   readonly type: string;
-  /** What it can do; a function where that depends on the client, or on the options of it. */
+  /** Its capabilities; a function where they depend on the client or its options. */
   readonly supports: Supports | ((client: unknown, options?: object) => Supports);
   /**
    * Whether it tells of errors by events, which end the process where there is no listener. Default
