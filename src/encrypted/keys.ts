@@ -86,8 +86,10 @@ function imported(
       `${where} has to be ${kind.lengths.join(" or ")} random bytes, or these in base64: ` +
         "a passphrase is no key",
     );
-  let key: Promise<CryptoKey> | undefined;
-  return () => (key ??= crypto.subtle.importKey("raw", bytes, kind.algorithm, false, [...usages]));
+  // The key, not a promise of it: requests of an edge worker may not wait for each other.
+  let key: CryptoKey | undefined;
+  return async () =>
+    (key ??= await crypto.subtle.importKey("raw", bytes, kind.algorithm, false, [...usages]));
 }
 
 /** @throws {KvError} KV_INVALID_VALUE for anything but keys with different, plain ids. */
