@@ -8,7 +8,8 @@ import { type Layer, transformedStore } from "../store/transformed.ts";
 import type { Supports } from "../types.ts";
 import { Encryption, OVERHEAD } from "./encryption.ts";
 import { orderOfHashed } from "./hashed-order.ts";
-import { type EncryptionKey, encryptionKeys, hashingKey, type KeyMaterial } from "./keys.ts";
+import { encryptionKeys, hashingKey } from "./keys.ts";
+import type { EncryptionKey, KeyMaterial } from "./types.ts";
 
 /** Options of {@link encrypted}. */
 export interface EncryptedOptions {

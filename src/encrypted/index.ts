@@ -1,2 +1,2 @@
 export { encrypted, type EncryptedOptions } from "./encrypted.ts";
-export type { CryptoKeyLike, EncryptionKey, KeyMaterial } from "./keys.ts";
+export type { CryptoKeyLike, EncryptionKey, KeyMaterial } from "./types.ts";

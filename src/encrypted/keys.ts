@@ -1,24 +1,7 @@
 import { KvError } from "../errors.ts";
 import { checkOptions } from "../platform/options.ts";
 import { base64urlToBytes, type Bytes } from "../record/bytes.ts";
-
-/** The part of a `CryptoKey` that is looked at. */
-export interface CryptoKeyLike {
-  readonly type: string;
-  readonly algorithm: { readonly name: string };
-  readonly usages: readonly string[];
-}
-
-/** 32 (or 16) random bytes, the same in base64 or base64url, or a `CryptoKey`. */
-export type KeyMaterial = Uint8Array | string | CryptoKeyLike;
-
-/** A key and the name that is stored beside what it encrypts. */
-export interface EncryptionKey {
-  /** 1 to 64 letters, digits, `.`, `_` and `-`. It is stored in the open. */
-  readonly id: string;
-  /** A `CryptoKey` has to be one for AES-GCM. */
-  readonly key: KeyMaterial;
-}
+import type { CryptoKeyLike, EncryptionKey } from "./types.ts";
 
 /** A key that is imported when it is first needed. */
 export interface Imported {
@@ -86,8 +69,10 @@ function imported(
       `${where} has to be ${kind.lengths.join(" or ")} random bytes, or these in base64: ` +
         "a passphrase is no key",
     );
-  let key: Promise<CryptoKey> | undefined;
-  return () => (key ??= crypto.subtle.importKey("raw", bytes, kind.algorithm, false, [...usages]));
+  // The key, not a promise of it: requests of an edge worker may not wait for each other.
+  let key: CryptoKey | undefined;
+  return async () =>
+    (key ??= await crypto.subtle.importKey("raw", bytes, kind.algorithm, false, [...usages]));
 }
 
 /** @throws {KvError} KV_INVALID_VALUE for anything but keys with different, plain ids. */

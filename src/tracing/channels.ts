@@ -1,20 +1,7 @@
 import type { TracingChannel } from "node:diagnostics_channel";
 import { isKvError, KvError } from "../errors.ts";
 import type { Span, TracedContext } from "../store/tracer.ts";
-
-/** What subscribers of a channel get. One object for all events of a call. */
-export interface TraceMessage extends Span {
-  /** The type of the client: `"REDIS"`; `"PENDING"` at the start where it is not known yet. */
-  client: string;
-  /** The name of the method. */
-  readonly operation: string;
-  /** The full keys, if they were asked for. */
-  readonly keys?: readonly string[];
-  /** How long the call took, in milliseconds. */
-  duration?: number;
-  /** Why it failed, without the error of the client, which may show values. */
-  error?: KvError;
-}
+import type { TraceMessage } from "./message.ts";
 
 type Diagnostics = typeof import("node:diagnostics_channel");
 export type Channel = TracingChannel<unknown, TraceMessage>;

@@ -1,2 +1,2 @@
-export type { TraceMessage } from "./channels.ts";
+export type { TraceMessage } from "./message.ts";
 export { trace, traceAll, type TraceOptions } from "./trace.ts";

@@ -212,6 +212,14 @@ describe("encrypted()", () => {
     await Promise.all([first, second]);
   });
 
+  it("keeps the type of the values of a store", async () => {
+    const store: Store<number> = encrypted(kv<number>(new Map()), { keys });
+    const both: Store<number> = compressed(store);
+    await both.set("n", 1);
+    const read: number | null = await both.get("n");
+    expect(read).toBe(1);
+  });
+
   it("is closed with the store underneath, and closes it", async () => {
     const inner = kv(new Map());
     const store = encrypted(inner, { keys });
