@@ -214,7 +214,9 @@ const core = `import kv from "anykv"; import { createLimiter } from "anykv/limit
   import { createSessions } from "anykv/session";
   import { createCacheLike } from "anykv/cache-like";
   import { createWebStorageLike } from "anykv/web-storage-like";
-  globalThis.core = [kv, createLimiter, createSessions, createCacheLike, createWebStorageLike];`;
+  import { versioned } from "anykv/versioned";
+  globalThis.core = [kv, createLimiter, createSessions, createCacheLike, createWebStorageLike,
+    versioned];`;
 const without = (await measure(core)).first.bytes;
 for (const entry of Object.keys(pkg.exports).filter((name) => name.startsWith("./with/"))) {
   const name = entry.slice("./".length);

@@ -51,6 +51,7 @@ mkdirSync(path.join(project, "node_modules"));
 symlinkSync(root, path.join(project, "node_modules/anykv"), "dir");
 for (const scope of [
   "@apollo",
+  "@auth",
   "@electric-sql",
   "@fastify",
   "@hono",
@@ -94,11 +95,13 @@ const libraries = [
   "@modelcontextprotocol/sdk",
   "@tanstack/query-core",
   "@tanstack/query-persist-client-core",
+  "@auth/core",
   "axios",
   "axios-cache-interceptor",
   "bentocache",
   "better-auth",
   "jotai",
+  "oidc-provider",
   "redux",
   "redux-persist",
   "undici",
