@@ -18,9 +18,9 @@ import { INTEGRATION_STORES, withCode } from "../support/integration-stores.ts";
 import { failingClient, plainClient } from "../support/plain-client.ts";
 
 /**
- * All but one case: it wants unchanged channels to be left out of a checkpoint. Versions of channels
- * are counted from 1 again in a fork, so that they cannot tell which value is which. LangGraph
- * itself leaves the case out for its savers in memory, SQLite and MongoDB.
+ * All but one case, which wants a checkpoint without unchanged channels. A fork counts the versions
+ * of channels again, so that they cannot tell which value is which. LangGraph itself leaves the
+ * case out for its savers in memory, SQLite and MongoDB.
  */
 const caseOf = new Proxy(it, {
   apply: (target, self, args: Parameters<typeof it>) =>

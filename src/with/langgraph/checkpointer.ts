@@ -5,7 +5,7 @@ import {
   type CheckpointName,
   Checkpoints,
   type GraphConfig,
-  idOf,
+  requireId,
   type StoredCheckpoint,
 } from "./checkpoints.ts";
 import type { Checkpoint, Saver } from "./types.ts";
@@ -69,7 +69,7 @@ async function* listed(
   const only = config.configurable?.checkpoint_id;
   let left = limit;
   const found = checkpoints.all(
-    thread === undefined ? undefined : idOf("thread_id", thread),
+    thread === undefined ? undefined : requireId("thread_id", thread),
     ns as string | undefined,
     (before && idIn(before)) || undefined,
   );
@@ -91,13 +91,17 @@ function methodsOf(saver: Saver, store: Store) {
       // Before its first run, a graph asks without a thread.
       const thread = config.configurable?.thread_id;
       if (thread === undefined) return undefined;
-      const stored = await checkpoints.get(idOf("thread_id", thread), nsIn(config), idIn(config));
+      const stored = await checkpoints.get(
+        requireId("thread_id", thread),
+        nsIn(config),
+        idIn(config),
+      );
       return stored === null ? undefined : tupleOf(saver, checkpoints, stored);
     },
     list: (config: GraphConfig, options: ListOptions = {}): AsyncGenerator<Tuple> =>
       listed(saver, checkpoints, config, options),
     async put(config: GraphConfig, checkpoint: Checkpoint, metadata: object) {
-      const thread = idOf("thread_id", config.configurable?.thread_id);
+      const thread = requireId("thread_id", config.configurable?.thread_id);
       const name = { thread, ns: nsIn(config), id: checkpoint.id };
       const parent = config.configurable?.checkpoint_id as string | undefined;
       await checkpoints.put(name, parent, checkpoint, metadata);
@@ -109,8 +113,8 @@ function methodsOf(saver: Saver, store: Store) {
       task: string,
       path = "",
     ): Promise<void> {
-      const thread = idOf("thread_id", config.configurable?.thread_id);
-      const id = idOf("checkpoint_id", config.configurable?.checkpoint_id);
+      const thread = requireId("thread_id", config.configurable?.thread_id);
+      const id = requireId("checkpoint_id", config.configurable?.checkpoint_id);
       const numbered = writes.map(
         ([channel, value], i) => [SPECIAL.get(channel) ?? i, channel, value] as const,
       );
@@ -118,7 +122,7 @@ function methodsOf(saver: Saver, store: Store) {
       await checkpoints.putWrites(name, task, path, numbered);
     },
     deleteThread: async (thread: string): Promise<void> =>
-      checkpoints.deleteThread(idOf("thread_id", thread)),
+      checkpoints.deleteThread(requireId("thread_id", thread)),
   };
 }
 

@@ -42,7 +42,7 @@ interface StoredWrites {
 }
 
 /** A write of a task that is not in a checkpoint yet. */
-export type PendingWrite = [task: string, channel: string, value: unknown];
+export type GraphWrite = [task: string, channel: string, value: unknown];
 
 // Longer names do not fit into a key: a namespace grows with each level of subgraphs.
 const LONGEST = 60;
@@ -57,7 +57,7 @@ async function shortened(text: string): Promise<string> {
 }
 
 /** The text of an id of a configuration. */
-export function idOf(name: string, value: unknown): string {
+export function requireId(name: string, value: unknown): string {
   if (typeof value === "string" && value !== "") return value;
   throw new KvError("KV_INVALID_VALUE", `LangGraph needs "${name}" in "configurable": a string`);
 }
@@ -142,7 +142,7 @@ export class Checkpoints {
     return list<StoredCheckpoint>(this.#store as Store<unknown>, selector, options);
   }
 
-  /** Checkpoints, the newest of a namespace first. Without a thread or a namespace, those of all. */
+  /** Checkpoints, the newest of a namespace first: of all threads or namespaces by default. */
   async *all(thread?: string, ns?: string, before?: string): AsyncGenerator<StoredCheckpoint> {
     const isOne = thread !== undefined && ns !== undefined;
     const prefix = isOne
@@ -161,7 +161,7 @@ export class Checkpoints {
   }
 
   /** The writes of a checkpoint, in the order in which the graph applies them. */
-  async writesOf({ thread, ns, id }: CheckpointName): Promise<PendingWrite[]> {
+  async writesOf({ thread, ns, id }: CheckpointName): Promise<GraphWrite[]> {
     const prefix = [...(await this.#prefix("w", thread, ns)), id];
     const tasks: StoredWrites[] = [];
     for await (const { value } of list<StoredWrites>(this.#store as Store<unknown>, { prefix }))
@@ -173,7 +173,7 @@ export class Checkpoints {
         .map(([, [channel, value]]) => ({ task, channel, value })),
     );
     return Promise.all(
-      sorted.map(async ({ task, channel, value }): Promise<PendingWrite> => [
+      sorted.map(async ({ task, channel, value }): Promise<GraphWrite> => [
         task,
         channel,
         await this.load(value),

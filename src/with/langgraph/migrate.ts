@@ -1,4 +1,4 @@
-import type { PendingWrite } from "./checkpoints.ts";
+import type { GraphWrite } from "./checkpoints.ts";
 import type { Checkpoint, Saver } from "./types.ts";
 
 const TASKS = "__pregel_tasks";
@@ -7,7 +7,7 @@ const TASKS = "__pregel_tasks";
 export function migrated(
   saver: Saver,
   checkpoint: Checkpoint,
-  writes: readonly PendingWrite[],
+  writes: readonly GraphWrite[],
 ): Checkpoint {
   const sent = writes.filter(([, channel]) => channel === TASKS);
   const versions = Object.values(checkpoint.channel_versions);
