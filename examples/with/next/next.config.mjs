@@ -1,4 +1,4 @@
-// `npm run example -- next`: what `use cache` and ISR keep is in the file of CACHE_FILE.
+// `npm run example -- next`: what `use cache` and ISR keep is in the file of STORE_FILE.
 import { fileURLToPath } from "node:url";
 
 const handler = (name) => fileURLToPath(new URL(name, import.meta.url));

@@ -3,5 +3,5 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import kv from "anykv";
 
-const file = process.env.CACHE_FILE ?? path.join(tmpdir(), "anykv-example-next.json");
+const file = process.env.STORE_FILE ?? path.join(tmpdir(), "anykv-example.json");
 export const store = kv(pathToFileURL(file));
