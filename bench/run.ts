@@ -17,6 +17,7 @@ import { redis } from "./redis.ts";
 import { schema } from "./schema.ts";
 import { speed } from "./speed.ts";
 import { watch } from "./watch.ts";
+import { integrations } from "./with.ts";
 
 const parts: Record<string, () => Promise<unknown>> = {
   import: firstCall,
@@ -37,6 +38,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   reactive,
   watch,
   proxies,
+  with: integrations,
 };
 const wanted = process.argv.slice(2);
 
