@@ -14,7 +14,7 @@ import { build } from "esbuild";
 const budget = {
   entry: { first: 9700, all: 83_200 },
   core: { first: 6900, files: 3 },
-  worker: { entry: 206_000, core: 62_500 },
+  worker: { entry: 206_000, core: 62_600 },
   later: 15_300,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {

@@ -15,10 +15,7 @@ export interface Scope {
   readonly writeUnder?: string;
 }
 
-/**
- * What a client applies in call order by itself. `"counts"`: additions to a number, which go to the
- * client beside each other, and which everything else waits for.
- */
+/** What a client applies in call order by itself. `"counts"`: additions to a number. */
 export type InOrder = "all" | "writes" | "counts" | null;
 
 /** How long a line of operations may take of which each waits for the one before it. */
@@ -95,14 +92,19 @@ export class Lanes {
     if (this.#order.isHeld())
       return this.#order.later(() => this.run(scope, work, ms, inOrder, requests));
     const found = this.#order.pending === 0 ? [] : this.#blockers(scope);
-    const blockers = inOrder === null ? found : found.filter((turn) => turn.inOrder !== inOrder);
+    const blockers = found.filter((turn) => !inOrder || turn.inOrder !== inOrder);
     const isFree = blockers.length === 0;
     const result = isFree ? work() : this.#after(blockers, work, ms, requests);
     if (this.#order.isHeard) this.#publish(scope, result);
     if (!(result instanceof Promise) || (inOrder === "all" && isFree)) return result;
     const line = lineBehind(blockers, ms, requests);
-    const kind = isFree && inOrder !== "all" ? inOrder : null;
-    this.#register(scope, kind === "counts" ? behindAll(result, found) : result, line, kind);
+    const kind = (isFree ? inOrder : null) as Turn["inOrder"];
+    // A count takes the place of earlier ones in a lane: it is over when they are.
+    const over =
+      kind === "counts"
+        ? result.finally(() => Promise.all(found.map((turn) => turn.over)))
+        : result;
+    this.#register(scope, over, line, kind);
     return result;
   }
 
@@ -257,10 +259,6 @@ export class Lanes {
     return work();
   }
 }
-
-/** Settles as a result does, and not before some turns are over: it takes their place in a lane. */
-const behindAll = (result: Promise<unknown>, turns: readonly Turn[]): Promise<unknown> =>
-  turns.length === 0 ? result : result.finally(() => Promise.all(turns.map(({ over }) => over)));
 
 const notSent = (reason: string, details?: { cause: unknown }): KvError =>
   new KvError("KV_CONNECTION", `not sent: ${reason}`, details);

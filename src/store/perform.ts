@@ -32,8 +32,7 @@ export function inOrder<T>(
     const { inOrder: applied } = adapter;
     // One call on several keys may still be several requests to the client. Reads are in order
     // among all calls alone.
-    const isApplied =
-      applied === "writes" ? calls !== undefined && scope.write !== undefined : calls === "item";
+    const isApplied = applied === "writes" ? calls && scope.write : calls === "item";
     const kept = calls === "counts" && applied === "all" ? calls : (isApplied && applied) || null;
     return lazy
       .code!.lanesOf(orderIn(context))
