@@ -1,5 +1,5 @@
-// One process of `npm run bench -- with`: the same Express app with two stores over one Redis. Prints
-// the ratios of requests per second, and the commands of a request.
+// One process of `npm run bench -- with`: the same Express app with two stores over one Redis. It
+// prints the ratios of requests per second, and the commands of a request.
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { RedisStore as ConnectRedis } from "connect-redis";
