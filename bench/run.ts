@@ -19,6 +19,7 @@ import { schema } from "./schema.ts";
 import { speed } from "./speed.ts";
 import { tracing } from "./tracing.ts";
 import { watch } from "./watch.ts";
+import { integrations } from "./with.ts";
 
 const parts: Record<string, () => Promise<unknown>> = {
   import: firstCall,
@@ -41,6 +42,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   tracing,
   proxies,
   growth,
+  with: integrations,
 };
 const wanted = process.argv.slice(2).filter((each) => !each.startsWith("--"));
 

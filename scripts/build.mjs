@@ -31,8 +31,9 @@ const nameOf = (target) => target.default.slice("./dist/".length, -".js".length)
 /** "src/platform/node.ts" → "chunks/platform/node.js" */
 function chunkName({ name, moduleIds }) {
   if (["core", "root", "cache"].includes(name)) return `chunks/${name}.js`;
-  // The helpers of the bundler have no module.
-  const path = moduleIds.length === 0 ? `${name}.ts` : relative(src, moduleIds.at(-1));
+  // The helpers of the bundler are no files.
+  const file = moduleIds.findLast((id) => !id.startsWith("\0"));
+  const path = file === undefined ? `${name}.ts` : relative(src, file);
   return `chunks/${path.replace(".ts", ".js")}`;
 }
 

@@ -1,9 +1,12 @@
 import type { Store } from "../api.ts";
 import type { Counted } from "../clients/adapter.ts";
 import type { StoreContext } from "../store/context.ts";
+import type { Guarded } from "../store/guarded.ts";
 import { contextOf } from "../store/store.ts";
 import { Turns } from "../store/turns.ts";
 import type { Addition } from "./native-count.ts";
+
+let native: typeof import("./native-count.ts") | undefined;
 
 /**
  * Adds to a number in one step where the client can. Elsewhere, and where the client found no
@@ -41,12 +44,12 @@ async function countIn<V>(
   const { adapter } = context.connection;
   if (adapter !== null && adapter.count === undefined) return otherwise(store);
   const turns = new Turns(context);
-  return turns.run({ write: [key] }, async (opened) => {
-    const inside = turns.inside as Store<V>;
-    if (opened.count === undefined) return otherwise(inside);
-    // Only programs over a client that counts load it.
-    const { nativeCount } = await import("./native-count.ts");
-    const counted = await nativeCount(context, key, addition, opened);
-    return counted === undefined ? otherwise(inside) : counted;
-  });
+  const work = async (opened: Guarded): Promise<Counted | null> => {
+    if (opened.count === undefined) return otherwise(turns.inside as Store<V>);
+    // Only programs over a client that counts load it. A second `import()` is not free.
+    native ??= await import("./native-count.ts");
+    const counted = await native.nativeCount(context, key, addition, opened);
+    return counted === undefined ? otherwise(turns.inside as Store<V>) : counted;
+  };
+  return turns.run({ write: [key] }, work, adapter === null ? undefined : "counts");
 }

@@ -15,8 +15,8 @@ export interface Scope {
   readonly writeUnder?: string;
 }
 
-/** The calls that a client applies in call order by itself. */
-export type InOrder = "all" | "writes" | null;
+/** The calls that a client applies in call order by itself. `"counts"`: additions to a number. */
+export type InOrder = "all" | "writes" | "counts" | null;
 
 /** How long a line of operations may take of which each waits for the one before it. */
 interface Line {
@@ -33,8 +33,8 @@ interface Turn extends Line {
   readonly scope: Scope;
   /** Settles with the operation. Never rejects. */
   over: Promise<void>;
-  /** Whether the client has it, and itself applies later writes behind it. */
-  readonly isInOrder: boolean;
+  /** What the client, which has it, itself applies behind it. */
+  readonly inOrder: "writes" | "counts" | null;
   isOver: boolean;
   /** The error of an operation that got no answer in time. */
   timeout?: unknown;
@@ -76,7 +76,8 @@ export class Lanes {
    *
    * @param ms how long one request of the work takes at most, in milliseconds. Default `Infinity`.
    * @param inOrder the calls that the client itself applies in call order: with `"all"` later work
-   * on the same keys, with `"writes"` later writes. Default `null`: nothing.
+   * on the same keys, with `"writes"` later writes, with `"counts"` later counts. Default `null`:
+   * nothing.
    * @param requests how many requests the work may take; it rejects after as many times `ms`.
    * Default 1.
    * @throws {KvError} KV_CONNECTION when it waited longer than twice that for work that timed out,
@@ -92,17 +93,19 @@ export class Lanes {
     if (this.#order.isHeld())
       return this.#order.later(() => this.run(scope, work, ms, inOrder, requests));
     const found = this.#order.pending === 0 ? [] : this.#blockers(scope);
-    const blockers = inOrder === "writes" ? found.filter((turn) => !turn.isInOrder) : found;
+    const blockers = found.filter((turn) => !inOrder || turn.inOrder !== inOrder);
     const isFree = blockers.length === 0;
     const result = isFree ? work() : this.#after(blockers, work, ms, requests);
     if (this.#order.isHeard) this.#publish(scope, result);
     if (!(result instanceof Promise) || (inOrder === "all" && isFree)) return result;
-    this.#register(
-      scope,
-      result,
-      lineBehind(blockers, ms, requests),
-      inOrder === "writes" && isFree,
-    );
+    const line = lineBehind(blockers, ms, requests);
+    const kind = (isFree ? inOrder : null) as Turn["inOrder"];
+    // A count takes the place of earlier ones in a lane: it is over when they are.
+    const over =
+      kind === "counts"
+        ? result.finally(() => Promise.all(found.map((turn) => turn.over)))
+        : result;
+    this.#register(scope, over, line, kind);
     return result;
   }
 
@@ -130,7 +133,7 @@ export class Lanes {
     isInOrder: boolean = false,
   ): void {
     const scope = isWrite ? { write: [key] } : { read: [key] };
-    this.#register(scope, result, lineBehind([], ms, 1), isInOrder);
+    this.#register(scope, result, lineBehind([], ms, 1), isInOrder ? "writes" : null);
   }
 
   /**
@@ -143,8 +146,8 @@ export class Lanes {
     if (blockers.length > 0) await this.#after(blockers, () => {}, Infinity, 1);
   }
 
-  #register(scope: Scope, result: Promise<unknown>, line: Line, isInOrder: boolean): void {
-    const turn: Turn = { scope, ...line, isInOrder, isOver: false, over: Promise.resolve() };
+  #register(scope: Scope, result: Promise<unknown>, line: Line, inOrder: Turn["inOrder"]): void {
+    const turn: Turn = { scope, ...line, inOrder, isOver: false, over: Promise.resolve() };
     const { read, write, readUnder, writeUnder } = scope;
     this.#order.pending++;
     for (const key of read ?? []) this.#lane(key).reads.add(turn);

@@ -17,14 +17,14 @@ export const orderIn = (context: StoreContext): Order => context.order ?? contex
 /**
  * Runs work on some keys in call order, with the adapter of the store's client. Opens the client if
  * it is not open. The work may take the timeout so many times. `calls` describes the work: one call
- * of the adapter on one key, one call on several keys, or anything else.
+ * of the adapter on one key, one call on several keys, an addition to a number, or anything else.
  */
 export function inOrder<T>(
   context: StoreContext,
   scope: Scope,
   work: (adapter: Adapter) => MaybePromise<T>,
   times: number = 1,
-  calls?: "item" | "one",
+  calls?: "item" | "one" | "counts",
 ): MaybePromise<T> {
   const { connection, timeout } = context;
   const run = (): MaybePromise<T> => {
@@ -32,11 +32,11 @@ export function inOrder<T>(
     const { inOrder: applied } = adapter;
     // One call on several keys may still be several requests to the client. Reads are in order
     // among all calls alone.
-    const isApplied =
-      applied === "writes" ? calls !== undefined && scope.write !== undefined : calls === "item";
+    const isApplied = applied === "writes" ? calls && scope.write : calls === "item";
+    const kept = calls === "counts" && applied === "all" ? calls : (isApplied && applied) || null;
     return lazy
       .code!.lanesOf(orderIn(context))
-      .run(scope, () => work(adapter), timeout, (isApplied && applied) || null, times);
+      .run(scope, () => work(adapter), timeout, kept, times);
   };
   const result =
     connection.adapter !== null && lazy.code !== undefined ? run() : whenReady(context, run);

@@ -96,6 +96,41 @@ class Transformation {
   }
 }
 
+/** The methods that list records. */
+function listing(
+  by: Transformation,
+  inner: () => Adapter,
+): Pick<Adapter, "page" | "seek" | "walk" | "freshKeys" | "iterate" | "entries"> {
+  const opened = inner();
+  const decodedPage = (page: Page, { values }: PageQuery): MaybePromise<Page> =>
+    values ? by.page(page) : page;
+  const decoded = async function* (prefix: string): AsyncGenerator<Pair | null> {
+    for await (const pair of inner().iterate!(prefix, true)) yield pair && (await by.pair(pair));
+  };
+  return {
+    page: opened.page && (async (query) => decodedPage(await inner().page!(query), query)),
+    seek:
+      opened.seek &&
+      (async (query) => {
+        const page = await inner().seek!(query);
+        return page && decodedPage(page, query);
+      }),
+    walk:
+      opened.walk &&
+      (async (query) => {
+        const { entries, next } = await inner().walk!(query);
+        return { entries: await Promise.all(entries.map(by.pair)), next };
+      }),
+    freshKeys: opened.freshKeys && ((prefix, now) => inner().freshKeys!(prefix, now)),
+    iterate:
+      opened.iterate &&
+      ((prefix, values) => (values ? decoded(prefix) : inner().iterate!(prefix, false))),
+    entries:
+      opened.entries &&
+      (async (prefix) => Promise.all((await inner().entries!(prefix)).map(by.pair))),
+  };
+}
+
 /**
  * An adapter that transforms what another one keeps. Keys, deadlines and versions pass through, so
  * that native expiry, sweeps, checks and watches work as before. `inner` answers with the other
@@ -111,11 +146,6 @@ export function transformedAdapter(
 ): Adapter {
   const by = new Transformation(transform, undated);
   const opened = inner();
-  const decodedPage = (page: Page, { values }: PageQuery): MaybePromise<Page> =>
-    values ? by.page(page) : page;
-  const decoded = async function* (prefix: string): AsyncGenerator<Pair | null> {
-    for await (const pair of inner().iterate!(prefix, true)) yield pair && (await by.pair(pair));
-  };
 
   // `inOrder` is left out: a write begins later than its call, so the store has to keep the order.
   return {
@@ -142,26 +172,7 @@ export function transformedAdapter(
         ? (key, record, rules) => inner().count!(key, record, rules)
         : undefined,
     touch: opened.touch && ((key, expires) => inner().touch!(key, expires)),
-    page: opened.page && (async (query) => decodedPage(await inner().page!(query), query)),
-    seek:
-      opened.seek &&
-      (async (query) => {
-        const page = await inner().seek!(query);
-        return page && decodedPage(page, query);
-      }),
-    walk:
-      opened.walk &&
-      (async (query) => {
-        const { entries, next } = await inner().walk!(query);
-        return { entries: await Promise.all(entries.map(by.pair)), next };
-      }),
-    freshKeys: opened.freshKeys && ((prefix, now) => inner().freshKeys!(prefix, now)),
-    iterate:
-      opened.iterate &&
-      ((prefix, values) => (values ? decoded(prefix) : inner().iterate!(prefix, false))),
-    entries:
-      opened.entries &&
-      (async (prefix) => Promise.all((await inner().entries!(prefix)).map(by.pair))),
+    ...listing(by, inner),
     keys: opened.keys && ((prefix) => inner().keys!(prefix)),
     clear: opened.clear && ((prefix) => inner().clear!(prefix)),
     prune: opened.prune && ((query) => inner().prune!(query)),

@@ -49,6 +49,20 @@ for (const client of ["SQLITE", "FILE"] as const) {
 }
 
 describe("counting on Redis", () => {
+  it("keeps the call order of many counts at once, and of writes between them", async () => {
+    const store = stores.redis.prefix("order:");
+    const counts = Array.from({ length: 30 }, () => hit(store, "a", "1m"));
+    const set = store.set("a", 100, { expires: "1m" });
+    const after = [hit(store, "a", "1m"), increment(store, "a")];
+    const read = store.get("a");
+    expect((await Promise.all(counts)).map(({ count }) => count)).toEqual(
+      Array.from({ length: 30 }, (_, i) => i + 1),
+    );
+    await set;
+    expect([((await after[0]) as { count: number }).count, await after[1]]).toEqual([101, 102]);
+    expect(await read).toBe(102);
+  });
+
   it("is one command, and sets the native deadline", async () => {
     const client = createClient({ url: redis.url });
     const store = kv(client, { ...PATIENT, prefix: "one:" });

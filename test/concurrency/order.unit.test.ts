@@ -332,6 +332,38 @@ describe("a listing", () => {
 });
 
 describe("the lanes of an order", () => {
+  it("lets counts on a key go beside each other, and everything else wait for all", async () => {
+    const lanes = lanesOf(new Order());
+    const events: string[] = [];
+    const ends: (() => void)[] = [];
+    const begin = (name: string, inOrder: "counts" | null): Promise<unknown> =>
+      Promise.resolve(
+        lanes.run(
+          { write: ["k"] },
+          () => {
+            events.push(name);
+            return new Promise<void>((resolve) => ends.push(resolve));
+          },
+          Infinity,
+          inOrder,
+        ),
+      );
+    const turns = [begin("count 1", "counts"), begin("count 2", "counts")];
+    turns.push(begin("set", null), begin("count 3", "counts"));
+    expect(events).toEqual(["count 1", "count 2"]);
+    // The second one ends first: what comes behind waits for the first one too.
+    ends[1]!();
+    await turns[1];
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(events).toEqual(["count 1", "count 2"]);
+    ends[0]!();
+    await expect.poll(() => events).toEqual(["count 1", "count 2", "set"]);
+    ends[2]!();
+    await expect.poll(() => events).toEqual(["count 1", "count 2", "set", "count 3"]);
+    ends[3]!();
+    await Promise.all(turns);
+  });
+
   it("keeps nothing of what is over", async () => {
     const order = new Order();
     const lanes = lanesOf(order);

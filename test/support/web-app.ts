@@ -42,12 +42,19 @@ export class Visitor {
 
   async get(path: string, method = "GET"): Promise<Answer> {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-    const response = await fetch(this.#url + path, { method, headers: { cookie } });
+    const response = await fetch(new URL(path, this.#url), {
+      method,
+      headers: { cookie },
+      redirect: "manual",
+    });
     for (const line of response.headers.getSetCookie()) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(line)!;
       if (value === "" || /max-age=0\b/i.test(line)) this.cookies.delete(name!);
       else this.cookies.set(name!, value!);
     }
-    return { status: response.status, text: await response.text(), headers: response.headers };
+    const text = await response.text();
+    // As a browser after a form: with the new cookies.
+    if (response.status === 303) return this.get(response.headers.get("location")!);
+    return { status: response.status, text, headers: response.headers };
   }
 }

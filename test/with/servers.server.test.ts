@@ -1,3 +1,4 @@
+import { BaseStore } from "@langchain/langgraph-checkpoint";
 import express from "express";
 import { rateLimit } from "express-rate-limit";
 import session from "express-session";
@@ -5,8 +6,18 @@ import pg from "pg";
 import { createClient } from "redis";
 import { afterAll, describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
+import { authJsAdapter } from "../../src/with/auth-js/index.ts";
+import { betterAuthStorage } from "../../src/with/better-auth/index.ts";
 import { expressRateLimitStore } from "../../src/with/express-rate-limit/index.ts";
 import { expressSessionStore } from "../../src/with/express-session/index.ts";
+import { fastifyRateLimitStore } from "../../src/with/fastify-rate-limit/index.ts";
+import { keyvStore } from "../../src/with/keyv/index.ts";
+import { langgraphStore } from "../../src/with/langgraph/index.ts";
+import { nestThrottlerStorage } from "../../src/with/nest-throttler/index.ts";
+import { nextCacheHandlers } from "../../src/with/next/index.ts";
+import { oidcAdapter } from "../../src/with/oidc-provider/index.ts";
+import { openauthStorage } from "../../src/with/openauth/index.ts";
+import { reactRouterSessions } from "../../src/with/react-router/index.ts";
 import { CLIENTS } from "../support/integration-clients.ts";
 import { PATIENT } from "../support/patient.ts";
 import { postgresServer } from "../support/postgres-server.ts";
@@ -76,5 +87,63 @@ describe("an Express app over Redis", () => {
     await redis.start();
     await expect.poll(async () => (await ann.get("/login")).status).toBe(200);
     await expect.poll(async () => (await ann.get("/")).text).toBe("ann");
+  });
+});
+
+/** What a framework calls: each resolves while the server is up. */
+const CALLS: { readonly [name: string]: (store: Store) => () => Promise<unknown> } = {
+  "auth-js": (store) => () => authJsAdapter(store).getSessionAndUser("a"),
+  "better-auth": (store) => () => betterAuthStorage(store).increment("a", 60),
+  "fastify-rate-limit": (store) => {
+    const counts = new (fastifyRateLimitStore(store))({});
+    return () =>
+      new Promise((resolve, reject) => {
+        counts.incr("a", (error, result) => (error ? reject(error) : resolve(result)), 60_000, 5);
+      });
+  },
+  keyv: (store) => () => keyvStore(store).set("a", 1, Date.now() + 60_000),
+  langgraph: (store) => () => langgraphStore(BaseStore, store).put(["n"], "k", { n: 1 }),
+  "nest-throttler": (store) => () =>
+    nestThrottlerStorage(store).increment("a", 60_000, 5, 60_000, "default"),
+  next: (store) => () => nextCacheHandlers(store).updateTags(["a"]),
+  "oidc-provider": (store) => () => oidcAdapter(store)("Grant").upsert("a", { n: 1 }, 60),
+  openauth: (store) => () => openauthStorage(store).set(["a"], { n: 1 }),
+  "react-router": (store) => () => reactRouterSessions(store).createData({ n: 1 }),
+};
+
+describe("integrations over Redis", () => {
+  it("reject while the server is killed, without a rejection that nobody handles", async () => {
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on("unhandledRejection", note);
+    const store = kv(createClient({ url: redis.url }), { timeout: "500ms", prefix: "killed:" });
+    opened.push(store);
+    const calls = Object.entries(CALLS).map(
+      ([name, make]) => [name, make(store.prefix(`${name}:`))] as const,
+    );
+    await Promise.all(calls.map(([, call]) => call()));
+    await redis.kill();
+    const outcomes = await Promise.all(
+      calls.map(async ([name, call]) => [
+        name,
+        await call().then(
+          () => "resolved",
+          (error: { code: string }) => error.code,
+        ),
+      ]),
+    );
+    expect(outcomes).toEqual(calls.map(([name]) => [name, "KV_CONNECTION"]));
+    await redis.start();
+    for (const [, call] of calls)
+      await expect
+        .poll(() =>
+          call().then(
+            () => true,
+            () => false,
+          ),
+        )
+        .toBe(true);
+    process.off("unhandledRejection", note);
+    expect(unhandled).toEqual([]);
   });
 });

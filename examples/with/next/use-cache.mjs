@@ -1,0 +1,4 @@
+import { nextCacheHandlers } from "anykv/with/next";
+import { store } from "./store.mjs";
+
+export default nextCacheHandlers(store, { prefix: "next:" });

@@ -1,0 +1,2 @@
+export { langgraphStore } from "./base-store.ts";
+export { langgraphCheckpointer, type LanggraphOptions } from "./checkpointer.ts";
