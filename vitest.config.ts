@@ -95,6 +95,8 @@ const config: ViteUserConfig = defineConfig({
             "localforage",
             "devalue",
             "zod",
+            "zustand",
+            "zustand/middleware",
             "@vue/reactivity",
             "vue",
             "react",
