@@ -100,6 +100,7 @@ const config: ViteUserConfig = defineConfig({
             "@vue/reactivity",
             "vue",
             "react",
+            "react-dom",
             "react-dom/client",
             "react-dom/server",
             "solid-js",
