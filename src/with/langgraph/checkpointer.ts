@@ -143,7 +143,8 @@ function methodsOf(saver: Saver, store: Store) {
  * import { langgraphCheckpointer } from "anykv/with/langgraph";
  *
  * const checkpointer = langgraphCheckpointer(BaseCheckpointSaver, kv(new Map()));
- * console.log(await checkpointer.getTuple({ configurable: { thread_id: "1" } })); // undefined
+ * const config = { configurable: { thread_id: "1" } };
+ * console.log((await checkpointer.getTuple(config)) === undefined); // true
  */
 export function langgraphCheckpointer<Base extends object>(
   BaseCheckpointSaver: abstract new (...args: never[]) => Base,

@@ -76,7 +76,7 @@ async function keep(store: Store, key: string, entry: NextEntry): Promise<void> 
  * await handler.set("key", Promise.resolve({ ...entry, value: new Blob(["text"]).stream() }));
  * console.log(await new Response((await handler.get("key", [])).value).text()); // text
  * await handler.updateTags(["a"]);
- * console.log(await handler.get("key", [])); // undefined
+ * console.log((await handler.get("key", [])) === undefined); // true
  */
 export function nextCacheHandlers(store: Store, options: NextOptions = {}): NextUseCacheHandler {
   const { base, tags, onError } = openNext(store, options, "nextCacheHandlers()");
