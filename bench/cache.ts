@@ -1,4 +1,6 @@
 // Caches side by side: hits in memory, hits and misses in Redis, and many callers of one key.
+import { once } from "node:events";
+import { type AddressInfo, createConnection, createServer, type Socket } from "node:net";
 import { BentoCache, bentostore } from "bentocache";
 import { memoryDriver } from "bentocache/drivers/memory";
 import { Cacheable } from "cacheable";
@@ -110,23 +112,20 @@ async function callers({ read, clear }: Awaited<ReturnType<typeof memories>>): P
   );
 }
 
-/** Hits and misses in Redis, against the store and the bare commands. */
-async function onRedis(): Promise<void> {
-  const { url, end } = await server();
+/** Hits and misses in a Redis, against the store and the bare commands. */
+async function onRedis(url: string, where: string, times: number, rounds: number): Promise<void> {
   const client = await createClient({ url })
     .on("error", () => undefined)
     .connect();
   const store = kv(client, { prefix: "bench:" });
   const cache = createCache(store, { ttl: "1h" });
-  // Short rounds: a slow moment of the machine meets few of them.
-  const times = 50;
   const load = async (): Promise<unknown> => value;
   await cache.set("hit", value);
   await store.set("hit", value);
   let count = 0;
   const round = (work: (key: string) => Promise<unknown>) => ({
     async round() {
-      for (let i = 0; i < times; i++) await work(`${count++}`);
+      for (let i = 0; i < times; i++) await work(`${where}:${count++}`);
     },
   });
   const found = await race(
@@ -140,14 +139,14 @@ async function onRedis(): Promise<void> {
       }),
       ping: round(() => client.ping()),
     },
-    101,
+    rounds,
   );
   const hit = found.hit / found.get;
   const detail = `${micros(found.hit, times)}, get() ${micros(found.get, times)}`;
-  line("cache: hit in Redis, against get() of a store", hit, "at most 1.1", hit <= 1.1, detail);
+  line(`cache: hit in ${where}, against get()`, hit, "at most 1.1", hit <= 1.1, detail);
   const trips = (found.miss - found.raw) / found.ping;
   line(
-    "cache: miss in Redis, round trips above GET + SET",
+    `cache: miss in ${where}, round trips above GET + SET`,
     trips,
     "at most 2",
     trips <= 2,
@@ -158,7 +157,28 @@ async function onRedis(): Promise<void> {
     ].join(", "),
   );
   await client.close();
-  end();
+}
+
+/** A way to a server that takes so many milliseconds there, and as many back. */
+async function distant(target: string, ms: number): Promise<{ url: string; end(): void }> {
+  const sockets: Socket[] = [];
+  const proxy = createServer((near) => {
+    const far = createConnection(Number(new URL(target).port), "127.0.0.1");
+    sockets.push(near, far);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const)
+      from
+        .on("data", (bytes) => setTimeout(() => to.write(bytes), ms))
+        .on("error", () => undefined);
+  }).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  const end = (): void => {
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  };
+  return { url: `redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`, end };
 }
 
 /** Everything about caches. */
@@ -166,5 +186,11 @@ export async function cache(): Promise<void> {
   const all = await memories();
   await hits(all);
   await callers(all);
-  await onRedis();
+  const { url, end } = await server();
+  // Short rounds: a slow moment of the machine meets few of them.
+  await onRedis(url, "Redis", 50, 101);
+  const far = await distant(url, 2);
+  await onRedis(far.url, "distant Redis", 5, 11);
+  far.end();
+  end();
 }

@@ -17,6 +17,7 @@ import { reactive } from "./reactive.ts";
 import { redis } from "./redis.ts";
 import { schema } from "./schema.ts";
 import { speed } from "./speed.ts";
+import { tracing } from "./tracing.ts";
 import { watch } from "./watch.ts";
 
 const parts: Record<string, () => Promise<unknown>> = {
@@ -37,6 +38,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   schema,
   reactive,
   watch,
+  tracing,
   proxies,
   growth,
 };

@@ -3,14 +3,14 @@
 //   node scripts/mutate.mjs                     all files below; survivors and the share killed
 //   node scripts/mutate.mjs src/expires.ts      these files alone
 // Works on a copy of the repository. Exit code 1 below 90 % or for a survivor without a reason.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import ts from "typescript";
-import { node, root } from "./setup.mjs";
+import { createVitest } from "vitest/node";
+import { root } from "./setup.mjs";
 
 /** The files, with the tests that check each of them. */
 const tests = {
@@ -126,18 +126,42 @@ for (const name of ["src", "test", "scripts", "package.json", "tsconfig.json", "
 for (const name of ["node_modules", "dist"]) symlinkSync(join(root, name), join(copy, name));
 process.on("exit", () => rmSync(copy, { recursive: true, force: true }));
 
-/** Whether the tests pass. A run that takes too long counts as failed: the change made a loop. */
-async function passes(names) {
-  const files = names.map((name) => `test/${name}.unit.test.ts`);
-  const flags = ["run", "--project", "unit", "--bail", "1", "--reporter", "dot", ...files];
-  const child = spawn(node, ["node_modules/vitest/vitest.mjs", ...flags], {
-    cwd: copy,
-    stdio: "ignore",
-  });
-  const timer = setTimeout(() => child.kill("SIGKILL"), 120_000);
-  const [code] = await once(child, "exit");
-  clearTimeout(timer);
-  return code === 0;
+/** How long the tests of one change may take, in milliseconds: some changes make endless loops. */
+const LONGEST = 60_000;
+
+/** One run of Vitest that stays: starting it for each change would take most of the time. */
+let vitest;
+const open = () =>
+  createVitest(
+    "test",
+    { root: copy, project: ["unit"], watch: false, reporters: [{}], silent: true },
+    { cacheDir: join(copy, ".cache") },
+  );
+
+/** Whether the tests of a file pass. A run that takes too long counts as failed. */
+async function passesOne(name) {
+  vitest ??= await open();
+  const [specification] = await vitest.globTestSpecifications([`test/${name}.unit.test.ts`]);
+  if (specification === undefined) throw new Error(`test/${name}.unit.test.ts does not exist`);
+  const running = vitest.runTestSpecifications([specification]);
+  const result = await Promise.race([running, sleep(LONGEST, undefined, { ref: false })]);
+  if (result === undefined) {
+    // Closing Vitest terminates the thread that is in an endless loop.
+    running.catch(() => undefined);
+    void vitest.close().catch(() => undefined);
+    vitest = undefined;
+    return false;
+  }
+  // Vitest still has the results of earlier runs of other files.
+  const ran = result.testModules.find(({ moduleId }) => moduleId === specification.moduleId);
+  return result.unhandledErrors.length === 0 && ran.ok();
+}
+
+/** Whether the tests pass with a file as it is now. The quick tests come first. */
+async function passes(names, path) {
+  vitest?.invalidateFile(join(copy, path));
+  for (const name of names) if (!(await passesOne(name))) return false;
+  return true;
 }
 
 const asked = process.argv.slice(2);
@@ -146,18 +170,20 @@ let killed = 0;
 let all = 0;
 const unexplained = [];
 for (const path of paths) {
-  if (!(await passes(tests[path]))) throw new Error(`the tests of ${path} fail as it is`);
+  if (!(await passes(tests[path], path))) throw new Error(`the tests of ${path} fail as it is`);
   for (const { id, line, text } of mutantsOf(path)) {
     writeFileSync(join(copy, path), text);
-    const survived = await passes(tests[path]);
+    const survived = await passes(tests[path], path);
     all++;
     if (!survived) killed++;
     else if (reasons[id] === undefined) unexplained.push(id);
     if (survived) console.log(`survived  ${path}:${line}  ${id.slice(path.length + 2)}`);
   }
   writeFileSync(join(copy, path), readFileSync(join(root, path)));
+  vitest?.invalidateFile(join(copy, path));
   console.log(`${path}: ${killed} of ${all} killed so far`);
 }
 console.log(`${killed} of ${all} changes killed (${((100 * killed) / all).toFixed(1)} %)`);
 for (const id of unexplained) console.log(`no reason in scripts/survivors.json: ${id}`);
-process.exitCode = killed / all < GOAL || unexplained.length > 0 ? 1 : 0;
+await vitest?.close();
+process.exit(killed / all < GOAL || unexplained.length > 0 ? 1 : 0);

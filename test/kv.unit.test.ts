@@ -398,7 +398,7 @@ it("does not list everything where the options are no object", async () => {
   for (const options of ["user:", 10, null])
     await expect(store.list(options as never)).rejects.toMatchObject({
       code: "KV_INVALID_VALUE",
-      message: "the options of list() are an object: { prefix, limit, cursor, reverse }",
+      message: "the options of list() are an object: { prefix, limit, cursor, reverse, ordered }",
     });
 });
 

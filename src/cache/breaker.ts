@@ -32,11 +32,20 @@ export class Breaker {
       this.#until = 0;
       return result;
     } catch (error) {
-      if (isKvError(error, "KV_CONNECTION") && this.#pause > 0) {
-        this.#until = Date.now() + this.#pause;
-        this.#error = error;
-      }
+      this.note(error);
       throw error;
     }
+  }
+
+  /** Whether calls have to go through `ask()`: the store could not be reached the last time. */
+  get isOpen(): boolean {
+    return this.#until > 0;
+  }
+
+  /** Notes an error of a call that did not go through `ask()`. */
+  note(error: unknown): void {
+    if (error === this.#error || this.#pause === 0 || !isKvError(error, "KV_CONNECTION")) return;
+    this.#until = Date.now() + this.#pause;
+    this.#error = error;
   }
 }

@@ -64,6 +64,7 @@ function stateOf(input: unknown, options: CacheOptions): CacheState {
   const base = cacheSettings({ ttl }, BASE, LOAD_OPTIONS, "createCache()");
   return {
     store,
+    context: contextOf(store)!,
     values: store.prefix(VALUE_PREFIX),
     tags: null,
     l1: null,

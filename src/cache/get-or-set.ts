@@ -4,7 +4,8 @@ import { isolate } from "./isolate.ts";
 import type { L1Item } from "./l1.ts";
 import type { Loader } from "./loader.ts";
 import { LOAD_OPTIONS, type LoadOptions, cacheSettings } from "./options.ts";
-import type { CacheState, Load } from "./state.ts";
+import type { Span } from "../store/tracer.ts";
+import { type CacheState, type Load, VALUE_PREFIX } from "./state.ts";
 import { checkTags } from "./tag-use.ts";
 
 /** The code of everything but hits in the first tier, which the first call loads. */
@@ -75,10 +76,32 @@ export function getOrSet(
   loader: unknown,
   options: LoadOptions | undefined,
 ): Promise<unknown> {
+  const { tracer, prefix } = state.context;
+  return tracer === undefined
+    ? answer(state, key, loader, options, undefined)
+    : tracer.run(
+        "getOrSet",
+        state.context,
+        () => (typeof key === "string" ? [prefix + VALUE_PREFIX + key] : []),
+        (span) => answer(state, key, loader, options, span),
+      );
+}
+
+function answer(
+  state: CacheState,
+  key: string,
+  loader: unknown,
+  options: LoadOptions | undefined,
+  span: Span | undefined,
+): Promise<unknown> {
   try {
     const load = loadOf(state, loader, options, "getOrSet()");
+    load.span = span;
     const item = load.settings.forceFresh ? undefined : fromL1(state, key, load);
-    if (item !== undefined) return Promise.resolve(valueOf(item));
+    if (item !== undefined) {
+      if (span !== undefined) span.outcome = "hit";
+      return Promise.resolve(valueOf(item));
+    }
     return code === undefined
       ? loadReads().then(({ resolve }) => resolve(state, key, load))
       : code.resolve(state, key, load);

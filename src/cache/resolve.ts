@@ -1,4 +1,4 @@
-import { type CacheEntry, freshnessOf } from "./entry.ts";
+import { type CacheEntry, type Freshness, freshnessOf } from "./entry.ts";
 import { foundOf } from "./find.ts";
 import { follow, lateLoad, startFlight, withinHardTimeout } from "./flight.ts";
 import { Loaded } from "./loaded.ts";
@@ -24,8 +24,9 @@ export async function resolve(
   const { settings } = load;
   const { signal, forceFresh, hardTimeout } = settings;
   signal?.throwIfAborted();
-  const begun = Date.now();
-  const left = (): number => Math.max(0, begun + hardTimeout - Date.now());
+  const begun = hardTimeout === Infinity ? 0 : Date.now();
+  const left = (): number =>
+    hardTimeout === Infinity ? Infinity : Math.max(0, begun + hardTimeout - Date.now());
   for (let turn = 0; ; turn++) {
     const decision = forceFresh
       ? force(state, key, load)
@@ -38,6 +39,8 @@ export async function resolve(
     const { found, flight, served } = decision;
     const isJoined = flight !== null && flight.load !== load;
     if (flight === null || isJoined) load.idle?.();
+    if (load.span !== undefined && turn === 0)
+      load.span.outcome = outcomeOf(found.freshness, isJoined);
     if (found.freshness === "fresh") {
       state.stats.hits++;
       return served.take();
@@ -52,6 +55,10 @@ export async function resolve(
     if (loaded !== null) return loaded.take();
   }
 }
+
+/** What is reported of a call. */
+const outcomeOf = (freshness: Freshness, isJoined: boolean): string =>
+  ({ fresh: "hit", stale: "stale", absent: isJoined ? "coalesced" : "miss" })[freshness];
 
 /** A load whatever is cached, or the one that is under way. */
 function force(state: CacheState, key: string, load: Load): Decision {

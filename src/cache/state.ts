@@ -1,6 +1,8 @@
 import type { Store } from "../api.ts";
 import { isKvError, KvError, type KvErrorCode } from "../errors.ts";
 import { fullKey } from "../prefix.ts";
+import type { StoreContext } from "../store/context.ts";
+import type { Span } from "../store/tracer.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CacheEntry, Freshness } from "./entry.ts";
 import type { L1, TierOptions } from "./l1.ts";
@@ -32,6 +34,8 @@ export interface Load {
    * Called when the loader is not about to be called: another process loads, or no load is needed.
    */
   readonly idle?: (() => void) | undefined;
+  /** What is reported of the call. */
+  span?: Span | undefined;
 }
 
 /** A load under way that all callers of a key share. */
@@ -80,6 +84,8 @@ export interface KeyLookup {
 /** The state that the parts of a cache share. */
 export interface CacheState {
   readonly store: Store;
+  /** That of the store. */
+  readonly context: StoreContext;
   /** The part of the store that has the values. */
   readonly values: Store;
   /** The code of tags is loaded by its first use, and that of the first tier by any use. */
@@ -106,8 +112,8 @@ export interface CacheState {
 }
 
 /** @throws {KvError} KV_INVALID_KEY, KV_TOO_LARGE, or KV_CLOSED. */
-export function checkCacheKey({ store, isClosed }: CacheState, key: string): void {
-  fullKey(store.options.prefix + VALUE_PREFIX, key, store.supports.keyBytes);
+export function checkCacheKey({ store, context, isClosed }: CacheState, key: string): void {
+  fullKey(context.prefix + VALUE_PREFIX, key, store.supports.keyBytes);
   if (isClosed) throw closedCache();
 }
 

@@ -11,6 +11,7 @@ import type { Connection } from "./connection.ts";
 import type { Order } from "../concurrency/order.ts";
 import type { CommitResult, Expires } from "../types.ts";
 import type { KvRecord } from "../record/types.ts";
+import type { Tracer } from "./tracer.ts";
 
 /** The connection of a store, and the options that it was made with. */
 export interface StoreContext {
@@ -27,6 +28,8 @@ export interface StoreContext {
    * default of the store that the promise may settle to.
    */
   readonly undated?: WeakSet<KvRecord> | undefined;
+  /** Reports the calls of stores with this context. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** The operations of a store. Operations on the whole store reject any argument. */

@@ -27,7 +27,7 @@ export const encodePlace = (next: string, range: Pick<Range, "prefix">, inner: s
 function textIn(cursor: unknown, head: string): string | null {
   try {
     const text = fromBase64url(String(cursor));
-    // Making it again catches what a lenient decoder lets pass.
+    // Making it again catches cursors that only a lenient decoder accepts.
     if (text.startsWith(head) && toBase64url(text) === cursor) return text.slice(head.length);
   } catch {
     // Not base64 or not UTF-8: rejected like any other text.

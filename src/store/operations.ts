@@ -51,16 +51,16 @@ export function operations(context: StoreContext): Operations {
     });
 
   return {
-    // These four name the client and the key in their errors themselves.
+    // These five name the client and the key in their errors themselves.
     get: (key) => getValue(context, key),
     set: (key, value, options) => setValue(context, key, value, options),
     has: (key) => hasValue(context, key),
     del: (key) => deleteValue(context, key),
+    entry: (key) => getEntry(context, key),
     add: use("add", addValue),
     getMany: use("getMany", getMany),
     setMany: use("setMany", setMany),
     delMany: use("delMany", deleteMany),
-    entry: use("entry", getEntry),
     touch: use("touch", touchKey),
     list: use("list", listPage),
     commit: use("commit", commitWrites),

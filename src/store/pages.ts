@@ -142,7 +142,7 @@ async function sorted(adapter: Guarded, wanted: Wanted): Promise<Pair[]> {
   const sign = range.reverse ? -1 : 1;
   const compare = (a: string, b: string): number => sign * compareKeys(a, b);
   const cut = (): Pair[] => found.sort(([a], [b]) => compare(a, b)).slice(0, limit);
-  // Once there are enough, what comes behind the last of them is not needed.
+  // Once there are enough, later keys are not needed.
   let last: string | null = null;
   for await (const batch of batches(adapter, range, values)) {
     for (const pair of await freshIn(batch, wanted)) {

@@ -8,6 +8,7 @@ import { checkPrefix } from "../prefix.ts";
 import { checkOptions } from "../platform/options.ts";
 import { quickRead, quickWrite } from "./quick.ts";
 import { timeoutOf } from "../concurrency/timeout-option.ts";
+import { tracing } from "./tracer.ts";
 import type { Expires } from "../types.ts";
 import { watchLater } from "./watch-later.ts";
 
@@ -36,6 +37,7 @@ export const contextOver = (connection: Connection): StoreContext => ({
   expires: null,
   codec: undefined,
   timeout: timeoutOf(undefined),
+  tracer: tracing.tracer,
 });
 
 // `requires` is checked where the connection is made.
@@ -56,14 +58,17 @@ export function createStore<V>(context: StoreContext, options: KvOptions<V>): St
   } = options;
   deadline(expires, 0);
   checkCodec(codec);
-  return storeOf<V>({
+  const made: StoreContext = {
     ...context,
     prefix: context.prefix + checkPrefix(prefix),
     expires,
     codec: codec as Codec | undefined,
     timeout: timeout === undefined ? context.timeout : timeoutOf(timeout),
     undated: options.expires === undefined ? context.undated : undefined,
-  });
+  };
+  const store = storeOf<V>(made);
+  made.tracer?.store(store, made);
+  return store;
 }
 
 function storeOf<V>(context: StoreContext): Store<V> {

@@ -9,7 +9,9 @@ const APIS: readonly string[] = [
   "atomic",
   "cache",
   "cache-like",
+  "compressed",
   "conformance",
+  "encrypted",
   "http",
   "limit",
   "lua",
@@ -17,6 +19,7 @@ const APIS: readonly string[] = [
   "reactive",
   "schema",
   "session",
+  "tracing",
   "versioned",
   "web-storage-like",
 ];
@@ -58,6 +61,8 @@ const APIS_USED: { readonly [api: string]: readonly string[] } = {
 const CLIENTS_USED: { readonly [file: string]: readonly string[] } = {
   "cache/create.ts": ["clients/client.ts", "index.ts"],
   "cache/tiers.ts": ["clients/client.ts"],
+  "compressed/compressed.ts": ["clients/client.ts", "index.ts"],
+  "encrypted/encrypted.ts": ["clients/client.ts", "index.ts"],
   "versioned/connect.ts": ["clients/http/index.ts"],
   "namespace/default.ts": [
     "clients/define.ts",

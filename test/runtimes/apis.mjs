@@ -6,12 +6,15 @@ import { createCacheLike } from "anykv/cache-like";
 import { createCache } from "anykv/cache";
 import { http } from "anykv/clients/http";
 import { rich } from "anykv/codec";
+import { compressed } from "anykv/compressed";
+import { encrypted } from "anykv/encrypted";
 import { createLimiter } from "anykv/limit";
 import { createHandler } from "anykv/http";
 import { KV, namespace } from "anykv/namespace";
 import { createKVStore } from "anykv/reactive";
 import { DynamicStore, StaticStore } from "anykv/schema";
 import { createSessions } from "anykv/session";
+import { trace } from "anykv/tracing";
 import { connect, versioned } from "anykv/versioned";
 import { createWebStorageLike } from "anykv/web-storage-like";
 
@@ -31,6 +34,12 @@ const settings = createKVStore("settings", { store: kv(new Map()) });
 const cache = createCache({ l1: {}, l2: kv(new Map()) }, { ttl: "1m", grace: "1h" });
 const posts = namespace(kv(new Map()), "posts");
 const users = KV.namespace("users");
+const secret = encrypted(new Map(), {
+  keys: [{ id: "1", key: new Uint8Array(32) }],
+  hashKeys: new Uint8Array(32),
+});
+const small = compressed(new Map());
+const traced = trace(kv(new Map()), { keys: true });
 
 /** @throws {Error} unless both are the same as JSON. */
 function equal(actual, expected) {
@@ -122,6 +131,19 @@ export const apis = ({ storage }) => ({
     await settings.ready();
     equal(settings.snapshot(theme), { data: { dark: true }, status: "ready" });
     settings.leave(theme);
+  },
+  async encrypted() {
+    await secret.set("a", { n: 1 }, { metadata: "m" });
+    const { value, metadata } = await secret.entry("a");
+    equal([value, metadata], [{ n: 1 }, "m"]);
+  },
+  async compressed() {
+    await small.set("a", "x".repeat(10_000));
+    equal((await small.get("a")).length, 10_000);
+  },
+  async tracing() {
+    await traced.set("a", 1);
+    equal([await traced.get("a"), await traced.keys()], [1, ["a"]]);
   },
   async codec() {
     const store = kv(new Map(), { codec: rich });

@@ -5,6 +5,7 @@ import type { Check, Write } from "../../record/types.ts";
 import type { CommitResult } from "../../types.ts";
 import { committed } from "../shared/all-or-nothing.ts";
 import { redisError, rejecting, unsure } from "./errors.ts";
+import { settingOf } from "./many.ts";
 import { encodeRecordText, EXPIRES_WIDTH } from "./record.ts";
 import { runScript, runText } from "./scripts.ts";
 import { slotOf } from "./slot.ts";
@@ -52,7 +53,25 @@ export interface Ordering {
   readonly commit: string;
 }
 
-/** Commits with one script. */
+/**
+ * Writes a record if its key is absent: a plain command, which costs a server much less than a
+ * script. Resolves to whether it did. If not, the script finds out what is there.
+ */
+async function setAbsent(
+  wire: RedisWire,
+  checks: readonly Check[],
+  writes: readonly Write[],
+  refusing: (error: unknown) => never,
+): Promise<boolean> {
+  const [check, write] = [checks[0], writes[0]];
+  if (checks.length !== 1 || writes.length !== 1 || check!.version !== null) return false;
+  const { key, record } = write!;
+  if (record === null || check!.key !== key) return false;
+  const command = settingOf(wire, key, record);
+  return (await wire.send(wire.before + key, [...command, "NX"]).catch(refusing)) === "OK";
+}
+
+/** Commits with one script, or with a command that does the same. */
 export async function commitToRedis(
   wire: RedisWire,
   checks: readonly Check[],
@@ -64,6 +83,14 @@ export async function commitToRedis(
   const keys = [...checks, ...writes].map(({ key }) => key);
   if (keys.length === 0) return result;
   checkSlots(wire, keys);
+  const isUnsure = await wire.watch().catch(rejecting());
+  const refusing = (error: unknown): never => {
+    const known = redisError(error);
+    throw isUnsure() && isKvError(known) ? unsure(known) : known;
+  };
+  // A plain command cannot keep the order of keys.
+  const isPlain = ordering === undefined;
+  if (isPlain && (await setAbsent(wire, checks, writes, refusing))) return result;
   // The empty text marks an absent key. No record has an empty version.
   const args = [
     String(now),
@@ -73,15 +100,10 @@ export async function commitToRedis(
   ];
   for (const { key, record } of writes)
     args.push(record === null ? "" : encodeRecordText(record, key), String(record?.expires ?? ""));
-  const isUnsure = await wire.watch().catch(rejecting());
-  const refusing = (error: unknown): never => {
-    const known = redisError(error);
-    throw isUnsure() && isKvError(known) ? unsure(known) : known;
-  };
   const names = keys.map((key) => wire.before + key);
   const failed = (
     (await (
-      ordering === undefined
+      isPlain
         ? runScript(wire, "commit", names, args)
         : runText(wire, ordering.commit, [...names, ordering.indexOf(keys[0]!)], args)
     ).catch(refusing)) as unknown[]

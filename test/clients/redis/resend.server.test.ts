@@ -27,8 +27,9 @@ async function cutting(
   proxy: CuttingProxy,
   work: () => Promise<unknown>,
   meanwhile?: () => Promise<unknown>,
+  text = "EVALSHA",
 ): Promise<unknown> {
-  const cut = proxy.cut("EVALSHA", { meanwhile });
+  const cut = proxy.cut(text, { meanwhile });
   const outcome = await work().then(
     (result) => result,
     (error) => error.code as string,
@@ -97,6 +98,22 @@ function behaves(name: string, resends: boolean, subject: () => Promise<Subject>
     expect(made).toEqual(
       resends ? { ok: true, version: (await direct.entry("{s}n"))!.version } : "KV_CONNECTION",
     );
+
+    // The same of a record that was absent, which takes no script.
+    const fresh = (key: string, meanwhile?: () => Promise<unknown>): Promise<unknown> =>
+      cutting(
+        proxy,
+        () => store.commit([{ key, version: null }], [{ key, value: 1 }]),
+        meanwhile,
+        "NX",
+      );
+    const added = await fresh("{s}new");
+    expect(added).toEqual(
+      resends ? { ok: true, version: (await direct.entry("{s}new"))!.version } : "KV_CONNECTION",
+    );
+    await entry("{s}new");
+    expect(await fresh("{s}taken", () => direct.set("{s}taken", 2))).toBe("KV_CONNECTION");
+    expect(await direct.get("{s}taken")).toBe(2);
 
     // Foreign by now, or refused for want of memory: the same.
     const last = await entry("{s}n");

@@ -1,0 +1,1 @@
+export { compressed, type CompressedOptions } from "./compressed.ts";
