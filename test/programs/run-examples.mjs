@@ -7,8 +7,12 @@ import process from "node:process";
 const asJson = (_, value) => (typeof value === "bigint" ? `${value}n` : value);
 const tell = (event) => process.stdout.write(`${JSON.stringify(event, asJson)}\n`);
 
+// A listener of an example that is over may hear of later ones.
+const over = new Set();
+
 console.log = (...args) => {
   const [, run, line] = /\/(run\d+)\/example\.mjs:(\d+)/.exec(new Error().stack) ?? [];
+  if (over.has(run)) return;
   const printed = args.map((arg) => (arg === undefined ? null : arg));
   tell({ run, line: Number(line), args: printed });
 };
@@ -23,4 +27,5 @@ for (const folder of process.argv.slice(2)) {
   } catch (error) {
     tell({ run, end: `${error?.stack ?? error}` });
   }
+  over.add(run);
 }
