@@ -94,8 +94,10 @@ export class Tags {
 
   async #ensure(tag: string, until: number | null): Promise<TagCounter> {
     const now = Date.now();
-    // Twice the time, so that not every value moves it.
-    const expires = until === null ? null : new Date(until + Math.max(until - now, 60_000));
+    // Twice the time, so that not every value moves it. Half of that has to be left: a value expires
+    // later than now is known, by the time that its loader takes.
+    const spare = until === null ? 0 : Math.max(until - now, 60_000);
+    const expires = until === null ? null : new Date(until + spare);
     return untilDone(async () => {
       const entry = await this.#store.entry<TagCounter>(tag);
       if (entry === null) {
@@ -104,7 +106,8 @@ export class Tags {
         const { ok } = await this.#store.commit([{ key: tag, version: null }], [write]);
         return ok ? value : null;
       }
-      const isShort = entry.expires !== null && (until === null || entry.expires < until);
+      const isShort =
+        entry.expires !== null && (until === null || entry.expires < until + spare / 2);
       return isShort && !(await this.#store.touch(tag, expires)) ? null : entry.value;
     });
   }

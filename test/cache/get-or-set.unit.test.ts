@@ -529,3 +529,27 @@ describe("bad input", () => {
     expect(load.calls).toBe(0);
   });
 });
+
+it("keeps the counter of a tag as long as a value whose loader took its time", async () => {
+  vi.useFakeTimers();
+  try {
+    const cache = createCache(kv(new Map()), { ttl: 10, grace: 20, timeout: 1, jitter: 0 });
+    // Its counter expires after 90 s.
+    await cache.getOrSet("a", () => "a", { tags: ["t"] });
+    await vi.advanceTimersByTimeAsync(56_000);
+    const after8s = (value: string) => () =>
+      new Promise<string>((resolve) => setTimeout(resolve, 8000, value));
+    const slow = cache.getOrSet("b", after8s("b"), { tags: ["t"] });
+    await vi.advanceTimersByTimeAsync(8000);
+    expect(await slow).toBe("b");
+    // Stale since 74 s, and within its grace until 94 s.
+    await vi.advanceTimersByTimeAsync(27_000);
+    const stale = cache.getOrSet("b", after8s("late"));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await Promise.race([stale, "nothing"])).toBe("b");
+    await vi.advanceTimersByTimeAsync(10_000);
+    await cache.close();
+  } finally {
+    vi.useRealTimers();
+  }
+});
