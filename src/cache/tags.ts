@@ -94,8 +94,8 @@ export class Tags {
 
   async #ensure(tag: string, until: number | null): Promise<TagCounter> {
     const now = Date.now();
-    // Twice the time, so that not every value moves it. Half of that has to be left: a value expires
-    // later than now is known, by the time that its loader takes.
+    // Twice the time, so that not every value moves it. Half of that has to be left: the value
+    // expires later than this by the time that its loader takes.
     const spare = until === null ? 0 : Math.max(until - now, 60_000);
     const expires = until === null ? null : new Date(until + spare);
     return untilDone(async () => {
