@@ -18,7 +18,7 @@ function must(cwd, command, ...args) {
   if (status !== 0) throw error ?? new Error(`${command} ${args.join(" ")} failed`);
 }
 
-/** Next.js is large, so that it is installed when somebody starts it. */
+/** Next.js is large. It is installed by the first start of its example. */
 async function startNext(dir) {
   process.env.NEXT_TELEMETRY_DISABLED = "1";
   const packages = join(dir, "node_modules");

@@ -41,7 +41,7 @@ app.get("/", (req, res) => {
     <form method="post" action="/logout"><button>Log out</button></form>`);
 });
 app.post("/login/:name", logins, (req, res, next) => {
-  // A new id, so that nobody continues with an id from before the login.
+  // A new id: an id from before the login must not be logged in.
   req.session.regenerate((error) => {
     if (error) return next(error);
     req.session.user = encodeURIComponent(String(req.params.name));

@@ -19,20 +19,21 @@ import { keptOptions } from "./kept.ts";
 /** The most records that one commit writes for a collection. */
 const MOST_WRITES = 900;
 
-type Record = Entry<unknown> | null;
+/** `null` where there is no record. */
+type MaybeEntry = Entry<unknown> | null;
 
 /** The record of a field. */
 export interface FieldRecord {
   readonly place: Place;
   /** The entry of the record; `null` when there is none. */
-  entry(): Promise<Record>;
+  entry(): Promise<MaybeEntry>;
   /** The same for a change. @throws {KvError} KV_NOT_SUPPORTED without compare-and-set. */
-  changeable(): Promise<Record>;
+  changeable(): Promise<MaybeEntry>;
   /** The state in an entry. @throws {KvError} KV_FOREIGN for one of another kind. */
-  stateIn(record: Record): unknown;
+  stateIn(record: MaybeEntry): unknown;
 }
 
-const NONE: Parts = new Map();
+const GONE = { state: null, writes: [] };
 type Read = (state: unknown, ...args: readonly unknown[]) => unknown;
 type Write = (
   state: unknown,
@@ -157,7 +158,7 @@ export class Collection {
 
   /** Replaces the whole state. Resolves to whether the record was still the newest. */
   async #rewrite(
-    record: Record,
+    record: MaybeEntry,
     before: PartsHead | null,
     next: Part | number | null,
     expires: Expires | undefined,
@@ -168,17 +169,9 @@ export class Collection {
     const old = before === null ? [] : this.#partKeys(before);
     const removed = old.map((key): CommitWrite => ({ key, value: null }));
     const isGone = next === null || (deadline !== null && deadline <= Date.now());
-    const isLarge = !isGone && this.#isOver(next);
-    const { head, parts } = isLarge
-      ? this.#layout!.split(next as Part)
-      : { head: next, parts: NONE };
-    const state = isLarge ? { ...(head as PartsHead), until: partsDeadline(deadline) } : head;
-    const writes = isLarge ? this.#partWrites(state as PartsHead, parts) : [];
-    const headWrite = {
-      key: place.key,
-      value: isGone ? null : { [place.kind]: state },
-      ...options,
-    };
+    const { state, writes } = isGone ? GONE : this.#divided(next, deadline);
+    const value = state === null ? null : { [place.kind]: state };
+    const headWrite = { key: place.key, value, ...options };
     if (writes.length + removed.length <= MOST_WRITES)
       return this.#commit(record, [...writes, ...removed, headWrite]);
     // Too many for one commit: the new parts are written first, and belong to nothing until the
@@ -191,17 +184,27 @@ export class Collection {
     return isDone;
   }
 
-  #isOver(state: Part | number | null): boolean {
+  /** The state for the record of the field, and the writes of its parts. */
+  #divided(
+    state: Part | number,
+    deadline: number | null,
+  ): { state: Part | number | PartsHead; writes: readonly CommitWrite[] } {
     const layout = this.#layout;
-    if (layout === undefined || typeof state === "number" || state === null) return false;
-    return layout.sizeOf(state) > layout.most;
+    if (layout === undefined || typeof state === "number" || layout.sizeOf(state) <= layout.most)
+      return { state, writes: [] };
+    const { head, parts } = layout.split(state);
+    const dated = { ...head, until: partsDeadline(deadline) };
+    return { state: dated, writes: this.#partWrites(dated, parts) };
   }
 
   /** Commits if the record is still the newest. */
-  async #commit(record: Record, writes: readonly CommitWrite[]): Promise<boolean> {
+  async #commit(record: MaybeEntry, writes: readonly CommitWrite[]): Promise<boolean> {
     const { base, key } = this.#field.place;
     const check = { key, version: record?.version ?? null };
-    return (await base.turns.inside.commit([check], writes)).ok;
+    const { ok } = await base.turns.inside
+      .commit([check], writes)
+      .catch((error) => this.#field.place.refuse(error));
+    return ok;
   }
 
   #partWrites(head: PartsHead, parts: ReadonlyMap<number, Part | null>): CommitWrite[] {
@@ -236,7 +239,7 @@ export class Collection {
     return parts === undefined ? null : this.#layout!.join(head, parts);
   }
 
-  async #isStill(record: Record): Promise<boolean> {
+  async #isStill(record: MaybeEntry): Promise<boolean> {
     return (await this.#field.entry())?.version === record?.version;
   }
 }

@@ -166,8 +166,7 @@ export class Steps {
     const native = this.native();
     if (!(await isThere(this))) return false;
     if (native !== undefined) return native("any.touch", { expires: this.place.deadline(expires) });
-    if (partLayoutOf(this.place.kind) !== undefined && base.turns.inside.supports.atomic !== "no")
-      return new Collection(this).touch(expires);
+    if (this.#mayHaveParts()) return new Collection(this).touch(expires);
     return base.turns.inside.touch(key, expires);
   }
 
@@ -175,11 +174,7 @@ export class Steps {
   async erase(): Promise<void> {
     const { base, key, kind } = this.place;
     const { inside } = base.turns;
-    if (
-      this.native() !== undefined ||
-      partLayoutOf(kind) === undefined ||
-      inside.supports.atomic === "no"
-    ) {
+    if (this.native() !== undefined || !this.#mayHaveParts()) {
       await inside.del(key);
       return;
     }
@@ -192,6 +187,12 @@ export class Steps {
       if (!isHead(state)) return inside.del(key);
       return (await new Collection(this).erase(record!, state)) || null;
     });
+  }
+
+  /** Whether the field may be a head and parts. They need compare-and-set. */
+  #mayHaveParts(): boolean {
+    const { base, kind } = this.place;
+    return partLayoutOf(kind) !== undefined && base.turns.inside.supports.atomic !== "no";
   }
 
   #checked(value: unknown, next: Content | null): Content | null {

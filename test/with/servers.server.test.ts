@@ -112,7 +112,7 @@ const CALLS: { readonly [name: string]: (store: Store) => () => Promise<unknown>
 };
 
 describe("integrations over Redis", () => {
-  it("reject while the server is killed, without a rejection that nobody handles", async () => {
+  it("reject while the server is killed, and handle every rejection", async () => {
     const unhandled: unknown[] = [];
     const note = (error: unknown): void => void unhandled.push(error);
     process.on("unhandledRejection", note);
