@@ -36,6 +36,8 @@ interface Turn extends Line {
   /** What the client, which has it, itself applies behind it. */
   readonly inOrder: "writes" | "counts" | null;
   isOver: boolean;
+  /** The keys of a long list of reads, once a write has asked for them. */
+  keys?: ReadonlySet<string>;
   /** The error of an operation that got no answer in time. */
   timeout?: unknown;
 }
@@ -45,6 +47,9 @@ interface Lane {
   write: Turn | null;
   readonly reads: Set<Turn>;
 }
+
+/** Reads of more keys than this stand in no lane: a write looks them up in their list. */
+const FEW = 8;
 
 /** A write waits for an earlier listing this many milliseconds; then it goes on beside it. */
 const LISTING = 1000;
@@ -62,6 +67,7 @@ const PATIENCE = 2;
 export class Lanes {
   readonly #order: Order;
   readonly #lanes = new Map<string, Lane>();
+  /** Operations on prefixes, and reads of many keys. */
   readonly #ranges = new Set<Turn>();
   /** By the error of an operation that was not sent: the earlier work that is still pending. */
   readonly #unsent = new WeakMap<object, Promise<unknown>>();
@@ -150,9 +156,10 @@ export class Lanes {
     const turn: Turn = { scope, ...line, inOrder, isOver: false, over: Promise.resolve() };
     const { read, write, readUnder, writeUnder } = scope;
     this.#order.pending++;
-    for (const key of read ?? []) this.#lane(key).reads.add(turn);
+    const isLong = isMany(scope);
+    if (!isLong) for (const key of read ?? []) this.#lane(key).reads.add(turn);
     for (const key of write ?? []) this.#lanes.set(key, { write: turn, reads: new Set() });
-    if (readUnder !== undefined || writeUnder !== undefined) this.#ranges.add(turn);
+    if (isLong || readUnder !== undefined || writeUnder !== undefined) this.#ranges.add(turn);
     turn.over = result.then(
       () => this.#end(turn),
       (error: unknown) => {
@@ -176,7 +183,7 @@ export class Lanes {
     turn.isOver = true;
     this.#order.pending--;
     this.#ranges.delete(turn);
-    for (const key of turn.scope.read ?? []) this.#leave(key, turn);
+    if (!isMany(turn.scope)) for (const key of turn.scope.read ?? []) this.#leave(key, turn);
     for (const key of turn.scope.write ?? []) this.#leave(key, turn);
   }
 
@@ -205,6 +212,7 @@ export class Lanes {
       const overlaps = (a: string | undefined, b: string | undefined): boolean =>
         a !== undefined && b !== undefined && (a.startsWith(b) || b.startsWith(a));
       if (
+        reads(range, write, writeUnder) ||
         read?.some(covers(cleared)) ||
         write?.some((key) => covers(cleared)(key) || covers(listed)(key))
       )
@@ -259,6 +267,19 @@ export class Lanes {
       throw notSent("earlier operations on this key were not answered in time", { cause });
     return work();
   }
+}
+
+/** Whether an operation reads so many keys that they stand in no lanes. */
+const isMany = ({ read }: Scope): boolean => read !== undefined && read.length > FEW;
+
+/** Whether an operation reads many keys, and one of those that a later one writes. */
+function reads(turn: Turn, write: Scope["write"], writeUnder: string | undefined): boolean {
+  if (!isMany(turn.scope) || (write === undefined && writeUnder === undefined)) return false;
+  const keys = (turn.keys ??= new Set(turn.scope.read));
+  return (
+    write?.some((key) => keys.has(key)) ||
+    (writeUnder !== undefined && turn.scope.read!.some((key) => key.startsWith(writeUnder)))
+  );
 }
 
 const notSent = (reason: string, details?: { cause: unknown }): KvError =>

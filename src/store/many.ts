@@ -23,7 +23,8 @@ export async function getMany(context: StoreContext, keys: Iterable<string>): Pr
   );
   const now = Date.now();
   const values: unknown[] = [];
-  for (const [i, record] of records.entries()) {
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i]!;
     if (record !== null && !isFresh(record, now))
       values.push(await dropRecord(context, full[i]!, record));
     else values.push(record && decode(context, record.value, full[i]!));

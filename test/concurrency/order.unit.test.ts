@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Store } from "../../src/api.ts";
 import { increment, setIfAbsent, take, update } from "../../src/atomic/index.ts";
 import kv, { type Client, type KvError } from "../../src/index.ts";
-import { lanesOf } from "../../src/concurrency/lanes.ts";
+import { lanesOf, type Scope } from "../../src/concurrency/lanes.ts";
 import { Order } from "../../src/concurrency/order.ts";
 
 /** A client whose calls take a random time each, so that its own order is none. */
@@ -362,6 +362,37 @@ describe("the lanes of an order", () => {
     await expect.poll(() => events).toEqual(["count 1", "count 2", "set", "count 3"]);
     ends[3]!();
     await Promise.all(turns);
+  });
+
+  it.each([1, 40])("lets writes wait for a read of their keys among %i", async (count) => {
+    const lanes = lanesOf(new Order());
+    const keys = Array.from({ length: count }, (_, i) => `k${i}`);
+    const begun: string[] = [];
+    const write = (name: string, scope: Scope): unknown =>
+      lanes.run(scope, async () => void begun.push(name));
+    const gate = Promise.withResolvers<void>();
+    const read = lanes.run({ read: keys }, () => gate.promise);
+    const writes = [
+      write("of the last", { write: [keys.at(-1)!] }),
+      write("under a prefix", { writeUnder: "k" }),
+      write("of others", { write: ["j", "other"] }),
+      write("under another prefix", { writeUnder: "o" }),
+    ];
+    const reads = [lanes.run({ read: keys }, async () => void begun.push("another read"))];
+    await writes[3];
+    expect(begun).toEqual(["of others", "under another prefix"]);
+    gate.resolve();
+    await Promise.all([read, ...writes, ...reads]);
+    expect(begun).toEqual([
+      "of others",
+      "under another prefix",
+      "of the last",
+      "under a prefix",
+      "another read",
+    ]);
+    // Nothing is left of them: a later write begins at once.
+    void write("later", { write: keys });
+    expect(begun.at(-1)).toBe("later");
   });
 
   it("keeps nothing of what is over", async () => {
