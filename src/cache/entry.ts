@@ -9,6 +9,9 @@ export const TAG_PREFIX = "t:";
 /** The key of the counter of all invalidations, whatever their tags. */
 export const EPOCH = "tags";
 
+/** A counter is kept for at least so many milliseconds longer than the values with its tag. */
+export const TAG_SPARE = 30_000;
+
 /** How often the values with a tag were deleted and expired. */
 export type TagCounter = readonly [hard: number, soft: number];
 
@@ -50,7 +53,6 @@ export function newEntry(
   value: unknown,
   settings: CacheSettings,
   now: number,
-  tags: TagVersions,
   load?: number,
 ): CacheEntry {
   const { grace, jitter, metadata } = settings;
@@ -61,7 +63,6 @@ export function newEntry(
     // A value that is not cached is not served stale either.
     ...(ttl !== null && ttl > 0 && grace > 0 && { grace }),
     ...(load !== undefined && { load }),
-    ...(tags.length > 0 && { tags }),
     ...(metadata !== undefined && { metadata }),
   };
 }

@@ -1,4 +1,11 @@
-import { type CacheEntry, freshnessOf, newEntry, servedUntil, type TagVersions } from "./entry.ts";
+import {
+  type CacheEntry,
+  freshnessOf,
+  newEntry,
+  servedUntil,
+  TAG_SPARE,
+  type TagVersions,
+} from "./entry.ts";
 import { type Lease, release, replaceHeld, servable, tagsBefore } from "./lease.ts";
 import { Loaded } from "./loaded.ts";
 import { LoadRun } from "./loader.ts";
@@ -112,7 +119,7 @@ async function keep(
 ): Promise<void> {
   const { settings, isSkipped } = run;
   const now = Date.now();
-  const entry = newEntry(value, settings, now, [], load);
+  const entry = newEntry(value, settings, now, load);
   const until = servedUntil(entry);
   const isKept = !isSkipped && (until === null || until > now);
   if (lease === null) {
@@ -126,7 +133,7 @@ async function keep(
       await release(state, key, flight, lease, false);
       return;
     }
-    const tags = isKept ? await tagsAfter(state, lease, run) : [];
+    const tags = isKept ? await tagsAfter(state, lease, run, until) : [];
     if (tags === null || !isKept) {
       // A value that is not cached still replaces the one before.
       if (lease.token === null && lease.before === null) return;
@@ -142,6 +149,10 @@ async function keep(
   if (!isStored) await quietly(state, key, () => release(state, key, flight, lease, false));
 }
 
+/** Whether counters that are kept until then, with their spare time, may end before a value. */
+const isShort = (kept: number | null, until: number | null): boolean =>
+  kept !== null && (until === null || until > kept + TAG_SPARE);
+
 /**
  * The versions of the tags of a value, from before it was loaded; `null` if some of its tags were
  * not known before, and any tag was invalidated since.
@@ -150,14 +161,21 @@ async function tagsAfter(
   state: CacheState,
   lease: Lease,
   { settings }: LoadRun,
+  until: number | null,
 ): Promise<TagVersions | null> {
-  const before = new Set(lease.tags.versions.map(([tag]) => tag));
-  const named = settings.tags.filter((tag) => !before.has(tag));
-  const kept = lease.tags.versions.filter(([tag]) => settings.tags.includes(tag));
-  if (named.length === 0) return kept;
   const { store } = state;
+  const kept = lease.tags.versions.filter(([tag]) => settings.tags.includes(tag));
+  const names = new Set(kept.map(([tag]) => tag));
+  const named = settings.tags.filter((tag) => !names.has(tag));
+  // After a slow load, or with a longer ttl than at its beginning, counters may end before the
+  // value, or have ended already.
+  const asked = isShort(lease.tags.until, until) ? settings.tags : named;
+  if (asked.length === 0) return kept;
   checkTags(store, named);
   if (store.supports.atomic === "no") return null;
-  const versions = await versionsOf(state, named, settings);
-  return (await epochOf(store)) === lease.tags.epoch ? [...kept, ...versions] : null;
+  const versions = await versionsOf(state, asked, until);
+  // Without an invalidation, the counters of now are as good as those of before.
+  if ((await epochOf(store)) === lease.tags.epoch)
+    return asked === named ? [...kept, ...versions] : versions;
+  return named.length === 0 ? kept : null;
 }

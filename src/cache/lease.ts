@@ -7,6 +7,8 @@ import { epochOf, versionsOf } from "./tag-use.ts";
 export interface TagsBefore {
   readonly versions: TagVersions;
   readonly epoch: number | null;
+  /** When a value expires that was loaded at once; `null` for never. Counters are kept longer. */
+  readonly until: number | null;
 }
 
 /** The right to load and store a key. */
@@ -27,12 +29,11 @@ const [FIRST_PAUSE, LONGEST_PAUSE] = [100, 1000];
 /** Reads what is to be known of the tags before a value is loaded. */
 export async function tagsBefore(state: CacheState, settings: CacheSettings): Promise<TagsBefore> {
   const { store } = state;
-  if (store.supports.atomic === "no") return { versions: [], epoch: null };
-  const [versions, epoch] = await Promise.all([
-    versionsOf(state, settings.tags, settings),
-    epochOf(store),
-  ]);
-  return { versions, epoch };
+  const { ttl, grace, tags } = settings;
+  const until = ttl === null ? null : Date.now() + ttl + grace;
+  if (store.supports.atomic === "no") return { versions: [], epoch: null, until };
+  const [versions, epoch] = await Promise.all([versionsOf(state, tags, until), epochOf(store)]);
+  return { versions, epoch, until };
 }
 
 /** The entry without a value that may not be served. */

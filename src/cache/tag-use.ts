@@ -2,7 +2,6 @@ import type { Store } from "../api.ts";
 import { KvError } from "../errors.ts";
 import { fullKey } from "../prefix.ts";
 import { EPOCH, type TagCounter, TAG_PREFIX, type TagVersions } from "./entry.ts";
-import type { CacheSettings } from "./options.ts";
 import type { CacheState } from "./state.ts";
 import type { Tags } from "./tags.ts";
 
@@ -22,17 +21,16 @@ export function checkTags({ type, supports, options }: Store, tags: readonly str
 export const epochOf = async (store: Store): Promise<number | null> =>
   (await store.get<TagCounter>(EPOCH))?.[0] ?? null;
 
-/** The versions of some tags, to store with a value. */
-export async function versionsOf(
+/**
+ * The versions of some tags, to store with a value. Their counters are kept for longer than it.
+ *
+ * @param until when the value expires; `null` for never.
+ */
+export const versionsOf = async (
   state: CacheState,
   tags: readonly string[],
-  { ttl, grace }: CacheSettings,
-): Promise<TagVersions> {
-  if (tags.length === 0) return [];
-  // When the value expires at the latest.
-  const until = ttl === null ? null : Date.now() + ttl + grace;
-  return (await tagsOf(state)).versions(tags, until);
-}
+  until: number | null,
+): Promise<TagVersions> => (tags.length === 0 ? [] : (await tagsOf(state)).versions(tags, until));
 
 /** The tags of a cache. Their code is loaded by the first use. */
 export async function tagsOf(state: CacheState): Promise<Tags> {

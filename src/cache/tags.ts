@@ -1,6 +1,13 @@
 import type { Entry, Store } from "../api.ts";
 import { untilDone } from "../concurrency/retry.ts";
-import { EPOCH, type Freshness, TAG_PREFIX, type TagCounter, type TagVersions } from "./entry.ts";
+import {
+  EPOCH,
+  type Freshness,
+  TAG_PREFIX,
+  TAG_SPARE,
+  type TagCounter,
+  type TagVersions,
+} from "./entry.ts";
 
 /** The most counters that are remembered. */
 const MOST_KNOWN = 10_000;
@@ -96,7 +103,7 @@ export class Tags {
     const now = Date.now();
     // Twice the time, so that not every value moves it. Half of that has to be left: the value
     // expires later than this by the time that its loader takes.
-    const spare = until === null ? 0 : Math.max(until - now, 60_000);
+    const spare = until === null ? 0 : Math.max(until - now, 2 * TAG_SPARE);
     const expires = until === null ? null : new Date(until + spare);
     return untilDone(async () => {
       const entry = await this.#store.entry<TagCounter>(tag);

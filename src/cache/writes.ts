@@ -24,12 +24,13 @@ export async function set(
   checkTags(state.store, settings.tags);
   checkCacheKey(state, key);
   return write(state, key, async () => {
-    const versions = await versionsOf(state, settings.tags, settings);
     const now = Date.now();
-    const entry = newEntry(value, settings, now, versions);
+    const entry = newEntry(value, settings, now);
     const until = servedUntil(entry);
     const isKept = until === null || until > now;
-    await state.values.set(key, isKept ? entry : null, { expires: recordExpiry(entry) });
+    const tags = isKept ? await versionsOf(state, settings.tags, until) : [];
+    const tagged = tags.length > 0 ? { ...entry, tags } : entry;
+    await state.values.set(key, isKept ? tagged : null, { expires: recordExpiry(entry) });
     return key;
   });
 }

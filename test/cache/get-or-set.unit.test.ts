@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { createCache, type CacheOptions } from "../../src/cache/index.ts";
+import { createCache, type CacheOptions, type LoadContext } from "../../src/cache/index.ts";
 import { rich } from "../../src/codec.ts";
 import { preload } from "./preload.ts";
 import kv, { KvError } from "../../src/index.ts";
@@ -548,6 +548,45 @@ it("keeps the counter of a tag as long as a value whose loader took its time", a
     await vi.advanceTimersByTimeAsync(1000);
     expect(await Promise.race([stale, "nothing"])).toBe("b");
     await vi.advanceTimersByTimeAsync(10_000);
+    await cache.close();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it.each([
+  ["a loader of five minutes", 300_000, undefined, 15_000],
+  ["a longer ttl that the loader sets", 1, "10m", 540_000],
+] as const)("keeps the counter of a tag as long as a value of %s", async (_, ms, ttl, later) => {
+  vi.useFakeTimers();
+  try {
+    const cache = createCache(kv(new Map()), { ttl: "20s", jitter: 0 });
+    const load = async ({ setOptions }: LoadContext): Promise<string> => {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      if (ttl !== undefined) setOptions({ ttl });
+      return "loaded";
+    };
+    const loaded = cache.getOrSet("a", load, { tags: ["t"] });
+    await vi.advanceTimersByTimeAsync(ms);
+    expect(await loaded).toBe("loaded");
+    await vi.advanceTimersByTimeAsync(later);
+    expect(await cache.get("a")).toBe("loaded");
+    await cache.delTags(["t"]);
+    expect(await cache.get("a")).toBe(null);
+    await cache.close();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it("keeps the counter of a tag as long as a null with a longer ttl", async () => {
+  vi.useFakeTimers();
+  try {
+    const cache = createCache(kv(new Map()), { ttl: 1, nullTtl: "1h", jitter: 0 });
+    await cache.set("a", null, { tags: ["t"] });
+    await cache.getOrSet("b", () => null, { tags: ["t"] });
+    await vi.advanceTimersByTimeAsync(3_000_000);
+    expect([await cache.has("a"), await cache.has("b")]).toEqual([true, true]);
     await cache.close();
   } finally {
     vi.useRealTimers();
