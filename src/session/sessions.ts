@@ -58,7 +58,10 @@ const isTombstone = (value: unknown): boolean =>
   value !== null &&
   (value as { [name: string]: unknown })["anykv.session"] === "destroyed";
 
-/** The last read or saved state: the version and the data as JSON text. */
+/**
+ * The last read or saved state: the version and the data as JSON text, which stays empty with
+ * `onConflict: "last"`.
+ */
 interface Known {
   readonly version: string | null;
   readonly text: string;
@@ -101,7 +104,8 @@ class StoredSessions implements Sessions {
   async read<T = Json>(id: string): Promise<T | null> {
     const entry = await this.#store.entry<Json>(id);
     if (entry === null || isTombstone(entry.value)) return null;
-    this.#remember(entry.value, entry.version, JSON.stringify(entry.value));
+    const text = this.#onConflict === "last" ? "" : JSON.stringify(entry.value);
+    this.#remember(entry.value, entry.version, text);
     return entry.value as T;
   }
 
@@ -159,7 +163,7 @@ class StoredSessions implements Sessions {
       const done =
         version === undefined
           ? await this.#saveOver(id, save, await this.#store.entry<Json>(id))
-          : await this.#commit(id, JSON.parse(text), version, expires);
+          : await this.#commit(id, text, version, expires);
       if (done === null || done === false) return done;
       this.#remember(data, done.version, done.text);
       return true;
@@ -173,27 +177,29 @@ class StoredSessions implements Sessions {
     entry: Entry<Json> | null,
   ): Promise<Known | false | null> {
     if (entry === null ? known !== undefined : isTombstone(entry.value)) return false;
-    const mine = JSON.parse(text) as Json;
     const isChanged =
-      entry !== null && known !== undefined && JSON.stringify(entry.value) !== known.text;
-    if (!isChanged || this.#onConflict === "last")
-      return this.#commit(id, mine, entry?.version ?? null, expires);
+      this.#onConflict !== "last" &&
+      entry !== null &&
+      known !== undefined &&
+      JSON.stringify(entry.value) !== known.text;
+    if (!isChanged) return this.#commit(id, text, entry?.version ?? null, expires);
     if (this.#onConflict === "refuse")
       throw new KvError("KV_CONFLICT", "another request has saved this session: read it again", {
         client: this.#store.type,
       });
-    const merged = mergeChanges(JSON.parse(known!.text) as Json, mine, entry!.value) ?? null;
-    return this.#commit(id, merged, entry!.version, expires);
+    const [base, mine] = [known.text, text].map((each) => JSON.parse(each) as Json);
+    const merged = mergeChanges(base, mine, entry.value) ?? null;
+    return this.#commit(id, JSON.stringify(merged), entry.version, expires);
   }
 
   /** Writes if the version is still the newest; `null` otherwise. */
   async #commit(
     id: string,
-    value: Json,
+    text: string,
     version: string | null,
     expires: Expires,
   ): Promise<Known | null> {
-    const text = JSON.stringify(value);
+    const value = JSON.parse(text) as Json;
     if (this.#store.supports.atomic === "no") {
       await this.#store.set(id, value, { expires: expires as null });
       return { version: null, text };

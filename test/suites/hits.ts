@@ -105,6 +105,12 @@ export function hitCases(
         expires: resetAt,
         metadata: { by: "ann", value: 7 },
       });
+      for (let length = 155; length <= 175; length++) {
+        const metadata = "m".repeat(length);
+        await store.set("long", 5, { metadata });
+        await hit(store, "long", "1m");
+        expect(await store.entry("long")).toMatchObject({ value: 6, metadata });
+      }
       await store.set("b", 5);
       await hit(store, "b", "1m", 0);
       expect((await store.entry("b"))!.expires).not.toBe(null);
@@ -112,7 +118,7 @@ export function hitCases(
 
     it("rejects other values, and leaves them", async () => {
       const store = (await open()).prefix("other:");
-      for (const value of ["5", [5], { n: { value: 5 } }, true]) {
+      for (const value of ["5", [5], { n: { value: 5 } }, true, "x".repeat(300)]) {
         await store.set("a", value);
         const before = await store.entry("a");
         for (const call of [() => hit(store, "a", "1m"), () => increment(store, "a")])

@@ -9,6 +9,9 @@ import { PLAIN_WRITES, READ_HEAD, runText } from "./scripts.ts";
 import { NUMBER_TEXT } from "./number-text.ts";
 import type { RedisWire } from "./wire.ts";
 
+/** The last place that one read of a number looks at: only metadata makes a number longer. */
+const SHORT = 255;
+
 /**
  * ARGV: now, the version of the new record, the summand, the deadline of a number that starts
  * ("null" for never), the least and the largest sum. A count in a window also has its limit and the
@@ -22,11 +25,12 @@ const count = (writes: string): string => `${READ_HEAD}${NUMBER_TEXT}${writes}
 local key, now, by, deadline = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[3]), ARGV[4]
 local isWindow, limit, blocked = ARGV[7] ~= "", tonumber(ARGV[7]), ARGV[8]
 local before, metadata = 0, ""
-local version, expires = head(key)
+local version, expires, record = head(key, ${SHORT})
 if version == false then return {-1} end
 local isNew = version == nil or (expires and expires <= now)
 if not isNew then
-  local start, number = redis.call("GET", key):match('^(.*),"value":(%-?%d[%d%.eE%+%-]*)}$')
+  if #record > ${SHORT} then record = redis.call("GET", key) end
+  local start, number = record:match('^(.*),"value":(%-?%d[%d%.eE%+%-]*)}$')
   before = tonumber(number)
   if not before then return {0} end
   if expires then deadline = string.format("%.0f", expires)
@@ -44,7 +48,7 @@ if isWindow and by == 0 and expires then return {2, textOf(before), deadline, 0}
 if isWindow and blocked ~= "" and sum > limit and sum - by <= limit then deadline = blocked end
 local text = isWhole and string.format("%.0f", sum) or textOf(sum)
 if text == "-0" then text = "0" end
-local record = '{"kv":1,"version":"' .. ARGV[2] .. '","expires":'
+record = '{"kv":1,"version":"' .. ARGV[2] .. '","expires":'
   .. string.format("%-${EXPIRES_WIDTH}s", deadline) .. metadata .. ',"value":' .. text .. "}"
 put(key, record, deadline == "null" and "" or deadline)
 return {2, text, deadline, 0}

@@ -27,6 +27,10 @@ export interface RedisOptions {
   ordered?: boolean;
 }
 
+// Loaded by their first use. Another `import()` for each use costs more than the use.
+let counting: typeof import("./count.ts") | undefined;
+let structured: typeof import("./structures.ts") | undefined;
+
 /** The record of a key that is listed without being read. */
 const NAME_ONLY = new StoredRecord(null, null, null, null);
 
@@ -115,10 +119,14 @@ function adapterOf(client: RedisClient, wire: RedisWire): Adapter {
     touch: (key, expires) => touchInRedis(wire, key, expires),
     commit: (checks, writes, now) => commitToRedis(wire, checks, writes, now),
     count: async (key, record, rules) =>
-      (await import("./count.ts")).countInRedis(wire, key, record, rules),
-    // The first use loads it.
+      (counting ??= await import("./count.ts")).countInRedis(wire, key, record, rules),
     structure: async (name, place, ...args) =>
-      (await import("./structures.ts")).structure(wire, name as StructureName, place, args),
+      (structured ??= await import("./structures.ts")).structure(
+        wire,
+        name as StructureName,
+        place,
+        args,
+      ),
     names: (prefix) => scan(wire, prefix, { read: async (keys) => keys, decode: () => NAME_ONLY }),
     // Loaded by its first use.
     async watch(feed, prefixes) {

@@ -18,6 +18,9 @@ import { itemsOf, nextCount, type RecordPages, scanAll } from "./scan.ts";
 import { commitScript, runText } from "./scripts.ts";
 import type { RedisWire } from "./wire.ts";
 
+// Loaded by its first use. Another `import()` for each use costs more than the use.
+let counting: typeof import("./count.ts") | undefined;
+
 type Pair = readonly [key: string, record: KvRecord];
 
 const ORDERED_COMMIT = commitScript(ORDERED_WRITES);
@@ -246,8 +249,8 @@ export function orderedAdapter(adapter: Adapter, wire: RedisWire): Adapter {
     },
     async count(key, record, rules) {
       checkReserved(key);
-      const { countInRedis } = await import("./count.ts");
-      const counted = await countInRedis(wire, key, record, rules, keys.ordering);
+      counting ??= await import("./count.ts");
+      const counted = await counting.countInRedis(wire, key, record, rules, keys.ordering);
       await keys.noteDeadlines({ key, record });
       return counted;
     },

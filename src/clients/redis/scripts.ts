@@ -3,19 +3,19 @@ import { COMMA_AT, EXPIRES_AT, HEAD_END } from "./record.ts";
 import type { RedisWire } from "./wire.ts";
 
 /**
- * The function `head(key)`: version and deadline of a record, `nil` for nothing, `false` for a
- * foreign item.
+ * The function `head(key, last)`: version and deadline of a record, `nil` for nothing, `false` for
+ * a foreign item; and the text of the record up to its place `last`, or up to the end of its head.
  */
 export const READ_HEAD: string = `
-local function head(key)
-  local text = redis.pcall("GETRANGE", key, 0, ${HEAD_END})
+local function head(key, last)
+  local text = redis.pcall("GETRANGE", key, 0, last or ${HEAD_END})
   if type(text) == "table" then return false end
   if text == "" and redis.call("EXISTS", key) == 0 then return nil end
   local head = '^{"kv":1,"version":"(%x+)","expires":([-%dnul]+) *,"(%l+)":'
   local version, expires, member = text:match(head)
   if not version or #version ~= 20 then return false end
   if member ~= "value" and member ~= "metadata" then return false end
-  return version, expires ~= "null" and tonumber(expires) or nil
+  return version, expires ~= "null" and tonumber(expires) or nil, text
 end
 `;
 
