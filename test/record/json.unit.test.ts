@@ -2,7 +2,7 @@ import vm from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { runs } from "../support/runs.ts";
-import { copyOf } from "../../src/record/json.ts";
+import { copyOf, jsonCopy, MAX_DEPTH } from "../../src/record/json.ts";
 import { checkedCopy } from "../../src/record/json-fault.ts";
 
 it("copies what JSON keeps, exactly as JSON would", () => {
@@ -86,4 +86,80 @@ it("finds cycles and deep nesting without overflowing", () => {
   let deep: unknown = 1;
   for (let i = 0; i < 200_000; i++) deep = { d: deep };
   expect(() => checkedCopy(deep)).toThrow("nests deeper than 1000 levels");
+});
+
+/** A value at the top, in an array and in an object. */
+const everywhere = (value: unknown): unknown[] => [
+  value,
+  ["a", value, 1],
+  { a: 1, b: value, c: 2 },
+];
+
+it("makes -0 a 0, and undefined a null or nothing", () => {
+  expect(everywhere(-0).map(jsonCopy)).toEqual([0, ["a", 0, 1], { a: 1, b: 0, c: 2 }]);
+  expect(everywhere(0).map(jsonCopy)).toEqual([0, ["a", 0, 1], { a: 1, b: 0, c: 2 }]);
+  expect(everywhere(undefined).map(jsonCopy)).toEqual([null, ["a", null, 1], { a: 1, c: 2 }]);
+});
+
+it.each([NaN, Infinity, -Infinity, 1n, Symbol("s"), () => 1, new Date(0), Object(1)])(
+  "copies nothing that holds %s",
+  (value) => {
+    const pairs = everywhere(value).map((each) => [jsonCopy(each), jsonCopy([[{ a: each }]])]);
+    expect(pairs).toEqual(Array(3).fill([undefined, undefined]));
+  },
+);
+
+it("copies what JSON has: texts, numbers, booleans, null", () => {
+  for (const value of ["", "a", 1, -1.5, 2 ** 53, 5e-324, true, false, null]) {
+    const all = everywhere(value);
+    expect(all.map(jsonCopy)).toEqual(all);
+  }
+});
+
+it.each([
+  ["arrays", (inner: unknown) => [inner]],
+  ["objects", (inner: unknown) => ({ a: inner })],
+])("copies %s of 1,000 levels, and none of 1,001", (_, wrap) => {
+  let value: unknown = 1;
+  for (let level = 0; level < MAX_DEPTH; level++) value = wrap(value);
+  expect(jsonCopy(value)).toEqual(value);
+  expect(jsonCopy(wrap(value))).toBe(undefined);
+  expect(() => checkedCopy(wrap(value))).toThrow("nests deeper than 1000 levels");
+});
+
+it("copies arrays by their items, whatever their class or prototype", () => {
+  const bare: unknown[] = Object.setPrototypeOf([1], null);
+  expect(jsonCopy(bare)).toBe(undefined);
+  class List extends Array {}
+  expect(jsonCopy(List.from([1]))).toBe(undefined);
+  const foreign: unknown[] = vm.runInNewContext("[1, [2]]");
+  expect(jsonCopy(foreign)).toEqual([1, [2]]);
+  expect(Object.getPrototypeOf(jsonCopy(foreign))).toBe(Array.prototype);
+  const own = Object.assign([1, 2], { map: () => ["wrong"], slice: () => ["wrong"] });
+  expect(jsonCopy(own)).toEqual([1, 2]);
+});
+
+it("does not copy members that a program has added to Object.prototype", () => {
+  Object.defineProperty(Object.prototype, "added", {
+    value: { a: -0 },
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  });
+  try {
+    const copies = [jsonCopy({ b: [1] }), copyOf({ b: [1] })];
+    expect(copies.map((copy) => Object.keys(copy as object))).toEqual([["b"], ["b"]]);
+  } finally {
+    delete (Object.prototype as { added?: unknown }).added;
+  }
+});
+
+it("copies no object with a symbol for a key, and none that throws", () => {
+  expect(jsonCopy({ a: 1, [Symbol("s")]: 1 })).toBe(undefined);
+  const failing = {
+    get a() {
+      throw new Error("no");
+    },
+  };
+  expect(jsonCopy({ b: failing })).toBe(undefined);
 });
