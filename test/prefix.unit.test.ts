@@ -12,6 +12,7 @@ it("is the next text at the last place that has one", () => {
   expect(prefixEnd("a\uffff")).toBe("a\u{10000}");
   expect(prefixEnd("a\u{10ffff}\u{10ffff}")).toBe("b");
   expect(prefixEnd("🙂")).toBe("🙃");
+  expect(prefixEnd("a\u{103ff}")).toBe("a\u{10400}");
 });
 
 it("is null where nothing can follow", () => {

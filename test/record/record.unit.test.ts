@@ -1,4 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
+import { failedChecks, holds, isFresh } from "../../src/record/freshness.ts";
 import { StoredRecord } from "../../src/record/record.ts";
 import { decodeRecord, encodeRecord } from "../../src/record/text-format.ts";
 import { formatVersion, nextStamp, timedStamp, versionOf } from "../../src/record/version.ts";
@@ -62,4 +63,24 @@ it("formats a compact stamp only when asked, and always the same", () => {
   const record = new StoredRecord(1, null, nextStamp(), null);
   expect(versionOf(record)).toBe(versionOf(record));
   expect(versionOf(new StoredRecord(1, null, null, null))).toBe(null);
+});
+
+it("holds a check to the version of a fresh record, and to null for none", () => {
+  const version = formatVersion(1);
+  const record = new StoredRecord(1, 1000, version, null);
+  const checks = [version, null, formatVersion(2)].map((each) => ({ key: "k", version: each }));
+  const held = (stored: StoredRecord | null, now: number): boolean[] =>
+    checks.map((check) => holds(check, stored, now));
+  expect(held(record, 999)).toEqual([true, false, false]);
+  expect(held(record, 1000)).toEqual([false, true, false]);
+  expect(held(null, 0)).toEqual([false, true, false]);
+  expect(held(new StoredRecord(1, null, 2, null), 0)).toEqual([false, false, true]);
+  expect(isFresh(record, 999) && !isFresh(record, 1000) && !isFresh(null, 0)).toBe(true);
+});
+
+it("names the keys of the checks that do not hold, each by its own record", () => {
+  const stored = [null, new StoredRecord(1, null, 7, null), null];
+  const checks = ["a", "b", "a"].map((key) => ({ key, version: null }));
+  expect(failedChecks(checks, (_, place) => stored[place]!, 0)).toEqual(["b"]);
+  expect(failedChecks(checks, (key) => (key === "a" ? stored[1]! : null), 0)).toEqual(["a", "a"]);
 });
