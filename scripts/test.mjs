@@ -6,7 +6,7 @@
 //   --stall=600      a run of tests ends when no test file has finished for this many seconds
 //   --root=folder    runs the tests of another folder, and installs nothing
 // Only built-in modules, and nothing newer than Node 20: it starts before anything is installed.
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -123,15 +123,28 @@ function hindrance(name) {
   return !isBuilt && needsBuild.has(name) ? "the build failed" : undefined;
 }
 
-async function step(name) {
+/** Runs a step, and shows what it printed when it has ended. */
+async function silently(name) {
+  const folder = mkdtempSync(join(tmpdir(), "anykv-step-"));
+  const file = join(folder, "output");
+  const output = openSync(file, "w");
+  const found = await steps[name](output);
+  closeSync(output);
+  console.log(`\n▸ ${name}\n${readFileSync(file, "utf8").trimEnd()}`);
+  rmSync(folder, { recursive: true, force: true });
+  return found;
+}
+
+/** Runs a step. What it prints is shown at once, or when it has ended. */
+async function step(name, isShown) {
   const reason = hindrance(name);
   if (reason !== undefined) {
     total.notRun.push(`${name}: ${reason}`);
     return;
   }
   const begin = performance.now();
-  console.log(`\n▸ ${name}`);
-  const found = await steps[name]("inherit");
+  if (isShown) console.log(`\n▸ ${name}`);
+  const found = isShown ? await steps[name]("inherit") : await silently(name);
   if (name === "build") isBuilt = found.failed === 0;
   const outcome =
     found.failed > 0 ? "failed" : found.notRun.length > 0 ? "did not run to its end" : "ok";
@@ -139,8 +152,32 @@ async function step(name) {
   add(total, found);
 }
 
-// One after the other: tests of timeouts and outages need a machine that answers.
-for (const name of names) await step(name);
+/** Runs steps, so many at once. Two need two cores. */
+async function stepsOf(waiting, atOnce) {
+  const lane = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift())
+      await step(name, atOnce === 1);
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
+}
+
+// The tests come last and alone: those of timeouts and outages need a machine that answers. The
+// unit tests do not.
+const groups =
+  named.join() === "unit"
+    ? [
+        [1, "build"],
+        [3, "vitest", "types", "lint", "sizes", "package"],
+      ]
+    : [
+        [1, "build"],
+        [2, "runtimes", "types", "lint", "sizes", "package"],
+        [1, "vitest"],
+      ];
+for (const [atOnce, ...group] of groups) {
+  const chosen = group.filter((name) => names.includes(name));
+  await stepsOf(chosen, chosen.length > 1 ? atOnce : 1);
+}
 
 console.log(`\nAll of it took ${seconds(start)}.\n`);
 console.log(summary(total));

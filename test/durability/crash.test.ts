@@ -9,7 +9,7 @@ import { valueOf } from "../programs/other-process.ts";
 import { isFull } from "../support/runs.ts";
 import { start } from "../support/processes.ts";
 
-const KILLS = isFull ? 25 : 4;
+const KILLS = isFull ? 25 : 2;
 
 /**
  * Runs a writer, kills it at a random moment, and returns what it acknowledged: the last number of
