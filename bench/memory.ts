@@ -40,6 +40,32 @@ export function bare(): Cache {
   } as Cache;
 }
 
+/** The same with what every store of anykv promises: good keys alone, and versions. */
+export function checking(): Cache {
+  const map = new Map<string, { value: unknown; expires: number | null; version: number }>();
+  let version = 0;
+  const check = (key: unknown): void => {
+    if (typeof key !== "string" || key === "" || !key.isWellFormed()) throw new TypeError("key");
+  };
+  return {
+    async get(key) {
+      check(key);
+      const item = map.get(key);
+      if (item === undefined) return null;
+      if (item.expires !== null && item.expires <= Date.now()) {
+        map.delete(key);
+        return null;
+      }
+      return item.value;
+    },
+    async set(key, value, options?: { expires?: number | null }) {
+      check(key);
+      map.set(key, { value, expires: options?.expires ?? null, version: ++version });
+      return key;
+    },
+  } as Cache;
+}
+
 function unstorage(): Cache {
   const storage = createStorage();
   return {

@@ -3,7 +3,7 @@ import process from "node:process";
 import polystore from "polystore";
 import { createClient } from "redis";
 import kv from "anykv";
-import { bare, type Cache, reading, SMALL, writing } from "./memory.ts";
+import { bare, type Cache, checking, reading, SMALL, writing } from "./memory.ts";
 import { race } from "./race.ts";
 
 const ratios: { [name: string]: number } = {};
@@ -48,10 +48,20 @@ async function inRedis(): Promise<void> {
     () =>
       repeat(async () => (await client.mGet(plain)).map((each) => JSON.parse(each!) as unknown)),
   );
+  const records = hundred.map((key) => `anykv:${key}`);
+  await compare(
+    "redis: getMany(100), against MGET of the same records",
+    () => repeat(() => store.getMany(hundred)),
+    () =>
+      repeat(async () =>
+        (await client.mGet(records)).map((each) => (JSON.parse(each!) as { value: unknown }).value),
+      ),
+  );
   await client.close();
 }
 
 await inMemory("a small object", SMALL, "polystore", polystore(new Map()) as unknown as Cache);
 await inMemory("a string", "hello world", "a bare async Map", bare());
+await inMemory("a string", "hello world", "one that checks keys", checking());
 await inRedis();
 console.log(JSON.stringify(ratios));
