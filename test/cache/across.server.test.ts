@@ -28,8 +28,8 @@ const places: { readonly [client: string]: () => string } = {
 };
 const LEASE = 3;
 
-/** How many processes share a cache. */
-const countFor = (client: string): number => (isFull || client === "REDIS" ? 8 : 4);
+/** So many processes share a cache. */
+const PROCESSES = isFull ? 8 : 4;
 
 /** The first of these commands whose loader is called, by its index. */
 const firstLoading = (commands: readonly Commanded[]): Promise<number> =>
@@ -38,7 +38,7 @@ const firstLoading = (commands: readonly Commanded[]): Promise<number> =>
 describe.each(Object.keys(places))("a cache on %s in several processes", (client) => {
   let processes: CacheProcess[];
   beforeAll(async () => {
-    processes = await cacheProcesses(countFor(client), client, places[client]!(), {
+    processes = await cacheProcesses(PROCESSES, client, places[client]!(), {
       ttl: "1h",
       lease: LEASE,
     });

@@ -33,7 +33,7 @@ describe.each(Object.keys(places))("two tiers over %s in 4 processes", (client) 
   it("read nothing older than the ttl of the first tier, nor older after newer", async () => {
     const command = {
       task: "hammer",
-      ms: isFull ? 30_000 : 3000,
+      ms: isFull ? 30_000 : 1500,
       of: PROCESSES,
       keys: 100,
     } as const;

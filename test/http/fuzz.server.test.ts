@@ -12,7 +12,7 @@ import {
 import { isFull } from "../support/runs.ts";
 
 /** How many requests are sent; ANYKV_SEED sends others. */
-const REQUESTS = isFull ? 200_000 : 20_000;
+const REQUESTS = isFull ? 200_000 : 6000;
 const SEED = Number(import.meta.env.ANYKV_SEED || 1);
 const AT_ONCE = 16;
 /** The part of the requests that have something wrong. */

@@ -2,6 +2,7 @@
  * A process beside the tests of caches: `node cache-process.ts <client> <place> <options>`. It
  * reads commands as lines of JSON, and answers with lines of JSON.
  */
+import { flushCompileCache } from "node:module";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CacheOptions, createCache } from "../../src/cache/index.ts";
@@ -90,6 +91,8 @@ async function run(id: number, command: CacheCommand): Promise<unknown> {
 
 // Connected before the first command.
 await store.get("ready");
+// A process that is killed would not write what it has compiled at its end.
+flushCompileCache();
 for await (const line of createInterface(process.stdin)) {
   const { id, ...command } = JSON.parse(line) as CacheCommand & { id: number };
   void run(id, command).then(

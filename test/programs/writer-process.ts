@@ -1,6 +1,7 @@
 // Writes to a store in a process of its own.
 //   node writer-process.ts <client of test/support/open-server.ts or open-client.ts> <where>
 // Each line of input is [method, ...arguments]; each answer is a line with its result.
+import { flushCompileCache } from "node:module";
 import { createInterface } from "node:readline";
 import kv, { type Store } from "../../src/index.ts";
 import { DISK_CLIENTS, type DiskClient, openClient } from "../support/open-client.ts";
@@ -11,9 +12,13 @@ const client = (DISK_CLIENTS as readonly string[]).includes(name)
   ? openClient(name as DiskClient, where)
   : SERVERS[name]!(where);
 const store = kv(client as Promise<Map<string, unknown>>, { timeout: "60s" });
+// A process that is killed would not write what it has compiled at its end.
+let isCompiled = false;
 
 for await (const line of createInterface({ input: process.stdin })) {
   const [method, ...args] = JSON.parse(line) as [keyof Store, ...unknown[]];
   const call = store[method] as (...args: unknown[]) => Promise<unknown>;
+  if (!isCompiled) flushCompileCache();
+  isCompiled = true;
   console.log(JSON.stringify({ result: (await call(...args)) ?? null, at: Date.now() }));
 }

@@ -5,7 +5,7 @@ import kv, { type Store } from "../../src/index.ts";
 import { bitset, DynamicStore, StaticStore } from "../../src/schema/index.ts";
 import { type CuttingProxy, cuttingProxy } from "../support/cutting-proxy.ts";
 import { until } from "../support/daemon.ts";
-import { CLIENTS } from "../support/redis-clients.ts";
+import { CLIENTS, newest } from "../support/redis-clients.ts";
 import { ask, redisServer } from "../support/redis-server.ts";
 import { appOn, CHANGES, fieldOf, KINDS, SAMPLES, valueOf } from "../suites/schema/app.ts";
 import { changedByTwo } from "../programs/schema-process.ts";
@@ -48,7 +48,7 @@ async function calls(work: () => Promise<unknown>): Promise<{ [command: string]:
 }
 
 describe.each<[string, (url: string) => RedisClient]>([
-  ...Object.entries(CLIENTS),
+  ...newest(CLIENTS),
   ["node-redis 6 with RESP2", (url) => createClient({ url, RESP: 2 })],
   ["node-redis 6 with RESP3", (url) => createClient({ url, RESP: 3 })],
 ])("fields over %s", (_name, open) => {

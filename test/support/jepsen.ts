@@ -7,10 +7,14 @@ import type { Store } from "../../src/api.ts";
 import { atomic } from "../../src/atomic/index.ts";
 import { until } from "./daemon.ts";
 import { isLinearizable, type Operation, type Value } from "./linearizable.ts";
+import { isFull } from "./runs.ts";
 
 const script = join(import.meta.dirname, "../programs/bank-process.ts");
 const ACCOUNTS = Array.from({ length: 10 }, (_, i) => `account ${i}`);
 const EACH = 100;
+
+/** How many transfers each process makes before and after something happens. */
+const EACH_MAKES = isFull ? 20 : 10;
 
 const pick = (): string => ACCOUNTS[Math.floor(Math.random() * ACCOUNTS.length)]!;
 
@@ -127,19 +131,21 @@ export async function transfersInProcesses(
   const [a, b, victim] = workers as [(typeof workers)[0], (typeof workers)[0], (typeof workers)[0]];
   const over = new AbortController();
   const read = async (): Promise<void> => {
-    for (; !over.signal.aborted; await sleep(5)) {
+    for (; !over.signal.aborted; await sleep(20)) {
       const found = await balances(store).catch(() => null);
       if (found !== null) expect(sum(found)).toBe(EACH * ACCOUNTS.length);
     }
   };
   const reading = read();
-  await until("each has made some transfers", () => workers.every(({ made }) => made >= 20));
+  await until("each has made some transfers", () =>
+    workers.every(({ made }) => made >= EACH_MAKES),
+  );
   victim.child.kill("SIGKILL");
   await meanwhile?.();
   const before = [a.made, b.made] as const;
   await until(
     "the others have gone on",
-    () => a.made >= before[0] + 20 && b.made >= before[1] + 20,
+    () => a.made >= before[0] + EACH_MAKES && b.made >= before[1] + EACH_MAKES,
   );
   [a, b].forEach(({ child }) => child.stdin.end());
   const codes = await Promise.all([a.ended, b.ended]);

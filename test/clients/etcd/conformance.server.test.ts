@@ -2,7 +2,7 @@ import { Etcd3 } from "etcd3";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { conformance } from "../../../src/conformance/index.ts";
 import kv, { type Store } from "../../../src/index.ts";
-import { certify } from "../../suites/certify.ts";
+import { briefly, certify } from "../../suites/certify.ts";
 import { type EtcdServer, etcdServer } from "../../support/etcd-server.ts";
 import { PATIENT } from "../../support/patient.ts";
 
@@ -34,5 +34,5 @@ describe("ETCD by a namespace, in real time, conforms", () => {
     reopen: open,
     runs: 5,
   });
-  for (const { name, run } of tests) it(name, run);
+  for (const { name, run } of briefly(tests)) it(name, run);
 });

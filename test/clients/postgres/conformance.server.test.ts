@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, it } from "vitest";
 import { postgres } from "../../../src/clients/postgres/index.ts";
 import { conformance } from "../../../src/conformance/index.ts";
 import kv from "../../../src/index.ts";
-import { certify } from "../../suites/certify.ts";
+import { briefly, certify } from "../../suites/certify.ts";
 import { type PostgresServer, postgresServer } from "../../support/postgres-server.ts";
 import { PATIENT } from "../../support/patient.ts";
 
@@ -51,5 +51,5 @@ describe("POSTGRES by a Client, in real time, conforms", () => {
     reopen: open,
     runs: 5,
   });
-  for (const { name, run } of tests) it(name, run);
+  for (const { name, run } of briefly(tests)) it(name, run);
 });

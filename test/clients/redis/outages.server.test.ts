@@ -13,7 +13,7 @@ import type { RedisClient } from "../../../src/clients/redis/index.ts";
 import kv, { type Client } from "../../../src/index.ts";
 import { until } from "../../support/daemon.ts";
 import { incrementInTwoProcesses, outages } from "../../support/outages.ts";
-import { CLIENTS } from "../../support/redis-clients.ts";
+import { CLIENTS, newest } from "../../support/redis-clients.ts";
 import { ask, redisServer } from "../../support/redis-server.ts";
 
 const server = await redisServer();
@@ -79,7 +79,7 @@ describe.each(Object.entries(WRONG))("a wrong password for %s", (_, make) => {
   });
 });
 
-describe.each(Object.entries(CLIENTS))("%s without a server", (_, make) => {
+describe.each(newest(CLIENTS))("%s without a server", (_, make) => {
   it("rejects with what went wrong, and goes on once it is there", async () => {
     await server.kill();
     const store = kv(make(server.url), { timeout: "3s" });

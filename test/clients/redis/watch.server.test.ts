@@ -13,11 +13,12 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([server.remove(), cluster.remove()]));
 
-describe.each(Object.entries(CLIENTS))("watching over %s", (_name, open) => {
+describe.each(Object.entries(CLIENTS))("watching over %s", (client, open) => {
   watchesOtherProcesses({
     name: "REDIS",
     where: () => server.url,
     open: () => open(server.url),
+    isShort: !client.endsWith(" 6"),
   });
 });
 
@@ -27,8 +28,13 @@ describe.each([
     () => createCluster({ rootNodes: cluster.url.split(",").map((url) => ({ url })) }),
   ],
   ["ioredis 5", () => new Cluster(cluster.ports.map((port) => ({ host: "127.0.0.1", port })))],
-])("watching over a cluster by %s", (_name, open) => {
-  watchesOtherProcesses({ name: "REDIS CLUSTER", where: () => cluster.url, open });
+])("watching over a cluster by %s", (client, open) => {
+  watchesOtherProcesses({
+    name: "REDIS CLUSTER",
+    where: () => cluster.url,
+    open,
+    isShort: client !== "node-redis 6",
+  });
 });
 
 describe.each([
