@@ -104,7 +104,7 @@ describe("rich", () => {
     expect([...map.get("x")!][0]![0]).toBe(found);
   });
 
-  it("keeps only what a view shows of its buffer", () => {
+  it("keeps only the part of a buffer that a view shows", () => {
     const secret = new TextEncoder().encode("public secret");
     const encoded = JSON.stringify(
       rich.encode([
@@ -212,7 +212,7 @@ describe("rich", () => {
     });
   }
 
-  it("refuses what nests too deeply instead of overflowing the stack", () => {
+  it("refuses values that nest too deeply instead of overflowing the stack", () => {
     let deep: unknown = 1n;
     for (let i = 0; i < 1000; i++) deep = [deep];
     expect(again(deep)).toStrictEqual(deep);
@@ -283,7 +283,7 @@ for (const [name, open] of Object.entries(CLIENTS)) {
       await store.close();
     });
 
-    it("refuses what it cannot keep, and leaves what was there", async () => {
+    it("refuses values that it cannot keep, and leaves the old value", async () => {
       const store = open();
       await store.set("a", 1n);
       const error = await store.set("a", { b: () => 1 } as never).catch((error: KvError) => error);
@@ -292,7 +292,7 @@ for (const [name, open] of Object.entries(CLIENTS)) {
       await store.close();
     });
 
-    it("says KV_CORRUPT for what it cannot have written", async () => {
+    it("rejects with KV_CORRUPT for a value that it cannot have written", async () => {
       const store = open();
       await kv(store, {
         codec: { encode: (value: unknown) => value as never, decode: (json) => json },
@@ -353,13 +353,13 @@ describe("jsonCodec", () => {
     }
   });
 
-  it("is not needed to read what it wrote", async () => {
+  it("is not needed to read its values", async () => {
     const client = new Map();
     await kv(client, { codec: jsonCodec }).set("k", new Session());
     expect(await kv(client).get("k")).toEqual({ user: "ann", visits: 1 });
   });
 
-  it("rejects what JSON.stringify() rejects or makes nothing of", async () => {
+  it("rejects values for which JSON.stringify() throws or returns undefined", async () => {
     const store = kv(new Map(), { codec: jsonCodec });
     const cycle: { self?: unknown } = {};
     cycle.self = cycle;

@@ -300,7 +300,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
 });
 
 describe("clients", () => {
-  it("are told apart by what they are, at once, and without touching anything", () => {
+  it("are detected by their shape, at once, without a call", () => {
     const folder = place();
     const given: [Client | undefined, string][] = [
       [undefined, "MEMORY"],
@@ -419,7 +419,7 @@ describe("clients", () => {
     expect(asked).not.toHaveBeenCalled();
   });
 
-  it("are never listed for what concerns one key", async () => {
+  it("are never listed for an operation on one key", async () => {
     const listed = vi.fn(() => []);
     const store = kv({
       ...plain(),

@@ -19,7 +19,7 @@ it("reads seconds and strings with a unit", () => {
   for (const [value, ms] of durations) expect(durationOf("interval", value, 60)).toBe(ms);
 });
 
-it("takes numbers that mean milliseconds for a mistake, and says what to write", () => {
+it("rejects numbers that mean milliseconds, and names the code to write", () => {
   expect(() => durationOf("interval", 5000, 60)).toThrow(
     '"interval" is in seconds, and 5000 seconds is too long: write "5000ms" for ' +
       'milliseconds, or "5000s" for seconds',
@@ -55,7 +55,7 @@ it("rejects anything else", () => {
   expect(durationOf("delay", 0, 10, 0)).toBe(0);
 });
 
-it("is what every API takes for an interval, a delay and a timeout", () => {
+it("is accepted by every API for an interval, a delay and a timeout", () => {
   const store = kv(new Map());
   const field = StaticStore("app", { name: "string" }, { store }).take("name");
   let names = 0;

@@ -83,7 +83,7 @@ it("rejects a bare number that looks like a moment, and names the Date to pass",
   expect(after("60 years")).toBe(1_893_456_000_000);
 });
 
-it("says what was refused and what to pass", () => {
+it("names the refused value and the code to write", () => {
   expect(() => after("10 minuts")).toThrow(
     'expires cannot be "10 minuts": pass seconds, a string like "10s", "2 minutes" or ' +
       '"1h30m", a Date up to the year 9999, or null for never',
@@ -117,7 +117,7 @@ it("says which moment a large number is", () => {
   expect(() => after(253_402_300_800)).toThrow(`${advised}253402300800)`);
 });
 
-it("names what it was given", () => {
+it("names the given value", () => {
   expect(() => after("soon" as never)).toThrow('expires cannot be "soon": pass seconds');
   expect(() => after(Number.NaN)).toThrow("expires cannot be NaN: pass seconds");
   expect(() => after(true as never)).toThrow("expires cannot be this boolean: pass seconds");

@@ -211,7 +211,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
     expect(await raw()).not.toContain("secret");
   });
 
-  it("does not claim to have pruned what it left, nor leave what it pruned", async () => {
+  it("does not report records as pruned that it left", async () => {
     const { client, raw } = open();
     const store = kv(client);
     await store.setMany(
@@ -255,7 +255,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
     expect(await store.prefix("tenant2:").keys()).toEqual([]);
   });
 
-  it("does not keep for ever what expires at a time that it cannot read", async () => {
+  it("does not keep a record for ever whose deadline it cannot read", async () => {
     const { client, raw } = open();
     const store = kv(client);
     await store.set("k", "before");
@@ -366,7 +366,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
       expect(await refusal(store.add(nothing))).toBe("KV_INVALID_VALUE");
   });
 
-  it("does not answer get() with what objects inherit, nor change what they are", async () => {
+  it("does not answer get() with inherited members, nor change prototypes", async () => {
     const store = kv(open().client);
     for (const key of ["toString", "constructor", "__proto__", "hasOwnProperty"]) {
       expect([key, await store.get(key), await store.has(key)]).toEqual([key, null, false]);
@@ -445,7 +445,7 @@ describe.each(Object.entries(CLIENTS))("a store over %s", (_, open) => {
     }
   });
 
-  it("does not leave in the client what expires at once", async () => {
+  it("does not leave a record in the client that expires at once", async () => {
     const { client, raw } = open();
     const store = kv(client);
     await store.set("other", 1);
@@ -481,7 +481,7 @@ describe("a store over a client of one's own", () => {
     expect(most).toBeLessThanOrEqual(500);
   });
 
-  it("does not lose what add() was told to keep when the client makes its own ids", async () => {
+  it("does not lose the options of add() when the client makes its own ids", async () => {
     const { client, data } = own({
       add: async (prefix, value, { expires }) => (
         data.set(`${prefix}id`, value),
@@ -654,7 +654,7 @@ describe("a promise", () => {
     );
   });
 
-  it("that settles late leaves nobody waiting, nothing unhandled and no client open", async () => {
+  it("that settles late leaves no call waiting, and no client open", async () => {
     const close = vi.fn();
     const { client } = own({ close });
     let resolve!: (client: CustomClient) => void;
@@ -696,7 +696,7 @@ describe("a client of one's own", () => {
     expect(await store.all()).toEqual({ a: "old" });
   });
 
-  it("does not keep clear() busy for ever when it still lists what was deleted", async () => {
+  it("does not keep clear() busy for ever when it still lists deleted keys", async () => {
     const { client, data } = own();
     let passes = 0;
     const store = kv({
@@ -728,7 +728,7 @@ describe("a client of one's own", () => {
     expect(await store.get("a")).toEqual({ n: [1] });
   });
 
-  it("with EXPIRES is not listed by writes: it frees what has expired itself", async () => {
+  it("with EXPIRES is not listed by writes: it frees expired records itself", async () => {
     const iterate = vi.fn(() => []);
     const { client } = own({ EXPIRES: true, iterate });
     const store = kv(client);
@@ -803,7 +803,7 @@ describe("a client of one's own", () => {
     await store.close();
   });
 
-  it("may hold keys that are no texts: they are somebody else's", async () => {
+  it("may hold keys that are no strings: they are foreign", async () => {
     const { client, data } = own();
     const store = kv({ ...client, iterate: () => [...data] });
     await store.set("a", 1);
@@ -827,7 +827,7 @@ describe("a client of one's own", () => {
   });
 });
 
-describe("what a second look found", () => {
+describe("more faults of clients", () => {
   it("many writers at once do not sweep a client many times at once", async () => {
     let [passes, now, most] = [0, 0, 0];
     const { client, data } = own({
@@ -859,7 +859,7 @@ describe("what a second look found", () => {
     });
   });
 
-  it("what counts as EXPIRES is the same for what a store says and for what it does", async () => {
+  it("the same values count as EXPIRES in supports and in behaviour", async () => {
     const { client, data } = own({ EXPIRES: 1 as never });
     const store = kv(client);
     await store.set("a", 1);
@@ -1000,7 +1000,7 @@ describe("arguments", () => {
   });
 });
 
-it("two stores over one Map free what the other one wrote", async () => {
+it("two stores over one Map free the expired records of each other", async () => {
   const map = new Map();
   const [one, other] = [kv(map), kv(map)];
   for (let i = 0; i < 600; i++) await one.set(`w${i % 5}`, i);

@@ -30,7 +30,7 @@ it("measures keys with their prefix, in bytes", () => {
   );
 });
 
-it("says what is wrong with a key or a prefix", () => {
+it("names the fault of a key or a prefix", () => {
   const wrong: [unknown, string][] = [
     [undefined, "undefined"],
     [null, "null"],

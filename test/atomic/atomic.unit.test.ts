@@ -58,7 +58,7 @@ describe("atomic()", () => {
     expect((await atomic(store).commit()).ok).toBe(true);
   });
 
-  it("refuses what is no check at once: an absent key has no entry", async () => {
+  it("refuses invalid checks at once: an absent key has no entry", async () => {
     const store = kv();
     for (const wrong of [await store.entry("absent"), undefined, "a"])
       expect(() => atomic(store).check(wrong as never)).toThrow(
@@ -112,7 +112,7 @@ describe("atomic()", () => {
     expect(await store.all()).toEqual({ a: 1 });
   });
 
-  it("takes what is added after commit() began for the next time", async () => {
+  it("keeps operations for the next commit that are added after commit() began", async () => {
     const store = kv();
     const transaction = atomic(store).set("a", 1);
     const begun = transaction.commit();
@@ -140,7 +140,7 @@ describe("atomic()", () => {
     expect((await store.keys()).length).toBe(1000);
   });
 
-  it("refuses what cannot be stored before anything is written", async () => {
+  it("refuses invalid values before anything is written", async () => {
     const store = kv();
     await expect(
       atomic(store)
@@ -195,7 +195,7 @@ describe("update()", () => {
     expect((await store.entry("new"))!.expires).not.toBe(null);
   });
 
-  it("begins again when somebody else has written, with what they wrote", async () => {
+  it("begins again with the newer value when another process has written", async () => {
     const store = kv();
     await store.set("a", 1);
     const seen: unknown[] = [];
@@ -281,7 +281,7 @@ describe("increment()", () => {
 });
 
 describe("setIfAbsent(), replace() and take()", () => {
-  it("do so once, whoever else tries", async () => {
+  it("do so once, although others try", async () => {
     const store = kv();
     expect(await replace(store, "a", 1)).toBe(false);
     const won = await Promise.all(

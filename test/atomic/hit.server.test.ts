@@ -104,7 +104,7 @@ describe("counting on Redis", () => {
     await store.close();
   });
 
-  it("counts once what ioredis sends again because the answer was lost", async () => {
+  it("counts a call once that ioredis sends again because the answer was lost", async () => {
     const proxy = await cuttingProxy(redis.port);
     const store = kv(new Redis(proxy.url, { lazyConnect: true }), { ...PATIENT, prefix: "lost:" });
     const first = await hit(store, "a", "1m");

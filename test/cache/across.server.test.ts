@@ -76,7 +76,7 @@ describe.each(Object.keys(places))("a cache on %s in several processes", (client
     expect(await later.value).toBe("up");
   });
 
-  it("rejects what a stopped process has loaded, when its lease has ended", async () => {
+  it("rejects the value of a stopped process whose lease has ended", async () => {
     const slow = processes[0]!.send({ task: "load", key: "c", ms: 100, value: "late" });
     await slow.loading;
     processes[0]!.child.kill("SIGSTOP");
@@ -97,7 +97,7 @@ describe.each(Object.keys(places))("a cache on %s in several processes", (client
     expect(stats.outdated).toBe(1);
   });
 
-  it("does not overwrite what another process has set meanwhile", async () => {
+  it("does not overwrite a value that another process has set meanwhile", async () => {
     const slow = processes[0]!.send({ task: "load", key: "d", ms: 300, value: "loaded" });
     await slow.loading;
     await processes[1]!.send({ task: "set", key: "d", value: "set" }).value;

@@ -264,7 +264,7 @@ describe("getOrSet()", () => {
     await expect(aborted).rejects.toBe("first");
   });
 
-  it("does not store what was loaded before a set, del, expire or clear", async () => {
+  it("does not store a value that was loaded before a set, del, expire or clear", async () => {
     const changes = {
       set: (cache: ReturnType<typeof createCache>) => cache.set("a", "set"),
       del: (cache: ReturnType<typeof createCache>) => cache.del("a"),
@@ -296,7 +296,7 @@ describe("getOrSet()", () => {
     expect(cache.stats().storeErrors).toBe(1);
   });
 
-  it("keeps what a codec keeps, in both tiers", async () => {
+  it("keeps the values of a codec, in both tiers", async () => {
     vi.useRealTimers();
     const l2 = kv(new Map(), { codec: rich });
     const cache = createCache({ l1: {}, l2 });
@@ -310,7 +310,7 @@ describe("getOrSet()", () => {
 });
 
 describe("a promise of a client", () => {
-  it("has what the client has, from the first call", async () => {
+  it("has the features of the client, from the first call", async () => {
     const make = async (): Promise<DatabaseSync> => new DatabaseSync(":memory:");
     for (const input of [make(), { l1: {}, l2: make() }]) {
       const cache = createCache(input, { ttl: "1m" });

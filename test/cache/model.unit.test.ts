@@ -122,7 +122,7 @@ class Oracle {
   }
 }
 
-describe("a cache does what a model of it does", () => {
+describe("a cache behaves as a model of it", () => {
   it("with random loaders, tags and invalidations, by a clock of the test", async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -121,7 +121,7 @@ describe("a store that cannot be reached", () => {
     await rejected;
   });
 
-  it("rejects writes, which nobody would hear of otherwise", async () => {
+  it("rejects writes, which would be lost silently otherwise", async () => {
     const { cache, state } = cacheOver({});
     await cache.set("a", 1);
     state.isCut = true;
@@ -129,7 +129,7 @@ describe("a store that cannot be reached", () => {
       expect((await timed<unknown>(write))[0]).toBe("KV_CONNECTION");
   });
 
-  it("does not make the cache reject what a store closed by its owner would", async () => {
+  it("does not make the cache reject with the error of a store that its owner closed", async () => {
     const store = kv(new Map());
     const cache = createCache(store);
     await cache.set("a", 1);

@@ -209,7 +209,7 @@ it("deletes by set(key, null, { expires: 0 }) without a del; null means absent",
   expect(await store.keys()).toEqual([]);
 });
 
-it("is not taken for another kind of client by what else it has", async () => {
+it("is not taken for another kind of client by its other members", async () => {
   const own = {
     ...layered(),
     query() {},
@@ -250,7 +250,7 @@ it("shares one lock between two stores over one client", async () => {
   expect(await stores[0]!.get("n")).toBe(60);
 });
 
-it("moves nothing of what it may have to take back with each write of a commit", async () => {
+it("keeps the old values of a commit without copying them for each write", async () => {
   const shift = vi.spyOn(Array.prototype, "unshift");
   const { ok } = await kv(layered()).commit(
     [],

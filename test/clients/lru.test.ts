@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import kv from "../../src/index.ts";
 
 describe("LRU", () => {
-  it("evicts what was used longest ago; a read is a use, a look is none", async () => {
+  it("evicts the item that was used longest ago; a read is a use, a look is none", async () => {
     const cache = new LRUCache<string, object>({ max: 3 });
     const store = kv(cache);
     await store.setMany([
@@ -22,7 +22,7 @@ describe("LRU", () => {
     expect(cache.size).toBe(3);
   });
 
-  it("keeps within the sizes of the cache, and the old value of what is too large", async () => {
+  it("keeps within the sizes of the cache, and the old value for a too large one", async () => {
     const cache = new LRUCache<string, object>({ maxSize: 1000 });
     const store = kv(cache);
     expect(store.supports).toMatchObject({
@@ -137,7 +137,7 @@ describe("LRU", () => {
     expect(kv(cache as unknown as LRUCache<string, object>).type).toBe("LRU");
   });
 
-  it("frees what has expired as others are written", async () => {
+  it("frees expired items as others are written", async () => {
     const cache = new LRUCache<string, object>({
       max: 5000,
       allowStale: true,

@@ -6,7 +6,7 @@ import { place } from "../support/disk.ts";
 
 const file = (): URL => pathToFileURL(join(place(), "data.json"));
 
-it("accepts a client that has at least what is required", async () => {
+it("accepts a client that meets the requirements", async () => {
   const met: Requires[] = [
     {},
     { persistent: true, atomic: "yes" },

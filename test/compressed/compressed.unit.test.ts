@@ -44,7 +44,7 @@ describe("compressed()", () => {
     expect((await store.entry("long"))!.metadata).toEqual({ type: "html" });
   });
 
-  it("reads what was stored without it", async () => {
+  it("reads values that were stored without it", async () => {
     const map = new Map();
     await kv(map).set("a", long);
     expect(await compressed(map).get("a")).toBe(long);

@@ -90,7 +90,7 @@ describe("an iteration", () => {
     }
   });
 
-  it("throws what it is told to, and is over", async () => {
+  it("throws the given error, and is over", async () => {
     const { batches, ended } = source([[0, 2]]);
     const iteration = new Iteration(batches, even);
     await iteration.next();

@@ -3,7 +3,7 @@ import { keyedLock } from "../../src/concurrency/keyed-lock.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-it("runs what shares a key in the order of the calls, and others side by side", async () => {
+it("runs work on one key in the order of the calls, and other work side by side", async () => {
   const lock = keyedLock();
   const log: string[] = [];
   const task = (name: string) => async () => {

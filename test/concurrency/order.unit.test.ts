@@ -143,7 +143,7 @@ describe("the first calls, before their code is loaded", () => {
     });
   }
 
-  it("keeps what was passed, whatever becomes of it afterwards", async () => {
+  it("keeps the arguments from the moment of the call", async () => {
     const fresh = (await import("../../src/index.ts")).default;
     const store = fresh(new Map());
     const value = { list: [1], self: undefined as unknown };
@@ -395,7 +395,7 @@ describe("the lanes of an order", () => {
     expect(begun.at(-1)).toBe("later");
   });
 
-  it("keeps nothing of what is over", async () => {
+  it("keeps nothing of finished work", async () => {
     const order = new Order();
     const lanes = lanesOf(order);
     const results = Array.from({ length: 100 }, (_, i) =>

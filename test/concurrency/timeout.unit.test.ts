@@ -116,7 +116,7 @@ describe("a client that gives no answer", () => {
     expect(await store.keys()).toEqual(["a"]);
   });
 
-  it("tells what was asked for, and not the value", async () => {
+  it("names the operation and the key, and not the value", async () => {
     const { client, hush } = silent();
     const store = await hasty(client, { prefix: "p:" });
     hush();

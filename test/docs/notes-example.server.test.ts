@@ -119,7 +119,7 @@ it("keeps notes, shows them in every tab, and has them after a reload", async ()
   ).toBe(2);
 });
 
-it("leaves the caret where somebody types", async () => {
+it("leaves the caret in place during typing", async () => {
   const page = await open();
   await write(page, "Note", "one three");
   for (const _ of "three") await page.keyboard.press("ArrowLeft");
@@ -127,7 +127,7 @@ it("leaves the caret where somebody types", async () => {
   expect(await page.getByLabel("Text", { exact: true }).inputValue()).toBe("one two three");
 });
 
-it("loses nothing when the tab is closed while somebody types", async () => {
+it("loses nothing when the tab is closed during typing", async () => {
   const page = await open();
   await write(page, "Last words", "to be continu");
   await page.keyboard.type("ed");

@@ -131,7 +131,7 @@ describe.skipIf(!canMount)("LEVEL on a full disk", () => {
 });
 
 describe.skipIf(!canMount).each(Object.entries(STORES))("%s on a full disk", (client, open) => {
-  it("keeps what was there, and clears the store", async () => {
+  it("keeps the old records, and clears the store", async () => {
     const folder = mount("1m");
     const store = open(folder);
     await store.setMany([
@@ -155,7 +155,7 @@ describe.skipIf(!canMount).each(Object.entries(STORES))("%s on a full disk", (cl
 });
 
 describe.skipIf(!canMount)("SQLITE on a full disk", () => {
-  it("keeps what was there, and does not suggest deleting, which needs space too", async () => {
+  it("keeps the old records, and does not suggest deleting, which needs space too", async () => {
     const folder = mount("1m");
     const store = kv(new DatabaseSync(join(folder, "data.db")));
     await store.setMany(Array.from({ length: 50 }, (_, i) => [`k${i}`, "x".repeat(1000)]));

@@ -122,7 +122,7 @@ describe.each(Object.entries(AREAS))("a store over %s", (_, area) => {
     expect(storage.length).toBe(0);
   });
 
-  it("does not lose falsy values, and does not hand out what it keeps", async () => {
+  it("does not lose falsy values, and hands out copies", async () => {
     await store.setMany([
       ["zero", 0],
       ["false", false],

@@ -455,7 +455,7 @@ describe("the options of encrypted()", () => {
     expect(await store.get("a")).toBe(1);
   });
 
-  it("reject what is no client", () => {
+  it("reject invalid clients", () => {
     expect(() => encrypted(5 as never, { keys })).toThrow(/kv\(\)/);
   });
 });

@@ -183,7 +183,7 @@ describe("an attacker", () => {
     for (const { socket } of slow) socket.destroy();
   });
 
-  it("sends what is no HTTP, other targets, and two requests as one", async () => {
+  it("sends invalid HTTP, other targets, and two requests as one", async () => {
     const { server, store } = await start();
     await store.set("a", "secret");
     const texts: [string, number][] = [
@@ -222,7 +222,7 @@ describe("an attacker", () => {
     expect(await store.get("a")).toBe("secret");
   });
 
-  it("is answered before its body has come, by whatever method", async () => {
+  it("is answered before its body has come, with every method", async () => {
     const { server } = await start();
     for (const method of ["HEAD", "GET", "DELETE"]) {
       const raw = new Raw(server.port);
@@ -359,7 +359,7 @@ describe("a server", () => {
     expect(await spaceOf(own, "a").get("a")).toBe(1);
   });
 
-  it("ends what takes longer than its grace", async () => {
+  it("ends requests that take longer than its grace", async () => {
     const { own, waiting, release } = held();
     const { server, store } = await start({ grace: "100ms" }, own);
     const writing = store.set("a", 1).catch((error: KvError) => error.code);
@@ -471,7 +471,7 @@ describe("an event stream", () => {
   const valuesOf = ({ data }: { data: { entries: ({ value: unknown } | null)[] } }): unknown[] =>
     data.entries.map((entry) => entry?.value ?? null);
 
-  it("tells what is there, and each change, by whatever operation", async () => {
+  it("reports the current value, and each change by every operation", async () => {
     const { server, store, own } = await start({ interval: "30ms" });
     const over = new AbortController();
     const stream = events(server.url, ["a", "b\nc"], over.signal);

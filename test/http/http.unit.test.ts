@@ -360,7 +360,7 @@ describe("limits", () => {
     expect(await counted()).toBe(20_000);
   });
 
-  it("hold what a space takes to the byte, whatever is written at once", async () => {
+  it("count the bytes of a space exactly under concurrent writes", async () => {
     // A client that takes its time, never the same, so that the two servers meet in every way.
     const data = new Map<string, unknown>();
     const pause = (): Promise<void> =>
@@ -447,7 +447,7 @@ describe("limits", () => {
     await one.set("z", 1);
   });
 
-  it("give back what has expired, and count what was written without a limit", async () => {
+  it("free the bytes of expired entries, and count those written without a limit", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     try {
       const own = kv(new Map());
@@ -615,7 +615,7 @@ describe("values", () => {
       expect(await statusOf(set(value))).toBe(200);
   });
 
-  it("come to nobody's prototype, however they are called", async () => {
+  it("never reach a prototype, whatever their names", async () => {
     const handler = createHandler(kv(new Map()), { tokens: [{ token, space: "a" }] });
     const body =
       '{"writes":[{"key":"__proto__","value":{"__proto__":{"polluted":1},' +
@@ -678,7 +678,7 @@ describe("values", () => {
   });
 });
 
-describe("what stands around it", () => {
+describe("the request around an operation", () => {
   it("lets no stream of events be silent for as long as servers take one for dead", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {

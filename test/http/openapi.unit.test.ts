@@ -84,7 +84,7 @@ describe("docs/openapi.json", () => {
       expect(Object.keys(methods)).toEqual([where.startsWith("/v1/") ? "post" : "get"]);
   });
 
-  it("describes what the operations take and answer", async () => {
+  it("describes the requests and answers of the operations", async () => {
     await send("/health", { as: null });
     await send("/ready", { as: null });
     expect(

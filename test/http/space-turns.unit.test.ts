@@ -49,7 +49,7 @@ it("lets connections be looked at between a few requests", async () => {
   for (const [i, now] of seen.entries()) expect(now - (seen[i - 1] ?? 0)).toBeLessThan(5);
 });
 
-it("keeps the order of a space, and passes on what its work rejects with", async () => {
+it("keeps the order of a space, and rejects with the error of its work", async () => {
   const turns = new SpaceTurns();
   const begun: number[] = [];
   const all = Array.from({ length: 100 }, (_, i) =>
@@ -66,7 +66,7 @@ it("keeps the order of a space, and passes on what its work rejects with", async
   );
 });
 
-it("refuses what is beyond the bounds of a space, and nothing of another", async () => {
+it("refuses work beyond the bounds of a space, and none of another", async () => {
   const turns = new SpaceTurns();
   const { begun, work, end } = works();
   const all = Array.from({ length: MOST_RUNNING }, () => turns.take("a", 1, work("a")));
@@ -106,7 +106,7 @@ it("bounds the text that waits as well", async () => {
   await Promise.all(all);
 });
 
-it("refuses what has waited longer than clients do, behind a store that hangs", async () => {
+it("refuses work that has waited longer than clients do, behind a store that hangs", async () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   try {
     const turns = new SpaceTurns();

@@ -71,7 +71,7 @@ it("is ready in every request, whichever came first", async () => {
   for (let i = 0; i < 3; i++) expect(await json("/ready")).toEqual({ ok: true });
 });
 
-it("streams in one request what another has written", async () => {
+it("streams the writes of another request", async () => {
   const post = (operation: string, body: unknown): Promise<Response> =>
     fetch(new URL(`/v1/${operation}`, url), {
       method: "POST",

@@ -139,7 +139,7 @@ describe.each(Object.entries(PLACES))("KV in Lua, in %s", (_, place) => {
     await all.close();
   });
 
-  it("lists in pages, ordered, with what is known of each key", async () => {
+  it("lists in pages, ordered, with expiration and metadata of each key", async () => {
     const { run, all } = await program(place());
     const found = await run(`
       local kv = KV.namespace("listed")
@@ -505,13 +505,13 @@ describe("waiting", () => {
     expect(() => lua.global.get("load")()).toThrow(refusal);
   });
 
-  it("raises what a closed store refuses", async () => {
+  it("raises the error of a closed store", async () => {
     const { all, raised } = await program();
     await all.close();
     expect(await raised('KV.namespace("n"):get("x")')).toMatch(/closed/);
   });
 
-  it("raises what the called function raises, and names a function that is none", async () => {
+  it("raises the error of the called function, and names a missing function", async () => {
     const { run, call } = await program();
     await run('function fails() error("no luck") end value = 5');
     await expect(call("fails")).rejects.toThrow("no luck");
@@ -560,7 +560,7 @@ it("refuses arguments that are no JSON", async () => {
     await expect(call(none as never)).rejects.toMatchObject({ code: "KV_INVALID_VALUE" });
 });
 
-it("reads JSON as deep as it is stored, and refuses what is deeper", async () => {
+it("reads JSON as deep as it is stored, and refuses deeper JSON", async () => {
   const { run, raised, all } = await program();
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
   await all.namespace("n").put("deep", JSON.parse(nested(1000)) as object);
@@ -594,7 +594,7 @@ it("goes on when Lua has no memory left", async () => {
   expect(await lua.doString('return #KV.namespace("n"):get("large", "json")')).toBe(10_000);
 });
 
-it("keeps no memory for what is over", async () => {
+it("keeps no memory of finished calls", async () => {
   const { run, call } = await program();
   await run(`
     local kv = KV.namespace("n")

@@ -52,7 +52,7 @@ function changed(
   };
 }
 
-describe("what is listed", () => {
+describe("a listing", () => {
   it("is read without a value", async () => {
     const read: string[] = [];
     const watched = changed(new Map(), {}, (adapter) => ({
@@ -146,7 +146,7 @@ describe("what is listed", () => {
     }
   });
 
-  it("is what can be read, also where only one of two writes succeeds", async () => {
+  it("matches reads, also where only one of two writes succeeds", async () => {
     const map = new Map();
     let left = Infinity;
     const failing = changed(map, { atomic: "no" }, (adapter) => ({
@@ -216,7 +216,7 @@ it("writes nothing when a commit fails", async () => {
 });
 
 describe("by the rules of this library", () => {
-  it("nonsense is refused with a code, and what was there stays", async () => {
+  it("invalid input is refused with a code, and the old value stays", async () => {
     const own = over();
     await own.put("a", "before", { metadata: 1 });
     const put = (value: unknown, options?: unknown): Promise<unknown> =>
@@ -374,7 +374,7 @@ describe("by the rules of this library", () => {
     expect(await own.get("a")).toBe("before");
   });
 
-  it("values are what they were when put() was called", async () => {
+  it("values are those of the moment when put() was called", async () => {
     const own = over();
     const bytes = new Uint8Array([1, 2, 3, 4]);
     const object = { a: [1] };
@@ -618,7 +618,7 @@ describe("namespaces by their names", () => {
     expect(module.exports.createKV().storage).toBe("SQLITE");
   });
 
-  it("are loaded from what is no file, as Deno does from a server", async () => {
+  it("are loaded from a URL that is no file, as Deno does from a server", async () => {
     const { outputFiles } = await build({
       stdin: {
         contents: 'export { createKV } from "./src/namespace/index.ts";',

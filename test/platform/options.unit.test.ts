@@ -37,7 +37,7 @@ it("rejects anything but an object, with the code for that place", () => {
   expect(work).toThrow(expect.objectContaining({ code: "KV_INVALID_VALUE" }));
 });
 
-it("rejects an unknown member, also one that is undefined, and says what it takes", () => {
+it("rejects an unknown member, also one that is undefined, and names the known ones", () => {
   const text = "color is not an option of set(): it takes expires, metadata, prefix";
   for (const color of ["red", undefined]) {
     const work = (): void => checkOptions({ color }, SET, "set()", "KV_INVALID_EXPIRES");
@@ -65,7 +65,7 @@ it("suggests the option that other libraries call by another name", () => {
   }
 });
 
-it("suggests only what this place takes", () => {
+it("suggests only options of this place", () => {
   const text = "ttl is not an option of list(): it takes prefix, limit, cursor, reverse";
   expect(() => checkOptions({ ttl: 60 }, LIST, "list()")).toThrow(text);
 });
@@ -76,7 +76,7 @@ it("never shows the value of an option", () => {
   );
 });
 
-it("ignores what somebody has put on Object.prototype", () => {
+it("ignores members of Object.prototype", () => {
   const prototype = Object.prototype as { polluted?: boolean };
   prototype.polluted = true;
   try {

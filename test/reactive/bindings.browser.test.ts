@@ -249,7 +249,7 @@ describe("useKV of react", () => {
     await binding.unmount();
   });
 
-  it("renders init on a server, and comes to life with what is stored", async () => {
+  it("renders init on a server, and hydrates with the stored value", async () => {
     store.store().set("served", { n: 5, deep: { items: ["stored"] } });
     await store.ready();
     function View() {
@@ -357,7 +357,7 @@ it("useKV of solid takes a store of Solid to begin with", async () => {
   });
 });
 
-it("useKV of solid renders only what has changed", async () => {
+it("useKV of solid renders only changed members", async () => {
   const runs = { n: 0, items: 0 };
   const [isShown] = createSignal(true);
   await createSolidRoot(async (dispose) => {

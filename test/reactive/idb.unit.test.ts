@@ -83,7 +83,7 @@ describe("the database", () => {
     await eventually(() => kv.store().status).toBe("open");
   });
 
-  it("and the version are part of what makes two functions the same", async () => {
+  it("and the version are compared when two functions are", async () => {
     const create = await program();
     const functions = [
       create("notes"),
@@ -199,7 +199,7 @@ describe("the database", () => {
     await expect(late.ready()).rejects.toMatchObject({ code: "KV_INVALID_CLIENT" });
   });
 
-  it("that somebody deletes is made again by the next change", async () => {
+  it("that is deleted is made again by the next change", async () => {
     const kv = (await program())("notes", 2, "shared");
     const state = kv("a", { n: 1 });
     await kv.ready();

@@ -77,7 +77,7 @@ describe("states in a store without a codec", () => {
     expect(await store.get("notes:a")).toEqual({ at: 1 });
   });
 
-  it("are plain records, but for null and what looks like it", async () => {
+  it("are plain records, but for null and values that look like it", async () => {
     const notes = createKVStore("notes", { store });
     for (const [key, value] of [
       ["null", null],
@@ -144,7 +144,7 @@ describe("states in a store without a codec", () => {
     await notes.store().close();
   });
 
-  it("begin with what somebody else writes at the same moment", async () => {
+  it("begin with the value that another process writes at the same moment", async () => {
     const prefix = (text?: string): Store => {
       const rows = store.prefix(text);
       return {
@@ -294,7 +294,7 @@ describe("states in a store without a codec", () => {
 });
 
 describe("in Node", () => {
-  it("a program ends by itself, having written what it has changed", async () => {
+  it("a program ends by itself, after its changes are written", async () => {
     const file = `${folder}/exit.db`;
     const source = (name: string): string =>
       JSON.stringify(join(import.meta.dirname, "../../src", name));

@@ -46,7 +46,7 @@ reactiveSuite({
 const plain = (value: unknown): unknown =>
   (value as { "~"?: unknown } | null)?.["~"] === "null" ? null : value;
 
-it("a state that nobody used meanwhile begins with what others have made of it", async () => {
+it("an unused state begins with the newest value of others", async () => {
   onTestFinished(() => void vi.useRealTimers());
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   const program = (interval = 1): KVFn => createKVStore("late", { store: over(map), interval });

@@ -178,7 +178,7 @@ describe("a tab that goes", () => {
     });
   }
 
-  it("into the background has written what it has, and looks around when it is back", async () => {
+  it("into the background has written its changes, and reads again when it is back", async () => {
     const page = await open();
     const turn = (to: string): Promise<void> =>
       page.evaluate((to) => {
@@ -298,7 +298,7 @@ describe("a database", () => {
     expect(await stored(page)).toEqual({ a: { n: 3, text: "" } });
   });
 
-  it("that is full takes back what it refuses", async () => {
+  it("that is full takes back the refused change", async () => {
     const origin = tabs.origin.replace("localhost", "full-reactive.localhost");
     const page = await tabs.open(origin);
     const devtools = await tabs.context.newCDPSession(page);

@@ -5,7 +5,7 @@ import { runs } from "../support/runs.ts";
 import { copyOf, jsonCopy, MAX_DEPTH } from "../../src/record/json.ts";
 import { checkedCopy } from "../../src/record/json-fault.ts";
 
-it("copies what JSON keeps, exactly as JSON would", () => {
+it("copies JSON values exactly as JSON would", () => {
   fc.assert(
     fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
       const expected: unknown = JSON.parse(JSON.stringify(value));
@@ -109,7 +109,7 @@ it.each([NaN, Infinity, -Infinity, 1n, Symbol("s"), () => 1, new Date(0), Object
   },
 );
 
-it("copies what JSON has: texts, numbers, booleans, null", () => {
+it("copies strings, numbers, booleans and null", () => {
   for (const value of ["", "a", 1, -1.5, 2 ** 53, 5e-324, true, false, null]) {
     const all = everywhere(value);
     expect(all.map(jsonCopy)).toEqual(all);

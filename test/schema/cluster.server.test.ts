@@ -31,7 +31,7 @@ const CLIENTS: { readonly [name: string]: () => RedisClient } = {
 };
 
 describe.each(Object.entries(CLIENTS))("typed stores over %s", (_name, open) => {
-  it("do what they do in memory", async () => {
+  it("behave as in memory", async () => {
     const store = kv(open(), PATIENT);
     const [apps, others] = [appsOn(store), appsOn()];
     const names = ["a", "b", "c", "d"];

@@ -99,7 +99,7 @@ describe("a schema whose output is not its input", () => {
     }
   });
 
-  it("may hold what a codec keeps: a Date is refused without one, and works with one", async () => {
+  it("may hold the values of a codec: a Date works with one alone", async () => {
     const plain = DynamicStore("dates", z.object({ born: z.date() })).take("a");
     expect(await refusal(() => plain.write({ born: new Date(0) }))).toMatchObject({
       code: "KV_INVALID_VALUE",
@@ -206,7 +206,7 @@ describe("update()", () => {
     optional: z.object({ a: z.number(), b: z.string().optional() }),
   });
 
-  it("is not called for what is not there, and is for what only looks so", async () => {
+  it("is not called for an absent value, and is for a value that only looks absent", async () => {
     let calls = 0;
     expect([await values.take("any").update(() => (calls++, 1)), calls]).toEqual([undefined, 0]);
     for (const value of [0, "", false, null]) {
@@ -216,7 +216,7 @@ describe("update()", () => {
     }
   });
 
-  it("replaces what is no object, and takes out what is undefined", async () => {
+  it("replaces a value that is no object, and removes undefined members", async () => {
     await values.take("array").write([1, 2]);
     expect(await values.take("array").update((all) => [...all, 3])).toEqual([1, 2, 3]);
     for (const [before, patch, after] of [
@@ -312,7 +312,7 @@ describe("versions", () => {
     expect(await inner.get("p:three")).toEqual({ json: { first: "E.", last: "Poe" }, version: 3 });
   });
 
-  it("leave what cannot be migrated as it is", async () => {
+  it("leave a value that cannot be migrated unchanged", async () => {
     const inner = kv(new Map());
     const cases: readonly [unknown, (value: unknown, from: number) => unknown][] = [
       [
@@ -342,7 +342,7 @@ describe("versions", () => {
     ).toEqual({ first: "new", last: "one" });
   });
 
-  it("do not undo what somebody writes while they migrate", async () => {
+  it("do not undo a write of another process while they migrate", async () => {
     const inner = kv(new Map());
     await inner.set("p:x", { json: { name: "Ann Lee" } });
     const fast = DynamicStore("p", Person(whole), { store: inner }).take("x");

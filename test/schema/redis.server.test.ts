@@ -52,7 +52,7 @@ describe.each<[string, (url: string) => RedisClient]>([
   ["node-redis 6 with RESP2", (url) => createClient({ url, RESP: 2 })],
   ["node-redis 6 with RESP3", (url) => createClient({ url, RESP: 3 })],
 ])("fields over %s", (_name, open) => {
-  it("are what they are in memory", async () => {
+  it("behave as in memory", async () => {
     const [own, plain] = [kv(open(redis.url)), kv()];
     const [app, other] = [appOn(own), appOn(plain)];
     for (const kind of KINDS) {
@@ -292,7 +292,7 @@ it("leaves other types than strings out of listings and clear() of the base stor
   expect(await call("KEYS", "*")).toEqual(["other"]);
 });
 
-it("refuses what cannot be answered in time, and goes on afterwards", async () => {
+it("rejects a call without an answer in time, and works afterwards", async () => {
   const hasty = kv(createClient({ url: redis.url }), { timeout: "300ms" });
   const set = DynamicStore("sets", "set", { store: hasty }).take("a");
   await set.add("a");

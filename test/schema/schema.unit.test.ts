@@ -96,7 +96,7 @@ describe("stores", () => {
     ).toBe("x");
   });
 
-  it("are what their schema was when they were made, by its own keys alone", async () => {
+  it("keep the schema from when they were made, by its own keys alone", async () => {
     const schema: { [key: string]: "string" | "set" } = { a: "string" };
     const store = StaticStore("s", schema);
     schema["a"] = "set";
@@ -110,7 +110,7 @@ describe("stores", () => {
     expect(StaticStore("s", { ["__proto__"]: "string" }).take("__proto__").key).toBe("s:__proto__");
   });
 
-  it("refuse at once what they cannot be made of", async () => {
+  it("refuse an invalid schema at once", async () => {
     for (const wrong of ["", "\ud800", 5, null, undefined]) {
       expect(
         (await refusal(() => DynamicStore(wrong as string, "string"))).code,
@@ -171,7 +171,7 @@ describe("stores", () => {
       );
   });
 
-  it("list what the schema names, and leave the rest alone until they are erased", async () => {
+  it("list the fields of the schema, and leave other keys alone until erase()", async () => {
     const store = kv(new Map());
     const old = StaticStore("app", { a: "string", gone: "string" }, { store });
     await old.take("a").write("x");
@@ -283,7 +283,7 @@ describe("stores", () => {
 });
 
 describe("fields", () => {
-  it("refuse what is of another type, and keep what they have", async () => {
+  it("refuse values of another type, and keep theirs", async () => {
     const store = StaticStore("s", {
       string: "string",
       number: "number",
@@ -511,7 +511,7 @@ describe("fields", () => {
 });
 
 describe("watching", () => {
-  it("is refused for what is no interval, and ended by a signal", async () => {
+  it("is refused for an invalid interval, and ended by a signal", async () => {
     const field = StaticStore("s", { set: "set" }).take("set");
     for (const wrong of [null, 5, "1s", { signal: {} }, { signal: null }])
       expect(() => field.watch(wrong as never), String(wrong)).toThrow(

@@ -50,7 +50,7 @@ const LOOKALIKES: { readonly [name: string]: Json } = {
 
 for (const [name, open] of Object.entries(CLIENTS)) {
   describe(`over ${name}`, () => {
-    it("rejects what a codec with a name wrote, where it is read without that codec", async () => {
+    it("rejects values of a named codec that are read without it", async () => {
       const client = open();
       const date = new Date(0);
       await kv(client, { codec: rich }).set("k", { date });
@@ -82,7 +82,7 @@ for (const [name, open] of Object.entries(CLIENTS)) {
       expect(await kv(client, { codec: rich }).get("k")).toEqual({ date });
     });
 
-    it("reads with a codec what it wrote, and JSON that nobody encoded", async () => {
+    it("reads its own values, and JSON without a codec", async () => {
       const client = open();
       const store = kv<Date>(client as Client, { codec: dates });
       await store.set("k", new Date(5));

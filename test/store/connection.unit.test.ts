@@ -42,7 +42,7 @@ describe("close()", () => {
     vi.useRealTimers();
   });
 
-  it("waits for what is under way, and only then ends the client", async () => {
+  it("waits for pending calls, and only then ends the client", async () => {
     const one = slow() as ReturnType<typeof slow> & { hush: boolean };
     const store = kv(one.client as Client);
     await store.set("a", 1);
@@ -69,7 +69,7 @@ describe("close()", () => {
     await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CLOSED" });
   });
 
-  it("does not wait for what gives no answer", async () => {
+  it("does not wait for calls without an answer", async () => {
     const one = slow() as ReturnType<typeof slow> & { hush: boolean };
     const store = kv(one.client as Client, { timeout: "2s" });
     await store.set("a", 1);
@@ -82,7 +82,7 @@ describe("close()", () => {
     expect(await write).toBe("KV_CLOSED");
   });
 
-  it("turns what the client then says into KV_CLOSED", async () => {
+  it("turns later errors of the client into KV_CLOSED", async () => {
     const broken = Object.assign(new Error("The client is closed"), { code: "E_CLIENT" });
     let reject: ((error: Error) => void) | undefined;
     const client = {
@@ -119,7 +119,7 @@ describe("close()", () => {
     await expect(store.get("a")).rejects.toMatchObject({ code: "KV_CLOSED" });
   });
 
-  it("ends what a promise resolved to, and does nothing for one that was rejected", async () => {
+  it("ends the client of a promise, and does nothing for one that was rejected", async () => {
     const db = new DatabaseSync(":memory:");
     await kv(Promise.resolve(db)).close();
     expect(db.isOpen).toBe(false);
@@ -128,7 +128,7 @@ describe("close()", () => {
 });
 
 describe("a promise of a client", () => {
-  it("that was rejected says what to do", async () => {
+  it("that was rejected names the remedy", async () => {
     const down = new Error("down");
     const error = await kv(Promise.reject(down))
       .get("a")

@@ -23,7 +23,7 @@ const swap = (
   returned: number,
 ): Operation => ({ kind: "swap", expected, value, done, called, returned });
 
-it("accepts what a register can have answered", () => {
+it("accepts answers that a register can give", () => {
   expect(isLinearizable([])).toBe(true);
   expect(isLinearizable([read(null, 0, 1), write(1, 2, 3), read(1, 4, 5)])).toBe(true);
   // The two overlap: either order will do.
@@ -37,7 +37,7 @@ it("accepts what a register can have answered", () => {
   expect(isLinearizable([write(1, 0, Infinity), read(null, 1, 2), read(1, 3, 4)])).toBe(true);
 });
 
-it("refuses what no register can have answered", () => {
+it("refuses answers that no register can give", () => {
   expect(isLinearizable([write(1, 0, 1), read(null, 2, 3)])).toBe(false);
   expect(isLinearizable([write(1, 0, 1), write(2, 2, 3), read(1, 4, 5)])).toBe(false);
   expect(isLinearizable([write(1, 0, 10), read(1, 1, 2), read(null, 3, 4)])).toBe(false);

@@ -92,7 +92,7 @@ it("gives each watch a copy of its own", async () => {
   expect(await store.get("a")).toEqual({ list: [1] });
 });
 
-it("finds what changed while the subscription was lost", async () => {
+it("finds changes from the time without a subscription", async () => {
   const map = new Map();
   const { open, feeds, calls, outage } = reporting(map);
   const writer = kv(map);

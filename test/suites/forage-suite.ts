@@ -93,7 +93,7 @@ export function forageBehaves(driver: "INDEXEDDB" | "LOCALSTORAGE"): void {
       expect((await instance.keys()).sort()).toEqual(["a", "b", "foreign"]);
     });
 
-    it("has written what was begun when close() resolves", async () => {
+    it("has finished its writes when close() resolves", async () => {
       await store.has("x");
       let written = 0;
       for (let i = 0; i < 20; i++) void store.set(`k${i}`, i).then(() => written++);

@@ -158,7 +158,7 @@ export function indexedDbBehaves(): void {
       await adapter.close!();
     });
 
-    it("prunes by the index what lies under the prefix, as much as it was asked to", async () => {
+    it("prunes by the index, under its prefix, up to the limit", async () => {
       const adapter = await indexeddb(indexedDB, { database: DB }).open();
       await store.setMany(
         ["a:1", "a:2", "b:1", "🎉1", "🎉2"].map((key) => [key, 1] as const),
@@ -276,7 +276,7 @@ export function indexedDbBehaves(): void {
       expect(await store.entries()).toEqual([["a", "old"]]);
     });
 
-    it("has written what was begun when close() resolves", async () => {
+    it("has finished its writes when close() resolves", async () => {
       await store.has("x");
       let written = 0;
       for (let i = 0; i < 50; i++) void store.set(`k${i}`, i).then(() => written++);

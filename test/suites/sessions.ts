@@ -29,7 +29,7 @@ export function sessionCases(name: string, open: () => Store | Promise<Store>): 
       expect(await sessions.all()).toEqual([]);
     });
 
-    it("stay destroyed, whatever is saved late", async () => {
+    it("stay destroyed when they are saved late", async () => {
       const [sessions, store] = await make("destroyed:");
       await sessions.create("a", { n: 1 });
       const [late, other] = [await sessions.read<Data>("a"), await sessions.read<Data>("a")];
@@ -62,7 +62,7 @@ export function sessionCases(name: string, open: () => Store | Promise<Store>): 
       expect(await sessions.read("a")).toEqual({ n: 1, two: true });
     });
 
-    it("merge what concurrent requests save", async () => {
+    it("merge the saves of concurrent requests", async () => {
       const [sessions] = await make("merge:", { onConflict: "merge" });
       await sessions.create("a", { n: 1, gone: true, cart: { tea: 1 } });
       const add = async (i: number): Promise<void> => {

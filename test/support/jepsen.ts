@@ -131,7 +131,7 @@ export async function transfersInProcesses(
   const [a, b, victim] = workers as [(typeof workers)[0], (typeof workers)[0], (typeof workers)[0]];
   const over = new AbortController();
   const read = async (): Promise<void> => {
-    for (; !over.signal.aborted; await sleep(20)) {
+    for (; !over.signal.aborted; await sleep(5)) {
       const found = await balances(store).catch(() => null);
       if (found !== null) expect(sum(found)).toBe(EACH * ACCOUNTS.length);
     }

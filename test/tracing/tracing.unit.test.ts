@@ -343,7 +343,7 @@ describe("trace()", () => {
     expect(() => traceAll(options as never)).toThrow(refused);
   });
 
-  it("rejects what is no store", () => {
+  it("rejects a value that is no store", () => {
     expect(() => trace(new Map() as never)).toThrow(
       expect.objectContaining({ code: "KV_INVALID_CLIENT" }),
     );

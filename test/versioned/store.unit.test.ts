@@ -36,7 +36,7 @@ describe("versioned()", () => {
     );
   });
 
-  it("takes what is no object where options belong for a mistake", async () => {
+  it("rejects a value that is no object in place of options", async () => {
     const store = versioned(kv());
     for (const wrong of [10, "users", null] as never[]) {
       const calls = [
@@ -73,7 +73,7 @@ describe("versioned()", () => {
     await versioned(kv()).set(["a"], "x".repeat(2_000_000));
   });
 
-  it("keeps what a codec widens, beside null and counters", async () => {
+  it("keeps the values of a codec, beside null and counters", async () => {
     const store = versioned(kv(new Map(), { codec: rich }) as Store<never>, { valueBytes: 1000 });
     const value = { at: new Date(0), big: 1n, set: new Set([1]) };
     await store
@@ -279,7 +279,7 @@ describe("the index that is made by hand", () => {
 });
 
 describe("watch()", () => {
-  it("hears whoever writes through the same connection, under any prefix", async () => {
+  it("reports writes through the same connection, under any prefix", async () => {
     const plain = kv();
     const readers = [versioned(plain), versioned(kv(plain)), versioned(plain.prefix("p "))].map(
       (store, i) => store.watch([i === 2 ? ["a"] : ["p", "a"]], { interval: "10m" }).getReader(),
@@ -297,7 +297,7 @@ describe("watch()", () => {
     await Promise.all(readers.map((reader) => reader.cancel()));
   });
 
-  it("finds what was written through the store underneath within its interval", async () => {
+  it("finds writes through the store underneath within its interval", async () => {
     const plain = kv();
     const reader = versioned(plain)
       .watch([["a"]], { interval: "5ms" })
@@ -309,7 +309,7 @@ describe("watch()", () => {
     await reader.cancel();
   });
 
-  it("asks for nothing while nobody reads, and once an interval while somebody does", async () => {
+  it("polls not at all without a reader, and once an interval with one", async () => {
     vi.useFakeTimers();
     try {
       let reads = 0;
@@ -332,7 +332,7 @@ describe("watch()", () => {
     }
   });
 
-  it("fails with what reading fails with", async () => {
+  it("fails with the error of the read", async () => {
     let isDown = false;
     const store = versioned(
       kv(

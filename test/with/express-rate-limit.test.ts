@@ -73,7 +73,7 @@ describe.each(CLIENTS)("express-rate-limit on %s", (_, open) => {
 });
 
 describe("express-rate-limit", () => {
-  it("decides itself what a failing store means", async () => {
+  it("decides itself about a failing store", async () => {
     const down = kv(failingClient() as never) as unknown as Store;
     const options = { windowMs: 60_000, limit: 1 };
     const strict = await app(down, "", options);

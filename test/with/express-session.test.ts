@@ -91,7 +91,7 @@ describe.each(CLIENTS)("express-session on %s", (_, open) => {
     expect((await check.get("/")).text).toBe("{}");
   });
 
-  it("merges what two requests at once save", async () => {
+  it("merges the saves of two concurrent requests", async () => {
     const { url, events } = await app((await open()).prefix("merge:"), { onConflict: "merge" });
     const ann = new Visitor(url);
     await ann.get("/set/user/ann");

@@ -75,7 +75,7 @@ describe.each(CLIENTS)("@fastify/rate-limit on %s", (_, open) => {
 });
 
 describe("@fastify/rate-limit", () => {
-  it("decides itself what a failing store means", async () => {
+  it("decides itself about a failing store", async () => {
     const down = kv(failingClient() as never) as unknown as Store;
     const options = { max: 1, timeWindow: 60_000 };
     expect((await (await app(down, options)).get("/")).status).toBe(500);

@@ -71,7 +71,7 @@ describe.each(CLIENTS)("hono-sessions on %s", (_, open) => {
     expect((await check.get("/")).text).toBe("[null,null,null]");
   });
 
-  it("merges what two requests at once save", async () => {
+  it("merges the saves of two concurrent requests", async () => {
     const ann: Visitor = await app(
       (await open()).prefix("merge:"),
       { onConflict: "merge" },

@@ -30,7 +30,7 @@ describe.each(INTEGRATION_STORES)("jotai on %s", (_, open) => {
     two.unmount();
   });
 
-  it("follows what another page writes", async () => {
+  it("follows the writes of another page", async () => {
     const store = (await open()).prefix("jf:");
     const [one, two] = [page(store), page(store)];
     await expect

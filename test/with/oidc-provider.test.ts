@@ -206,7 +206,7 @@ describe.each(INTEGRATION_STORES)("oidc-provider on %s", (_, open) => {
     expect(await model("Client").find("forever")).toEqual({ client_name: "x" });
   });
 
-  it("keeps the deadline of what is consumed, and revokes thousands", async () => {
+  it("keeps the deadline of consumed tokens, and revokes thousands", async () => {
     const store = await fresh();
     const model = oidcAdapter(store);
     await model("AuthorizationCode").upsert("c", { grantId: "g" }, 60);

@@ -15,7 +15,7 @@ describe.each(INTEGRATION_STORES)("unstorage on %s", (_, open) => {
     return { store: store.prefix(prefix), storage };
   };
 
-  it("reads and writes what unstorage takes", async () => {
+  it("reads and writes the values of unstorage", async () => {
     const { storage } = await setup();
     expect(await storage.getItem("a:b")).toBe(null);
     await storage.setItem("a:b", "text");

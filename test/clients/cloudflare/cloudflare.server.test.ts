@@ -215,7 +215,7 @@ describe("CLOUDFLARE", () => {
     });
   });
 
-  it("refuses what is too large before it is sent, and leaves what was there", async () => {
+  it("refuses too large values before they are sent, and leaves the old ones", async () => {
     const store = open(cloudflare(counted()));
     await store.set("a", "before");
     await expect(store.set("a", "é".repeat(14_000_000))).rejects.toMatchObject({
@@ -227,7 +227,7 @@ describe("CLOUDFLARE", () => {
     expect(calls.put).toBe(2);
   });
 
-  it("says why it cannot commit, and what a refusal of Workers KV means", async () => {
+  it("explains why it cannot commit, and a refusal of Workers KV", async () => {
     const store = open(binding);
     expect(store.supports).toMatchObject({
       atomic: "no",
@@ -254,7 +254,7 @@ describe("CLOUDFLARE", () => {
     });
   });
 
-  it("leaves alone what others put, whatever their metadata", async () => {
+  it("leaves foreign items alone, with any metadata", async () => {
     const theirs: [string, unknown][] = [
       ["t0", undefined],
       ["t1", { v: "x" }],

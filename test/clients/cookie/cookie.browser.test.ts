@@ -61,7 +61,7 @@ describe("COOKIE in Chromium", () => {
     expect(await cookieStore.get("a")).toMatchObject({ path: "/", sameSite: "lax" });
   });
 
-  it("refuses what the browser would drop, and keeps the old value", async () => {
+  it("refuses cookies that the browser would drop, and keeps the old value", async () => {
     await store.set("a", "old");
     await expect(store.set("a", "x".repeat(5000))).rejects.toMatchObject({
       code: "KV_TOO_LARGE",

@@ -39,7 +39,7 @@ describe("with a page", () => {
     expect((await store.keys()).length).toBe(180);
   });
 
-  it("puts its own back where a browser keeps fewer, and owns up to what it cannot", async () => {
+  it("restores its cookies where a browser keeps fewer, and rejects where it cannot", async () => {
     vi.stubGlobal("document", fakeDocument(100));
     document.cookie = "theirs=1; path=/";
     const store = kv("cookie");

@@ -85,7 +85,7 @@ describe("DENO", () => {
     ]);
   });
 
-  it("neither lists nor clears what others keep, wherever it stands", async () => {
+  it("neither lists nor clears foreign keys, at any place", async () => {
     const theirs = [
       ["anykv"],
       ["anykv", "a", "b"],
@@ -175,7 +175,7 @@ describe("DENO", () => {
     expect(await keysOf()).toEqual([]);
   });
 
-  it("refuses what is too large, and nothing is written", async () => {
+  it("refuses values that are too large, and writes nothing", async () => {
     await store.set("a", "before");
     const room = 65_536 - `{"kv":1,"version":"${"0".repeat(20)}","expires":null,"value":""}`.length;
     await store.set("fits", "x".repeat(room));

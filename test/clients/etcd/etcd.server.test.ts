@@ -80,7 +80,7 @@ function loseAnswer(of: Etcd3, happen: () => Promise<unknown> = async () => {}):
   };
 }
 
-describe("what is kept", () => {
+describe("the stored records", () => {
   it("is one readable text a key", async () => {
     await store.set("key", { a: [1] }, { metadata: "m", expires: new Date("2999-01-01") });
     const text = (await client.get("key").string())!;
@@ -325,7 +325,7 @@ describe("limits", () => {
     expect(await store.keys()).toEqual(["check 99"]);
   });
 
-  it("refuse more with a message that says what to do", async () => {
+  it("refuse more with a message that names the remedy", async () => {
     const checks = Array.from({ length: 120 }, (_, i) => ({ key: `check ${i}`, version: null }));
     const writes = Array.from({ length: 2000 }, (_, i) => ({ key: `write ${i}`, value: i }));
     await expect(store.commit(checks, writes)).rejects.toMatchObject({
@@ -335,7 +335,7 @@ describe("limits", () => {
     expect(await store.keys()).toEqual([]);
   });
 
-  it("keep what was there when a value is too large, and do not stop the client", async () => {
+  it("keep the old value when a new one is too large, and do not stop the client", async () => {
     await store.set("key", "before");
     for (const size of [1_600_000, 3_000_000, 20_000_000]) {
       for (const again of [1, 2]) {
@@ -383,7 +383,7 @@ describe("limits", () => {
     expect(await store.keys()).toEqual([]);
   });
 
-  it("split what is written into requests that the server takes", async () => {
+  it("split writes into requests that the server takes", async () => {
     const value = "x".repeat(400_000);
     await store.setMany(Array.from({ length: 10 }, (_, i) => [`key ${i}`, value]));
     expect((await store.keys()).length).toBe(10);
@@ -567,7 +567,7 @@ describe("a client", () => {
     expect(await client.get("canary").string()).toBe("x");
   });
 
-  it("may be a promise, may be shared, and is refused when it lacks what is needed", async () => {
+  it("may be a promise, may be shared, and is refused without the needed methods", async () => {
     const promised = kv(Promise.resolve(client));
     await promised.set("a", 1);
     expect(promised.type).toBe("ETCD");
@@ -665,7 +665,7 @@ describe("writes of one key", () => {
     expect(await patient.getMany(before)).toEqual(before.map(() => "new"));
   });
 
-  it("wait for nobody else's", async () => {
+  it("wait for no others", async () => {
     const pool = poolOf(client);
     const real = pool.withConnection;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -689,7 +689,7 @@ describe("writes of one key", () => {
 });
 
 describe("close()", () => {
-  it("settles 300 operations that are under way, whatever the timeout", async () => {
+  it("settles 300 pending operations, with every timeout", async () => {
     for (const timeout of ["5s", 0]) {
       const closing = kv(new Etcd3({ hosts: server.url }), { timeout });
       const work = Array.from({ length: 300 }, (_, i) =>
@@ -707,7 +707,7 @@ describe("close()", () => {
     }
   });
 
-  it("gives up what a silent server does not answer, and lets the program end", async () => {
+  it("gives up requests to a silent server, and lets the program end", async () => {
     const closing = kv(new Etcd3({ hosts: server.url }), { timeout: 0 });
     await closing.set("a", 1);
     server.pause();
@@ -754,7 +754,7 @@ it("compares and sets through two clients at once", async () => {
   await other.close();
 });
 
-it("lists bytes exactly, whatever the prefix", async () => {
+it("lists bytes exactly, under every prefix", async () => {
   const keys = ["a", "a\u{10ffff}", "a\u{10ffff}b", "b", "\u{10ffff}", "\u{10ffff}x", "\ufeffbom"];
   await store.setMany(keys.map((key) => [key, key]));
   for (const prefix of ["a", "a\u{10ffff}", "\u{10ffff}", "\ufeff", ""]) {

@@ -79,7 +79,7 @@ describe("ETCD on three nodes", () => {
     await store.close();
   });
 
-  it(`counts to ${2 * TIMES} in two processes while its leader is killed, and killed again`, async () => {
+  it(`counts to ${2 * TIMES} in two processes while its leader is killed twice`, async () => {
     const store = kv(clientOf(cluster), { timeout: "2s" });
     await incrementInTwoProcesses("ETCD", cluster.url, store, TIMES, async (sum) => {
       for (const after of [TIMES / 5, (TIMES * 4) / 5]) {

@@ -102,7 +102,7 @@ describe("where the file is", () => {
     },
   );
 
-  it("refuses a folder, a relative path, and what is no URL", async () => {
+  it("refuses a folder, a relative path, and a value that is no URL", async () => {
     const folder = place();
     await expect(kv("file:data.json").get("a")).rejects.toMatchObject({
       code: "KV_INVALID_CLIENT",
@@ -128,7 +128,7 @@ describe("where the file is", () => {
   });
 });
 
-describe("what is in the file", () => {
+describe("the text of the file", () => {
   it("is JSON with one entry a line", async () => {
     const path = newPath();
     const store = storeAt(path);
@@ -156,7 +156,7 @@ describe("what is in the file", () => {
     expect(textOf(path)).toBe(text);
   });
 
-  it("keeps what others wrote through every write, to the digit", async () => {
+  it("keeps foreign members through every write, to the digit", async () => {
     const path = newPath();
     writeFileSync(
       path,
@@ -348,7 +348,7 @@ describe("writing", () => {
     expect(await adapter.getMany!(["a", "bc"])).toEqual([write("a", 4).record, null]);
   });
 
-  it("lets only the commit fail that meets an item of somebody else", async () => {
+  it("rejects only the commit that meets a foreign item", async () => {
     const path = newPath();
     writeFileSync(path, '{"theirs":1}');
     const store = storeAt(path);
@@ -387,7 +387,7 @@ describe("writing", () => {
     expect(textOf(link)).toBe(textOf(real));
   });
 
-  it("loses nothing between stores over one file, whatever they call it", async () => {
+  it("loses nothing between stores over one file with several names", async () => {
     const folder = place();
     mkdirSync(join(folder, "real"));
     symlinkSync("real", join(folder, "link"));

@@ -83,7 +83,7 @@ it("reads the key back from every name that is not hashed, and from no other tex
   }
 });
 
-it("hashes what is long, and tells different long keys apart", () => {
+it("hashes long keys, and tells different long keys apart", () => {
   const long = "x".repeat(300);
   expect(isHashed(fileName(long))).toBe(true);
   expect(fileName(long)).not.toBe(fileName(`${long}x`));

@@ -100,7 +100,7 @@ it("reads again when the network fails, in each way to read", async () => {
   expect(sent).toEqual({ get: 6, list: 2 });
 });
 
-it("never writes again what may have arrived, but what was certainly not received", async () => {
+it("never repeats a write that may have arrived, and repeats one that has not", async () => {
   let code = "ECONNRESET";
   let left = Infinity;
   const { store, sent } = through(async (send) => {
@@ -127,7 +127,7 @@ it("never writes again what may have arrived, but what was certainly not receive
   expect(sent).toEqual({ set: 6, get: 1, touch: 4, clear: 1, prune: 1 });
 });
 
-it("does not write again on 503, and does not send again what was refused", async () => {
+it("does not write again on 503, and does not send a refused request again", async () => {
   const { store, sent } = through(
     async () =>
       new Response('{"error":{"code":"KV_CONNECTION","message":"away"}}', { status: 503 }),
@@ -147,7 +147,7 @@ it("does not write again on 503, and does not send again what was refused", asyn
   expect(busy.sent).toEqual({ get: 1 });
 });
 
-it("ends by the timeout of the store, though nobody answers", async () => {
+it("ends by the timeout of the store without an answer", async () => {
   const store = kv(http("http://kv.test", { token, fetch: () => new Promise(() => {}) }), {
     timeout: "20ms",
   });
@@ -160,7 +160,7 @@ it("ends by the timeout of the store, though nobody answers", async () => {
     expect((await refusal(work)).code).toBe("KV_CONNECTION");
 });
 
-it("ends what is under way when it is closed", async () => {
+it("ends pending requests when it is closed", async () => {
   const store = kv(
     http("http://kv.test", {
       fetch: (_url, { signal }) =>
@@ -268,7 +268,7 @@ it("writes many in requests that a server takes, and reads them back", async () 
   expect(Math.max(...sizes)).toBeLessThan(600_000);
 });
 
-it("says why nobody answers, which fetch() keeps in a cause", async () => {
+it("names the cause of a failed fetch()", async () => {
   const [port] = await freePorts(1);
   const store = kv(`http://127.0.0.1:${port}`);
   expect((await refusal(store.get("a"))).message).toBe(
@@ -288,7 +288,7 @@ it("is told by a URL, as an object or a text", () => {
     );
 });
 
-it("connect() says at once what it lacks, and sends the region", async () => {
+it("connect() rejects missing options at once, and sends the region", async () => {
   for (const options of [
     undefined,
     {},

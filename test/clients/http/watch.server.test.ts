@@ -14,7 +14,7 @@ afterAll(() => server.close());
 const open = (): Store<unknown> => kv(http(server.url, { token }), { timeout: "20s" });
 
 describe("watching over HTTP", () => {
-  it("reports what another client writes, by one stream for all watches", async () => {
+  it("reports the writes of another client, by one stream for all watches", async () => {
     const [store, writer] = [open(), open()];
     const watches = [
       ...Array.from({ length: 50 }, (_, i) => store.watch(`a${i % 3}`)),
@@ -28,7 +28,7 @@ describe("watching over HTTP", () => {
     await Promise.all([store.close(), writer.close()]);
   });
 
-  it("reports deadlines, deletions and what the server's own process writes", async () => {
+  it("reports deadlines, deletions and writes of the server's own process", async () => {
     const [store, writer] = [open(), open()];
     const watch = store.watch({ prefix: "d:" });
     await watch.ready;

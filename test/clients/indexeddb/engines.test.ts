@@ -91,7 +91,7 @@ for (const name of engines) {
       return opened;
     }
 
-    it("keeps what another tab has committed, and what a closed tab has written", async () => {
+    it("keeps the commits of another tab, and the writes of a closed tab", async () => {
       const [one, two] = [await open(), await open()];
       await one.evaluate(async () => {
         const store = tab.kv("indexeddb://shared/records");

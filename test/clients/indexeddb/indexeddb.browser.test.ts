@@ -41,7 +41,7 @@ describe("INDEXEDDB in Chromium", () => {
     },
   );
 
-  it("opens again what the browser closed", async () => {
+  it("opens a database again that the browser closed", async () => {
     const store = kv("indexeddb://forced");
     await store.set("a", 1);
     // As when a user clears the data of a site: connections are closed by force.

@@ -101,7 +101,7 @@ describe("INDEXEDDB over a polyfill", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("starts again when somebody else upgrades the database first", async () => {
+  it("starts again when another tab upgrades the database first", async () => {
     const { factory } = watched();
     (await requested(factory.open("anykv", 1))).close();
     const { open } = factory;
@@ -118,7 +118,7 @@ describe("INDEXEDDB over a polyfill", () => {
     expect((await requested(open("anykv"))).version).toBe(10);
   });
 
-  it("opens again what was cut off while it opened", async () => {
+  it("opens again after a disconnection while it opened", async () => {
     const { factory } = watched();
     const { open } = factory;
     let cuts = 0;
@@ -172,7 +172,7 @@ describe("INDEXEDDB over a polyfill", () => {
     expect(await store.entries()).toEqual([["a", "old"]]);
   });
 
-  it("names what is missing where there is no IndexedDB", async () => {
+  it("names the missing API where there is no IndexedDB", async () => {
     vi.stubGlobal("indexedDB", undefined);
     await expect(kv("indexeddb://a").get("x")).rejects.toMatchObject({
       code: "KV_INVALID_CLIENT",

@@ -305,7 +305,7 @@ describe("KEYV", () => {
     expect(disconnected).toBe(1);
   });
 
-  it("refuses what is no Keyv, or too old a one", async () => {
+  it("refuses a value that is no Keyv, and a Keyv that is too old", async () => {
     expect(() => keyv(new Map() as never)).toThrow(
       expect.objectContaining({ code: "KV_INVALID_CLIENT" }),
     );

@@ -54,7 +54,7 @@ describe("encodings", () => {
 });
 
 describe("reading a range", () => {
-  it("reads no more than what is asked for", async () => {
+  it("reads no more than it needs", async () => {
     const seen = watched();
     const store = kv(seen.db);
     await store.setMany(
@@ -360,7 +360,7 @@ describe("connection", () => {
     await expect(kv(new MemoryLevel({ storeEncoding: "view" })).set("a", 1)).resolves.toBe("a");
   });
 
-  it("refuses what is no Level database", () => {
+  it("refuses a value that is no Level database", () => {
     expect(() => level({} as LevelClient)).toThrow(
       expect.objectContaining({ code: "KV_INVALID_CLIENT" }),
     );

@@ -158,7 +158,7 @@ describe("the table", () => {
     ]);
   });
 
-  it("cannot be called what Postgres cannot call it, or be where nothing is", async () => {
+  it("cannot have a name that Postgres refuses, or be in a missing schema", async () => {
     for (const options of [
       { table: "" },
       { table: "a\0b" },
@@ -177,7 +177,7 @@ describe("the table", () => {
     expect(await sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).toEqual([]);
   });
 
-  it("is refused and left alone when it is somebody else's", async () => {
+  it("is refused and left alone when it is foreign", async () => {
     for (const schema of [
       "CREATE TABLE kv (id text PRIMARY KEY, value text, expires_at bigint)",
       "CREATE TABLE kv (key text PRIMARY KEY, version text NOT NULL, expires bigint, " +
@@ -346,7 +346,7 @@ describe("keys", () => {
     );
   });
 
-  it("fill the index whatever they are", async () => {
+  it("fill the index with every kind of key", async () => {
     const store = storeOf();
     for (const key of [
       "\0".repeat(1300),
@@ -659,7 +659,7 @@ describe("commit", () => {
     }
   });
 
-  it("waits for who is writing its keys, and sees what they wrote", async () => {
+  it("waits for writers of its keys, and sees their values", async () => {
     const store = storeOf();
     const row = "('0123456789abcdef0123', NULL, NULL, '\"theirs\"')";
     const isWaiting = async (): Promise<boolean> =>
@@ -1098,7 +1098,7 @@ describe("a Pool", () => {
 });
 
 describe("close()", () => {
-  it("is one for all stores over a client, and leaves alone what its owner has ended", async () => {
+  it("is one for all stores over a client, and leaves an ended client alone", async () => {
     for (const client of [pool(), new pg.Client({ connectionString: server.url })]) {
       const stores = [kv(postgres(client)), kv(postgres(client, { table: "other" })), kv(client)];
       for (const store of stores) await store.set("a", 1);
@@ -1147,7 +1147,7 @@ describe("close()", () => {
     await until("all connections have ended", async () => (await busy()) === 0);
   });
 
-  it("settles 300 operations that are under way, whatever the timeout", async () => {
+  it("settles 300 pending operations, with every timeout", async () => {
     for (const timeout of ["5s", 0]) {
       for (const of of [
         () => pool({ max: 2 }),

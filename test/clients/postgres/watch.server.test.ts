@@ -59,7 +59,7 @@ describe("the watch over a Pool", () => {
     await Promise.all([store.close(), writer.close(), outside.end()]);
   });
 
-  it("notifies of nothing while nobody watches, also when a watcher was killed", async () => {
+  it("sends no notification without a watch, also when a watcher was killed", async () => {
     const watcher = new Writer("POSTGRES", server.url);
     const writer = kv(pool());
     const outside = new pg.Client({ connectionString: server.url });

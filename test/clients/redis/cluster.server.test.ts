@@ -139,7 +139,7 @@ describe.each(newest(CLIENTS))("REDIS on a cluster by %s", (name, make) => {
     expect(await b.get("b")).toBe(null);
   });
 
-  it("lists what was there throughout while a slot moves to a master that was passed", async () => {
+  it("lists keys that stay while their slot moves to a master that was listed before", async () => {
     await flush();
     const store = open(name, { prefix: "moving:" });
     const portOf = await slotsOf(cluster);

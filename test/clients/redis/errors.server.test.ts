@@ -56,7 +56,7 @@ describe("the errors of clients", () => {
     expect(Object.keys(error)).toEqual(Object.keys(make()));
   });
 
-  it("keep what tells of the place, and are the same where there is nothing to hide", () => {
+  it("keep host and port, and are unchanged where there is nothing to hide", () => {
     const told = redisError(
       Object.assign(reply("ERR no"), { code: "EX", errno: 5, previousErrors: [reply("ERR d")] }),
     ) as Error & { previousErrors: Error[]; command?: unknown };

@@ -111,7 +111,7 @@ describe("REDIS with ordered", () => {
     expect(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]).toBe("3");
   });
 
-  it("lists what is there already, while others write and delete", async () => {
+  it("lists existing keys while others write and delete", async () => {
     const keys = numbered(15_000);
     await fill(plain(), keys);
     const [store, other] = [ordered(), ordered()];
@@ -355,7 +355,7 @@ describe("REDIS with ordered", () => {
     );
   });
 
-  it("counts and writes while two stores delete: the index is what is there", async () => {
+  it("counts and writes while two stores delete: the index has the stored keys", async () => {
     const [one, two] = [ordered(), ordered()];
     await fc.assert(
       fc.asyncProperty(

@@ -59,7 +59,7 @@ const WRONG: { readonly [name: string]: () => object } = {
 };
 
 describe.each(Object.entries(WRONG))("a wrong password for %s", (_, make) => {
-  it("rejects at once, with what the server said", async () => {
+  it("rejects at once, with the message of the server", async () => {
     // Without a timeout: nobody else ends what hangs.
     const store = kv(make() as Client, { timeout: 0 });
     for (const operation of [() => store.get("a"), () => store.set("a", 1), () => store.keys()]) {
@@ -80,7 +80,7 @@ describe.each(Object.entries(WRONG))("a wrong password for %s", (_, make) => {
 });
 
 describe.each(newest(CLIENTS))("%s without a server", (_, make) => {
-  it("rejects with what went wrong, and goes on once it is there", async () => {
+  it("rejects with the cause, and works once the server is there", async () => {
     await server.kill();
     const store = kv(make(server.url), { timeout: "3s" });
     const failed = await store.get("a").then(
@@ -137,7 +137,7 @@ describe.each(newest(CLIENTS))("%s without a server", (_, make) => {
 describe.each(["node-redis 6", "node-redis 4", "ioredis 5"])(
   "%s that has lost its server",
   (name) => {
-    it("does not keep what it refused", async () => {
+    it("does not keep refused records", async () => {
       const client = CLIENTS[name]!(server.url) as RedisClient & {
         isReady?: boolean;
         status?: string;
@@ -173,7 +173,7 @@ describe.each(["node-redis 6", "node-redis 4", "ioredis 5"])(
       await store.close();
     });
 
-    it("waits as long as its callers do, and says then what the matter was", async () => {
+    it("waits as long as its callers do, and then names the cause", async () => {
       const client = CLIENTS[name]!(server.url) as RedisClient & {
         isReady?: boolean;
         status?: string;

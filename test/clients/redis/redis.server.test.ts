@@ -108,7 +108,7 @@ describe.each(Object.entries(CLIENTS))("%s", (name, make) => {
     expect(listeners(client)).toBe(before + 1);
   });
 
-  it("reads what another one wrote", async () => {
+  it("reads the records of another one", async () => {
     await open().set("by 6", { a: [1, "é🎉\0"] }, { expires: "1h", metadata: { b: 2 } });
     const store = open({}, make(server.url));
     expect(await store.entry("by 6")).toMatchObject({
@@ -213,7 +213,7 @@ describe("clients told to answer otherwise", () => {
     expect([await store.keys(), await raw.get("apple:a")]).toEqual([[], "somebody else's"]);
   });
 
-  it("refuses what is no client", async () => {
+  it("refuses a value that is no client", async () => {
     for (const face of [
       createClient({ url: server.url }).legacy(),
       createClient5({ url: server.url }).legacy(),
@@ -358,7 +358,7 @@ describe("a record", () => {
   });
 });
 
-describe("what is sent", () => {
+describe("the commands", () => {
   it("is one command for each operation", async () => {
     const store = open();
     await store.set("a", { b: 1 });
@@ -580,7 +580,7 @@ describe("prefixes", () => {
   });
 });
 
-describe("what others keep in Redis", () => {
+describe("foreign items in Redis", () => {
   const TYPES: { readonly [type: string]: (key: string) => Promise<unknown> } = {
     list: (key) => raw.rpush(key, "x"),
     hash: (key) => raw.hset(key, "f", "x"),
@@ -712,7 +712,7 @@ describe("commit", () => {
     await adapter.close!();
   });
 
-  it("goes by the deadline in the record, whatever Redis makes of it", async () => {
+  it("goes by the deadline in the record, not by that of Redis", async () => {
     const store = open();
     await store.set("a", 1, { expires: "1h" });
     const { version, expires } = (await store.entry("a"))!;
@@ -803,7 +803,7 @@ describe("refusals of Redis", () => {
     },
   );
 
-  it("stay what they are otherwise: a replica, no permission", async () => {
+  it("keep their messages otherwise: a replica, no permission", async () => {
     const store = open();
     await store.set("a", 1);
     await raw.replicaof("127.0.0.1", 1);

@@ -136,7 +136,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       }
     });
 
-    it("cannot be called what SQLite cannot call it", async () => {
+    it("cannot have a name that SQLite refuses", async () => {
       const db = open();
       for (const name of ["", "a\0b", "\ud800", "sqlite_x", "SQLITE_x", 1, null]) {
         await expect(storeOf(db, name as string).set("a", 1)).rejects.toMatchObject({
@@ -147,7 +147,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       expect(db.prepare("SELECT name FROM sqlite_schema").all()).toEqual([]);
     });
 
-    it("is refused and left alone when it is somebody else's", async () => {
+    it("is refused and left alone when it is foreign", async () => {
       for (const schema of [
         "CREATE TABLE kv (id TEXT PRIMARY KEY, value TEXT, expires_at INTEGER)",
         "CREATE TABLE kv (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, expires " +
@@ -622,7 +622,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       other.close();
     });
 
-    it("are waited for by writes, and the reads behind those see what they wrote", async () => {
+    it("are waited for by writes, and the reads behind those see their values", async () => {
       const file = path();
       const other = open(file);
       const store = storeOf(open(file));
@@ -707,7 +707,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
   });
 
   describe("refusals of SQLite", () => {
-    it("KV_QUOTA when it is full, and what was there stays", async () => {
+    it("KV_QUOTA when it is full, and the old records stay", async () => {
       const db = open(`${place()}/data.db`);
       const store = storeOf(db);
       await store.set("a", "before");
@@ -737,7 +737,7 @@ describe.each(Object.keys(DRIVERS))("SQLITE by %s", (driver) => {
       db.close();
     });
 
-    it("KV_TOO_LARGE for what it cannot hold", async () => {
+    it("KV_TOO_LARGE for values that it cannot hold", async () => {
       const db = open();
       const store = storeOf(db);
       await store.set("a", "before");

@@ -57,7 +57,7 @@ describe("STORAGE", () => {
     });
   });
 
-  it("lists every key that stays, whatever is deleted between two of them", async () => {
+  it("lists every key that stays while others are deleted", async () => {
     localStorage.clear();
     const store = kv(localStorage);
     await store.setMany(Array.from({ length: 10 }, (_, i) => [`k${i}`, i] as const));
@@ -87,7 +87,7 @@ describe("STORAGE", () => {
     localStorage.clear();
   });
 
-  it("refuses what is no Web Storage", () => {
+  it("refuses a value that is no Web Storage", () => {
     expect(() => storage({ getItem: () => null } as never)).toThrow(
       expect.objectContaining({ code: "KV_INVALID_CLIENT" }),
     );

@@ -109,7 +109,7 @@ describe("UNSTORAGE", () => {
     }
   });
 
-  it("reads what a driver has parsed by itself", async () => {
+  it("reads values that a driver has parsed by itself", async () => {
     const data = new Map<string, unknown>();
     const parsing: Driver = {
       ...memoryDriver(),
@@ -257,7 +257,7 @@ describe("UNSTORAGE on files", () => {
     expect(await store.keys()).toEqual([]);
   });
 
-  it("tells of what the driver answers instead of throwing", async () => {
+  it("reports the errors that the driver returns instead of throwing", async () => {
     for (const driver of [
       fsDriver({ base: `${folder.path}/x` }),
       fsLiteDriver({ base: `${folder.path}/x` }),

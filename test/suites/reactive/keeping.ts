@@ -27,7 +27,7 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       );
     });
 
-    it("has what is stored rather than its init", async () => {
+    it("has the stored value rather than its init", async () => {
       await fill("notes", { a: { text: "stored" } });
       const kv = (await program())("notes");
       const state = kv("a", { text: "init" });
@@ -260,7 +260,7 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
       });
     });
 
-    it("made before the store is open is not overwritten by what is stored", async () => {
+    it("made before the store is open is not overwritten by the stored value", async () => {
       await fill("notes", {
         nested: { n: "stored", list: [] },
         replaced: "stored",
@@ -363,7 +363,7 @@ export function keeping({ program, rows, fill, transactions }: ReactiveSubject):
   });
 
   describe("leave()", () => {
-    it("counts, and keeps what was changed", async () => {
+    it("counts, and keeps the changes", async () => {
       const kv = (await program())("notes");
       const state = kv("a", { n: 0 });
       kv("a", { n: 0 });

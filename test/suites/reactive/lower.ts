@@ -7,7 +7,7 @@ const refused = (() => {}) as unknown as Storable;
 /** store(): the rows under the states. */
 export function lower({ program, rows, fill }: ReactiveSubject): void {
   describe("store()", () => {
-    it("answers at once with what is loaded, and tells what happens in order", async () => {
+    it("answers at once with loaded values, and reports events in order", async () => {
       await fill("notes", { a: { n: 1 }, zero: 0 });
       const kv = (await program())("notes");
       const store = kv.store();
@@ -65,7 +65,7 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
       expect(await rows("notes")).toEqual(new Map());
     });
 
-    it("keeps what is set before it is open", async () => {
+    it("keeps values that are set before it is open", async () => {
       await fill("notes", { a: "stored", b: "stored" });
       const kv = (await program())("notes");
       const store = kv.store();
@@ -175,7 +175,7 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
       ]);
     });
 
-    it("settles what comes while it closes", async () => {
+    it("settles calls that come while it closes", async () => {
       const kv = (await program())("notes");
       const store = kv.store();
       await store.completed();
@@ -186,7 +186,7 @@ export function lower({ program, rows, fill }: ReactiveSubject): void {
       expect(await rows("notes")).toEqual(new Map());
     });
 
-    it("writes what waits when it is closed, and refuses what comes after", async () => {
+    it("writes pending changes when it is closed, and refuses later ones", async () => {
       const kv = (await program())("notes");
       const state = kv("a", 1);
       await kv.ready();

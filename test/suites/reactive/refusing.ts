@@ -63,7 +63,7 @@ export function refusing({ program, rows, transactions }: ReactiveSubject): void
       expect(await rows("notes")).toEqual(new Map(Object.entries(values)));
     });
 
-    it("does not take along what other states have changed", async () => {
+    it("does not revert the changes of other states", async () => {
       const kv = (await program())("notes");
       const [good, bad] = [kv("good", 1), kv<Storable>("bad", 1)];
       await kv.ready();
@@ -97,7 +97,7 @@ export function refusing({ program, rows, transactions }: ReactiveSubject): void
       expect(state).toEqual({ data: { f: 1 }, status: "ready" });
     });
 
-    it("before the store is open is refused once it is, and nobody has to ask", async () => {
+    it("before the store is open is refused once it is, without another call", async () => {
       const kv = (await program())("notes");
       const state = kv("a", { f: refused });
       const other = kv("b", 1);

@@ -26,7 +26,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
       expect([late.mock.calls.length, sync.mock.calls.length]).toEqual([1, calls]);
     });
 
-    it("find what somebody else has changed, however late a beginning is written", async () => {
+    it("find the changes of others, however late a beginning is written", async () => {
       const [a, b] = [(await program())("notes"), (await program())("notes")];
       await Promise.all([a.ready(), b.ready()]);
       const late = b("k", { n: 0 });
@@ -53,7 +53,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
       expect([...(await rows("notes"))]).toEqual([["k", { n: 1 }]]);
     });
 
-    it("share whatever has not changed", async () => {
+    it("share unchanged members", async () => {
       const kv = (await program())("notes");
       const state = kv("a", { left: { x: [1] }, right: { y: new Map([["k", { n: 1 }]]) } });
       await kv.ready();
@@ -115,7 +115,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
       expect(events).toBe(1);
     });
 
-    it("keep what a watcher changes in what somebody else has stored", async () => {
+    it("keep the changes of a watcher to the value of another process", async () => {
       const [a, b] = [(await program())("notes"), (await program())("notes")];
       const state = a("a", { n: 0, double: 0 });
       await a.ready();
@@ -168,7 +168,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
       expect(await rows("notes")).toEqual(new Map([["a", 2]]));
     });
 
-    it("refuse what is no state", async () => {
+    it("refuse invalid states", async () => {
       const kv = (await program())("notes");
       expect(() => kv.subscribe({ data: 1, status: "ready" }, () => {})).toThrow(
         expect.objectContaining({ code: "KV_INVALID_VALUE" }),
@@ -250,7 +250,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
       expect(await rows("notes")).toEqual(new Map([["k", here.data]]));
     });
 
-    it("can go back to what the other has changed", async () => {
+    it("can go back to the change of the other process", async () => {
       const [a, b] = [(await program())("notes"), (await program())("notes")];
       const [here, there] = [a("k", 1), b("k", 1)];
       await a.ready();
@@ -315,7 +315,7 @@ export function watching({ program, rows }: ReactiveSubject): void {
       expect(await rows("notes")).toEqual(new Map([["k", 2]]));
     });
 
-    it("go back to what the other has stored", async () => {
+    it("go back to the stored value of the other process", async () => {
       const [a, b] = [(await program())("notes", { delay: "1d" }), (await program())("notes")];
       const [here, there] = [a<unknown & object>("k", { n: 1 }), b("k", { n: 1 })];
       await a.ready();

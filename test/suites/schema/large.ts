@@ -41,7 +41,7 @@ export function large(test: Case): void {
     expect([await set.size(), await set.read(), await set.exists()]).toEqual([0, undefined, false]);
   });
 
-  test("a hash and a sorted set keep what was set last", async (store) => {
+  test("a hash and a sorted set keep the last value", async (store) => {
     const app = appOn(store);
     const [hash, sorted] = [app.take("hash"), app.take("sorted")];
     const texts = new Map(names(0, 400).map((name) => [name, "first"]));

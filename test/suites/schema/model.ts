@@ -288,7 +288,7 @@ const STEPS: readonly Step[] = [
 
 /** Long runs of operations by chance, and what plain JavaScript says of them. */
 export function agreement(test: Case): void {
-  test("does what plain JavaScript does", async (store) => {
+  test("behaves as plain JavaScript", async (store) => {
     const app = appOn(store);
     for (const seed of [1, 2, 3]) {
       const pick = chance(seed);

@@ -85,7 +85,7 @@ export function together(test: Case, { another }: SchemaSubject): void {
     ]).toEqual(["2", "2"]);
   });
 
-  test("shows a watch what is there, and each change", async (store) => {
+  test("reports the current values to a watch, and each change", async (store) => {
     const others = await another?.();
     const [here, there] = [appOn(store), appOn(others ?? store)];
     const set = here.take("set").watch({ interval: "20ms" }).getReader();

@@ -25,7 +25,7 @@ const NAMES = [
 
 /** How stores lie in each other, and when fields expire. */
 export function trees(test: Case): void {
-  test("tells apart what could be written alike, and lists each child once", async (store) => {
+  test("tells similar keys apart, and lists each child once", async (store) => {
     const outer = DynamicStore("o", DynamicStore("m", DynamicStore("i", "set")), { store });
     for (const a of NAMES)
       for (const b of ["b", "a:b", ":%:", "%"])

@@ -7,7 +7,7 @@ const MOST = 2n ** 64n - 1n;
 
 /** Counters: sum, min and max of bigints. */
 export function counting(test: Case, { another, checks = 100 }: VersionedSubject): void {
-  test("an absent counter begins with what it is given", async (store) => {
+  test("an absent counter begins with the summand", async (store) => {
     await store
       .atomic()
       .sum(["sum"], 5n)

@@ -59,7 +59,7 @@ export function indexSuite(
   };
 
   describe(`${name} with indexes`, () => {
-    test("finds what is set, moved, and not what is deleted or left out", async (users, store) => {
+    test("finds entries that are set or moved, and no deleted ones", async (users, store) => {
       const ann = await users.set(["users", "1"], { email: "ann@x", team: "red", age: 41 });
       const { ok: _, ...entry } = ann;
       expect(await users.getBy("email", "ann@x")).toStrictEqual(entry);

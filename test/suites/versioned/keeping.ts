@@ -204,7 +204,7 @@ export function keeping(test: Case, { keyBytes, another }: VersionedSubject): vo
     });
   });
 
-  test("what is no key is refused", async (store) => {
+  test("invalid keys are refused", async (store) => {
     for (const wrong of WRONG_KEYS as Key[]) {
       const codes = await Promise.all(
         [
@@ -244,7 +244,7 @@ export function keeping(test: Case, { keyBytes, another }: VersionedSubject): vo
     expect((await store.get(["a"])).version).toBe(null);
   });
 
-  test("what is no value is refused, and what was there stays", async (store) => {
+  test("invalid values are refused, and the old value stays", async (store) => {
     const cycle: unknown[] = [];
     cycle.push(cycle);
     const before = await store.set(["a"], "before");
@@ -260,7 +260,7 @@ export function keeping(test: Case, { keyBytes, another }: VersionedSubject): vo
     ]);
   });
 
-  test("what is changed after the call does not count", async (store) => {
+  test("changes after the call do not count", async (store) => {
     const [key, value] = [["a"], { n: 1 }];
     const made = store.set(key, value);
     const bytes = Uint8Array.of(1);

@@ -263,7 +263,7 @@ export function listing(test: Case): void {
     }
   });
 
-  test("what is there throughout is listed once, whatever is written meanwhile", async (store) => {
+  test("entries that stay are listed once while others are written", async (store) => {
     const keys = Array.from({ length: 60 }, (_, i) => ["k", i] as const);
     await Promise.all(keys.map((key) => store.set(key, "old")));
     const seen: unknown[] = [];

@@ -96,7 +96,7 @@ export function transactions(test: Case, { checks: mostChecks = 100 }: Versioned
     }
   });
 
-  test("checks see what was there before the transaction", async (store) => {
+  test("checks see the state before the transaction", async (store) => {
     expect(
       (
         await store

@@ -33,7 +33,7 @@ export function watching(test: Case, { another }: VersionedSubject): void {
       )
       .getReader();
 
-  test("watch() tells at once what is there, and then each change", async (store) => {
+  test("watch() reports the current entries at once, and then each change", async (store) => {
     const a = await store.set(["a"], 1);
     const reader = watched(store, ["a", "b"]);
     const { ok: _, ...entry } = a;
@@ -65,7 +65,7 @@ export function watching(test: Case, { another }: VersionedSubject): void {
     await reader.cancel();
   });
 
-  test("states that nobody waited for are left out, the last one never", async (store) => {
+  test("states without a waiting reader are left out, the last one never", async (store) => {
     const reader = watched(store, ["a"]);
     expect(await next(reader)).toStrictEqual([null]);
     for (let i = 1; i <= 50; i++) await store.set(["a"], i);
@@ -81,7 +81,7 @@ export function watching(test: Case, { another }: VersionedSubject): void {
     await Promise.all([reader.cancel(), other.cancel()]);
   });
 
-  test("with raw it also tells what was written without a change", async (store) => {
+  test("with raw it also reports writes without a change", async (store) => {
     const reader = watched(store, ["a"], { raw: true });
     expect(await next(reader)).toStrictEqual([null]);
     const pending = next(reader);

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { renameSync, writeFileSync } from "node:fs";
 import { it } from "vitest";
 
-it("never ends, and neither does what it starts", async () => {
+it("never ends, and neither do the processes it starts", async () => {
   const program = ["-e", "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"];
   const pids = [false, true].map(
     (detached) => spawn(process.execPath, program, { detached, stdio: "ignore" }).pid!,
