@@ -46,9 +46,6 @@ const config: ViteUserConfig = defineConfig({
           name: "unit",
           include: ["test/**/*.unit.test.ts"],
           pool: "threads",
-          // Its files leave nothing behind, and loading the source for each takes a quarter of the
-          // time.
-          isolate: false,
         },
       },
       {
