@@ -1,4 +1,5 @@
 import { PoolMembers } from "./pool-members.ts";
+import { restart } from "./restart.ts";
 import type { Link, LinkedClient, LinkState } from "./link.ts";
 import {
   changing,
@@ -75,11 +76,7 @@ const TIMELESS: Options = { typeMapping: {}, timeout: 0 };
 const cutNodeRedis = (client: NodeRedis): unknown =>
   client.destroy === undefined ? client.disconnect() : client.destroy();
 
-/** Replaces the connection. Pending commands reject. */
-async function restartNodeRedis(client: NodeRedis): Promise<void> {
-  await cutNodeRedis(client);
-  await client.connect();
-}
+const restartNodeRedis = (client: NodeRedis): Promise<void> => restart(client, cutNodeRedis);
 
 const leaveNodeRedis = (client: NodeRedis, ping: (() => Promise<unknown>) | false): Promise<void> =>
   leave(ping, () => cutNodeRedis(client));
