@@ -40,7 +40,10 @@ export function bare(): Cache {
   } as Cache;
 }
 
-/** The same with what every store of anykv promises: good keys alone, and versions. */
+/**
+ * The same with two promises of every store of anykv: it checks keys, and it counts versions. A
+ * copy on purpose: shared code would slow down the function that others are compared with.
+ */
 export function checking(): Cache {
   const map = new Map<string, { value: unknown; expires: number | null; version: number }>();
   let version = 0;

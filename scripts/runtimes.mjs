@@ -202,7 +202,7 @@ const runtimes = {
   WebKit: inBrowser("WebKit"),
 };
 const engines = ["Chromium", "Firefox", "WebKit"];
-/** Tried with all alone: the other tests run on Node 24 and in Chromium. */
+/** Tried only in a full run: the other tests run on Node 24 and in Chromium. */
 const rest = ["Node 24", "Node 26", "Chromium"];
 const isFull = process.env.ANYKV_RUNS === "full" || process.argv.includes("--write");
 

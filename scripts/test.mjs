@@ -124,15 +124,17 @@ function hindrance(name) {
 }
 
 /** Runs a step, and shows what it printed when it has ended. */
-async function silently(name) {
+async function shownAtEnd(name) {
   const folder = mkdtempSync(join(tmpdir(), "anykv-step-"));
   const file = join(folder, "output");
   const output = openSync(file, "w");
-  const found = await steps[name](output);
-  closeSync(output);
-  console.log(`\n▸ ${name}\n${readFileSync(file, "utf8").trimEnd()}`);
-  rmSync(folder, { recursive: true, force: true });
-  return found;
+  try {
+    return await steps[name](output);
+  } finally {
+    closeSync(output);
+    console.log(`\n▸ ${name}\n${readFileSync(file, "utf8").trimEnd()}`);
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** Runs a step. What it prints is shown at once, or when it has ended. */
@@ -144,7 +146,7 @@ async function step(name, isShown) {
   }
   const begin = performance.now();
   if (isShown) console.log(`\n▸ ${name}`);
-  const found = isShown ? await steps[name]("inherit") : await silently(name);
+  const found = isShown ? await steps[name]("inherit") : await shownAtEnd(name);
   if (name === "build") isBuilt = found.failed === 0;
   const outcome =
     found.failed > 0 ? "failed" : found.notRun.length > 0 ? "did not run to its end" : "ok";
@@ -152,32 +154,22 @@ async function step(name, isShown) {
   add(total, found);
 }
 
-/** Runs steps, so many at once. Two need two cores. */
-async function stepsOf(waiting, atOnce) {
+/** Runs steps, two at a time. */
+async function stepsOf(waiting) {
+  const lanes = Math.min(2, waiting.length);
   const lane = async () => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift())
-      await step(name, atOnce === 1);
+      await step(name, lanes === 1);
   };
-  await Promise.all(Array.from({ length: atOnce }, lane));
+  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 // The tests come last and alone: those of timeouts and outages need a machine that answers. The
 // unit tests do not.
+const checks = ["runtimes", "types", "lint", "sizes", "package"];
 const groups =
-  named.join() === "unit"
-    ? [
-        [1, "build"],
-        [3, "vitest", "types", "lint", "sizes", "package"],
-      ]
-    : [
-        [1, "build"],
-        [2, "runtimes", "types", "lint", "sizes", "package"],
-        [1, "vitest"],
-      ];
-for (const [atOnce, ...group] of groups) {
-  const chosen = group.filter((name) => names.includes(name));
-  await stepsOf(chosen, chosen.length > 1 ? atOnce : 1);
-}
+  named.join() === "unit" ? [["build"], ["vitest", ...checks]] : [["build"], checks, ["vitest"]];
+for (const group of groups) await stepsOf(group.filter((name) => names.includes(name)));
 
 console.log(`\nAll of it took ${seconds(start)}.\n`);
 console.log(summary(total));

@@ -67,6 +67,10 @@ export function newEntry(
   };
 }
 
+/** The same entry with the versions of its tags, if it has any. */
+export const withTags = (entry: CacheEntry, tags: TagVersions): CacheEntry =>
+  tags.length > 0 ? { ...entry, tags } : entry;
+
 /** How long a value is fresh. */
 export const ttlOf = (value: unknown, { ttl, nullTtl }: CacheSettings): number | null =>
   value === null || value === undefined ? nullTtl : ttl;

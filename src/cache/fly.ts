@@ -5,6 +5,7 @@ import {
   servedUntil,
   TAG_SPARE,
   type TagVersions,
+  withTags,
 } from "./entry.ts";
 import { type Lease, release, replaceHeld, servable, tagsBefore } from "./lease.ts";
 import { Loaded } from "./loaded.ts";
@@ -140,7 +141,7 @@ async function keep(
       await replaceHeld(state, key, flight, lease, null);
       return;
     }
-    const tagged = tags.length > 0 ? { ...entry, tags } : entry;
+    const tagged = withTags(entry, tags);
     const stored = await replaceHeld(state, key, flight, lease, tagged);
     if (stored === null) state.stats.outdated++;
     else if (!flight.isOutdated) state.l1?.put(key, tagged, now, stored.version);
@@ -174,7 +175,7 @@ async function tagsAfter(
   checkTags(store, named);
   if (store.supports.atomic === "no") return null;
   const versions = await versionsOf(state, asked, until);
-  // Without an invalidation, the counters of now are as good as those of before.
+  // Nothing was invalidated since the load began: the current counters are valid for its value.
   if ((await epochOf(store)) === lease.tags.epoch)
     return asked === named ? [...kept, ...versions] : versions;
   return named.length === 0 ? kept : null;

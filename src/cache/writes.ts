@@ -1,4 +1,4 @@
-import { newEntry, recordExpiry, servedUntil } from "./entry.ts";
+import { newEntry, recordExpiry, servedUntil, withTags } from "./entry.ts";
 import { KEEP_OPTIONS, type KeepOptions, cacheSettings } from "./options.ts";
 import { type CacheState, checkCacheKey, outdate, outdateRead } from "./state.ts";
 import { checkTags, versionsOf } from "./tag-use.ts";
@@ -29,8 +29,9 @@ export async function set(
     const until = servedUntil(entry);
     const isKept = until === null || until > now;
     const tags = isKept ? await versionsOf(state, settings.tags, until) : [];
-    const tagged = tags.length > 0 ? { ...entry, tags } : entry;
-    await state.values.set(key, isKept ? tagged : null, { expires: recordExpiry(entry) });
+    await state.values.set(key, isKept ? withTags(entry, tags) : null, {
+      expires: recordExpiry(entry),
+    });
     return key;
   });
 }

@@ -275,9 +275,8 @@ const isMany = ({ read }: Scope): boolean => read !== undefined && read.length >
 /** Whether an operation reads many keys, and one of those that a later one writes. */
 function reads(turn: Turn, write: Scope["write"], writeUnder: string | undefined): boolean {
   if (!isMany(turn.scope) || (write === undefined && writeUnder === undefined)) return false;
-  const keys = (turn.keys ??= new Set(turn.scope.read));
   return (
-    write?.some((key) => keys.has(key)) ||
+    write?.some((key) => (turn.keys ??= new Set(turn.scope.read)).has(key)) ||
     (writeUnder !== undefined && turn.scope.read!.some((key) => key.startsWith(writeUnder)))
   );
 }

@@ -28,7 +28,7 @@ const places: { readonly [client: string]: () => string } = {
 };
 const LEASE = 3;
 
-/** So many processes share a cache. */
+/** The number of processes that share a cache. */
 const PROCESSES = isFull ? 8 : 4;
 
 /** The first of these commands whose loader is called, by its index. */

@@ -91,7 +91,7 @@ async function run(id: number, command: CacheCommand): Promise<unknown> {
 
 // Connected before the first command.
 await store.get("ready");
-// A process that is killed would not write what it has compiled at its end.
+// A process that is killed does not write its compile cache at its end.
 flushCompileCache();
 for await (const line of createInterface(process.stdin)) {
   const { id, ...command } = JSON.parse(line) as CacheCommand & { id: number };

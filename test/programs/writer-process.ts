@@ -12,13 +12,11 @@ const client = (DISK_CLIENTS as readonly string[]).includes(name)
   ? openClient(name as DiskClient, where)
   : SERVERS[name]!(where);
 const store = kv(client as Promise<Map<string, unknown>>, { timeout: "60s" });
-// A process that is killed would not write what it has compiled at its end.
-let isCompiled = false;
+// A process that is killed does not write its compile cache at its end.
+flushCompileCache();
 
 for await (const line of createInterface({ input: process.stdin })) {
   const [method, ...args] = JSON.parse(line) as [keyof Store, ...unknown[]];
   const call = store[method] as (...args: unknown[]) => Promise<unknown>;
-  if (!isCompiled) flushCompileCache();
-  isCompiled = true;
   console.log(JSON.stringify({ result: (await call(...args)) ?? null, at: Date.now() }));
 }

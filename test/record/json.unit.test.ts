@@ -127,7 +127,7 @@ it.each([
   expect(() => checkedCopy(wrap(value))).toThrow("nests deeper than 1000 levels");
 });
 
-it("copies arrays by their items, whatever their class or prototype", () => {
+it("copies plain arrays of every realm by their items, and no others", () => {
   const bare: unknown[] = Object.setPrototypeOf([1], null);
   expect(jsonCopy(bare)).toBe(undefined);
   class List extends Array {}

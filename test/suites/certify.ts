@@ -32,8 +32,8 @@ function throughStore(subject: Subject): Subject {
 }
 
 /**
- * What depends on the clock, and a few others: enough for a client whose kind runs the whole suite
- * elsewhere. All of them in a full run.
+ * The statements about the clock and a few others, for a client whose kind runs the whole suite
+ * elsewhere. All statements in a full run.
  */
 export const briefly = (tests: readonly Statement[]): readonly Statement[] =>
   isFull ? tests : tests.filter(({ name }) => /^(E|P1|A1)|expire|deadline|touch/.test(name));
