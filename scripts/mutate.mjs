@@ -19,9 +19,9 @@ const tests = {
   "src/record/freshness.ts": ["record/record", "contract", "faults"],
   "src/record/json.ts": ["record/json", "contract", "store/arguments"],
   "src/record/record.ts": ["record/record", "contract", "record/json"],
-  "src/record/text-format.ts": ["record/record", "faults"],
-  "src/record/utf8.ts": ["key", "prefix"],
-  "src/record/version.ts": ["record/record", "contract"],
+  "src/record/text-format.ts": ["record/text-format", "record/record"],
+  "src/record/utf8.ts": ["record/utf8"],
+  "src/record/version.ts": ["record/version", "record/record"],
   "src/store/lazy-calls.ts": [
     "contract",
     "concurrency/order",
