@@ -46,7 +46,11 @@ export async function resolve(
       return served.take();
     }
     if (isJoined && turn === 0) state.stats.coalesced++;
-    if (found.freshness === "stale") return serveStale(state, decision, load);
+    if (found.freshness === "stale") {
+      const stale = await serveStale(state, decision, load);
+      if (stale !== null) return stale.take();
+      if (load.span !== undefined) load.span.outcome = outcomeOf("absent", isJoined);
+    }
     if (turn === 0) state.stats.misses++;
     // It was a lookup without a load.
     if (flight === null) continue;
@@ -67,24 +71,31 @@ function force(state: CacheState, key: string, load: Load): Decision {
   return { found: NOT_READ, flight, served: new Loaded(undefined) };
 }
 
-/** A stale value, unless the loader is faster than the caller's timeout. */
+/**
+ * A stale value, unless the loader is faster than the caller's timeout; `null` when its grace has
+ * ended by then.
+ */
 async function serveStale(
   { stats }: CacheState,
   { found, flight, served }: Decision,
   { settings: { timeout, signal } }: Load,
-): Promise<unknown> {
-  const serve = (): unknown => {
+): Promise<Loaded | null> {
+  const serve = (): Loaded | null => {
+    if (freshnessOf(found.entry, Date.now()) === "absent") return null;
     stats.staleHits++;
-    return served.take();
+    return served;
   };
-  if (flight === null || timeout === 0) return serve();
+  if (flight === null || timeout === 0) {
+    stats.staleHits++;
+    return served;
+  }
   flight.isPatient = true;
   try {
-    const loaded = await follow(flight, timeout, signal, null);
-    return loaded === null ? serve() : loaded.take();
+    return (await follow(flight, timeout, signal, null)) ?? serve();
   } catch (error) {
-    if (signal?.aborted || freshnessOf(found.entry, Date.now()) === "absent") throw error;
-    return serve();
+    const stale = signal?.aborted ? null : serve();
+    if (stale === null) throw error;
+    return stale;
   }
 }
 
