@@ -58,13 +58,15 @@ const isTombstone = (value: unknown): boolean =>
   value !== null &&
   (value as { [name: string]: unknown })["anykv.session"] === "destroyed";
 
-/**
- * The last read or saved state: the version and the data as JSON text, which stays empty with
- * `onConflict: "last"`.
- */
-interface Known {
+/** A saved state: the version and the data as JSON text. */
+interface State {
   readonly version: string | null;
   readonly text: string;
+}
+
+/** The last read or saved state of a session. The text stays empty with `onConflict: "last"`. */
+interface Known extends State {
+  readonly id: string;
 }
 
 /** How a session is saved. */
@@ -105,7 +107,7 @@ class StoredSessions implements Sessions {
     const entry = await this.#store.entry<Json>(id);
     if (entry === null || isTombstone(entry.value)) return null;
     const text = this.#onConflict === "last" ? "" : JSON.stringify(entry.value);
-    this.#remember(entry.value, entry.version, text);
+    this.#remember(entry.value, { id, version: entry.version, text });
     return entry.value as T;
   }
 
@@ -155,7 +157,9 @@ class StoredSessions implements Sessions {
     const text = JSON.stringify(data);
     if (text === undefined)
       throw new KvError("KV_INVALID_VALUE", `the data of a session cannot be a ${typeof data}`);
-    const known = Object(data) === data ? this.#known.get(data as object) : undefined;
+    const last = Object(data) === data ? this.#known.get(data as object) : undefined;
+    // A framework that rotates ids saves the same object under a new id.
+    const known = last?.id === id ? last : undefined;
     const save: Save = { text, known, expires };
     // The version that was read is most often still the newest. Without compare-and-set, a look at
     // the stored record is all that keeps a destroyed session destroyed.
@@ -171,7 +175,7 @@ class StoredSessions implements Sessions {
           ? await this.#saveOver(id, save, await this.#store.entry<Json>(id))
           : await this.#commit(id, text, version, expires);
       if (done === null || done === false) return done;
-      this.#remember(data, done.version, done.text);
+      this.#remember(data, { id, ...done });
       return true;
     });
   }
@@ -181,7 +185,7 @@ class StoredSessions implements Sessions {
     id: string,
     { text, known, expires }: Save,
     entry: Entry<Json> | null,
-  ): Promise<Known | false | null> {
+  ): Promise<State | false | null> {
     if (entry === null ? known !== undefined : isTombstone(entry.value)) return false;
     const isChanged =
       this.#onConflict !== "last" &&
@@ -204,7 +208,7 @@ class StoredSessions implements Sessions {
     text: string,
     version: string | null,
     expires: Expires,
-  ): Promise<Known | null> {
+  ): Promise<State | null> {
     const value = JSON.parse(text) as Json;
     if (this.#store.supports.atomic === "no") {
       await this.#store.set(id, value, { expires: expires as null });
@@ -215,8 +219,8 @@ class StoredSessions implements Sessions {
     return result.ok ? { version: result.version, text } : null;
   }
 
-  #remember(data: unknown, version: string | null, text: string): void {
-    if (typeof data === "object" && data !== null) this.#known.set(data, { version, text });
+  #remember(data: unknown, known: Known): void {
+    if (typeof data === "object" && data !== null) this.#known.set(data, known);
   }
 }
 

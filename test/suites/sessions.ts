@@ -53,6 +53,19 @@ export function sessionCases(name: string, open: () => Store | Promise<Store>): 
       expect(await store.has("a")).toBe(false);
     });
 
+    it("move to a new id with the object that was read", async () => {
+      for (const method of ["create", "write"] as const) {
+        const [sessions] = await make(`rotated ${method}:`);
+        await sessions.create("a", { n: 1 });
+        const data = (await sessions.read<Data>("a"))!;
+        await sessions.destroy("a");
+        expect(await sessions[method]("b", Object.assign(data, { n: 2 }))).toBe(true);
+        expect(await sessions.write("b", Object.assign(data, { n: 3 }))).toBe(true);
+        expect(await sessions.read("b")).toEqual({ n: 3 });
+        expect(await sessions.write("a", data)).toBe(false);
+      }
+    });
+
     it("lose the older of two saves by default", async () => {
       const [sessions] = await make("last:");
       await sessions.create("a", { n: 1 });

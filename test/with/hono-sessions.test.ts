@@ -9,7 +9,9 @@ import { INTEGRATION_STORES } from "../support/integration-stores.ts";
 import { failingClient } from "../support/plain-client.ts";
 import { serve, Visitor } from "../support/web-app.ts";
 
-type Env = { Variables: { session: Session<{ [name: string]: unknown }> } };
+type Env = {
+  Variables: { session: Session<{ [name: string]: unknown }>; session_key_rotation: boolean };
+};
 
 /** An app with sessions. `/slow/:name` runs `meanwhile` between its read and its save. */
 async function app(
@@ -29,6 +31,11 @@ async function app(
     c.get("session").set(c.req.param("name"), true);
     await meanwhile();
     return c.text("slow");
+  });
+  web.get("/login/:name", (c) => {
+    c.get("session").set("user", c.req.param("name"));
+    c.set("session_key_rotation", true);
+    return c.text("in");
   });
   web.get("/logout", (c) => {
     c.get("session").deleteSession();
@@ -52,6 +59,15 @@ describe.each(INTEGRATION_STORES)("hono-sessions on %s", (_, open) => {
     const other = ann.copy();
     await ann.get("/logout");
     expect((await other.get("/")).text).toBe("[null,null,null]");
+  });
+
+  it("keeps a session whose id rotates, and ends the old id", async () => {
+    const ann = await app((await open()).prefix("rotated:"));
+    await ann.get("/set/cart/tea");
+    const before = ann.copy();
+    await ann.get("/login/ann");
+    expect((await ann.get("/")).text).toBe('["ann","tea",null]');
+    expect((await before.get("/")).text).toBe("[null,null,null]");
   });
 
   it("ends a session at its deadline", async () => {
