@@ -37,6 +37,31 @@ describe("a cache on a Redis that does not answer", () => {
   });
 });
 
+describe("a cache on a Redis that is lost during a load", () => {
+  it("waits for one timeout, and does not ask again to give the lease back", async () => {
+    const client = createClient({ url: redis.url }).on("error", () => undefined);
+    const store = kv(client, { timeout: "1s" });
+    const errors: unknown[] = [];
+    const cache = createCache(store, {
+      ttl: "1h",
+      breaker: "1m",
+      onError: (error) => errors.push((error as { code: string }).code),
+    });
+    const load = (): string => {
+      redis.pause();
+      return "loaded";
+    };
+    try {
+      expect(await cache.getOrSet("lost", load)).toBe("loaded");
+    } finally {
+      redis.resume();
+    }
+    expect(errors).toEqual(["KV_CONNECTION"]);
+    await cache.close();
+    await store.close();
+  });
+});
+
 describe("a cache on a Redis that is full", () => {
   it("returns loaded values, serves cached ones, and reports the error", async () => {
     const client = createClient({ url: redis.url }).on("error", () => undefined);

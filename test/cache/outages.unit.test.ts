@@ -76,6 +76,27 @@ describe("a store that cannot be reached", () => {
     expect(await timed(() => cache.get("d"))).toEqual(["d", 0]);
   });
 
+  it("is waited for once when it is lost during a load, whoever loads", async () => {
+    const { cache, state, errors } = cacheOver({ ttl: "1h", breaker: "10s" });
+    const load = async (): Promise<string> => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      state.isCut = true;
+      return "loaded";
+    };
+    // The second load ends after the first one has waited.
+    const later = async (): Promise<string> => {
+      await new Promise((resolve) => setTimeout(resolve, 5000));
+      return "later";
+    };
+    const second = timed(() => cache.getOrSet("b", later));
+    const [value, ms] = await timed(() => cache.getOrSet("a", load));
+    expect([value, Math.round(ms / 1000)]).toEqual(["loaded", 1]);
+    const [last, lastMs] = await second;
+    expect(last).toBe("later");
+    expect(lastMs).toBeLessThan(6000);
+    expect(errors).toEqual([["KV_CONNECTION", "store"]]);
+  });
+
   it('rejects reads with onStoreError: "throw", at once after the first', async () => {
     const { cache, state, errors } = cacheOver({ onStoreError: "throw", breaker: "10s" });
     state.isCut = true;
