@@ -46,7 +46,7 @@ export async function resolve(
       return served.take();
     }
     if (isJoined && turn === 0) state.stats.coalesced++;
-    if (found.freshness === "stale") return serveStale(state, decision, load);
+    if (found.freshness === "stale") return serveStale(state, decision, load, left());
     if (turn === 0) state.stats.misses++;
     // It was a lookup without a load.
     if (flight === null) continue;
@@ -67,11 +67,12 @@ function force(state: CacheState, key: string, load: Load): Decision {
   return { found: NOT_READ, flight, served: new Loaded(undefined) };
 }
 
-/** A stale value, unless the loader is faster than the caller's timeout. */
+/** A stale value, unless the loader is faster than the timeout and the rest of the hardTimeout. */
 async function serveStale(
   { stats }: CacheState,
   { found, flight, served }: Decision,
   { settings: { timeout, signal } }: Load,
+  left: number,
 ): Promise<unknown> {
   const serve = (): unknown => {
     stats.staleHits++;
@@ -80,7 +81,7 @@ async function serveStale(
   if (flight === null || timeout === 0) return serve();
   flight.isPatient = true;
   try {
-    const loaded = await follow(flight, timeout, signal, null);
+    const loaded = await follow(flight, Math.min(timeout, left), signal, null);
     return loaded === null ? serve() : loaded.take();
   } catch (error) {
     if (signal?.aborted || freshnessOf(found.entry, Date.now()) === "absent") throw error;

@@ -142,6 +142,18 @@ describe("a store that cannot be reached", () => {
     await rejected;
   });
 
+  it("serves a stale value after the hardTimeout, if that is shorter than the timeout", async () => {
+    const { cache } = cacheOver({ ttl: "1h", grace: "1h", timeout: "5s" });
+    await cache.set("a", "old");
+    await cache.expire("a");
+    const load = (): Promise<string> => new Promise((resolve) => setTimeout(resolve, 3000, "new"));
+    const [value, ms] = await timed(() => cache.getOrSet("a", load, { hardTimeout: "1s" }));
+    expect(value).toBe("old");
+    expect(ms).toBeLessThan(1500);
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(await cache.get("a")).toBe("new");
+  });
+
   it("rejects writes, which would be lost silently otherwise", async () => {
     const { cache, state } = cacheOver({});
     await cache.set("a", 1);
