@@ -1,6 +1,6 @@
 import { type CacheEntry, type Freshness, freshnessOf } from "./entry.ts";
 import { foundOf } from "./find.ts";
-import { follow, lateLoad, startFlight, withinHardTimeout } from "./flight.ts";
+import { follow, lateLoad, startFlight, lookedUp } from "./flight.ts";
 import { Loaded } from "./loaded.ts";
 import { lookUp } from "./lookup.ts";
 import {
@@ -30,12 +30,7 @@ export async function resolve(
   for (let turn = 0; ; turn++) {
     const decision = forceFresh
       ? force(state, key, load)
-      : await withinHardTimeout(
-          lookUp(state, key, { load, settings, read }),
-          key,
-          left(),
-          hardTimeout,
-        );
+      : await lookedUp(lookUp(state, key, { load, settings, read }), key, left(), settings);
     const { found, flight, served } = decision;
     const isJoined = flight !== null && flight.load !== load;
     if (flight === null || isJoined) load.idle?.();

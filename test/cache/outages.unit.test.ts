@@ -154,6 +154,24 @@ describe("a store that cannot be reached", () => {
     expect(await cache.get("a")).toBe("new");
   });
 
+  it("does not hold a caller that aborts while the store is read", async () => {
+    const { cache, state } = cacheOver({});
+    state.isCut = true;
+    const ending = new AbortController();
+    const load = vi.fn(() => 1);
+    const aborted = timed(() =>
+      cache.getOrSet("a", load, { signal: ending.signal }).catch((error: unknown) => error),
+    );
+    const other = cache.getOrSet("a", () => 2);
+    ending.abort("aborted");
+    const [reason, ms] = await aborted;
+    expect(reason).toBe("aborted");
+    expect(ms).toBeLessThan(500);
+    await vi.advanceTimersByTimeAsync(3_000);
+    // The others that share the read still get their value.
+    expect([await other, load.mock.calls.length]).toEqual([1, 1]);
+  });
+
   it("rejects writes, which would be lost silently otherwise", async () => {
     const { cache, state } = cacheOver({});
     await cache.set("a", 1);
