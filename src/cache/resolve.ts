@@ -1,6 +1,6 @@
 import { type CacheEntry, type Freshness, freshnessOf } from "./entry.ts";
 import { foundOf } from "./find.ts";
-import { follow, lateLoad, startFlight, withinHardTimeout } from "./flight.ts";
+import { follow, lateLoad, startFlight, lookedUp } from "./flight.ts";
 import { Loaded } from "./loaded.ts";
 import { lookUp } from "./lookup.ts";
 import {
@@ -30,12 +30,7 @@ export async function resolve(
   for (let turn = 0; ; turn++) {
     const decision = forceFresh
       ? force(state, key, load)
-      : await withinHardTimeout(
-          lookUp(state, key, { load, settings, read }),
-          key,
-          left(),
-          hardTimeout,
-        );
+      : await lookedUp(lookUp(state, key, { load, settings, read }), key, left(), settings);
     const { found, flight, served } = decision;
     const isJoined = flight !== null && flight.load !== load;
     if (flight === null || isJoined) load.idle?.();
@@ -47,7 +42,7 @@ export async function resolve(
     }
     if (isJoined && turn === 0) state.stats.coalesced++;
     if (found.freshness === "stale") {
-      const stale = await serveStale(state, decision, load);
+      const stale = await serveStale(state, decision, load, left());
       if (stale !== null) return stale.take();
       if (load.span !== undefined) load.span.outcome = outcomeOf("absent", isJoined);
     }
@@ -72,13 +67,14 @@ function force(state: CacheState, key: string, load: Load): Decision {
 }
 
 /**
- * A stale value, unless the loader is faster than the caller's timeout; `null` when its grace has
- * ended by then.
+ * A stale value, unless the loader is faster than the timeout and the rest of the hardTimeout;
+ * `null` when its grace has ended by then.
  */
 async function serveStale(
   { stats }: CacheState,
   { found, flight, served }: Decision,
   { settings: { timeout, signal } }: Load,
+  left: number,
 ): Promise<Loaded | null> {
   const serve = (): Loaded | null => {
     if (freshnessOf(found.entry, Date.now()) === "absent") return null;
@@ -91,7 +87,7 @@ async function serveStale(
   }
   flight.isPatient = true;
   try {
-    return (await follow(flight, timeout, signal, null)) ?? serve();
+    return (await follow(flight, Math.min(timeout, left), signal, null)) ?? serve();
   } catch (error) {
     const stale = signal?.aborted ? null : serve();
     if (stale === null) throw error;
