@@ -1,8 +1,12 @@
 import { unref } from "../../platform/unref.ts";
+
 /** Node's timers hold no longer time. */
 const LONGEST = 2 ** 31 - 1;
 
-/** DeadlineTimer of keys, of which the earliest has a timer. The timer keeps no program alive. */
+/** So many replaced entries are kept before they are counted against the others. */
+const SPARE = 64;
+
+/** Deadlines of keys, of which the earliest has a timer. The timer keeps no program alive. */
 export class DeadlineTimer {
   /** By key: its deadline in epoch milliseconds. */
   readonly #deadlines = new Map<string, number>();
@@ -16,15 +20,30 @@ export class DeadlineTimer {
     this.#reached = reached;
   }
 
+  /** How many entries it keeps: at most twice as many as there are deadlines, and a few. */
+  get size(): number {
+    return this.#heap.length;
+  }
+
   set(key: string, at: number | null): void {
     if (at === null) {
-      this.#deadlines.delete(key);
+      if (this.#deadlines.delete(key)) this.#compact();
       return;
     }
     if (this.#deadlines.get(key) === at) return;
     this.#deadlines.set(key, at);
     this.#push([at, key]);
     if (this.#heap[0]![1] === key) this.#schedule();
+    this.#compact();
+  }
+
+  /** Drops the replaced entries once they are the greater part. */
+  #compact(): void {
+    if (this.#heap.length <= 2 * this.#deadlines.size + SPARE) return;
+    // A list in order is a heap.
+    this.#heap = Array.from(this.#deadlines, ([key, at]) => [at, key] as const).sort(
+      ([a], [b]) => a - b,
+    );
   }
 
   clear(): void {
