@@ -193,7 +193,9 @@ class StoredSessions implements Sessions {
       });
     const [base, mine] = [known.text, text].map((each) => JSON.parse(each) as Json);
     const merged = mergeChanges(base, mine, entry.value) ?? null;
-    return this.#commit(id, JSON.stringify(merged), entry.version, expires);
+    const done = await this.#commit(id, JSON.stringify(merged), entry.version, expires);
+    // The object lacks what was merged: its next save has to merge too.
+    return done && { version: null, text };
   }
 
   /** Writes if the version is still the newest; `null` otherwise. */

@@ -95,6 +95,18 @@ export function sessionCases(name: string, open: () => Store | Promise<Store>): 
       });
     });
 
+    it("merge every save of one object", async () => {
+      const [sessions] = await make("again:", { onConflict: "merge" });
+      await sessions.create("a", { n: 1, old: true });
+      const [one, two] = [await sessions.read<Data>("a"), await sessions.read<Data>("a")];
+      delete two!.old;
+      await sessions.write("a", Object.assign(two!, { two: true }));
+      for (const n of [2, 3]) {
+        await sessions.write("a", Object.assign(one!, { n }));
+        expect(await sessions.read("a")).toEqual({ n, two: true });
+      }
+    });
+
     it("save the same object twice, after a touch of another request", async () => {
       const [sessions] = await make("twice:", { onConflict: "refuse" });
       await sessions.create("a", { n: 1 });
