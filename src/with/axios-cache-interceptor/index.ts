@@ -63,9 +63,9 @@ function withPlainHeaders(value: AxiosCacheValue): AxiosCacheValue {
  * The storage of axios-cache-interceptor: pass it to `buildStorage`.
  *
  * A response is kept for its `ttl` and an hour more, or its `staleTtl` if that is longer. A request
- * that loads is kept for `loading`, so that a process that dies does not block its URL. A request is
- * answered without the cache when the store fails. Responses that are no JSON are not kept without
- * the `rich` codec of `anykv/codec`.
+ * that loads is kept for `loading`, so that a process that dies does not block its URL. A request
+ * is answered without the cache when the store fails. Responses that are no JSON are not kept
+ * without the `rich` codec of `anykv/codec`.
  *
  * @throws {KvError} KV_INVALID_CLIENT for anything but a store; KV_INVALID_VALUE for wrong or
  * unknown options; KV_INVALID_EXPIRES unless `loading` is a duration above 0.
