@@ -14,8 +14,8 @@ import { build } from "esbuild";
 const budget = {
   entry: { first: 9700, all: 91_500 },
   core: { first: 6930, files: 3 },
-  worker: { entry: 218_000, core: 65_000 },
-  later: 15_900,
+  worker: { entry: 219_500, core: 66_500 },
+  later: 16_400,
   // A page never loads the clients of servers: these only keep them from growing unnoticed.
   clients: {
     cookie: 1850,

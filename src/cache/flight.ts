@@ -3,7 +3,8 @@ import { KvError } from "../errors.ts";
 import { fly } from "./fly.ts";
 import { LoadEnd } from "./load-end.ts";
 import type { Loaded } from "./loaded.ts";
-import { type CacheState, type Flight, type FlightStart, type Load } from "./state.ts";
+import type { CacheSettings } from "./options.ts";
+import type { CacheState, Decision, Flight, FlightStart, Load } from "./state.ts";
 
 /** Begins to load a key. */
 export function startFlight(
@@ -96,17 +97,32 @@ export const lateLoad = (key: string, ms: number): KvError =>
     { key },
   );
 
-/** Waits for a lookup, for so many milliseconds of the `hardTimeout`. */
-export function withinHardTimeout<T>(
-  lookup: Promise<T>,
+/**
+ * Waits for a lookup, for so many milliseconds of the `hardTimeout`, and until its caller aborts.
+ */
+export function lookedUp(
+  lookup: Promise<Decision>,
   key: string,
   left: number,
-  hardTimeout: number,
-): Promise<T> {
-  if (hardTimeout === Infinity) return lookup;
+  { hardTimeout, signal }: CacheSettings,
+): Promise<Decision> {
+  if (hardTimeout === Infinity && signal === undefined) return lookup;
   return new Promise((resolve, reject) => {
     const late = (): void => reject(lateLoad(key, hardTimeout));
-    const timer = setTimeout(late, Math.min(left, LONGEST));
-    lookup.then(resolve, reject).finally(() => clearTimeout(timer));
+    const timer = left <= LONGEST ? setTimeout(late, left) : undefined;
+    const leave = (): void => {
+      reject(signal!.reason as Error);
+      const endLoad = ({ flight }: Decision): void => {
+        if (flight?.waiters === 0 && !flight.isBackground) flight.abort(signal!.reason);
+      };
+      // Callers that share the lookup begin to wait for its load first.
+      lookup.then((decision) => setTimeout(endLoad, 0, decision)).catch(() => undefined);
+    };
+    signal?.addEventListener("abort", leave);
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", leave);
+    };
+    lookup.then(resolve, reject).finally(end);
   });
 }

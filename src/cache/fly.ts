@@ -92,16 +92,22 @@ async function failed(
     await quietly(state, key, () => release(state, key, flight, lease, !isAborted));
 }
 
-/** Does something with the store. What fails is reported, and the value is not cached. */
+/**
+ * Does something with the store, unless it could not be reached a moment ago. What fails is
+ * reported, and the value is not cached.
+ */
 async function quietly(
   state: CacheState,
   key: string,
   work: () => Promise<unknown>,
 ): Promise<boolean> {
   try {
-    await work();
+    await state.breaker.ask(work);
     return true;
   } catch (error) {
+    // While the store is left alone, the same error comes again and again.
+    if (error === state.lastError) return false;
+    state.lastError = error;
     state.stats.storeErrors++;
     report(state, error, { key, during: "store" });
     return false;

@@ -5,7 +5,14 @@ import { fromL1, loadOf, valueOf } from "./get-or-set.ts";
 import type { LoadContext } from "./loader.ts";
 import type { LoadOptions } from "./options.ts";
 import { resolve } from "./resolve.ts";
-import { type CacheState, checkCacheKey, type FoundEntry, withoutStore } from "./state.ts";
+import {
+  type CacheState,
+  checkCacheKey,
+  type FoundEntry,
+  VALUE_PREFIX,
+  withoutStore,
+} from "./state.ts";
+import type { Span } from "../store/tracer.ts";
 import { tagsOf } from "./tag-use.ts";
 
 /** The second argument of a loader of many values. */
@@ -65,14 +72,31 @@ class Batch {
 }
 
 /** Reads values, and loads those that are missing by one call of the loader. */
-export async function getOrSetMany(
+export function getOrSetMany(
   state: CacheState,
-  keys: Iterable<string>,
+  keys: readonly string[],
   loader: unknown,
   options: LoadOptions | undefined,
 ): Promise<unknown[]> {
-  const list = [...keys];
-  const unique = [...new Set(list)];
+  const { tracer, prefix } = state.context;
+  const unique = [...new Set(keys)];
+  const answer = async (span?: Span): Promise<unknown[]> => {
+    const values = await answerMany(state, unique, loader, options, span);
+    return keys.map((key) => values.get(key));
+  };
+  if (tracer === undefined) return answer();
+  const fullKeys = (): string[] =>
+    unique.filter((key) => typeof key === "string").map((key) => prefix + VALUE_PREFIX + key);
+  return tracer.run("getOrSetMany", state.context, fullKeys, answer);
+}
+
+async function answerMany(
+  state: CacheState,
+  unique: readonly string[],
+  loader: unknown,
+  options: LoadOptions | undefined,
+  span: Span | undefined,
+): Promise<Map<string, unknown>> {
   const base = loadOf(state, loader, options, "getOrSetMany()");
   for (const key of unique) checkCacheKey(state, key);
   const values = new Map<string, unknown>();
@@ -82,6 +106,7 @@ export async function getOrSetMany(
       if (item !== undefined) values.set(key, valueOf(item));
     }
   }
+  let hits = values.size;
   const missing = unique.filter((key) => !values.has(key));
   const batch = new Batch(loader as ManyLoader<unknown>, missing);
   let reading: Promise<Map<string, FoundEntry>> | undefined;
@@ -90,19 +115,25 @@ export async function getOrSetMany(
   await Promise.all(
     missing.map(async (key) => {
       const idle = (): void => batch.decided(key);
+      const found: Span = {};
       const load = {
         ...base,
         loader: (context: LoadContext) => batch.load(key, context),
         idle,
+        span: span && found,
       };
       try {
         values.set(key, await resolve(state, key, load, () => read(key)));
+        if (found.outcome === "hit") hits++;
       } finally {
         idle();
       }
     }),
   );
-  return list.map((key) => values.get(key));
+  const count = unique.length;
+  if (span !== undefined)
+    Object.assign(span, { outcome: hits === count ? "hit" : "miss", count, hits });
+  return values;
 }
 
 /** Reads keys by one read, and their tags by another. */

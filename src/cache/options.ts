@@ -32,8 +32,8 @@ export interface LoadOptions extends KeepOptions {
    */
   timeout?: Time | undefined;
   /**
-   * How long a caller waits at most. It is then rejected with KV_TIMEOUT, and the load goes on in
-   * the background. Default `null`: for as long as it takes.
+   * How long a caller waits at most. It then gets a stale value, or is rejected with KV_TIMEOUT if
+   * there is none. The load goes on in the background. Default `null`: for as long as it takes.
    */
   hardTimeout?: Time | null | undefined;
   /**

@@ -1,6 +1,6 @@
 import { type CacheEntry, type Freshness, freshnessOf } from "./entry.ts";
 import { foundOf } from "./find.ts";
-import { follow, lateLoad, startFlight, withinHardTimeout } from "./flight.ts";
+import { follow, lateLoad, startFlight, lookedUp } from "./flight.ts";
 import { Loaded } from "./loaded.ts";
 import { lookUp } from "./lookup.ts";
 import {
@@ -30,12 +30,7 @@ export async function resolve(
   for (let turn = 0; ; turn++) {
     const decision = forceFresh
       ? force(state, key, load)
-      : await withinHardTimeout(
-          lookUp(state, key, { load, settings, read }),
-          key,
-          left(),
-          hardTimeout,
-        );
+      : await lookedUp(lookUp(state, key, { load, settings, read }), key, left(), settings);
     const { found, flight, served } = decision;
     const isJoined = flight !== null && flight.load !== load;
     if (flight === null || isJoined) load.idle?.();
@@ -46,7 +41,11 @@ export async function resolve(
       return served.take();
     }
     if (isJoined && turn === 0) state.stats.coalesced++;
-    if (found.freshness === "stale") return serveStale(state, decision, load);
+    if (found.freshness === "stale") {
+      const stale = await serveStale(state, decision, load, left());
+      if (stale !== null) return stale.take();
+      if (load.span !== undefined) load.span.outcome = outcomeOf("absent", isJoined);
+    }
     if (turn === 0) state.stats.misses++;
     // It was a lookup without a load.
     if (flight === null) continue;
@@ -67,24 +66,32 @@ function force(state: CacheState, key: string, load: Load): Decision {
   return { found: NOT_READ, flight, served: new Loaded(undefined) };
 }
 
-/** A stale value, unless the loader is faster than the caller's timeout. */
+/**
+ * A stale value, unless the loader is faster than the timeout and the rest of the hardTimeout;
+ * `null` when its grace has ended by then.
+ */
 async function serveStale(
   { stats }: CacheState,
   { found, flight, served }: Decision,
   { settings: { timeout, signal } }: Load,
-): Promise<unknown> {
-  const serve = (): unknown => {
+  left: number,
+): Promise<Loaded | null> {
+  const serve = (): Loaded | null => {
+    if (freshnessOf(found.entry, Date.now()) === "absent") return null;
     stats.staleHits++;
-    return served.take();
+    return served;
   };
-  if (flight === null || timeout === 0) return serve();
+  if (flight === null || timeout === 0) {
+    stats.staleHits++;
+    return served;
+  }
   flight.isPatient = true;
   try {
-    const loaded = await follow(flight, timeout, signal, null);
-    return loaded === null ? serve() : loaded.take();
+    return (await follow(flight, Math.min(timeout, left), signal, null)) ?? serve();
   } catch (error) {
-    if (signal?.aborted || freshnessOf(found.entry, Date.now()) === "absent") throw error;
-    return serve();
+    const stale = signal?.aborted ? null : serve();
+    if (stale === null) throw error;
+    return stale;
   }
 }
 

@@ -131,6 +131,8 @@ const OUTAGES = new Set<KvErrorCode>([
   "KV_UNAUTHORIZED",
   "KV_FOREIGN",
   "KV_CORRUPT",
+  // A lease does not fit either.
+  "KV_QUOTA",
 ]);
 
 /**

@@ -1,55 +1,12 @@
 import { KvError } from "../errors.ts";
+import { Lane } from "./lane.ts";
 import type { Order } from "./order.ts";
 import { within } from "./timeout.ts";
 import { LONGEST } from "./timeout-option.ts";
+import { type InOrder, isMany, type Line, type Scope, Turn } from "./turn.ts";
 import type { MaybePromise } from "../types.ts";
 
-/**
- * The keys that an operation reads and writes. `readUnder` and `writeUnder` name every key that
- * starts with a prefix, as listings and `clear()` do.
- */
-export interface Scope {
-  readonly read?: readonly string[];
-  readonly write?: readonly string[];
-  readonly readUnder?: string;
-  readonly writeUnder?: string;
-}
-
-/** The calls that a client applies in call order by itself. `"counts"`: additions to a number. */
-export type InOrder = "all" | "writes" | "counts" | null;
-
-/** How long a line of operations may take of which each waits for the one before it. */
-interface Line {
-  /** When the operation is over at the latest, in milliseconds of `performance.now()`. */
-  readonly until: number;
-  /** When the line of operations began that ends with this one, in the same milliseconds. */
-  readonly since: number;
-  /** How many requests that line may take, each as long as its caller's timeout. */
-  readonly requests: number;
-}
-
-/** One operation that is not over yet. */
-interface Turn extends Line {
-  readonly scope: Scope;
-  /** Settles with the operation. Never rejects. */
-  over: Promise<void>;
-  /** What the client, which has it, itself applies behind it. */
-  readonly inOrder: "writes" | "counts" | null;
-  isOver: boolean;
-  /** The keys of a long list of reads, once a write has asked for them. */
-  keys?: ReadonlySet<string>;
-  /** The error of an operation that got no answer in time. */
-  timeout?: unknown;
-}
-
-/** The pending operations on one key: the last write, and the reads called after it. */
-interface Lane {
-  write: Turn | null;
-  readonly reads: Set<Turn>;
-}
-
-/** Reads of more keys than this stand in no lane: a write looks them up in their list. */
-const FEW = 8;
+export type { InOrder, Scope } from "./turn.ts";
 
 /** A write waits for an earlier listing this many milliseconds; then it goes on beside it. */
 const LISTING = 1000;
@@ -59,6 +16,8 @@ const SLACK = 100;
 
 /** Work that waited this many times its own time limit behind work that timed out is not sent. */
 const PATIENCE = 2;
+
+const NONE: readonly Turn[] = [];
 
 /**
  * Keeps the operations on one client in call order, key by key. Work that meets no earlier pending
@@ -98,8 +57,8 @@ export class Lanes {
   ): MaybePromise<T> {
     if (this.#order.isHeld())
       return this.#order.later(() => this.run(scope, work, ms, inOrder, requests));
-    const found = this.#order.pending === 0 ? [] : this.#blockers(scope);
-    const blockers = found.filter((turn) => !inOrder || turn.inOrder !== inOrder);
+    const found = this.#order.pending === 0 ? NONE : this.#blockers(scope);
+    const blockers = inOrder === null ? found : found.filter((turn) => turn.inOrder !== inOrder);
     const isFree = blockers.length === 0;
     const result = isFree ? work() : this.#after(blockers, work, ms, requests);
     if (this.#order.isHeard) this.#publish(scope, result);
@@ -130,16 +89,31 @@ export class Lanes {
     return isFree ? this.run(scope, work, ms) : null;
   }
 
-  /** Counts a single read or write that has begun, so that later work on its key waits for it. */
-  track(
-    key: string,
-    isWrite: boolean,
-    result: Promise<unknown>,
-    ms: number,
-    isInOrder: boolean = false,
-  ): void {
+  /**
+   * Counts a single read or write that has begun while nothing was pending, so that later work on
+   * its key waits for it. Its caller calls `end`.
+   */
+  track(key: string, isWrite: boolean, ms: number, isInOrder: boolean = false): Turn {
+    const now = performance.now();
     const scope = isWrite ? { write: [key] } : { read: [key] };
-    this.#register(scope, result, lineBehind([], ms, 1), isInOrder ? "writes" : null);
+    const turn = new Turn(scope, now + ms, now, 1, isInOrder ? "writes" : null);
+    this.#order.pending++;
+    const lane = this.#lane(key);
+    if (isWrite) lane.write = turn;
+    else lane.addRead(turn);
+    return turn;
+  }
+
+  /** Ends an operation, with its error if it failed. */
+  end(turn: Turn, error?: unknown): void {
+    if (error === undefined) return this.#leave(turn);
+    turn.timeout = [error, Object(error).cause].find(
+      (each) => Object(each).name === "TimeoutError",
+    );
+    const pending = this.#unsent.get(Object(error) as object);
+    // Later work has to wait for the same operations as this one.
+    if (pending === undefined) this.#leave(turn);
+    else void pending.then(() => this.#leave(turn));
   }
 
   /**
@@ -148,61 +122,62 @@ export class Lanes {
    */
   async settled(prefix: string): Promise<void> {
     if (this.#order.isHeld()) await this.#order.later(() => {});
-    const blockers = this.#order.pending === 0 ? [] : this.#blockers({ readUnder: prefix });
+    const blockers = this.#order.pending === 0 ? NONE : this.#blockers({ readUnder: prefix });
     if (blockers.length > 0) await this.#after(blockers, () => {}, Infinity, 1);
   }
 
   #register(scope: Scope, result: Promise<unknown>, line: Line, inOrder: Turn["inOrder"]): void {
-    const turn: Turn = { scope, ...line, inOrder, isOver: false, over: Promise.resolve() };
+    const turn = new Turn(scope, line.until, line.since, line.requests, inOrder);
     const { read, write, readUnder, writeUnder } = scope;
     this.#order.pending++;
     const isLong = isMany(scope);
-    if (!isLong) for (const key of read ?? []) this.#lane(key).reads.add(turn);
-    for (const key of write ?? []) this.#lanes.set(key, { write: turn, reads: new Set() });
+    if (!isLong) for (const key of read ?? []) this.#lane(key).addRead(turn);
+    for (const key of write ?? []) {
+      const lane = new Lane();
+      lane.write = turn;
+      this.#lanes.set(key, lane);
+    }
     if (isLong || readUnder !== undefined || writeUnder !== undefined) this.#ranges.add(turn);
-    turn.over = result.then(
-      () => this.#end(turn),
-      (error: unknown) => {
-        turn.timeout = [error, Object(error).cause].find(
-          (each) => Object(each).name === "TimeoutError",
-        );
-        const pending = this.#unsent.get(Object(error) as object);
-        // Later work has to wait for the same operations as this one.
-        return pending === undefined ? this.#end(turn) : pending.then(() => this.#end(turn));
-      },
+    result.then(
+      () => this.#leave(turn),
+      (error: unknown) => this.end(turn, error),
     );
   }
 
   #lane(key: string): Lane {
-    const lane = this.#lanes.get(key) ?? { write: null, reads: new Set<Turn>() };
-    this.#lanes.set(key, lane);
+    let lane = this.#lanes.get(key);
+    if (lane === undefined) this.#lanes.set(key, (lane = new Lane()));
     return lane;
   }
 
-  #end(turn: Turn): void {
-    turn.isOver = true;
+  #leave(turn: Turn): void {
+    turn.end();
     this.#order.pending--;
-    this.#ranges.delete(turn);
-    if (!isMany(turn.scope)) for (const key of turn.scope.read ?? []) this.#leave(key, turn);
-    for (const key of turn.scope.write ?? []) this.#leave(key, turn);
+    if (this.#ranges.size > 0) this.#ranges.delete(turn);
+    const { read, write } = turn.scope;
+    if (read !== undefined && !isMany(turn.scope)) this.#leaveLanes(read, turn);
+    if (write !== undefined) this.#leaveLanes(write, turn);
   }
 
-  #leave(key: string, turn: Turn): void {
-    const lane = this.#lanes.get(key);
-    // A later write has taken over the lane.
-    if (lane === undefined) return;
-    if (lane.write === turn) lane.write = null;
-    lane.reads.delete(turn);
-    if (lane.write === null && lane.reads.size === 0) this.#lanes.delete(key);
+  #leaveLanes(keys: readonly string[], turn: Turn): void {
+    for (const key of keys) {
+      const lane = this.#lanes.get(key);
+      // A later write has taken over the lane.
+      if (lane === undefined) continue;
+      lane.remove(turn);
+      if (lane.isEmpty) this.#lanes.delete(key);
+    }
   }
 
-  #blockers({ read, write, readUnder, writeUnder }: Scope): Turn[] {
+  /** The pending operations that work on these keys has to wait for. */
+  #blockers(scope: Scope): readonly Turn[] {
+    const { read, write, readUnder, writeUnder } = scope;
+    // Most work is on keys that nothing else is under way on.
+    const isOnKeys = this.#ranges.size === 0 && readUnder === undefined && writeUnder === undefined;
+    if (isOnKeys && this.#isFree(read) && this.#isFree(write, true)) return NONE;
     const found = new Set<Turn>();
     const add = (turn: Turn | null | undefined): void => void (turn && found.add(turn));
-    const addLane = (lane: Lane | undefined): void => {
-      add(lane?.write);
-      lane?.reads.forEach(add);
-    };
+    const addLane = (lane: Lane | undefined): void => lane?.addAll(found);
     for (const key of read ?? []) add(this.#lanes.get(key)?.write);
     for (const key of write ?? []) addLane(this.#lanes.get(key));
     for (const range of this.#ranges) {
@@ -212,7 +187,7 @@ export class Lanes {
       const overlaps = (a: string | undefined, b: string | undefined): boolean =>
         a !== undefined && b !== undefined && (a.startsWith(b) || b.startsWith(a));
       if (
-        reads(range, write, writeUnder) ||
+        range.readsOneOf(write, writeUnder) ||
         read?.some(covers(cleared)) ||
         write?.some((key) => covers(cleared)(key) || covers(listed)(key))
       )
@@ -229,6 +204,15 @@ export class Lanes {
     if (writeUnder !== undefined)
       for (const [key, lane] of this.#lanes) if (key.startsWith(writeUnder)) addLane(lane);
     return [...found];
+  }
+
+  /** Whether nothing that is under way writes any of these keys, or reads one that is written. */
+  #isFree(keys: readonly string[] = [], isWritten: boolean = false): boolean {
+    for (const key of keys) {
+      const lane = this.#lanes.get(key);
+      if (lane !== undefined && (isWritten || lane.write !== null)) return false;
+    }
+    return true;
   }
 
   async #after<T>(
@@ -267,18 +251,6 @@ export class Lanes {
       throw notSent("earlier operations on this key were not answered in time", { cause });
     return work();
   }
-}
-
-/** Whether an operation reads so many keys that they stand in no lanes. */
-const isMany = ({ read }: Scope): boolean => read !== undefined && read.length > FEW;
-
-/** Whether an operation reads many keys, and one of those that a later one writes. */
-function reads(turn: Turn, write: Scope["write"], writeUnder: string | undefined): boolean {
-  if (!isMany(turn.scope) || (write === undefined && writeUnder === undefined)) return false;
-  return (
-    write?.some((key) => (turn.keys ??= new Set(turn.scope.read)).has(key)) ||
-    (writeUnder !== undefined && turn.scope.read!.some((key) => key.startsWith(writeUnder)))
-  );
 }
 
 const notSent = (reason: string, details?: { cause: unknown }): KvError =>

@@ -46,9 +46,10 @@ function namesIn(kind: string, [first]: readonly unknown[]): string[] {
     : [first as string];
 }
 
-const READS_BY_NAME = /^(set\.has|hash\.get|sorted\.score)$/;
-const ADDS = /^(set\.add|hash\.set|sorted\.(add|increment))$/;
-const REMOVES = /^(set|hash|sorted)\.remove$/;
+// The operations on members that are told apart by their names.
+const READS_BY_NAME: ReadonlySet<Name> = new Set(["set.has", "hash.get", "sorted.score"]);
+const ADDS: ReadonlySet<Name> = new Set(["set.add", "hash.set", "sorted.add", "sorted.increment"]);
+const REMOVES: ReadonlySet<Name> = new Set(["set.remove", "hash.remove", "sorted.remove"]);
 
 const itemsOf = (parts: Parts, indexes: readonly number[]): unknown[] =>
   indexes.flatMap((index) => parts.get(index) ?? []);
@@ -56,11 +57,11 @@ const itemsOf = (parts: Parts, indexes: readonly number[]): unknown[] =>
 function planByName(kind: string, name: Name, head: PartsHead, args: readonly unknown[]): Plan {
   const names = namesIn(kind, args);
   const found = new Set(names.map((each) => partOf(hashOf(each, head.generation), head.count)));
-  if (READS_BY_NAME.test(name)) {
+  if (READS_BY_NAME.has(name)) {
     const indexes = [...found];
     return { indexes, run: (parts) => ({ answer: read(name)(itemsOf(parts, indexes), ...args) }) };
   }
-  const most = ADDS.test(name) ? head.size + names.length : head.size;
+  const most = ADDS.has(name) ? head.size + names.length : head.size;
   const count = Math.max(head.count, countFor(most));
   const added = Array.from({ length: count - head.count }, (_, i) => head.count + i);
   for (const index of added) found.add(sourceOf(index, head.count));
@@ -223,7 +224,7 @@ export function planFor(
   args: readonly unknown[],
 ): Plan | undefined {
   if (name.endsWith(".size")) return { indexes: [], run: () => ({ answer: head.size }) };
-  if (READS_BY_NAME.test(name) || ADDS.test(name) || REMOVES.test(name))
+  if (READS_BY_NAME.has(name) || ADDS.has(name) || REMOVES.has(name))
     return planByName(kind, name, head, args);
   if (name.startsWith("list.")) return planList(name, head, args);
   return name.startsWith("bitset.") ? planBitset(kind, name, head, args) : undefined;

@@ -1,6 +1,6 @@
 import type { Entry, Store } from "../api.ts";
 import { untilDone } from "../concurrency/retry.ts";
-import { KvError } from "../errors.ts";
+import { isKvError, KvError } from "../errors.ts";
 import { deadline } from "../expires.ts";
 import { checkOptions } from "../platform/options.ts";
 import { requireAtomic, requireStore } from "../store/require-store.ts";
@@ -130,7 +130,13 @@ class StoredSessions implements Sessions {
   }
 
   async destroy(id: string): Promise<void> {
-    await this.#store.set(id, TOMBSTONE, { expires: this.#tombstone as null });
+    try {
+      await this.#store.set(id, TOMBSTONE, { expires: this.#tombstone as null });
+    } catch (error) {
+      // Where nothing more can be written, a person can still log out.
+      if (!isKvError(error, "KV_QUOTA")) throw error;
+      await this.#store.del(id);
+    }
   }
 
   async all<T = Json>(): Promise<[id: string, data: T][]> {

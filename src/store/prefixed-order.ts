@@ -1,4 +1,5 @@
 import { type InOrder, Lanes, lanesOf, type Scope, useLanes } from "../concurrency/lanes.ts";
+import type { Turn } from "../concurrency/turn.ts";
 import { Order, type Written } from "../concurrency/order.ts";
 import type { MaybePromise } from "../types.ts";
 
@@ -79,14 +80,12 @@ class PrefixedLanes extends Lanes {
     return this.#lanes.attempt(this.#scope(scope), work, ms);
   }
 
-  override track(
-    key: string,
-    isWrite: boolean,
-    result: Promise<unknown>,
-    ms: number,
-    isInOrder?: boolean,
-  ): void {
-    this.#lanes.track(this.#prefix + key, isWrite, result, ms, isInOrder);
+  override track(key: string, isWrite: boolean, ms: number, isInOrder?: boolean): Turn {
+    return this.#lanes.track(this.#prefix + key, isWrite, ms, isInOrder);
+  }
+
+  override end(turn: Turn, error?: unknown): void {
+    this.#lanes.end(turn, error);
   }
 
   override settled(prefix: string): Promise<void> {

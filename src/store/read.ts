@@ -15,38 +15,69 @@ import type { Adapter } from "../clients/adapter.ts";
 
 /** The fresh record, or `null`, in call order. */
 export function readRecord(context: StoreContext, key: string): MaybePromise<KvRecord | null> {
-  const found = lookUp(context, key, (adapter) => readNow(context, key, adapter));
-  return found instanceof Promise
-    ? found.then((record) => dropIfExpired(context, key, record))
-    : dropIfExpired(context, key, found);
+  return lookUp(
+    context,
+    key,
+    (adapter) => begun(context, adapter.get(key)),
+    (record) => dropIfExpired(context, key, record),
+  );
 }
 
-/** Looks at one key in call order. This costs nothing while no other call is pending. */
-function lookUp<T>(
+/**
+ * Looks at one key in call order, and uses what it finds. This makes one promise, and costs little
+ * while no other call is pending.
+ */
+function lookUp<T, R>(
   context: StoreContext,
   key: string,
   look: (adapter: Adapter) => MaybePromise<T>,
-): MaybePromise<T> {
-  const { adapter } = context.connection;
-  const order = orderIn(context);
-  if (adapter === null || order.pending > 0)
-    return inOrder(context, { read: [key] }, look, 1, "item");
-  const found = look(adapter);
-  if (found instanceof Promise && adapter.inOrder !== "all")
-    lanesOf(order).track(key, false, found, context.timeout);
-  return found;
+  use: (found: T) => MaybePromise<R>,
+): MaybePromise<R> {
+  const { connection, timeout } = context;
+  const fail = (error: unknown): never => failWith(connection, error, "reading", key);
+  try {
+    const { adapter } = connection;
+    const order = orderIn(context);
+    if (adapter === null || order.pending > 0) {
+      const found = inOrder(context, { read: [key] }, look, 1, "item");
+      return found instanceof Promise ? found.then(use, fail) : use(found);
+    }
+    const found = look(adapter);
+    if (!(found instanceof Promise)) return use(found);
+    if (adapter.inOrder === "all") return found.then(use, fail);
+    const lanes = lanesOf(order);
+    const turn = lanes.track(key, false, timeout);
+    return found.then(
+      (value) => {
+        lanes.end(turn);
+        return use(value);
+      },
+      (error) => {
+        lanes.end(turn, error);
+        return fail(error);
+      },
+    );
+  } catch (error) {
+    return fail(error);
+  }
 }
+
+/** A request that has begun: it has to be answered in time. */
+const begun = <T>(
+  { connection, timeout }: StoreContext,
+  request: MaybePromise<T>,
+): MaybePromise<T> => (request instanceof Promise ? within(request, timeout, connection) : request);
 
 /** The stored record, fresh or expired. Reads at once: the caller has its turn. */
 export function readNow(
-  { connection, timeout }: StoreContext,
+  context: StoreContext,
   key: string,
   adapter: Adapter,
 ): MaybePromise<KvRecord | null> {
-  const fail = (error: unknown): never => failWith(connection, error, "reading", key);
+  const fail = (error: unknown): never => failWith(context.connection, error, "reading", key);
   try {
-    const found = adapter.get(key);
-    return found instanceof Promise ? within(found, timeout, connection).catch(fail) : found;
+    const found = begun(context, adapter.get(key));
+    return found instanceof Promise ? found.catch(fail) : found;
   } catch (error) {
     return fail(error);
   }
@@ -86,20 +117,25 @@ export async function getValue(context: StoreContext, key: string): Promise<unkn
 
 /** `store.has()` */
 export async function hasValue(context: StoreContext, key: string): Promise<boolean> {
-  const { connection, timeout } = context;
   const full = locate(context, key);
-  const look = (adapter: Adapter): MaybePromise<KvRecord | boolean | null> => {
-    if (adapter.has === undefined) return readNow(context, full, adapter);
-    const found = adapter.has(full, Date.now());
-    return found instanceof Promise ? within(found, timeout, connection) : found;
-  };
   try {
-    const looked = lookUp(context, full, look);
-    const found = looked instanceof Promise ? await looked : looked;
-    return typeof found === "boolean"
-      ? found
-      : (await dropIfExpired(context, full, found)) !== null;
+    return await lookUp<KvRecord | boolean | null, boolean>(
+      context,
+      full,
+      (adapter) => begun(context, adapter.has?.(full, Date.now()) ?? adapter.get(full)),
+      (found) => (typeof found === "boolean" ? found : isThere(context, full, found)),
+    );
   } catch (error) {
-    return isKvError(error, "KV_FOREIGN") ? false : failWith(connection, error, "reading", full);
+    if (isKvError(error, "KV_FOREIGN")) return false;
+    throw error;
   }
+}
+
+function isThere(
+  context: StoreContext,
+  key: string,
+  record: KvRecord | null,
+): MaybePromise<boolean> {
+  const fresh = dropIfExpired(context, key, record);
+  return fresh instanceof Promise ? fresh.then((left) => left !== null) : fresh !== null;
 }

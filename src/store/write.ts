@@ -31,9 +31,19 @@ function writeRecord(
       ? write(adapter)
       : inOrder<void>(context, { write: [key] }, write, 1, "item");
     if (!(done instanceof Promise)) return sweepAfter(context, 1);
-    if (isFree && adapter.inOrder !== "all")
-      lanesOf(order).track(key, true, done, timeout, adapter.inOrder === "writes");
-    return done.then(() => sweepAfter(context, 1), fail);
+    if (!isFree || adapter.inOrder === "all") return done.then(() => sweepAfter(context, 1), fail);
+    const lanes = lanesOf(order);
+    const turn = lanes.track(key, true, timeout, adapter.inOrder === "writes");
+    return done.then(
+      () => {
+        lanes.end(turn);
+        return sweepAfter(context, 1);
+      },
+      (error) => {
+        lanes.end(turn, error);
+        return fail(error);
+      },
+    );
   } catch (error) {
     return fail(error);
   }

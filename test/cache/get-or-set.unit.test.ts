@@ -122,6 +122,32 @@ describe("getOrSet()", () => {
     expect(await cache.getOrSet("a", () => "newest")).toBe("newest");
   });
 
+  it("serves no stale value whose grace has ended while a caller waited", async () => {
+    const { cache } = cacheWith({ ttl: "10s", grace: "1s", timeout: "2s", hardTimeout: "5s" });
+    await cache.getOrSet("a", () => "old");
+    const answers: unknown[] = [];
+    const ask = (load: () => Promise<string>): void =>
+      void cache.getOrSet("a", load).then(
+        (value) => answers.push(value),
+        ({ code }: { code: string }) => answers.push(code),
+      );
+    await vi.advanceTimersByTimeAsync(10_500);
+    const slow = deferred<string>();
+    ask(() => slow.promise);
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(answers).toEqual([]);
+    slow.resolve("new");
+    await tick();
+    expect(answers).toEqual(["new"]);
+    expect(cache.stats()).toMatchObject({ staleHits: 0, misses: 2 });
+    await vi.advanceTimersByTimeAsync(10_500);
+    ask(() => new Promise(() => undefined));
+    await vi.advanceTimersByTimeAsync(4_999);
+    expect(answers).toEqual(["new"]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(answers).toEqual(["new", "KV_TIMEOUT"]);
+  });
+
   it("rejects with KV_TIMEOUT after the hardTimeout, and keeps the later value", async () => {
     const { cache } = cacheWith({ hardTimeout: "500ms" });
     const slow = deferred<string>();

@@ -256,7 +256,6 @@ describe("a cache behaves as a model of it", () => {
                 const left = load === undefined ? 0 : load.ends - oracle.now;
                 const staleWaits = state === "stale" && load !== undefined && (begins || under);
                 let expected: unknown;
-                let endsInGrace = false;
                 let after = 0;
                 if (state === "fresh") expected = before;
                 else if (state === "absent") [expected, after] = [loaded, left];
@@ -268,15 +267,11 @@ describe("a cache behaves as a model of it", () => {
                   [expected, after] = [hasFailed && isServed ? before : loaded, left];
                 } else if (oracle.cached.get(what.key)!.until > oracle.now + TIMEOUT)
                   [expected, after] = [before, TIMEOUT];
-                else {
-                  // Its grace ends while the caller waits: the stale value, or the loaded one.
-                  after = left;
-                  endsInGrace = true;
-                }
+                // Its grace ends while the caller waits.
+                else [expected, after] = [loaded, left];
                 await pass(after);
                 // The last steps of the answer.
                 await vi.advanceTimersByTimeAsync(0);
-                if (endsInGrace) expected = answers[0] === before ? before : loaded;
                 expect([label, answers]).toEqual([label, [expected]]);
                 await answer;
                 break;

@@ -76,6 +76,27 @@ describe("a store that cannot be reached", () => {
     expect(await timed(() => cache.get("d"))).toEqual(["d", 0]);
   });
 
+  it("is waited for once when it is lost during a load, whoever loads", async () => {
+    const { cache, state, errors } = cacheOver({ ttl: "1h", breaker: "10s" });
+    const load = async (): Promise<string> => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      state.isCut = true;
+      return "loaded";
+    };
+    // The second load ends after the first one has waited.
+    const later = async (): Promise<string> => {
+      await new Promise((resolve) => setTimeout(resolve, 5000));
+      return "later";
+    };
+    const second = timed(() => cache.getOrSet("b", later));
+    const [value, ms] = await timed(() => cache.getOrSet("a", load));
+    expect([value, Math.round(ms / 1000)]).toEqual(["loaded", 1]);
+    const [last, lastMs] = await second;
+    expect(last).toBe("later");
+    expect(lastMs).toBeLessThan(6000);
+    expect(errors).toEqual([["KV_CONNECTION", "store"]]);
+  });
+
   it('rejects reads with onStoreError: "throw", at once after the first', async () => {
     const { cache, state, errors } = cacheOver({ onStoreError: "throw", breaker: "10s" });
     state.isCut = true;
@@ -119,6 +140,36 @@ describe("a store that cannot be reached", () => {
     const rejected = expect(aborted).rejects.toBe("aborted");
     await vi.advanceTimersByTimeAsync(3_000);
     await rejected;
+  });
+
+  it("serves a stale value after a hardTimeout that is shorter than the timeout", async () => {
+    const { cache } = cacheOver({ ttl: "1h", grace: "1h", timeout: "5s" });
+    await cache.set("a", "old");
+    await cache.expire("a");
+    const load = (): Promise<string> => new Promise((resolve) => setTimeout(resolve, 3000, "new"));
+    const [value, ms] = await timed(() => cache.getOrSet("a", load, { hardTimeout: "1s" }));
+    expect(value).toBe("old");
+    expect(ms).toBeLessThan(1500);
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(await cache.get("a")).toBe("new");
+  });
+
+  it("does not hold a caller that aborts while the store is read", async () => {
+    const { cache, state } = cacheOver({});
+    state.isCut = true;
+    const ending = new AbortController();
+    const load = vi.fn(() => 1);
+    const aborted = timed(() =>
+      cache.getOrSet("a", load, { signal: ending.signal }).catch((error: unknown) => error),
+    );
+    const other = cache.getOrSet("a", () => 2);
+    ending.abort("aborted");
+    const [reason, ms] = await aborted;
+    expect(reason).toBe("aborted");
+    expect(ms).toBeLessThan(500);
+    await vi.advanceTimersByTimeAsync(3_000);
+    // The others that share the read still get their value.
+    expect([await other, load.mock.calls.length]).toEqual([1, 1]);
   });
 
   it("rejects writes, which would be lost silently otherwise", async () => {

@@ -1,12 +1,10 @@
 // What the tabs of test/clients/indexeddb/engines.test.ts load.
-import { createElement } from "react";
-import { createRoot } from "react-dom/client";
 import { indexeddb } from "../../src/clients/indexeddb/index.ts";
 import { http } from "../../src/clients/http/index.ts";
 import { createHandler } from "../../src/http/index.ts";
 import kv, { type Store } from "../../src/index.ts";
 import { createKVStore, type KVFn } from "../../src/reactive/index.ts";
-import { useKV } from "../../src/reactive/react.ts";
+import { COUNTERS } from "./counters.ts";
 
 /** What the tests find in `globalThis.tab`. */
 export interface EngineTab {
@@ -15,8 +13,8 @@ export interface EngineTab {
   readonly createKVStore: typeof createKVStore;
   /** A store over a server that runs in the page itself. */
   served(): Store;
-  /** Shows a counter made with React: its text is the number, and a click raises it. */
-  counter(store: KVFn): HTMLElement;
+  /** Shows a counter made with a framework. */
+  counter(framework: keyof typeof COUNTERS, store: KVFn): HTMLElement;
   /**
    * Writes one record after the other, and reports the number of acknowledged ones to a URL. When
    * it answers "stop", the last report has the keys that are acknowledged and not stored.
@@ -33,13 +31,9 @@ function served(): Store {
   return kv(http("https://localhost", { token, fetch }));
 }
 
-function counter(store: KVFn): HTMLElement {
+function counter(framework: keyof typeof COUNTERS, store: KVFn): HTMLElement {
   const host = document.body.appendChild(document.createElement("div"));
-  function Counter() {
-    const [{ data }, state] = useKV("counter", { n: 0 }, store);
-    return createElement("button", { onClick: () => state.data.n++ }, data.n);
-  }
-  createRoot(host).render(createElement(Counter));
+  COUNTERS[framework](host, store);
   return host;
 }
 

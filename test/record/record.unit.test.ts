@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from "vitest";
 import { failedChecks, holds, isFresh } from "../../src/record/freshness.ts";
-import { StoredRecord } from "../../src/record/record.ts";
+import { isolated, StoredRecord } from "../../src/record/record.ts";
 import { decodeRecord, encodeRecord } from "../../src/record/text-format.ts";
 import { formatVersion, nextStamp, timedStamp, versionOf } from "../../src/record/version.ts";
 
@@ -83,4 +83,26 @@ it("names the keys of the checks that do not hold, each by its own record", () =
   const checks = ["a", "b", "a"].map((key) => ({ key, version: null }));
   expect(failedChecks(checks, (_, place) => stored[place]!, 0)).toEqual(["b"]);
   expect(failedChecks(checks, (key) => (key === "a" ? stored[1]! : null), 0)).toEqual(["a", "a"]);
+});
+
+it("copies what a caller could change, and nothing else", () => {
+  const version = "0".repeat(20);
+  const plain = new StoredRecord("text", 5, version, null);
+  expect(isolated(plain)).toBe(plain);
+  for (const [value, metadata] of [
+    ["text", { m: 1 }],
+    [{ n: 1 }, null],
+    [null, null],
+    [[1], { m: 1 }],
+    [new Uint8Array([1, 2]), null],
+  ] as const) {
+    const record = new StoredRecord(value as never, 5, version, metadata);
+    const copy = isolated(record);
+    expect(copy).toEqual(record);
+    expect(copy).not.toBe(record);
+    for (const name of ["value", "metadata"] as const)
+      if (Object(record[name]) === record[name]) expect(copy[name]).not.toBe(record[name]);
+  }
+  const bytes = isolated(new StoredRecord(new Uint8Array([1]) as never, null, version, null));
+  expect(bytes.value).toBeInstanceOf(Uint8Array);
 });

@@ -1,7 +1,7 @@
 import { Etcd3 } from "etcd3";
-import { Cluster } from "ioredis";
+import { Cluster, Redis } from "ioredis";
 import pg from "pg";
-import { createCluster } from "redis";
+import { createCluster, createSentinel } from "redis";
 import { afterAll, beforeAll, describe } from "vitest";
 import { http } from "../../src/clients/http/index.ts";
 import { type KvServer, serve } from "../../src/http/index.ts";
@@ -10,7 +10,7 @@ import { etcdServer } from "../support/etcd-server.ts";
 import { halfOpen } from "../support/half-open.ts";
 import { postgresServer } from "../support/postgres-server.ts";
 import { CLIENTS, newest } from "../support/redis-clients.ts";
-import { redisCluster, redisServer } from "../support/redis-server.ts";
+import { redisCluster, redisSentinel, redisServer } from "../support/redis-server.ts";
 
 const portOf = (url: string): number => Number(new URL(url).port);
 
@@ -56,6 +56,43 @@ describe.concurrent("a Redis cluster", async () => {
             cluster.ports.map((port) => [`127.0.0.1:${port}`, addressOf(ports, port)]),
           ),
         }),
+        options,
+      ),
+  });
+});
+
+describe.concurrent("Redis behind sentinels", async () => {
+  const group = await redisSentinel();
+  afterAll(() => group.remove());
+  const real = [...group.ports, ...group.sentinels];
+  const addressesOf = (ports: readonly number[]) =>
+    Object.fromEntries(
+      real.map((port, i) => [`127.0.0.1:${port}`, { host: "127.0.0.1", port: ports[i]! }]),
+    );
+  const sentinelsOf = (ports: readonly number[]) =>
+    ports.slice(group.ports.length).map((port) => ({ host: "127.0.0.1", port }));
+  halfOpen({
+    name: "ioredis 5 behind sentinels",
+    ports: () => real,
+    open: (ports, options) =>
+      kv(
+        new Redis({ name: "main", sentinels: sentinelsOf(ports), natMap: addressesOf(ports) }),
+        options,
+      ),
+  });
+  halfOpen({
+    name: "node-redis 6 behind sentinels, with a socketTimeout",
+    // Requests keep its connections from being silent for that long.
+    isQuiet: true,
+    ports: () => real,
+    open: (ports, options) =>
+      kv(
+        createSentinel({
+          name: "main",
+          sentinelRootNodes: sentinelsOf(ports),
+          nodeAddressMap: addressesOf(ports),
+          nodeClientOptions: { socket: { socketTimeout: 1000 } },
+        }) as Client,
         options,
       ),
   });

@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 import type { BrowserContext, Page } from "playwright";
+import { compile } from "svelte/compiler";
 import { launchChromium } from "./chromium.ts";
 
 /**
@@ -27,6 +29,14 @@ const CLIENTS = `
   import localforage from "localforage";
   Object.assign(globalThis, { kv, indexeddb, localforage });`;
 
+const svelte: Plugin = {
+  name: "svelte",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\.svelte$/ }, ({ path: filename }) => ({
+      contents: compile(readFileSync(filename, "utf8"), { filename, generate: "client" }).js.code,
+    })),
+};
+
 async function bundle(contents: string): Promise<Map<string, string>> {
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: root },
@@ -35,6 +45,12 @@ async function bundle(contents: string): Promise<Map<string, string>> {
     format: "esm",
     platform: "browser",
     external: ["node:*"],
+    plugins: [svelte],
+    define: {
+      __VUE_OPTIONS_API__: "true",
+      __VUE_PROD_DEVTOOLS__: "false",
+      __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false",
+    },
     outdir: "/",
     write: false,
     logLevel: "error",

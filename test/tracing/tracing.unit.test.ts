@@ -317,6 +317,30 @@ describe("trace()", () => {
     await cache.close();
   });
 
+  it("reports how many values getOrSetMany() found", async () => {
+    const seen = listen("getOrSetMany");
+    const store = trace(kv(new Map()), { keys: true });
+    const load = async (keys: readonly string[]): Promise<string[]> => [...keys];
+    for (const l1 of [{ entries: 5 }, undefined]) {
+      const base = store.prefix(`${l1 === undefined}:`);
+      const cache = createCache(l1 === undefined ? base : { l1, l2: base }, { ttl: "1h" });
+      await cache.getOrSetMany(["a", "b", "a"], load);
+      await cache.getOrSetMany(["a", "c"], load);
+      await cache.getOrSetMany(["a", "b", "c"], load);
+      await expect(cache.getOrSetMany(["d"], async () => [])).rejects.toThrow("a list");
+      const ends = at(seen, "asyncEnd").map((end) => [end.outcome, end.count, end.hits]);
+      expect(ends).toEqual([
+        ["miss", 2, 0],
+        ["miss", 2, 1],
+        ["hit", 3, 3],
+        ["KV_INVALID_VALUE", undefined, undefined],
+      ]);
+      expect(seen[0]![1].keys).toEqual([`${l1 === undefined}:v:a`, `${l1 === undefined}:v:b`]);
+      seen.length = 0;
+      await cache.close();
+    }
+  });
+
   it("survives a subscriber that unsubscribes during a call", async () => {
     const name = "tracing:anykv:get:start";
     const once = (): void => void diagnostics.unsubscribe(name, once);

@@ -5,7 +5,7 @@ import kv, { type Store } from "../../src/index.ts";
 import type { SessionsOptions } from "../../src/session/index.ts";
 import { grammyStorage } from "../../src/with/grammy/index.ts";
 import { telegrafSessionStore } from "../../src/with/telegraf/index.ts";
-import { CLIENTS } from "../support/integration-clients.ts";
+import { INTEGRATION_STORES } from "../support/integration-stores.ts";
 import { failingClient } from "../support/plain-client.ts";
 
 type Data = { [name: string]: unknown };
@@ -65,7 +65,7 @@ function telegrafBot(store: Store, options?: Options, meanwhile = NOTHING): Send
   return (chat, text) => bot.handleUpdate(updateOf(chat, text));
 }
 
-describe.each(CLIENTS)("sessions of bots on %s", (_, open) => {
+describe.each(INTEGRATION_STORES)("sessions of bots on %s", (_, open) => {
   it.each([
     ["grammY", grammyBot, "1"],
     ["Telegraf", telegrafBot, "1:1"],

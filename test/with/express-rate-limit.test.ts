@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
 import { expressRateLimitStore } from "../../src/with/express-rate-limit/index.ts";
 import { failingClient, plainClient } from "../support/plain-client.ts";
-import { CLIENTS } from "../support/integration-clients.ts";
+import { INTEGRATION_STORES } from "../support/integration-stores.ts";
 import { serve, Visitor } from "../support/web-app.ts";
 
 type Limit = Parameters<typeof rateLimit>[0];
@@ -24,7 +24,7 @@ async function app(store: Store, prefix: string, options: Limit): Promise<Visito
   return new Visitor(await serve(web as never));
 }
 
-describe.each(CLIENTS)("express-rate-limit on %s", (_, open) => {
+describe.each(INTEGRATION_STORES)("express-rate-limit on %s", (_, open) => {
   it("lets exactly `limit` of many requests at once pass, and tells when it ends", async () => {
     const store = await open();
     const visitor = await app(store, "limit:", { windowMs: 60_000, limit: 10 });

@@ -9,7 +9,7 @@ import kv, { type Store } from "../../src/index.ts";
 import type { SessionsOptions } from "../../src/session/index.ts";
 import { expressSessionStore } from "../../src/with/express-session/index.ts";
 import { failingClient } from "../support/plain-client.ts";
-import { CLIENTS } from "../support/integration-clients.ts";
+import { INTEGRATION_STORES } from "../support/integration-stores.ts";
 import { serve, Visitor } from "../support/web-app.ts";
 
 type Data = session.SessionData & { [name: string]: unknown };
@@ -56,7 +56,7 @@ async function app(
   return { url: await serve(web as never), events, sessions };
 }
 
-describe.each(CLIENTS)("express-session on %s", (_, open) => {
+describe.each(INTEGRATION_STORES)("express-session on %s", (_, open) => {
   it("keeps a session, touches it, and forgets a logged-out person", async () => {
     const store = (await open()).prefix("basics:");
     const { url } = await app(store, {}, { maxAge: 60_000 });

@@ -3,7 +3,7 @@ import fastify from "fastify";
 import { describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
 import { fastifyRateLimitStore } from "../../src/with/fastify-rate-limit/index.ts";
-import { CLIENTS } from "../support/integration-clients.ts";
+import { INTEGRATION_STORES } from "../support/integration-stores.ts";
 import { failingClient, plainClient } from "../support/plain-client.ts";
 import { serve, Visitor } from "../support/web-app.ts";
 
@@ -18,7 +18,7 @@ async function app(store: Store, options: RateLimitPluginOptions): Promise<Visit
   return new Visitor(await serve((req, res) => web.routing(req, res)));
 }
 
-describe.each(CLIENTS)("@fastify/rate-limit on %s", (_, open) => {
+describe.each(INTEGRATION_STORES)("@fastify/rate-limit on %s", (_, open) => {
   it("lets exactly `max` of many requests at once pass, apart for each route", async () => {
     const visitor = await app((await open()).prefix("max:"), { max: 8, timeWindow: 60_000 });
     const answers = await Promise.all(Array.from({ length: 20 }, () => visitor.get("/")));

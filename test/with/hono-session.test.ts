@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
 import { type HonoSessionOptions, honoSessionStorage } from "../../src/with/hono-session/index.ts";
-import { CLIENTS } from "../support/integration-clients.ts";
+import { INTEGRATION_STORES } from "../support/integration-stores.ts";
 import { failingClient } from "../support/plain-client.ts";
 import { serve, Visitor } from "../support/web-app.ts";
 
@@ -30,7 +30,7 @@ async function app(store: Store, options: HonoSessionOptions = {}): Promise<Visi
   return new Visitor(await serve(getRequestListener(web.fetch)));
 }
 
-describe.each(CLIENTS)("@hono/session on %s", (_, open) => {
+describe.each(INTEGRATION_STORES)("@hono/session on %s", (_, open) => {
   it("keeps a session for `expires`, until the person logs out", async () => {
     const store = (await open()).prefix("basics:");
     const waiting: Promise<void>[] = [];

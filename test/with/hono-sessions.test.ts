@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
 import type { SessionsOptions } from "../../src/session/index.ts";
 import { honoSessionsStore } from "../../src/with/hono-sessions/index.ts";
-import { CLIENTS } from "../support/integration-clients.ts";
+import { INTEGRATION_STORES } from "../support/integration-stores.ts";
 import { failingClient } from "../support/plain-client.ts";
 import { serve, Visitor } from "../support/web-app.ts";
 
@@ -47,7 +47,7 @@ async function app(
   return new Visitor(await serve(getRequestListener(web.fetch)));
 }
 
-describe.each(CLIENTS)("hono-sessions on %s", (_, open) => {
+describe.each(INTEGRATION_STORES)("hono-sessions on %s", (_, open) => {
   it("keeps a session until its deadline, or until the person logs out", async () => {
     const store = (await open()).prefix("basics:");
     const ann = await app(store);

@@ -5,7 +5,7 @@ import { ThrottlerGuard, ThrottlerModule } from "@nestjs/throttler";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
 import { nestThrottlerStorage } from "../../src/with/nest-throttler/index.ts";
-import { CLIENTS } from "../support/integration-clients.ts";
+import { INTEGRATION_STORES } from "../support/integration-stores.ts";
 import { failingClient, plainClient } from "../support/plain-client.ts";
 import { Visitor } from "../support/web-app.ts";
 
@@ -40,7 +40,7 @@ async function app(
   return new Visitor(await nest.getUrl());
 }
 
-describe.each(CLIENTS)("@nestjs/throttler on %s", (_, open) => {
+describe.each(INTEGRATION_STORES)("@nestjs/throttler on %s", (_, open) => {
   it("lets exactly `limit` of many requests at once pass", async () => {
     const visitor = await app((await open()).prefix("limit:"), { ttl: 60_000, limit: 5 });
     const answers = await Promise.all(Array.from({ length: 15 }, () => visitor.get("/")));

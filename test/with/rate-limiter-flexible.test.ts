@@ -9,7 +9,7 @@ import {
   flexibleRateLimiter,
   type FlexibleOptions,
 } from "../../src/with/rate-limiter-flexible/index.ts";
-import { CLIENTS } from "../support/integration-clients.ts";
+import { INTEGRATION_STORES } from "../support/integration-stores.ts";
 import { failingClient, plainClient } from "../support/plain-client.ts";
 import { serve, Visitor } from "../support/web-app.ts";
 
@@ -22,7 +22,7 @@ const classes = {
 const limiterOver = (store: Store, options: FlexibleOptions): flexible.RateLimiterStoreAbstract =>
   flexibleRateLimiter(classes, store, options);
 
-describe.each(CLIENTS)("rate-limiter-flexible on %s", (_, open) => {
+describe.each(INTEGRATION_STORES)("rate-limiter-flexible on %s", (_, open) => {
   it("lets exactly `points` of many requests at once pass", async () => {
     const limiter = limiterOver((await open()).prefix("app:"), { points: 5, duration: 60 });
     const web = express();

@@ -2,7 +2,7 @@ import { createSessionStorage } from "react-router";
 import { describe, expect, it } from "vitest";
 import kv from "../../src/index.ts";
 import { reactRouterSessions } from "../../src/with/react-router/index.ts";
-import { CLIENTS } from "../support/integration-clients.ts";
+import { INTEGRATION_STORES } from "../support/integration-stores.ts";
 import { failingClient } from "../support/plain-client.ts";
 import { serve, Visitor } from "../support/web-app.ts";
 
@@ -16,7 +16,7 @@ const storageOver = (
     ...reactRouterSessions(store),
   });
 
-describe.each(CLIENTS)("sessions of React Router on %s", (_, open) => {
+describe.each(INTEGRATION_STORES)("sessions of React Router on %s", (_, open) => {
   it("serve the actions of an app: log in, read, flash, log out", async () => {
     const store = (await open()).prefix("app:");
     const { getSession, commitSession, destroySession } = storageOver(store);

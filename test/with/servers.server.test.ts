@@ -1,4 +1,4 @@
-import { BaseStore } from "@langchain/langgraph-checkpoint";
+import { readdirSync } from "node:fs";
 import express from "express";
 import { rateLimit } from "express-rate-limit";
 import session from "express-session";
@@ -6,22 +6,13 @@ import pg from "pg";
 import { createClient } from "redis";
 import { afterAll, describe, expect, it } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
-import { authJsAdapter } from "../../src/with/auth-js/index.ts";
-import { betterAuthStorage } from "../../src/with/better-auth/index.ts";
 import { expressRateLimitStore } from "../../src/with/express-rate-limit/index.ts";
 import { expressSessionStore } from "../../src/with/express-session/index.ts";
-import { fastifyRateLimitStore } from "../../src/with/fastify-rate-limit/index.ts";
-import { keyvStore } from "../../src/with/keyv/index.ts";
-import { langgraphStore } from "../../src/with/langgraph/index.ts";
-import { nestThrottlerStorage } from "../../src/with/nest-throttler/index.ts";
-import { nextCacheHandlers } from "../../src/with/next/index.ts";
-import { oidcAdapter } from "../../src/with/oidc-provider/index.ts";
-import { openauthStorage } from "../../src/with/openauth/index.ts";
-import { reactRouterSessions } from "../../src/with/react-router/index.ts";
-import { CLIENTS } from "../support/integration-clients.ts";
+import { WRITES } from "../support/integration-writes.ts";
+import { INTEGRATION_STORES } from "../support/integration-stores.ts";
 import { PATIENT } from "../support/patient.ts";
 import { postgresServer } from "../support/postgres-server.ts";
-import { redisServer } from "../support/redis-server.ts";
+import { ask, redisServer } from "../support/redis-server.ts";
 import { serve, Visitor } from "../support/web-app.ts";
 import { sessionCases } from "../suites/sessions.ts";
 
@@ -37,7 +28,7 @@ afterAll(async () => {
   await Promise.all([redis, postgres].map((server) => server.remove()));
 });
 
-for (const [name, open] of CLIENTS) sessionCases(name, open);
+for (const [name, open] of INTEGRATION_STORES) sessionCases(name, open);
 sessionCases("REDIS", () => shared.redis);
 sessionCases("POSTGRES", () => shared.postgres);
 
@@ -48,7 +39,7 @@ async function app(limit: number): Promise<[Visitor, Store]> {
   const web = express();
   web.set("env", "test");
   const limits = expressRateLimitStore(store, { prefix: "limit:" });
-  web.use(rateLimit({ windowMs: 60_000, limit, store: limits }));
+  web.get("/", rateLimit({ windowMs: 60_000, limit, store: limits }));
   web.use(
     session({
       store: expressSessionStore(session, store.prefix("session:"), { onConflict: "merge" }),
@@ -61,6 +52,7 @@ async function app(limit: number): Promise<[Visitor, Store]> {
     Object.assign(req.session, { user: "ann" });
     res.send("in");
   });
+  web.get("/logout", (req, res) => req.session.destroy((error) => res.send(error ?? "out")));
   web.get("/", (req, res) => void res.send(`${(req.session as { user?: string }).user}`));
   return [new Visitor(await serve(web as never)), store];
 }
@@ -90,60 +82,65 @@ describe("an Express app over Redis", () => {
   });
 });
 
-/** What a framework calls: each resolves while the server is up. */
-const CALLS: { readonly [name: string]: (store: Store) => () => Promise<unknown> } = {
-  "auth-js": (store) => () => authJsAdapter(store).getSessionAndUser("a"),
-  "better-auth": (store) => () => betterAuthStorage(store).increment("a", 60),
-  "fastify-rate-limit": (store) => {
-    const counts = new (fastifyRateLimitStore(store))({});
-    return () =>
-      new Promise((resolve, reject) => {
-        counts.incr("a", (error, result) => (error ? reject(error) : resolve(result)), 60_000, 5);
-      });
-  },
-  keyv: (store) => () => keyvStore(store).set("a", 1, Date.now() + 60_000),
-  langgraph: (store) => () => langgraphStore(BaseStore, store).put(["n"], "k", { n: 1 }),
-  "nest-throttler": (store) => () =>
-    nestThrottlerStorage(store).increment("a", 60_000, 5, 60_000, "default"),
-  next: (store) => () => nextCacheHandlers(store).updateTags(["a"]),
-  "oidc-provider": (store) => () => oidcAdapter(store)("Grant").upsert("a", { n: 1 }, 60),
-  openauth: (store) => () => openauthStorage(store).set(["a"], { n: 1 }),
-  "react-router": (store) => () => reactRouterSessions(store).createData({ n: 1 }),
-};
+const FOLDERS = readdirSync(new URL("../../src/with/", import.meta.url));
+
+/** How a call ended: "resolved", or the code of its error. */
+const outcomeOf = (call: () => Promise<unknown>): Promise<string> =>
+  call().then(
+    () => "resolved",
+    (error: { code?: string }) => error.code ?? `${error as Error}`,
+  );
+
+/** Limits the memory of the server; "0" is no limit. */
+const setMemory = (bytes: string) => () =>
+  ask(redis.port, (client) => client.config("SET", "maxmemory", bytes));
+
+/** Writes through every integration while `stop` has stopped the server, and after `resume`. */
+async function outage(stop: () => Promise<unknown>, resume: () => Promise<unknown>, code: string) {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on("unhandledRejection", note);
+  const store = kv(createClient({ url: redis.url }), { timeout: "500ms", prefix: `${code}:` });
+  opened.push(store);
+  const calls = Object.entries(WRITES).map(
+    ([name, make]) => [name, make(store.prefix(`${name}:`))] as const,
+  );
+  await Promise.all(calls.map(([, call]) => call()));
+  await stop();
+  const outcomes = await Promise.all(
+    calls.map(async ([name, call]) => [name, await outcomeOf(call)]),
+  );
+  await resume();
+  expect(outcomes).toEqual(calls.map(([name]) => [name, code]));
+  for (const [, call] of calls) await expect.poll(() => outcomeOf(call)).toBe("resolved");
+  process.off("unhandledRejection", note);
+  expect(unhandled).toEqual([]);
+}
 
 describe("integrations over Redis", () => {
-  it("reject while the server is killed, and handle every rejection", async () => {
-    const unhandled: unknown[] = [];
-    const note = (error: unknown): void => void unhandled.push(error);
-    process.on("unhandledRejection", note);
-    const store = kv(createClient({ url: redis.url }), { timeout: "500ms", prefix: "killed:" });
-    opened.push(store);
-    const calls = Object.entries(CALLS).map(
-      ([name, make]) => [name, make(store.prefix(`${name}:`))] as const,
-    );
-    await Promise.all(calls.map(([, call]) => call()));
-    await redis.kill();
-    const outcomes = await Promise.all(
-      calls.map(async ([name, call]) => [
-        name,
-        await call().then(
-          () => "resolved",
-          (error: { code: string }) => error.code,
-        ),
-      ]),
-    );
-    expect(outcomes).toEqual(calls.map(([name]) => [name, "KV_CONNECTION"]));
-    await redis.start();
-    for (const [, call] of calls)
-      await expect
-        .poll(() =>
-          call().then(
-            () => true,
-            () => false,
-          ),
-        )
-        .toBe(true);
-    process.off("unhandledRejection", note);
-    expect(unhandled).toEqual([]);
+  it("are all in this test", () => {
+    expect(Object.keys(WRITES)).toEqual(FOLDERS.filter((name) => name !== "shared").sort());
+  });
+
+  it("reject writes while the server is killed, and handle every rejection", () =>
+    outage(
+      () => redis.kill(),
+      () => redis.start(),
+      "KV_CONNECTION",
+    ));
+
+  it("reject writes while the memory of the server is full", async () => {
+    await outage(setMemory("1"), setMemory("0"), "KV_QUOTA");
+  });
+
+  it("let a person log out while the memory of the server is full", async () => {
+    const [ann, store] = await app(1000);
+    await ann.get("/login");
+    const late = ann.copy();
+    await setMemory("1")();
+    expect((await ann.get("/logout")).text).toBe("out");
+    expect(await store.prefix("session:").keys()).toEqual([]);
+    await setMemory("0")();
+    expect((await late.get("/")).text).toBe("undefined");
   });
 });

@@ -64,6 +64,8 @@ async function reportServer(): Promise<{
   };
 }
 
+const click = (): void => (tab.kept.host as HTMLElement).querySelector("button")!.click();
+
 let page: ServedPage;
 beforeAll(async () => {
   page = await servePage('import { install } from "./test/programs/engine-tab.ts"; install();');
@@ -72,6 +74,9 @@ afterAll(() => page?.close());
 
 // `scripts/runtimes.mjs` runs every API in Firefox and in WebKit, too.
 const engines: readonly EngineName[] = isFull ? ["Chromium", "Firefox", "WebKit"] : ["Chromium"];
+
+// Those of the others run in one tab of Chromium: test/reactive/bindings.browser.test.ts.
+const frameworks = isFull ? (["react", "vue", "svelte", "solid"] as const) : (["react"] as const);
 
 for (const name of engines) {
   const missing = missingFor(name);
@@ -140,32 +145,36 @@ for (const name of engines) {
       await Promise.all(tabs.map((each) => each.close()));
     });
 
-    it("shows the changes of one tab in the other, also in React", async () => {
+    it.each(frameworks)("shows the changes of one tab in the other, by %s", async (framework) => {
       const [one, two] = [await open(), await open()];
-      const begin = async (): Promise<void> => {
-        const store = tab.createKVStore("shown", { delay: 0 });
-        tab.kept.host = tab.counter(store);
+      const begin = async (framework: "react"): Promise<void> => {
+        const store = tab.createKVStore(`shown-${framework}`, { delay: 0 });
+        tab.kept.host = tab.counter(framework, store);
         await store.ready();
       };
-      await one.evaluate(begin);
-      await two.evaluate(begin);
+      await one.evaluate(begin, framework as "react");
+      await two.evaluate(begin, framework as "react");
       const text = (): string => (tab.kept.host as HTMLElement).textContent;
-      await until("both show the counter", async () =>
-        (await Promise.all([one, two].map((each) => each.evaluate(text)))).every((n) => n === "0"),
-      );
-      await one.evaluate(() => (tab.kept.host as HTMLElement).querySelector("button")!.click());
-      await until("both show the change", async () =>
-        (await Promise.all([one, two].map((each) => each.evaluate(text)))).every((n) => n === "1"),
-      );
+      const bothShow = (n: string): Promise<void> =>
+        until(`both show ${n}`, async () =>
+          (await Promise.all([one, two].map((each) => each.evaluate(text)))).every(
+            (shown) => shown === n,
+          ),
+        );
+      await bothShow("0");
+      for (const [i, tab] of [one, two].entries()) {
+        await tab.evaluate(click);
+        await bothShow(String(i + 1));
+      }
       await Promise.all([one, two].map((each) => each.close()));
       const three = await open();
-      const stored = await three.evaluate(async () => {
-        const store: KVFn = tab.createKVStore("shown");
+      const stored = await three.evaluate(async (framework) => {
+        const store: KVFn = tab.createKVStore(`shown-${framework}`);
         const state = store("counter", { n: 0 });
         await store.ready();
         return (store.snapshot(state).data as { n: number }).n;
-      });
-      expect(stored).toBe(1);
+      }, framework);
+      expect(stored).toBe(2);
       await three.close();
     });
 
