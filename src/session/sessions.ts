@@ -95,6 +95,7 @@ class StoredSessions implements Sessions {
   readonly #onConflict: "last" | "merge" | "refuse";
   readonly #tombstone: Expires;
   readonly #known = new WeakMap<object, Known>();
+  readonly #saving = new WeakMap<object, Promise<boolean>>();
 
   constructor(store: Store, options: SessionsOptions) {
     this.#store = store;
@@ -157,6 +158,29 @@ class StoredSessions implements Sessions {
     const text = JSON.stringify(data);
     if (text === undefined)
       throw new KvError("KV_INVALID_VALUE", `the data of a session cannot be a ${typeof data}`);
+    const run = (): Promise<boolean> => this.#saveText(id, data, text, expires, isNew);
+    return typeof data === "object" && data !== null ? this.#inTurn(data, run) : run();
+  }
+
+  /** Saves of one object start from one another, and are no conflict. */
+  #inTurn(data: object, save: () => Promise<boolean>): Promise<boolean> {
+    const before = this.#saving.get(data);
+    const saved = before === undefined ? save() : before.then(save, save);
+    this.#saving.set(data, saved);
+    const forget = (): void => {
+      if (this.#saving.get(data) === saved) this.#saving.delete(data);
+    };
+    void saved.then(forget, forget);
+    return saved;
+  }
+
+  #saveText(
+    id: string,
+    data: unknown,
+    text: string,
+    expires: Expires,
+    isNew: boolean,
+  ): Promise<boolean> {
     const last = Object(data) === data ? this.#known.get(data as object) : undefined;
     // A framework that rotates ids saves the same object under a new id.
     const known = last?.id === id ? last : undefined;
@@ -199,7 +223,9 @@ class StoredSessions implements Sessions {
       });
     const [base, mine] = [known.text, text].map((each) => JSON.parse(each) as Json);
     const merged = mergeChanges(base, mine, entry.value) ?? null;
-    return this.#commit(id, JSON.stringify(merged), entry.version, expires);
+    const done = await this.#commit(id, JSON.stringify(merged), entry.version, expires);
+    // The object lacks what was merged: its next save has to merge too.
+    return done && { version: null, text };
   }
 
   /** Writes if the version is still the newest; `null` otherwise. */

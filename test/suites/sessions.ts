@@ -95,6 +95,18 @@ export function sessionCases(name: string, open: () => Store | Promise<Store>): 
       });
     });
 
+    it("merge every save of one object", async () => {
+      const [sessions] = await make("again:", { onConflict: "merge" });
+      await sessions.create("a", { n: 1, old: true });
+      const [one, two] = [await sessions.read<Data>("a"), await sessions.read<Data>("a")];
+      delete two!.old;
+      await sessions.write("a", Object.assign(two!, { two: true }));
+      for (const n of [2, 3]) {
+        await sessions.write("a", Object.assign(one!, { n }));
+        expect(await sessions.read("a")).toEqual({ n, two: true });
+      }
+    });
+
     it("save the same object twice, after a touch of another request", async () => {
       const [sessions] = await make("twice:", { onConflict: "refuse" });
       await sessions.create("a", { n: 1 });
@@ -103,6 +115,27 @@ export function sessionCases(name: string, open: () => Store | Promise<Store>): 
       expect(await sessions.write("a", Object.assign(data, { n: 2 }))).toBe(true);
       expect(await sessions.write("a", Object.assign(data, { n: 3 }))).toBe(true);
       expect(await sessions.read("a")).toEqual({ n: 3 });
+    });
+
+    it("save one object in call order, as no conflict with itself", async () => {
+      for (const onConflict of ["last", "merge", "refuse"] as const) {
+        const [sessions] = await make(`order ${onConflict}:`, { onConflict });
+        await sessions.create("a", { n: 0 });
+        const data = (await sessions.read<Data>("a"))!;
+        const saves = [1, 2, 0].map((n) => sessions.write("a", Object.assign(data, { n })));
+        expect(await Promise.all(saves)).toEqual([true, true, true]);
+        expect(await sessions.read("a")).toEqual({ n: 0 });
+      }
+    });
+
+    it("go on with an object whose save was rejected", async () => {
+      const [sessions] = await make("rejected:", { onConflict: "refuse" });
+      await sessions.create("a", { n: 0 });
+      const data = (await sessions.read<Data>("a"))!;
+      const long = sessions.write("a", Object.assign(data, { n: 1 }), "never" as never);
+      const saved = sessions.write("a", Object.assign(data, { n: 2 }));
+      await expect(long).rejects.toMatchObject({ code: "KV_INVALID_EXPIRES" });
+      expect([await saved, await sessions.read("a")]).toEqual([true, { n: 2 }]);
     });
 
     it("refuse the older of two saves", async () => {

@@ -63,8 +63,12 @@ export const WRITES: { readonly [name: string]: (store: Store) => () => Promise<
       return authJsAdapter(store).createUser({ ...user, id, email: `${id}@example.com` } as never);
     };
   },
-  "axios-cache-interceptor": (store) => async () =>
-    axiosCacheStorage(store).set("a", { state: "loading", previous: "empty" } as never),
+  "axios-cache-interceptor": reported((store, onError) =>
+    axiosCacheStorage(store, { onError }).set("a", {
+      state: "loading",
+      previous: "empty",
+    } as never),
+  ),
   bentocache: (store) => async () => bentocacheDriver(store).factory({}).set("a", "text", 60_000),
   "better-auth": (store) => () => betterAuthStorage(store).increment("a", 60),
   "express-rate-limit": (store) => {

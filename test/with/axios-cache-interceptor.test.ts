@@ -90,14 +90,55 @@ describe("axios-cache-interceptor", () => {
     expect(await bytesOf()).toBe('{"asked":1}');
   });
 
-  it("rejects requests while the store is down", async () => {
-    const { program } = await setup();
-    const client = program(kv(failingClient() as never));
-    await expect(client.get("/")).rejects.toThrow(withCode("KV_CONNECTION"));
+  it("answers every request for bytes that the store rejects", async () => {
+    const { program, asked } = await setup();
+    const errors: unknown[] = [];
+    const client = program(kv(new Map()), { onError: (error) => errors.push(error) });
+    const load = () => client.get("/", { responseType: "arraybuffer" });
+    await Promise.all([load(), load()]);
+    await load();
+    expect(asked()).toBe(3);
+    expect(errors).toEqual([1, 2, 3].map(() => withCode("KV_INVALID_VALUE")));
+  });
+
+  it("answers every request of a store that goes down while they load", async () => {
+    const client = failingClient();
+    client.isDown = false;
+    let asked = 0;
+    const url = await serve((_req, res) => {
+      client.isDown = asked++ === 0;
+      res.end("{}");
+    });
+    const errors: unknown[] = [];
+    const storage = axiosCacheStorage(kv(client as never), {
+      onError: (error) => errors.push(error),
+    });
+    const program = setupCache(axios.create({ baseURL: url }), { storage: buildStorage(storage) });
+    const answers = await Promise.all([program.get("/"), program.get("/")]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(errors[0]).toEqual(withCode("KV_CONNECTION"));
+    client.isDown = false;
+    expect((await program.get("/")).status).toBe(200);
+  });
+
+  it("answers requests without the cache while the store is down", async () => {
+    const { program, asked } = await setup();
+    const errors: unknown[] = [];
+    const store = kv(failingClient() as never);
+    const client = program(store, { onError: (error) => errors.push(error) });
+    expect([(await client.get("/")).cached, (await client.get("/")).cached]).toEqual([
+      false,
+      false,
+    ]);
+    expect(asked()).toBe(2);
+    expect(errors[0]).toEqual(withCode("KV_CONNECTION"));
   });
 
   it("rejects wrong options at once", () => {
     expect(() => axiosCacheStorage(kv(), { ttl: 5 } as never)).toThrow(
+      withCode("KV_INVALID_VALUE"),
+    );
+    expect(() => axiosCacheStorage(kv(), { onError: "log" } as never)).toThrow(
       withCode("KV_INVALID_VALUE"),
     );
     expect(() => axiosCacheStorage(kv(), { loading: 0 })).toThrow(withCode("KV_INVALID_EXPIRES"));

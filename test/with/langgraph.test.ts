@@ -10,7 +10,7 @@ import {
   START,
   StateGraph,
 } from "@langchain/langgraph";
-import { BaseCheckpointSaver, uuid6 } from "@langchain/langgraph-checkpoint";
+import { BaseCheckpointSaver, emptyCheckpoint, uuid6 } from "@langchain/langgraph-checkpoint";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test, vi } from "vitest";
 import kv, { type Store } from "../../src/index.ts";
 import { langgraphCheckpointer, langgraphStore } from "../../src/with/langgraph/index.ts";
@@ -114,6 +114,34 @@ describe.each(INTEGRATION_STORES)("LangGraph on %s", (_, open) => {
       }));
     };
     expect(await tellAll(saverOver(await fresh()))).toEqual(await tellAll(new MemorySaver()));
+  });
+
+  it("lists the newest checkpoint first, also of several namespaces and threads", async () => {
+    const saver = saverOver(await fresh());
+    const ids = [0, 1, 2, 3, 4].map((clock) => uuid6(clock));
+    const places = [
+      ["1", ""],
+      ["1", "child|a"],
+      ["2", ""],
+      ["1", "child|a"],
+      ["1", ""],
+    ] as const;
+    for (const [i, [thread_id, checkpoint_ns]] of places.entries()) {
+      const config = { configurable: { thread_id, checkpoint_ns } };
+      const checkpoint = { ...emptyCheckpoint(), id: ids[i]! };
+      await saver.put(config, checkpoint, { source: "loop", step: i, parents: {} }, {});
+    }
+    const listed = async (...args: Parameters<typeof saver.list>) =>
+      (await all(saver.list(...args))).map(({ metadata }) => metadata!.step);
+    const thread = { configurable: { thread_id: "1" } };
+    expect(await listed(thread)).toEqual([4, 3, 1, 0]);
+    expect(await listed(thread, { limit: 1 })).toEqual([4]);
+    const before = { configurable: { thread_id: "1", checkpoint_id: ids[3]! } };
+    expect(await listed(thread, { before })).toEqual([1, 0]);
+    expect(await listed({ configurable: {} })).toEqual([4, 3, 2, 1, 0]);
+    expect(await listed({ configurable: { checkpoint_ns: "child|a" } })).toEqual([3, 1]);
+    const child = { configurable: { thread_id: "1", checkpoint_ns: "child|a" } };
+    expect(await listed(child, { before })).toEqual([1]);
   });
 
   it("keeps threads apart, and deletes one", async () => {

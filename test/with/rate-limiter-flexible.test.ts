@@ -69,6 +69,29 @@ describe.each(INTEGRATION_STORES)("rate-limiter-flexible on %s", (_, open) => {
     expect((await limiter.get("a"))!.msBeforeNext).toBeGreaterThan(590_000);
   });
 
+  it("blocks and sets for ever, whatever is consumed later", async () => {
+    const store = (await open()).prefix("ever:");
+    const limiter = limiterOver(store, { points: 1, duration: 60 });
+    await limiter.block("a", 0);
+    await limiter.set("b", 5, 0);
+    for (const key of ["a", "b"]) {
+      await expect(limiter.consume(key)).rejects.toMatchObject({ msBeforeNext: -1 });
+      expect(await limiter.penalty(key)).toMatchObject({ msBeforeNext: -1 });
+      expect(await limiter.get(key)).toMatchObject({ remainingPoints: 0, msBeforeNext: -1 });
+    }
+    expect(await limiter.delete("a")).toBe(true);
+    expect((await limiter.consume("a")).msBeforeNext).toBeGreaterThan(0);
+  });
+
+  it("rewards never bring a count below 0", async () => {
+    for (const duration of [0, 60]) {
+      const store = (await open()).prefix(`reward ${duration}:`);
+      const limiter = limiterOver(store, { points: 5, duration });
+      await limiter.consume("a", 2);
+      expect(await limiter.reward("a", 3)).toMatchObject({ consumedPoints: 0, remainingPoints: 5 });
+    }
+  });
+
   it("counts forever with a duration of 0, and starts again after another", async () => {
     const store = await open();
     const forever = limiterOver(store.prefix("forever:"), { points: 5, duration: 0 });

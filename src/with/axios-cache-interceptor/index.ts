@@ -13,6 +13,11 @@ export interface AxiosCacheOptions {
    * `"1m"`.
    */
   loading?: number | string | undefined;
+  /**
+   * Gets the errors of reads, which count as misses, of writes and of deletions. Default
+   * `console.error`.
+   */
+  onError?: ((error: unknown) => void) | undefined;
 }
 
 /** A record of axios-cache-interceptor. Times are in milliseconds. */
@@ -58,11 +63,12 @@ function withPlainHeaders(value: AxiosCacheValue): AxiosCacheValue {
  * The storage of axios-cache-interceptor: pass it to `buildStorage`.
  *
  * A response is kept for its `ttl` and an hour more, or its `staleTtl` if that is longer. A request
- * that loads is kept for `loading`, so that a process that dies does not block its URL. A failing
- * store rejects the request. Responses that are no JSON need the `rich` codec of `anykv/codec`.
+ * that loads is kept for `loading`, so that a process that dies does not block its URL. A request
+ * is answered without the cache when the store fails. Responses that are no JSON are not kept
+ * without the `rich` codec of `anykv/codec`.
  *
- * @throws {KvError} KV_INVALID_CLIENT for anything but a store; KV_INVALID_VALUE for unknown
- * options; KV_INVALID_EXPIRES unless `loading` is a duration above 0.
+ * @throws {KvError} KV_INVALID_CLIENT for anything but a store; KV_INVALID_VALUE for wrong or
+ * unknown options; KV_INVALID_EXPIRES unless `loading` is a duration above 0.
  * @example
  * import axios from "axios";
  * import { buildStorage, setupCache } from "axios-cache-interceptor";
@@ -77,20 +83,29 @@ export function axiosCacheStorage(
   store: Store,
   options: AxiosCacheOptions = {},
 ): AxiosCacheStorage {
-  checkOptions(options, ["prefix", "loading"], "axiosCacheStorage()");
+  checkOptions(options, ["prefix", "loading", "onError"], "axiosCacheStorage()");
   requireStore(store, "axiosCacheStorage()");
   const loading = milliseconds(options.loading ?? "1m");
   if (!(loading > 0 && Number.isFinite(loading)))
     throw new KvError("KV_INVALID_EXPIRES", "loading is a duration above 0");
-  const base = store.prefix(options.prefix);
+  const { prefix, onError = console.error } = options;
+  if (typeof onError !== "function") throw new KvError("KV_INVALID_VALUE", "onError is a function");
+  const base = store.prefix(prefix);
+  // Requests that wait for a response wait for ever behind a rejection here.
+  const report = (error: unknown): void => void onError(error);
+  const remove = async (key: string): Promise<void> => void (await base.del(key).catch(report));
   return {
-    find: async (key) => ((await base.get(key)) ?? undefined) as never,
+    find: async (key) => ((await base.get(key).catch(report)) ?? undefined) as never,
     async set(key, value) {
-      await base.set(key, withPlainHeaders(value), { expires: endOf(value, loading) });
+      try {
+        await base.set(key, withPlainHeaders(value), { expires: endOf(value, loading) });
+      } catch (error) {
+        report(error);
+        // Nothing loads any more.
+        if (value.state !== "loading") await remove(key);
+      }
     },
-    async remove(key) {
-      await base.del(key);
-    },
+    remove,
     clear: () => base.clear(),
   };
 }

@@ -142,21 +142,32 @@ export class Checkpoints {
     return list<StoredCheckpoint>(this.#store as Store<unknown>, selector, options);
   }
 
-  /** Checkpoints, the newest of a namespace first: of all threads or namespaces by default. */
+  /** Checkpoints, the newest first: of all threads or namespaces by default. */
   async *all(thread?: string, ns?: string, before?: string): AsyncGenerator<StoredCheckpoint> {
-    const isOne = thread !== undefined && ns !== undefined;
-    const prefix = isOne
-      ? await this.#prefix("c", thread, ns)
-      : thread === undefined
-        ? []
-        : [await shortened(thread), "c"];
-    for await (const { key, value } of this.#list(
-      prefix,
-      { reverse: true },
-      isOne ? before : undefined,
-    )) {
+    if (thread === undefined || ns === undefined) {
+      yield* this.#among(thread, ns, before);
+      return;
+    }
+    const prefix = await this.#prefix("c", thread, ns);
+    for await (const { value } of this.#list(prefix, { reverse: true }, before)) yield value;
+  }
+
+  /** Those of several namespaces: their names are put in order first, without their states. */
+  async *#among(
+    thread: string | undefined,
+    ns: string | undefined,
+    before: string | undefined,
+  ): AsyncGenerator<StoredCheckpoint> {
+    const names: CheckpointName[] = [];
+    const prefix = thread === undefined ? [] : [await shortened(thread), "c"];
+    for await (const { key, value } of this.#list(prefix, { reverse: true })) {
       if (key[1] !== "c" || (ns !== undefined && value.name.ns !== ns)) continue;
-      if (before === undefined || value.name.id < before) yield value;
+      if (before === undefined || compareKeys(value.name.id, before) < 0) names.push(value.name);
+    }
+    names.sort((a, b) => compareKeys(b.id, a.id));
+    for (const name of names) {
+      const stored = await this.get(name.thread, name.ns, name.id);
+      if (stored !== null) yield stored;
     }
   }
 

@@ -1,5 +1,4 @@
 import type { Store } from "../../api.ts";
-import { increment } from "../../atomic/increment.ts";
 import { remove } from "../../atomic/update.ts";
 import { createLimiter, type Window } from "../../limit/limiter.ts";
 import { requireStore } from "../../store/require-store.ts";
@@ -24,11 +23,8 @@ export interface FlexibleOptions {
   readonly [name: string]: unknown;
 }
 
-/** A count; `resetAt` is `null` for one that never ends. */
-interface Count {
-  readonly count: number;
-  readonly resetAt: number | null;
-}
+// A hit gives a window to a key without a deadline: a block would end with it.
+const NEVER = Date.UTC(2200, 0);
 
 /** The members that a limiter has to have, over a store. */
 class Points {
@@ -43,23 +39,17 @@ class Points {
     this.#hit = (key, ms, by) => limiter.hit(key, `${ms}ms`, by);
   }
 
-  async upsert(key: string, points: number, ms: number, isSet: boolean): Promise<Count> {
+  async upsert(key: string, points: number, ms: number, isSet: boolean): Promise<Window> {
+    const now = Date.now();
     // A duration of 0 never ends.
-    const resetAt = ms > 0 ? Date.now() + ms : null;
-    if (isSet) {
-      const expires = resetAt === null ? null : new Date(resetAt);
-      await this.#store.set(key, points, { expires });
-      return { count: points, resetAt };
-    }
-    if (resetAt !== null) return this.#hit(key, ms, points);
-    return { count: (await increment(this.#store, key, points, { expires: null })) ?? 0, resetAt };
+    const resetAt = ms > 0 ? now + ms : NEVER;
+    if (!isSet) return this.#hit(key, resetAt - now, points);
+    await this.#store.set(key, points, { expires: new Date(resetAt) });
+    return { count: points, resetAt };
   }
 
-  async get(key: string): Promise<Count | null> {
-    const window = await this.#peek(key);
-    if (window !== null) return window;
-    const count = await this.#store.get<number>(key as never);
-    return count === null ? null : { count: Number(count), resetAt: null };
+  get(key: string): Promise<Window | null> {
+    return this.#peek(key);
   }
 
   delete(key: string): Promise<boolean> {
@@ -97,18 +87,18 @@ export function flexibleRateLimiter<Classes extends FlexibleClasses>(
   class StoredLimiter extends (RateLimiterStoreAbstract as new (options: object) => {
     readonly points?: number;
   }) {
-    _upsert(key: string, by: number, ms: number, isSet = false): Promise<Count> {
+    _upsert(key: string, by: number, ms: number, isSet = false): Promise<Window> {
       return points.upsert(key, by, ms, isSet);
     }
-    _get(key: string): Promise<Count | null> {
+    _get(key: string): Promise<Window | null> {
       return points.get(key);
     }
     _delete(key: string): Promise<boolean> {
       return points.delete(key);
     }
-    _getRateLimiterRes(_key: string, changed: number, { count, resetAt }: Count): object {
+    _getRateLimiterRes(_key: string, changed: number, { count, resetAt }: Window): object {
       const left = Math.max(0, (this.points ?? 0) - count);
-      const ms = resetAt === null ? -1 : Math.max(0, resetAt - Date.now());
+      const ms = resetAt >= NEVER ? -1 : Math.max(0, resetAt - Date.now());
       return new RateLimiterRes(left, ms, count, count === changed);
     }
   }
