@@ -247,6 +247,14 @@ describe.each(INTEGRATION_STORES)("LangGraph on %s", (_, open) => {
     );
   });
 
+  it("lists namespaces in one order, page by page", async () => {
+    const memories = langgraphStore(BaseStore, await fresh());
+    for (const name of ["b", "a", "d", "c"]) await memories.put([name, "x"], "k", { n: 1 });
+    const pages = [0, 1, 2, 3].map((offset) => memories.listNamespaces({ limit: 1, offset }));
+    const names = (await Promise.all(pages)).flat().map(([name]) => name);
+    expect(names).toEqual(["a", "b", "c", "d"]);
+  });
+
   it("keeps when a memory was created, also of concurrent writes", async () => {
     const memories = langgraphStore(BaseStore, await fresh());
     await memories.put(["n"], "k", { n: 0 });

@@ -58,6 +58,21 @@ describe.each(INTEGRATION_STORES)("sessions of React Router on %s", (_, open) =>
     expect((await getSession(await commitSession(late))).get("user")).toBe(undefined);
   });
 
+  it("take a new login with the cookie of a destroyed session, a minute later", async () => {
+    const store = (await open()).prefix("stale:");
+    const { getSession, commitSession, destroySession } = storageOver(store);
+    const session = await getSession();
+    const cookie = await commitSession(session);
+    const { id } = await getSession(cookie);
+    await destroySession(await getSession(cookie));
+    expect((await store.entry(id))!.expires! - Date.now()).toBeLessThanOrEqual(60_000);
+    // As at the end of that minute.
+    await store.del(id);
+    const again = await getSession(cookie);
+    again.set("user", "ann");
+    expect((await getSession(await commitSession(again))).get("user")).toBe("ann");
+  });
+
   it("end with their cookie", async () => {
     const store = (await open()).prefix("end:");
     const { getSession, commitSession } = storageOver(store, { maxAge: 60 });

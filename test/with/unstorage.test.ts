@@ -1,5 +1,5 @@
 import { createStorage, prefixStorage } from "unstorage";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import kv from "../../src/index.ts";
 import { unstorageDriver } from "../../src/with/unstorage/index.ts";
 import { INTEGRATION_STORES, withCode } from "../support/integration-stores.ts";
@@ -69,6 +69,8 @@ describe.each(INTEGRATION_STORES)("unstorage on %s", (_, open) => {
     const { storage } = await setup();
     await storage.setItem("long", "1", { ttl: 60 });
     await storage.setItem("short", "1", { ttl: 0.05 });
+    await storage.setItem("ever", "1", { ttl: 0 });
+    expect(await storage.getMeta("ever", { nativeOnly: true })).toEqual({});
     const { ttl } = await storage.getMeta("long", { nativeOnly: true });
     expect(ttl).toBeGreaterThan(50);
     expect(ttl).toBeLessThanOrEqual(60);
@@ -79,11 +81,17 @@ describe.each(INTEGRATION_STORES)("unstorage on %s", (_, open) => {
   it("reports changes of another storage over the same client", async () => {
     const { storage, store } = await setup();
     const events: string[] = [];
+    const shown = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const unwatch = await storage.watch((event, key) => void events.push(`${event} ${key}`));
+    await storage.watch(() => {
+      throw new Error("a listener failed");
+    });
     await store.set("a:b", "1");
     await expect.poll(() => events).toContain("update a:b");
     await store.del("a:b");
     await expect.poll(() => events).toContain("remove a:b");
+    expect(shown).toHaveBeenCalledTimes(events.length);
+    shown.mockRestore();
     await unwatch();
   });
 });

@@ -2,6 +2,7 @@ import type { Store } from "../../api.ts";
 import { untilDone } from "../../concurrency/retry.ts";
 import { KvError } from "../../errors.ts";
 import { checkOptions } from "../../platform/options.ts";
+import { compareKeys } from "../../record/utf8.ts";
 import { requireAtomic, requireStore } from "../../store/require-store.ts";
 import { decodeKey, encodeKey, encodePrefix } from "../../versioned/key.ts";
 import type { LanggraphOptions } from "./checkpointer.ts";
@@ -125,7 +126,11 @@ async function listNamespaces(store: Store, operation: ListNamespaces): Promise<
     const short = namespace.slice(0, maxDepth);
     if (fits(namespace)) found.set(encodeKey(short), short);
   }
-  return [...found.values()].slice(offset, offset + limit);
+  // Clients list keys in orders of their own.
+  return [...found]
+    .sort(([a], [b]) => compareKeys(a, b))
+    .slice(offset, offset + limit)
+    .map(([, namespace]) => namespace);
 }
 
 /** Reads first, and writes then: a batch reads what was there before it. */

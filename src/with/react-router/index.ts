@@ -38,7 +38,9 @@ export function reactRouterSessions(
 ): ReactRouterSessions {
   // React Router gives no sign of which read a save belongs to.
   checkOptions(options, ["expires", "tombstone"], "reactRouterSessions()");
-  const sessions = createSessions(store, options);
+  // A browser that has kept the cookie of a destroyed session logs in under its id. Nothing tells
+  // that save from a late one, which comes within a moment.
+  const sessions = createSessions(store, { tombstone: "1m", ...options });
   return {
     async createData(data, expires) {
       const id = crypto.randomUUID();

@@ -77,9 +77,11 @@ export function unstorageDriver(
       const values = await cache.getMany<string>(items.map(({ key }) => key));
       return items.map(({ key }, index) => ({ key, value: values[index]! }));
     },
-    setItem: (key, value, given) => cache.set(key, value, given?.ttl),
+    setItem: (key, value, given) => cache.set(key, value, lifetimeOf(given)),
     setItems: (items, common) =>
-      cache.setMany(items.map(({ key, value, options }) => [key, value, (options ?? common)?.ttl])),
+      cache.setMany(
+        items.map(({ key, value, options }) => [key, value, lifetimeOf(options ?? common)]),
+      ),
     async removeItem(key) {
       await base.del(key);
     },
@@ -102,13 +104,24 @@ export function unstorageDriver(
   };
 }
 
+/** The drivers of unstorage take a `ttl` of 0 for none. */
+const lifetimeOf = (given: UnstorageWriteOptions | undefined): number | undefined =>
+  given?.ttl === 0 ? undefined : given?.ttl;
+
 /** Calls back for every change until the watch ends. */
 async function report(
   watch: ReturnType<Store["watch"]>,
   callback: (event: "update" | "remove", key: string) => void,
 ): Promise<void> {
   try {
-    for await (const { key, entry } of watch) callback(entry === null ? "remove" : "update", key);
+    for await (const { key, entry } of watch) {
+      try {
+        callback(entry === null ? "remove" : "update", key);
+      } catch (error) {
+        // The other listeners go on.
+        console.error(error);
+      }
+    }
   } catch (error) {
     // unstorage has no event for it. A closed store ends its watches without an error.
     console.error(error);
