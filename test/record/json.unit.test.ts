@@ -2,7 +2,7 @@ import vm from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { runs } from "../support/runs.ts";
-import { copyOf, jsonCopy, MAX_DEPTH } from "../../src/record/json.ts";
+import { copyOf, jsonCopy, MAX_DEPTH, snapshot } from "../../src/record/json.ts";
 import { checkedCopy } from "../../src/record/json-fault.ts";
 
 it("copies JSON values exactly as JSON would", () => {
@@ -163,4 +163,48 @@ it("copies no object with a symbol for a key, and none that throws", () => {
     },
   };
   expect(jsonCopy({ b: failing })).toBe(undefined);
+});
+
+it("makes plain objects and arrays anew in a snapshot, and shares everything else", () => {
+  const date = new Date(0);
+  const map = new Map([[1, 2]]);
+  const work = (): number => 1;
+  const value = { list: [1, [2], { n: null }], date, map, work, none: undefined, text: "a" };
+  const copy = snapshot(value) as typeof value;
+  expect(copy).toEqual(value);
+  expect(Array.isArray(copy.list)).toBe(true);
+  expect([copy.date, copy.map, copy.work]).toEqual([date, map, work]);
+  expect([copy.date === date, copy.map === map, copy.work === work]).toEqual([true, true, true]);
+  expect(copy).not.toBe(value);
+  expect(copy.list).not.toBe(value.list);
+  expect(copy.list[1]).not.toBe(value.list[1]);
+  expect(copy.list[2]).not.toBe(value.list[2]);
+  for (const same of ["a", 1, null, undefined, date]) expect(snapshot(same)).toBe(same);
+});
+
+it("keeps cycles, repeated objects and __proto__ in a snapshot, which can be changed", () => {
+  const shared = { n: 1 };
+  const value: { [key: string]: unknown } = { a: shared, b: shared };
+  value.self = value;
+  Object.defineProperty(value, "__proto__", { value: shared, enumerable: true });
+  const copy = snapshot(value) as typeof value;
+  expect(copy.self).toBe(copy);
+  expect(copy.a).toBe(copy.b);
+  expect(copy.a).not.toBe(shared);
+  expect(Object.keys(copy)).toEqual(["a", "b", "self", "__proto__"]);
+  expect(Object.getPrototypeOf(copy)).toBe(Object.prototype);
+  expect(Object.getOwnPropertyDescriptor(copy, "a")).toMatchObject({
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  });
+});
+
+it("leaves an object whose member throws to the check of the value", () => {
+  const value = {
+    get broken(): never {
+      throw new Error("broken");
+    },
+  };
+  expect(snapshot(value)).toBe(value);
 });
