@@ -5,9 +5,7 @@ export class LateError extends Error {
   override readonly name = "TimeoutError";
 
   constructor(ms: number) {
-    super(
-      `no answer within ${ms / 1000} s, the "timeout" of kv(); a write may still be carried out`,
-    );
+    super(`no answer within ${ms / 1000} s, the "timeout" of kv()`);
   }
 }
 

@@ -2,6 +2,9 @@ import type { Connection } from "./connection.ts";
 import { isKvError, KvError } from "../errors.ts";
 import { LateError } from "../concurrency/timeout.ts";
 
+/** The actions that change nothing. Any other may still be carried out when it is late. */
+const READS = /^(reading|listing|watching|connecting|has|getMany|keys|values|entries)$/;
+
 /**
  * The error as users get it: a {@link KvError} with the client's type and the key filled in,
  * anything else as the `cause` of KV_CONNECTION.
@@ -33,7 +36,7 @@ export function toKvError(
   } = Object(error) as { cause?: unknown; code?: unknown; name?: string };
   const reason =
     error instanceof LateError
-      ? `: ${error.message}`
+      ? `: ${error.message}${READS.test(action) ? "" : "; it may still be carried out"}`
       : ` (${typeof code === "string" ? code : name}): see the cause`;
   const where = address === undefined ? client : `${client} (${address})`;
   return new KvError(

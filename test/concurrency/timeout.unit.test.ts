@@ -121,14 +121,16 @@ describe("a client that gives no answer", () => {
     const store = await hasty(client, { prefix: "p:" });
     hush();
     const error: KvError = await store.set("a", "secret").catch((error) => error);
-    const reason =
-      'no answer within 0.05 s, the "timeout" of kv(); a write may still be carried out';
+    const reason = 'no answer within 0.05 s, the "timeout" of kv()';
     expect(error).toMatchObject({
       client: "CUSTOM",
       key: "p:a",
-      message: `CUSTOM: writing "p:a" failed: ${reason}`,
+      message: `CUSTOM: writing "p:a" failed: ${reason}; it may still be carried out`,
     });
     expect(error.cause).toMatchObject({ name: "TimeoutError", message: reason });
+    await expect(store.get("a")).rejects.toThrow(`CUSTOM: reading "p:a" failed: ${reason}`);
+    const read: KvError = await store.has("a").catch((failure) => failure);
+    expect(read.message).not.toContain("carried out");
   });
 
   it("that stops in the middle of a listing is released when it goes on", async () => {
