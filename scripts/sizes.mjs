@@ -51,7 +51,7 @@ const budget = {
     schema: 22_200,
     session: 5500,
     tracing: 6700,
-    versioned: 18_200,
+    versioned: 18_300,
     "web-storage-like": 4300,
     "reactive/react": 7750,
     "reactive/vue": 7700,

@@ -59,7 +59,7 @@ async function shortened(text: string): Promise<string> {
 /** The text of an id of a configuration. */
 export function requireId(name: string, value: unknown): string {
   if (typeof value === "string" && value !== "") return value;
-  throw new KvError("KV_INVALID_VALUE", `LangGraph needs "${name}" in "configurable": a string`);
+  throw new KvError("KV_INVALID_VALUE", `"configurable" needs "${name}", a string`);
 }
 
 /** The checkpoints of all threads, and the writes that belong to them. */
